@@ -1,0 +1,55 @@
+# Everything runs in .venv, which is made on first use and renewed when the pins change.
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+VENV := .venv
+BIN := $(VENV)/bin
+RUNTIME := $(VENV)/.runtime
+TEST := $(VENV)/.test
+PINS := pyproject.toml constraints.txt
+INSTALL = $(BIN)/python -m pip install -qq --disable-pip-version-check -c constraints.txt
+
+MODEL ?= tiny.en
+HOST ?= 127.0.0.1
+PORT ?= 8765
+ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint serve bench clean
+
+help: ## show this list
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):[^#]*## /  make \1\t/'
+	@echo
+	@echo "  MODEL, HOST, PORT set what is served; ARGS is handed on to demo, test, serve and bench."
+
+demo: $(RUNTIME) ## real speech through a real server: text appears as it is spoken
+	@$(BIN)/python examples/demo.py --model $(MODEL) $(ARGS)
+
+test: $(TEST) ## run the tests
+	$(BIN)/python -m pytest $(ARGS)
+
+lint: $(TEST) ## check style and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+serve: $(RUNTIME) ## start a server
+	$(BIN)/streamwhisper serve --model $(MODEL) --host $(HOST) --port $(PORT) $(ARGS)
+
+bench: $(TEST) ## measure latency, accuracy and cost on long recordings
+	$(BIN)/python benchmarks/streaming.py --model $(MODEL) $(ARGS)
+
+clean: ## remove the virtual environment and every cache
+	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(BIN)/python:
+	@$(PYTHON) -m venv $(VENV)
+
+$(RUNTIME): $(PINS) | $(BIN)/python
+	@echo "Installing streamwhisper into $(VENV); the first time this takes a minute or two."
+	@$(INSTALL) -e .
+	@touch $@
+
+$(TEST): $(PINS) | $(BIN)/python
+	@echo "Installing streamwhisper and its tests into $(VENV); the first time this takes minutes."
+	@$(INSTALL) -e '.[test]'
+	@touch $(RUNTIME) $@

@@ -1,0 +1,54 @@
+"""Real-time streaming dictation: sound goes in, text comes out while the person still speaks.
+
+The names below are imported when they are first used, so that ``import streamwhisper`` costs
+nothing and needs neither torch nor numpy.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from streamwhisper.client import StreamClient, SyncStreamClient, connect
+    from streamwhisper.engine.local import LocalOptions, LocalRecognizer
+    from streamwhisper.errors import StreamWhisperError
+    from streamwhisper.session.session import Session, SessionOptions
+
+# Where each public name lives. `transcribe` is not here: its module has the same name.
+_HOMES = {
+    "LocalOptions": "streamwhisper.engine.local",
+    "LocalRecognizer": "streamwhisper.engine.local",
+    "Session": "streamwhisper.session.session",
+    "SessionOptions": "streamwhisper.session.session",
+    "StreamClient": "streamwhisper.client",
+    "StreamWhisperError": "streamwhisper.errors",
+    "SyncStreamClient": "streamwhisper.client",
+    "connect": "streamwhisper.client",
+}
+
+__all__ = [
+    "LocalOptions",
+    "LocalRecognizer",
+    "Session",
+    "SessionOptions",
+    "StreamClient",
+    "StreamWhisperError",
+    "SyncStreamClient",
+    "__version__",
+    "connect",
+]
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value: object = getattr(import_module(_HOMES[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_HOMES})

@@ -1,0 +1,1 @@
+"""Sound: formats, the ring buffer, log-mel frames and files. NumPy only, no torch."""

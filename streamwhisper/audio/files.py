@@ -1,0 +1,78 @@
+"""Sound files, read whole or in chunks, whatever their format."""
+
+from __future__ import annotations
+
+import wave
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streamwhisper.audio.container import decode_container
+from streamwhisper.audio.formats import bounded
+from streamwhisper.errors import AudioFormatError
+
+__all__ = ["read_audio", "stream_audio", "write_wav"]
+
+
+def read_audio(path: str | Path, sample_rate: int = 16000) -> NDArray[np.float32]:
+    """Read the first audio stream of a file.
+
+    Args:
+        path: any sound or video file that FFmpeg's demuxers know.
+        sample_rate: of the result, in hertz.
+
+    Returns:
+        float32 mono ``[n]`` within ±1.
+
+    Raises:
+        AudioFormatError: the file is missing, is no sound file, or is damaged.
+    """
+    return np.concatenate(list(_pieces(path, sample_rate)))
+
+
+def stream_audio(
+    path: str | Path, sample_rate: int = 16000, chunk_samples: int = 1600
+) -> Iterator[NDArray[np.float32]]:
+    """Read a file in chunks, never holding more than a few.
+
+    Yields:
+        float32 mono ``[chunk_samples]``; the last may be shorter, and none is empty.
+
+    Raises:
+        AudioFormatError: as `read_audio`; the chunks before the damage come first.
+        ValueError: `chunk_samples` is not positive.
+    """
+    if chunk_samples <= 0:
+        raise ValueError(f"chunk_samples is {chunk_samples}; expected at least 1")
+    rest = np.zeros(0, dtype=np.float32)
+    for piece in _pieces(path, sample_rate):
+        rest = np.concatenate([rest, piece])
+        whole = len(rest) - len(rest) % chunk_samples
+        for start in range(0, whole, chunk_samples):
+            yield rest[start : start + chunk_samples]
+        rest = rest[whole:]
+    if len(rest):
+        yield rest
+
+
+def write_wav(path: str | Path, samples: NDArray[np.float32], sample_rate: int = 16000) -> None:
+    """Write float32 mono ``[n]`` as 16-bit WAV, clipped to ±1."""
+    pcm = np.round(bounded(samples) * np.float32(32767)).astype("<i2")
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(sample_rate)
+        file.writeframes(pcm.tobytes())
+
+
+def _pieces(path: str | Path, sample_rate: int) -> Iterator[NDArray[np.float32]]:
+    """Decode `path`; every error names it."""
+    if not Path(path).is_file():
+        what = "a folder" if Path(path).is_dir() else "no such file"
+        raise AudioFormatError(f"{path}: {what}; expected a sound file")
+    try:
+        yield from decode_container(f"file:{path}", sample_rate)
+    except AudioFormatError as error:
+        raise AudioFormatError(f"{path}: {error}") from error

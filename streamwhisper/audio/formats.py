@@ -1,0 +1,145 @@
+"""Raw sound as it comes over the wire: PCM and G.711, any rate and channels, to 16 kHz mono."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import soxr
+from numpy.typing import NDArray
+
+from streamwhisper.errors import AudioFormatError
+
+__all__ = ["ENCODINGS", "AudioDecoder", "AudioFormat", "bounded"]
+
+ENCODINGS = {"pcm_s16le": 2, "pcm_f32le": 4, "mulaw": 1, "alaw": 1}
+"""Raw encodings, and how many bytes a sample has."""
+
+_RATES = (4000, 192_000)
+_MAX_CHANNELS = 16
+
+
+@dataclass(frozen=True, slots=True)
+class AudioFormat:
+    """What raw sound looks like on the wire: samples of the channels interleaved, no header.
+
+    Attributes:
+        encoding: one of `ENCODINGS`.
+        sample_rate: in hertz, 4000 to 192000.
+        channels: 1 to 16; they are averaged.
+
+    Raises:
+        AudioFormatError: a value outside of these.
+    """
+
+    encoding: str = "pcm_s16le"
+    sample_rate: int = 16000
+    channels: int = 1
+
+    def __post_init__(self) -> None:
+        if self.encoding not in ENCODINGS:
+            raise AudioFormatError(
+                f"encoding is {self.encoding!r}; expected one of {', '.join(ENCODINGS)} "
+                "for raw sound (a file format goes as 'container')"
+            )
+        _check_integer("sample_rate", self.sample_rate, *_RATES)
+        _check_integer("channels", self.channels, 1, _MAX_CHANNELS)
+
+    @property
+    def frame_bytes(self) -> int:
+        """Bytes of one sample of all channels."""
+        return ENCODINGS[self.encoding] * self.channels
+
+
+class AudioDecoder:
+    """Turns the bytes of a raw stream into float32 mono at `target_rate`, cut anywhere."""
+
+    def __init__(self, format: AudioFormat, target_rate: int = 16000) -> None:
+        """Decode `format`; `target_rate` is in hertz."""
+        self.format = format
+        self._rest = b""
+        self._resampler = (
+            None
+            if format.sample_rate == target_rate
+            else soxr.ResampleStream(format.sample_rate, target_rate, 1, dtype="float32")
+        )
+
+    def decode(self, data: bytes | bytearray | memoryview) -> NDArray[np.float32]:
+        """Decode the next bytes; half a sample at the end waits for the next call.
+
+        Returns:
+            float32 ``[n]`` within ±1. The resampler holds back a few milliseconds.
+        """
+        data = self._rest + bytes(data) if self._rest else bytes(data)
+        whole = len(data) - len(data) % self.format.frame_bytes
+        self._rest = data[whole:]
+        samples = _samples(data[:whole], self.format.encoding)
+        if self.format.channels > 1:
+            samples = samples.reshape(-1, self.format.channels).mean(axis=1, dtype=np.float32)
+        return self._resample(samples, last=False)
+
+    def finish(self) -> NDArray[np.float32]:
+        """The sound that the resampler still held: float32 ``[n]``. The decoder is done then.
+
+        Raises:
+            AudioFormatError: the last sample is not whole. Its bytes are let go, so a second
+                call returns what was held.
+        """
+        rest, self._rest = self._rest, b""
+        if rest:
+            raise AudioFormatError(
+                f"the sound ended {len(rest)} bytes into a sample of "
+                f"{self.format.frame_bytes} bytes ({self.format.encoding}, "
+                f"channels: {self.format.channels}); check encoding and channels"
+            )
+        return self._resample(np.zeros(0, dtype=np.float32), last=True)
+
+    def close(self) -> None:
+        """Nothing to let go; here so that every decoder has it."""
+
+    def _resample(self, samples: NDArray[np.float32], *, last: bool) -> NDArray[np.float32]:
+        if self._resampler is None:
+            return samples
+        resampled: NDArray[np.float32] = self._resampler.resample_chunk(samples, last=last)
+        return bounded(resampled)
+
+
+def bounded(samples: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Clip to ±1; what is not a finite number becomes 0."""
+    return np.clip(np.nan_to_num(samples, nan=0.0, posinf=0.0, neginf=0.0), -1, 1)
+
+
+def _check_integer(name: str, value: object, low: int, high: int) -> None:
+    if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
+        raise AudioFormatError(f"{name} is {value!r}; expected an integer from {low} to {high}")
+
+
+def _samples(data: bytes, encoding: str) -> NDArray[np.float32]:
+    """Decode whole samples: float32 ``[n]`` within ±1, channels still interleaved."""
+    if encoding == "pcm_s16le":
+        return np.frombuffer(data, dtype="<i2").astype(np.float32) / np.float32(32768)
+    if encoding == "pcm_f32le":
+        return bounded(np.frombuffer(data, dtype="<f4").astype(np.float32))
+    table = _MULAW if encoding == "mulaw" else _ALAW
+    return table[np.frombuffer(data, dtype=np.uint8)]
+
+
+def _mulaw_table() -> NDArray[np.float32]:
+    """ITU-T G.711 mu-law: inverted sign, exponent (3 bits), mantissa (4 bits), bias 33 × 4."""
+    code = ~np.arange(256, dtype=np.int32) & 0xFF
+    exponent, mantissa = (code >> 4) & 7, code & 15
+    magnitude = (((mantissa << 3) + 132) << exponent) - 132
+    return (np.where(code & 0x80, -magnitude, magnitude) / 32768).astype(np.float32)
+
+
+def _alaw_table() -> NDArray[np.float32]:
+    """ITU-T G.711 A-law: even bits inverted, a set sign bit is positive."""
+    code = np.arange(256, dtype=np.int32) ^ 0x55
+    exponent, mantissa = (code >> 4) & 7, code & 15
+    step = (mantissa << 4) + 8
+    magnitude = np.where(exponent == 0, step, (step + 256) << np.maximum(exponent - 1, 0))
+    return (np.where(code & 0x80, magnitude, -magnitude) / 32768).astype(np.float32)
+
+
+_MULAW = _mulaw_table()
+_ALAW = _alaw_table()

@@ -1,0 +1,325 @@
+"""The ``streamwhisper`` command: reads flags and environment, builds engines, shows text.
+
+Flags and environment variables are read here and nowhere else. Imports that cost time are made
+inside the commands, so that ``--help`` answers at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from streamwhisper import __version__
+from streamwhisper.errors import AudioFormatError, StreamWhisperError
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+
+    from streamwhisper.client import StreamClient
+    from streamwhisper.engine.local import LocalRecognizer
+    from streamwhisper.protocol import ServerMessage
+    from streamwhisper.whisper.hub import HubOptions
+
+__all__ = ["app", "main"]
+
+DEFAULT_MODEL = "tiny.en"
+SAMPLE_RATE = 16000
+CHUNK_SECONDS = 0.1
+
+app = typer.Typer(
+    help="Real-time streaming dictation: text while the person still speaks.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+models_app = typer.Typer(help="Show, fetch and remove models.", invoke_without_command=True)
+app.add_typer(models_app, name="models")
+
+
+class Dtype(StrEnum):
+    """Precisions to compute in."""
+
+    auto = "auto"
+    float32 = "float32"
+    bfloat16 = "bfloat16"
+    float16 = "float16"
+
+
+class Format(StrEnum):
+    """How a transcript is written."""
+
+    txt = "txt"
+    json = "json"
+
+
+Model = Annotated[
+    str,
+    typer.Option(
+        "--model", "-m", envvar="STREAMWHISPER_MODEL", help="Name, checkpoint file or hub id."
+    ),
+]
+Device = Annotated[
+    str, typer.Option(envvar="STREAMWHISPER_DEVICE", help="Such as cpu or cuda; auto chooses.")
+]
+Precision = Annotated[
+    Dtype, typer.Option("--dtype", envvar="STREAMWHISPER_DTYPE", help="Precision; auto chooses.")
+]
+Threads = Annotated[
+    int | None,
+    typer.Option(min=1, envvar="STREAMWHISPER_THREADS", help="CPU threads; default: all cores."),
+]
+Language = Annotated[
+    str | None, typer.Option("--language", "-l", help="Such as en; default: found by listening.")
+]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object a line.")]
+SoundFile = Annotated[
+    Path,
+    typer.Argument(exists=True, dir_okay=False, help="Any sound or video file.", metavar="FILE"),
+]
+ModelName = Annotated[str, typer.Argument(metavar="NAME")]
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"streamwhisper {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show it.")
+    ] = False,
+) -> None:
+    pass
+
+
+@app.command()
+def serve(
+    model: Model = DEFAULT_MODEL,
+    host: Annotated[str, typer.Option(envvar="STREAMWHISPER_HOST")] = "127.0.0.1",
+    port: Annotated[
+        int, typer.Option(min=0, max=65535, envvar="STREAMWHISPER_PORT", help="0: a free one.")
+    ] = 8765,
+    max_sessions: Annotated[
+        int, typer.Option(min=1, help="Clients at a time; further ones are told to wait.")
+    ] = 100,
+    device: Device = "auto",
+    dtype: Precision = Dtype.auto,
+    threads: Threads = None,
+) -> None:
+    """Serve clients over WebSockets until Ctrl-C."""
+    import logging
+
+    from streamwhisper.server.access import Limits
+    from streamwhisper.server.app import ServerOptions, run
+
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    recognizer = _load(model, device, dtype, threads)
+    recognizer.warm_up()
+    options = ServerOptions(host=host, port=port, limits=Limits(max_sessions=max_sessions))
+    run(recognizer, options, ready=lambda url: typer.echo(f"Listening on {url}"))
+
+
+@app.command()
+def stream(
+    file: SoundFile,
+    url: Annotated[
+        str | None,
+        typer.Option(envvar="STREAMWHISPER_URL", help="A server; default: one in this process."),
+    ] = None,
+    speed: Annotated[
+        float, typer.Option(min=0.1, max=1000, help="1 is real time, 2 twice as fast.")
+    ] = 1.0,
+    language: Language = None,
+    as_json: Json = False,
+    model: Model = DEFAULT_MODEL,
+    device: Device = "auto",
+    dtype: Precision = Dtype.auto,
+    threads: Threads = None,
+) -> None:
+    """Send FILE as if it were being spoken, and show the text as it appears."""
+    from streamwhisper.display import GrowingText, JsonLines
+
+    recognizer = None if url else _load(model, device, dtype, threads)
+    with JsonLines() if as_json else GrowingText() as text:
+        asyncio.run(_stream(recognizer, url, file, speed, language, text.show))
+
+
+@app.command()
+def transcribe(
+    files: Annotated[
+        list[Path],
+        typer.Argument(
+            exists=True, dir_okay=False, help="Sound or video files.", metavar="FILE..."
+        ),
+    ],
+    format: Annotated[Format, typer.Option("--format", "-f", help="Of the output.")] = Format.txt,
+    as_json: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
+    language: Language = None,
+    model: Model = DEFAULT_MODEL,
+    device: Device = "auto",
+    dtype: Precision = Dtype.auto,
+    threads: Threads = None,
+) -> None:
+    """Transcribe recordings as fast as the machine can."""
+    from dataclasses import asdict
+
+    from streamwhisper.audio.files import stream_audio
+    from streamwhisper.display import print_json, print_transcript, recording_bar
+    from streamwhisper.session.session import SessionOptions
+    from streamwhisper.transcribe import STEP
+    from streamwhisper.transcribe import transcribe as run
+
+    recognizer = _load(model, device, dtype, threads)
+    options = SessionOptions(language=language, partials=False)
+    for file in files:
+        with recording_bar(file) as progress:
+            chunks = stream_audio(file, chunk_samples=STEP)
+            transcript = run(recognizer, chunks, options, progress=progress)
+        if as_json or format is Format.json:
+            print_json({"file": str(file), **asdict(transcript)})
+        else:
+            print_transcript(transcript.text, str(file) if len(files) > 1 else None)
+
+
+@models_app.callback()
+def models(context: typer.Context, as_json: Json = False) -> None:
+    """List the models that are known, and those that are cached."""
+    if context.invoked_subcommand:
+        return
+    from dataclasses import asdict
+
+    from streamwhisper.display import print_json, print_models
+    from streamwhisper.whisper.hub import list_models
+
+    found = list_models(_hub_options())
+    if as_json:
+        for status in found:
+            print_json(asdict(status))
+    else:
+        print_models(found)
+
+
+@models_app.command("pull")
+def pull_model(name: ModelName) -> None:
+    """Fetch a model, so that it serves without a network later."""
+    typer.echo(_resolve(name))
+
+
+@models_app.command("path")
+def model_path(name: ModelName) -> None:
+    """Print where a cached model lies."""
+    from dataclasses import replace
+
+    from streamwhisper.whisper.hub import resolve
+
+    typer.echo(resolve(name, options=replace(_hub_options(), offline=True)))
+
+
+@models_app.command("remove")
+def remove_model(name: ModelName) -> None:
+    """Delete a model from the cache."""
+    from streamwhisper.whisper.hub import remove
+
+    removed = remove(name, _hub_options())
+    for path in removed:
+        typer.echo(f"removed {path}")
+    if not removed:
+        typer.echo(f"{name} is not in the cache")
+
+
+def main() -> None:
+    """Run the command line. Exit codes: 0, 1 for an error, 2 for wrong usage, 130 for Ctrl-C."""
+    try:
+        app()
+    except (StreamWhisperError, OSError) as error:
+        from streamwhisper.display import print_error
+
+        print_error(str(error))
+        sys.exit(1)
+
+
+def _hub_options() -> HubOptions:
+    from streamwhisper.whisper.hub import HubOptions
+
+    return HubOptions.from_environment(os.environ)
+
+
+def _resolve(name: str) -> Path:
+    from streamwhisper.display import DownloadBar
+    from streamwhisper.whisper.hub import resolve
+
+    with DownloadBar(name) as progress:
+        return resolve(name, options=_hub_options(), progress=progress)
+
+
+def _load(model: str, device: str, dtype: Dtype, threads: int | None) -> LocalRecognizer:
+    _resolve(model)  # first, for its progress and so that a wrong name costs no import of torch
+    from streamwhisper.engine.local import LocalOptions, LocalRecognizer
+
+    options = LocalOptions(device=device, dtype=dtype.value, threads=threads)
+    return LocalRecognizer.load(model, options, _hub_options())
+
+
+async def _stream(
+    recognizer: LocalRecognizer | None,
+    url: str | None,
+    file: Path,
+    speed: float,
+    language: str | None,
+    show: Callable[[ServerMessage], None],
+) -> None:
+    """Stream to `url`, or to a server in this process, on a port of its own."""
+    if url:
+        await _converse(url, file, speed, language, show)
+        return
+    assert recognizer is not None
+    from streamwhisper.server.app import Server, ServerOptions
+
+    async with Server(recognizer, ServerOptions(port=0)) as server:
+        await _converse(server.url, file, speed, language, show)
+
+
+async def _converse(
+    url: str, file: Path, speed: float, language: str | None, show: Callable[[ServerMessage], None]
+) -> None:
+    from streamwhisper.client import connect
+
+    async with connect(url, encoding="pcm_f32le", language=language) as client:
+        sending = asyncio.create_task(_send(client, file, speed))
+        try:
+            async for event in client:
+                show(event)
+            await sending
+        finally:
+            sending.cancel()
+            await asyncio.gather(sending, return_exceptions=True)
+
+
+async def _send(client: StreamClient, file: Path, speed: float) -> None:
+    try:
+        async for chunk in _paced(file, speed):
+            await client.send(chunk)
+    except AudioFormatError:
+        await client.end()  # the text of what came before the damage is wanted
+        raise
+    await client.end()
+
+
+async def _paced(file: Path, speed: float) -> AsyncIterator[bytes]:
+    """The file's sound in chunks, each when a microphone would have it."""
+    from streamwhisper.audio.files import stream_audio
+
+    loop = asyncio.get_running_loop()
+    started, sent = loop.time(), 0
+    for chunk in stream_audio(file, chunk_samples=round(CHUNK_SECONDS * SAMPLE_RATE)):
+        sent += len(chunk)
+        await asyncio.sleep(started + sent / SAMPLE_RATE / speed - loop.time())
+        yield chunk.astype("<f4").tobytes()

@@ -1,0 +1,1 @@
+"""Recognizers, and the scheduler that shares one among sessions."""

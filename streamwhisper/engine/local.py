@@ -1,0 +1,215 @@
+"""A recognizer on one device of this machine."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import os
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import torch
+
+from streamwhisper.errors import RecognitionError
+from streamwhisper.recognition import Hypothesis, HypothesisWord, ModelInfo, RecognitionRequest
+from streamwhisper.whisper.alignment import SECONDS_PER_POSITION, onsets
+from streamwhisper.whisper.checkpoints import load_checkpoint
+from streamwhisper.whisper.decoding import (
+    DecodedTokens,
+    TokenRules,
+    context_tokens,
+    decode,
+    detect_language,
+)
+from streamwhisper.whisper.hub import HubOptions, resolve
+from streamwhisper.whisper.model import Whisper
+from streamwhisper.whisper.output import OutputLayer
+from streamwhisper.whisper.tail import (
+    EncodedSound,
+    SilentTails,
+    TailOptions,
+    encode,
+    encode_padded,
+)
+from streamwhisper.whisper.tokenizer import Tokenizer, get_tokenizer
+
+__all__ = ["LocalOptions", "LocalRecognizer"]
+
+Precision = Literal["auto", "float32", "bfloat16", "float16"]
+MAX_FRAMES = 3000
+USUAL_FLOORS = (-0.5, -1.0)
+"""Of clear speech and of quiet speech."""
+
+
+@dataclass(frozen=True, slots=True)
+class LocalOptions:
+    """Where and how precisely to compute.
+
+    Attributes:
+        device: such as ``"cpu"`` or ``"cuda"``; "auto" takes a GPU where there is one.
+        dtype: "auto" takes bfloat16 where it is fast, float16 on older GPUs, else float32.
+        threads: CPU threads for one operation; None leaves one core to everything else (a
+            team of threads that has to wait for a busy core is slower than one thread alone).
+        silent_tail: encode only the sound that exists; False pads to 30 s, as a yardstick.
+    """
+
+    device: str = "auto"
+    dtype: Precision = "auto"
+    threads: int | None = None
+    silent_tail: bool = True
+    tail: TailOptions = field(default_factory=TailOptions)
+
+
+class LocalRecognizer:
+    """Answers recognition requests with one Whisper model; holds no session state."""
+
+    def __init__(self, model: Whisper, name: str, options: LocalOptions | None = None) -> None:
+        self.options = options or LocalOptions()
+        self.model = model
+        self.tokenizer: Tokenizer = get_tokenizer(model.dims.n_vocab)
+        self.info = ModelInfo(name, model.dims.n_mels, self.tokenizer.multilingual)
+        self._rules = TokenRules(self.tokenizer, model.dims.n_vocab, model.device)
+        self._output = OutputLayer(model.decoder.token_embedding.weight)
+        self._tails = SilentTails(model, self.options.tail)
+        self._one_at_a_time = threading.Lock()
+
+    @classmethod
+    def load(
+        cls, model: str | Path, options: LocalOptions | None = None, hub: HubOptions | None = None
+    ) -> LocalRecognizer:
+        """Load a model by name, path or hub repository, fetching it where necessary.
+
+        Raises:
+            UnknownModelError, ModelDownloadError, CheckpointError: as they say.
+        """
+        options = options or LocalOptions()
+        torch.set_num_threads(options.threads or _default_threads())
+        device = _choose_device(options.device)
+        checkpoint = load_checkpoint(resolve(str(model), options=hub or HubOptions()))
+        whisper = Whisper.from_checkpoint(
+            checkpoint, device=device, dtype=_choose_dtype(options.dtype, device)
+        )
+        return cls(whisper, str(model), options)
+
+    def warm_up(self) -> None:
+        """Do once what is slow the first time: encode silence, run every kernel."""
+        self._tails.prepare(*USUAL_FLOORS)
+        silence = np.full((self.info.n_mels, 100), USUAL_FLOORS[0], np.float32)
+        self.recognize([RecognitionRequest(mel=silence, language="en")])
+
+    def recognize(self, requests: Sequence[RecognitionRequest]) -> list[Hypothesis]:
+        """Answer each request; see `streamwhisper.recognition.Recognizer`."""
+        with self._one_at_a_time:
+            return [self._recognize(request) for request in requests]
+
+    def _recognize(self, request: RecognitionRequest) -> Hypothesis:
+        self._check(request)
+        sound = self._encode(request)
+        language = self._language(request, sound)
+        options = request.options
+        context = context_tokens(
+            self.tokenizer,
+            request.prompt,
+            language,
+            request.task,
+            timestamps=options.timestamps,
+            most=self.model.dims.n_text_ctx // 2 - 1,
+        )
+        seconds = sound.audible * SECONDS_PER_POSITION - request.prefix_end
+        decoded = decode(
+            self.model,
+            self._output,
+            self._rules,
+            sound,
+            context,
+            request.prefix,
+            request.draft,
+            options,
+            seconds,
+        )
+        return self._hypothesis(request, decoded, language)
+
+    def _check(self, request: RecognitionRequest) -> None:
+        bins, frames = request.mel.shape
+        if bins != self.info.n_mels or not 1 <= frames <= MAX_FRAMES:
+            raise RecognitionError(
+                f"log-mel window of shape {request.mel.shape}; {self.info.name} expects "
+                f"({self.info.n_mels}, 1 to {MAX_FRAMES})"
+            )
+
+    def _encode(self, request: RecognitionRequest) -> EncodedSound:
+        mel = torch.from_numpy(request.mel)
+        if self.options.silent_tail:
+            return encode(self._tails, mel)
+        return encode_padded(self.model, mel)
+
+    def _language(self, request: RecognitionRequest, sound: EncodedSound) -> str:
+        if not self.info.multilingual:
+            return "en"
+        if request.language is not None:
+            return request.language
+        return next(iter(detect_language(self.model, self.tokenizer, sound)))
+
+    def _hypothesis(
+        self, request: RecognitionRequest, decoded: DecodedTokens, language: str
+    ) -> Hypothesis:
+        words = self._words(request, decoded, language)
+        scores = decoded.log_probabilities
+        mean = sum(scores) / len(scores) if scores else 0.0
+        ending = decoded.ending
+        options = request.options
+        unlikely = mean < options.log_probability_threshold
+        if decoded.no_speech_probability > options.no_speech_threshold and unlikely:
+            words, ending = (), "no_speech"
+        return Hypothesis(
+            words, language, ending, decoded.no_speech_probability, mean, decoded.drafted
+        )
+
+    def _words(
+        self, request: RecognitionRequest, decoded: DecodedTokens, language: str
+    ) -> tuple[HypothesisWord, ...]:
+        """Whole words with their times; timestamp tokens fall out here."""
+        text = [i for i, token in enumerate(decoded.tokens) if token < self.tokenizer.eot]
+        if not text:
+            return ()
+        rows = len(request.prefix)
+        seconds = onsets(decoded.weights) * SECONDS_PER_POSITION
+        spelt = self.tokenizer.split_words([decoded.tokens[i] for i in text], language=language)
+        if decoded.ending != "end_of_text":
+            spelt = spelt[:-1]  # a guard may have stopped in the middle of it
+        ends = list(itertools.accumulate(len(tokens) for _, tokens in spelt))
+        words = []
+        for (word, tokens), end in zip(spelt, ends, strict=True):
+            own = text[end - len(tokens) : end]
+            score = math.fsum(decoded.log_probabilities[i] for i in own) / len(own)
+            start_s, end_s = seconds[rows + own[0]], seconds[rows + own[-1] + 1]
+            words.append(HypothesisWord(word, tuple(tokens), float(start_s), float(end_s), score))
+        return tuple(words)
+
+
+def _default_threads() -> int:
+    return max(1, min(torch.get_num_threads(), (os.cpu_count() or 2) - 1))
+
+
+def _choose_device(name: str) -> torch.device:
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    return torch.device(name)
+
+
+def _choose_dtype(name: Precision, device: torch.device) -> torch.dtype:
+    if name != "auto":
+        dtype: torch.dtype = getattr(torch, name)
+        return dtype
+    if device.type == "cuda":
+        return torch.bfloat16 if torch.cuda.get_device_capability(device)[0] >= 8 else torch.float16
+    # bfloat16 is only worth it where the CPU multiplies it natively.
+    fast = (
+        getattr(torch.cpu, "_is_avx512_bf16_supported", bool)()
+        or getattr(torch.cpu, "_is_amx_tile_supported", bool)()
+    )
+    return torch.bfloat16 if fast else torch.float32

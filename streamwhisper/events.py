@@ -1,0 +1,99 @@
+"""What a session says: frozen events with times in seconds on the session's sample clock.
+
+Two kinds of text, never mixed: `Committed` is append-only and never changes; each `Partial`
+replaces the one before it, whole.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+__all__ = [
+    "Committed",
+    "Done",
+    "Event",
+    "Flushed",
+    "Partial",
+    "SpeechEnded",
+    "SpeechStarted",
+    "Word",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """One word as it is written, with the punctuation that clings to it.
+
+    Attributes:
+        word: the text, without surrounding spaces.
+        start: where it begins, in seconds from the first sample of the session.
+        end: where it ends.
+        confidence: mean token probability, 0 to 1.
+    """
+
+    word: str
+    start: float
+    end: float
+    confidence: float
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechStarted:
+    """The voice activity gate opened; `at` is in seconds."""
+
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechEnded:
+    """The voice activity gate closed; speech ended `at` this second."""
+
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Partial:
+    """The present guess for what follows the committed text. Replaces the last one."""
+
+    text: str
+    start: float
+    end: float
+    words: tuple[Word, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Committed:
+    """Text that will never change.
+
+    Attributes:
+        text: to be appended as it stands; all `text` joined is the transcript, spaces included.
+        language: the language's code, such as ``"en"``.
+        utterance: number of the utterance, from 0.
+        final: whether this is the last one of its utterance (its text may be empty).
+    """
+
+    text: str
+    start: float
+    end: float
+    words: tuple[Word, ...]
+    language: str | None
+    utterance: int
+    final: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Flushed:
+    """Everything heard before the flush of this `id` is committed."""
+
+    id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """The session is over and everything is committed."""
+
+    audio_seconds: float
+    speech_seconds: float
+
+
+Event = SpeechStarted | SpeechEnded | Partial | Committed | Flushed | Done

@@ -1,0 +1,350 @@
+"""The native wire format, version 1, both directions: JSON text frames to messages and back.
+
+Audio travels in binary frames and is not seen here. Unknown fields are ignored; an unknown type,
+a missing field or a field of the wrong type is a `ProtocolError`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any, Literal, cast, get_args
+
+from streamwhisper import events
+from streamwhisper.errors import ProtocolError
+from streamwhisper.events import Event, Word
+from streamwhisper.recognition import Task
+
+__all__ = [
+    "ENCODINGS",
+    "PROTOCOL_VERSION",
+    "Ack",
+    "ClientMessage",
+    "Encoding",
+    "End",
+    "ErrorMessage",
+    "Flush",
+    "Ping",
+    "Pong",
+    "Ready",
+    "ServerMessage",
+    "Start",
+    "Status",
+    "encode_client_message",
+    "encode_server_message",
+    "parse_client_message",
+    "parse_server_message",
+]
+
+PROTOCOL_VERSION = 1
+
+Encoding = Literal["pcm_s16le", "pcm_f32le", "mulaw", "alaw", "container"]
+ENCODINGS: tuple[Encoding, ...] = get_args(Encoding)
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """The first message of a client: what it will send and what it wants back.
+
+    Attributes:
+        encoding: of the binary frames; ``"container"`` is anything PyAV reads.
+        sample_rate: in Hz; a container says its own.
+        channels: interleaved; they are mixed to one.
+        language: a code such as ``"en"``; None lets a multilingual model detect it.
+        model: None takes what is served; a name must be the served one.
+        words: whether texts come with their words' times and confidences.
+        partials: whether partial texts are wanted.
+        vocabulary: names and terms to expect.
+        resume: the token of a session whose connection was lost.
+    """
+
+    encoding: Encoding = "pcm_s16le"
+    sample_rate: int = 16000
+    channels: int = 1
+    language: str | None = None
+    task: Task = "transcribe"
+    model: str | None = None
+    words: bool = True
+    partials: bool = True
+    vocabulary: tuple[str, ...] = ()
+    resume: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Flush:
+    """Commit everything heard so far now; answered by `Flushed` with the same `id`."""
+
+    id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """No more audio: everything is committed, then `Done` comes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ping:
+    """Answered by `Pong` with the same `id`."""
+
+    id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """The session is open and takes audio.
+
+    Attributes:
+        session: its identifier, as it stands in the server's log.
+        resume_token: names the session when its connection is lost.
+        sample_rate: the rate in Hz that `Ack.samples` counts at.
+        protocol: the version spoken.
+    """
+
+    session: str
+    resume_token: str
+    model: str
+    sample_rate: int
+    protocol: int = PROTOCOL_VERSION
+
+
+@dataclass(frozen=True, slots=True)
+class Ack:
+    """All audio up to `samples` (for each channel, from the session's start) was taken in."""
+
+    samples: int
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """How well the server keeps up, about once a second of audio.
+
+    Attributes:
+        lag_ms: audio received − audio covered by the latest hypothesis.
+        real_time_factor: seconds spent waiting for the recognizer for each second of audio,
+            since the last status; above 1 the session falls behind.
+        audio_seconds: audio received so far.
+    """
+
+    lag_ms: int
+    real_time_factor: float
+    audio_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Pong:
+    """The answer to a `Ping`."""
+
+    id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorMessage:
+    """Something went wrong: what was seen, what was expected, what to do.
+
+    A `fatal` one is followed by the connection's close.
+    """
+
+    code: str
+    message: str
+    fatal: bool
+
+
+ClientMessage = Start | Flush | End | Ping
+ServerMessage = Ready | Ack | Status | Pong | ErrorMessage | Event
+
+_CLIENT_TYPES: dict[str, type[Any]] = {"start": Start, "flush": Flush, "end": End, "ping": Ping}
+_SERVER_TYPES: dict[str, type[Any]] = {
+    "ready": Ready,
+    "speech_started": events.SpeechStarted,
+    "speech_ended": events.SpeechEnded,
+    "partial": events.Partial,
+    "committed": events.Committed,
+    "ack": Ack,
+    "status": Status,
+    "flushed": events.Flushed,
+    "pong": Pong,
+    "done": events.Done,
+    "error": ErrorMessage,
+}
+_NAMES = {kind: name for names in (_CLIENT_TYPES, _SERVER_TYPES) for name, kind in names.items()}
+
+
+def parse_client_message(text: str) -> ClientMessage:
+    """Read a text frame that a client sent.
+
+    Raises:
+        ProtocolError: with a code of ``bad_json``, ``not_an_object``, ``no_type``,
+            ``unknown_type``, ``bad_field`` or ``unknown_encoding``.
+    """
+    fields = _json_object(text)
+    return cast(ClientMessage, _build(_kind(fields, _CLIENT_TYPES), fields))
+
+
+def encode_client_message(message: ClientMessage) -> str:
+    """The text frame that says `message`."""
+    return _dumps({"type": _NAMES[type(message)], **_fields(message)})
+
+
+def parse_server_message(text: str) -> tuple[int, ServerMessage]:
+    """Read a text frame that a server sent: its sequence number and the message.
+
+    Raises:
+        ProtocolError: as `parse_client_message` does.
+    """
+    fields = _json_object(text)
+    message = _build(_kind(fields, _SERVER_TYPES), fields)
+    return cast(int, _field("message", "seq", "int", fields)), cast(ServerMessage, message)
+
+
+def encode_server_message(message: ServerMessage, seq: int) -> str:
+    """The text frame that says `message`, the connection's `seq`-th; floats get three decimals."""
+    return _dumps({"type": _NAMES[type(message)], "seq": seq, **_fields(message)})
+
+
+class _Mismatch(Exception):
+    """A JSON value that is not what the reader of its field expects."""
+
+
+def _exactly(kind: type) -> Callable[[object], object]:
+    def read(value: object) -> object:
+        # Not isinstance: True would pass for 1.
+        if type(value) is not kind:
+            raise _Mismatch
+        return value
+
+    return read
+
+
+def _optional_text(value: object) -> object:
+    return value if value is None else _exactly(str)(value)
+
+
+def _number(value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise _Mismatch
+    try:
+        return float(value)
+    except OverflowError:
+        raise _Mismatch from None
+
+
+def _texts(value: object) -> tuple[object, ...]:
+    return tuple(_exactly(str)(item) for item in cast("list[object]", _exactly(list)(value)))
+
+
+def _words(value: object) -> tuple[Word, ...]:
+    items = cast("list[object]", _exactly(list)(value))
+    return tuple(_build(Word, cast("dict[str, object]", _exactly(dict)(item))) for item in items)
+
+
+def _one_of(choices: tuple[str, ...]) -> tuple[str, Callable[[object], object]]:
+    def read(value: object) -> object:
+        if value not in choices:
+            raise _Mismatch
+        return value
+
+    return f"one of {_listed(choices)}", read
+
+
+def _listed(choices: Iterable[str]) -> str:
+    return ", ".join(f'"{choice}"' for choice in choices)
+
+
+_READERS: dict[str, tuple[str, Callable[[object], object]]] = {
+    "str": ("a string", _exactly(str)),
+    "str | None": ("a string or null", _optional_text),
+    "int": ("a whole number", _exactly(int)),
+    "float": ("a number", _number),
+    "bool": ("true or false", _exactly(bool)),
+    "tuple[str, ...]": ("a list of strings", _texts),
+    "tuple[Word, ...]": ("a list of words", _words),
+    "Encoding": _one_of(ENCODINGS),
+    "Task": _one_of(get_args(Task)),
+}
+
+
+def _json_object(text: str) -> dict[str, object]:
+    try:
+        value = json.loads(text, parse_constant=_no_constant)
+    except (ValueError, RecursionError) as error:  # a deep nesting is a RecursionError
+        raise ProtocolError(
+            "bad_json",
+            f"the text frame is not JSON ({error}): saw {_seen(text)}; expected one JSON "
+            'object in each text frame, such as {"type": "start"}. Audio goes in binary frames.',
+        ) from None
+    if not isinstance(value, dict):
+        raise ProtocolError(
+            "not_an_object",
+            f'saw the JSON value {_seen(value)}; expected an object, such as {{"type": "start"}}.',
+        )
+    return value
+
+
+def _no_constant(name: str) -> object:
+    raise ValueError(f"{name} is no JSON value")
+
+
+def _kind(fields: dict[str, object], kinds: dict[str, type[Any]]) -> type[Any]:
+    name = fields.get("type")
+    if isinstance(name, str) and name in kinds:
+        return kinds[name]
+    expected = f'expected a "type" of {_listed(kinds)}.'
+    if "type" not in fields:
+        raise ProtocolError("no_type", f"the message {_seen(fields)} has no type; {expected}")
+    raise ProtocolError("unknown_type", f"unknown message type {_seen(name)}; {expected}")
+
+
+def _build(kind: type[Any], fields: dict[str, object]) -> Any:
+    """An instance of the dataclass `kind` from the JSON `fields`; the rest is ignored."""
+    owner = f'"{_NAMES[kind]}" message' if kind in _NAMES else kind.__name__.lower()
+    values = {
+        field.name: _field(owner, field.name, cast(str, field.type), fields)
+        for field in dataclasses.fields(kind)
+        if field.name in fields or field.default is dataclasses.MISSING
+    }
+    return kind(**values)
+
+
+def _field(owner: str, name: str, annotation: str, fields: dict[str, object]) -> object:
+    expected, read = _READERS[annotation]
+    if name not in fields:
+        raise ProtocolError("bad_field", f'the {owner} has no "{name}"; expected {expected}.')
+    try:
+        return read(fields[name])
+    except _Mismatch:
+        raise ProtocolError(
+            "unknown_encoding" if annotation == "Encoding" else "bad_field",
+            f'"{name}" of the {owner} is {_seen(fields[name])}; expected {expected}.',
+        ) from None
+
+
+def _fields(message: object) -> dict[str, object]:
+    names = (field.name for field in dataclasses.fields(cast(Any, message)))
+    return {name: _plain(getattr(message, name)) for name in names}
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, float):
+        return round(value, 3)
+    if isinstance(value, tuple):
+        return [_plain(item) for item in value]
+    return _fields(value) if isinstance(value, Word) else value
+
+
+def _dumps(value: object) -> str:
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    try:
+        text.encode()
+    except UnicodeEncodeError:  # an id from a client may hold half a surrogate pair
+        return json.dumps(value, separators=(",", ":"))
+    return text
+
+
+def _seen(value: object) -> str:
+    try:
+        text = json.dumps(value, ensure_ascii=False)
+    except RecursionError:
+        return "a deeply nested value"
+    return text if len(text) <= 60 else text[:60] + "…"

@@ -1,0 +1,1 @@
+"""The streaming server: WebSocket connections, their wire dialects, limits and metrics."""

@@ -1,0 +1,286 @@
+"""One WebSocket connection: frames to its dialect, requests to the scheduler, texts back.
+
+Two tasks share a connection. The reader takes frames in, and pauses while the session's buffers
+are full, so that the pressure reaches the client. The driver asks for what the session needs, one
+request at a time. Either sends what has come of it before it goes on: a client that does not read
+stops both, and nothing piles up.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Iterator
+
+from websockets.asyncio.server import ServerConnection
+from websockets.exceptions import ConnectionClosed
+
+from streamwhisper.engine.scheduler import Scheduler
+from streamwhisper.errors import RecognitionError
+from streamwhisper.protocol import ErrorMessage
+from streamwhisper.recognition import RecognitionRequest
+from streamwhisper.server.access import Limits
+from streamwhisper.server.dialects import (
+    CLIENT_FAULT,
+    GOING_AWAY,
+    NORMAL,
+    SERVER_FAULT,
+    TOO_BIG,
+    TRY_AGAIN_LATER,
+    Close,
+    Dialect,
+)
+from streamwhisper.server.metrics import Metrics
+from streamwhisper.session.session import Session
+
+__all__ = ["Connection"]
+
+log = logging.getLogger(__name__)
+
+_PIECE_BYTES = 32 * 1024  # of audio taken in at once, so that no client holds up the event loop
+_MAX_FAILURES = 3  # of the same request in a row
+_OUTCOMES = {
+    NORMAL: "done",
+    GOING_AWAY: "shut_down",
+    CLIENT_FAULT: "client_error",
+    TOO_BIG: "client_error",
+    SERVER_FAULT: "server_error",
+    TRY_AGAIN_LATER: "cut_off",
+}
+_BROKEN_FRAMES = {1002, 1007, 1009}  # close codes with which websockets answers them by itself
+
+
+class _Unread(Exception):
+    """The client has left what was sent to it unread for too long."""
+
+
+class Connection:
+    """Drives one session from its first frame to its close."""
+
+    def __init__(
+        self,
+        websocket: ServerConnection,
+        dialect: Dialect,
+        scheduler: Scheduler,
+        limits: Limits,
+        metrics: Metrics,
+        *,
+        name: str,
+    ) -> None:
+        """Join a socket, what is spoken on it, and who recognizes; `name` is for the log."""
+        self._websocket = websocket
+        self._dialect = dialect
+        self._scheduler = scheduler
+        self._limits = limits
+        self._metrics = metrics
+        self._name = name
+        self._loop = asyncio.get_running_loop()
+        self._opened = self._loop.time()
+        self._news = asyncio.Event()  # for the driver: something came in
+        self._room = asyncio.Event()  # for the reader: the session took audio from its buffers
+        self._over = asyncio.Event()  # the dialect is closing
+        self._sending = asyncio.Lock()
+
+    async def run(self) -> None:
+        """Serve the client until one side leaves. Raises nothing but a cancellation."""
+        log.info("session %s: opened from %s", self._name, self._websocket.remote_address)
+        outcome = "server_error"
+        try:
+            outcome = await self._converse()
+        except ConnectionClosed:
+            outcome = self._how_client_left()
+        except _Unread:
+            self._websocket.transport.abort()
+            outcome = "client_unread"
+        except Exception:  # outermost loop of a connection
+            log.exception("session %s: failed", self._name)
+            await self._apologize()
+        finally:
+            self._metrics.sessions_closed.labels(outcome).inc()
+            log.info("session %s: closed, %s", self._name, outcome)
+
+    def shut_down(self) -> None:
+        """The server stops: commit everything, say so, and close."""
+        self._dialect.finish(None, Close(GOING_AWAY, "the server is shutting down"))
+        self._wake()
+
+    def cut_off(self) -> None:
+        """The server can wait no longer: close now, saying what is missing."""
+        message = (
+            "the server is shutting down and could not finish in time; text after the last "
+            "committed one is missing, send its audio again to another server"
+        )
+        error = ErrorMessage("shutting_down", message, fatal=True)
+        self._dialect.fail(error, Close(TRY_AGAIN_LATER, "shutting_down"))
+        self._wake()
+
+    def _wake(self) -> None:
+        self._news.set()
+        self._room.set()
+        if self._dialect.closing is not None:
+            self._over.set()
+
+    async def _converse(self) -> str:
+        tasks = [
+            asyncio.create_task(work)
+            for work in (
+                self._read(),
+                self._drive(),
+                self._over.wait(),
+                self._websocket.wait_closed(),
+            )
+        ]
+        try:
+            finished, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            for task in finished:
+                task.result()
+            close = self._dialect.closing
+            if close is None:
+                return self._how_client_left()
+            await self._send()
+            # The reader stays until then: frames left unread would hold up the handshake.
+            await self._close(close)
+            return _OUTCOMES.get(close.code, "done")
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            self._dialect.release()
+
+    async def _read(self) -> None:
+        while True:
+            for piece in _pieces(await self._next_frame()):
+                while isinstance(piece, bytes) and not self._dialect.can_receive:
+                    self._room.clear()
+                    await self._room.wait()
+                self._take(piece)
+                self._wake()
+                await self._send()
+
+    async def _next_frame(self) -> str | bytes:
+        """The next frame; an empty one when the client has been silent for too long."""
+        started = self._dialect.session is not None
+        if self._dialect.closing is not None:
+            patience = None
+        elif started:
+            patience = self._loop.time() + self._limits.idle_timeout
+        else:
+            patience = self._opened + self._limits.start_timeout
+        try:
+            async with asyncio.timeout_at(patience):
+                return await self._websocket.recv()
+        except TimeoutError:
+            code, message = _silence(self._limits, started=started)
+            error = ErrorMessage(code, message, fatal=True)
+            self._dialect.finish(error, Close(CLIENT_FAULT, code))
+            self._wake()
+            return b""
+
+    def _take(self, frame: str | bytes) -> None:
+        if isinstance(frame, str) and (size := len(frame.encode())) > self._limits.max_text_bytes:
+            message = (
+                f"a text frame of {size} bytes; the most is {self._limits.max_text_bytes}. "
+                "Audio goes in binary frames."
+            )
+            error = ErrorMessage("message_too_big", message, fatal=True)
+            self._dialect.fail(error, Close(TOO_BIG, "message_too_big"))
+            return
+        session = self._dialect.session
+        before = session.audio_seconds if session is not None else 0.0
+        self._dialect.receive(frame)
+        if session is not None:
+            self._metrics.audio_seconds.inc(session.audio_seconds - before)
+
+    async def _drive(self) -> None:
+        failures = 0
+        while self._dialect.closing is None:
+            self._news.clear()
+            session = self._dialect.session
+            request = session.next_request() if session is not None else None
+            self._room.set()
+            await self._send()
+            if session is not None and request is not None:
+                failures = 0 if await self._answer(session, request) else failures + 1
+                if failures == _MAX_FAILURES:
+                    self._give_up()
+            elif self._dialect.closing is None:
+                await self._news.wait()
+
+    async def _answer(self, session: Session, request: RecognitionRequest) -> bool:
+        """Have a request answered; False when that failed."""
+        began = self._loop.time()
+        try:
+            hypothesis = await self._scheduler.recognize(request)
+        except RecognitionError as error:
+            log.warning("session %s: a request failed: %s", self._name, error)
+            self._metrics.request_errors.inc()
+            session.abandon_request()
+            return False
+        seconds = self._loop.time() - began
+        self._metrics.request_seconds.labels("final" if request.final else "partial").observe(
+            seconds
+        )
+        self._dialect.record_wait(seconds)
+        session.receive_hypothesis(hypothesis)
+        return True
+
+    def _give_up(self) -> None:
+        message = (
+            f"the recognizer failed {_MAX_FAILURES} times on the same audio; text after the last "
+            f"committed one is missing. The server's log says why (session {self._name})."
+        )
+        error = ErrorMessage("recognition_failed", message, fatal=True)
+        self._dialect.fail(error, Close(SERVER_FAULT, "recognition_failed"))
+
+    async def _send(self) -> None:
+        """Send what the dialect has to say, in order, at the pace that the client reads."""
+        async with self._sending:
+            for text in self._dialect.outgoing():
+                try:
+                    async with asyncio.timeout(self._limits.send_timeout):
+                        await self._websocket.send(text)
+                except TimeoutError:
+                    raise _Unread from None
+
+    async def _close(self, close: Close) -> None:
+        try:
+            async with asyncio.timeout(self._limits.send_timeout):
+                await self._websocket.close(close.code, close.reason)
+        except TimeoutError:
+            raise _Unread from None
+
+    async def _apologize(self) -> None:
+        message = f"an internal error; the server's log has it under session {self._name}"
+        close = Close(SERVER_FAULT, "internal")
+        self._dialect.fail(ErrorMessage("internal", message, fatal=True), close)
+        try:
+            await self._send()
+            await self._close(close)
+        except (ConnectionClosed, _Unread):
+            self._websocket.transport.abort()
+
+    def _how_client_left(self) -> str:
+        sent = self._websocket.protocol.close_sent
+        broken = sent is not None and sent.code in _BROKEN_FRAMES
+        return "client_error" if broken else "client_left"
+
+
+def _pieces(frame: str | bytes) -> Iterator[str | bytes]:
+    if isinstance(frame, str):
+        yield frame
+        return
+    for start in range(0, len(frame), _PIECE_BYTES):
+        yield frame[start : start + _PIECE_BYTES]
+
+
+def _silence(limits: Limits, *, started: bool) -> tuple[str, str]:
+    if started:
+        return (
+            "idle_timeout",
+            f"no message for {limits.idle_timeout:g} s, so the session was ended; send audio or "
+            'pings to keep it, and {"type": "end"} to end it.',
+        )
+    return (
+        "start_timeout",
+        f'no start within {limits.start_timeout:g} s; send {{"type": "start"}} at once.',
+    )

@@ -1,0 +1,324 @@
+"""The native protocol on the server's side: messages to calls on a `Session`, events to messages.
+
+No sockets and no clock: frames go in, text frames come out. A mistake before the session has
+started is fatal. After that it is answered and the session goes on, for its text is worth more.
+"""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import replace
+
+from streamwhisper.audio.container import ContainerDecoder
+from streamwhisper.audio.formats import AudioDecoder, AudioFormat
+from streamwhisper.errors import AudioFormatError, ProtocolError, RecognitionError
+from streamwhisper.events import Committed, Done, Event, Flushed, Partial
+from streamwhisper.protocol import (
+    Ack,
+    End,
+    ErrorMessage,
+    Flush,
+    Ping,
+    Pong,
+    Ready,
+    ServerMessage,
+    Start,
+    Status,
+    encode_server_message,
+    parse_client_message,
+)
+from streamwhisper.recognition import ModelInfo
+from streamwhisper.server.dialects import CLIENT_FAULT, NORMAL, Close
+from streamwhisper.session.session import Session, SessionOptions
+from streamwhisper.whisper.languages import language_code
+
+__all__ = ["NativeDialect"]
+
+_STATUS_SECONDS = 1.0
+_MAX_FLUSHES = 64
+_CONTAINER_RATE = 16000  # a container has no rate that is known from the start
+
+
+class NativeDialect:
+    """One connection that speaks the native protocol, version 1; see `Dialect`."""
+
+    def __init__(self, info: ModelInfo, options: SessionOptions, session_id: str) -> None:
+        """Wait for a start.
+
+        Args:
+            info: the model that is served.
+            options: of the session, save what the client may choose.
+            session_id: names the session to the client and in the log.
+        """
+        self._info = info
+        self._options = options
+        self._session_id = session_id
+        self._start = Start()
+        self._session: Session | None = None
+        self._decoder: AudioDecoder | ContainerDecoder | None = None
+        self._closing: Close | None = None
+        self._ending: tuple[ErrorMessage | None, Close] | None = None
+        self._told_after_end = False
+        self._flushes = 0  # not answered yet
+        self._outgoing: list[str] = []
+        self._seq = 0
+        self._bytes = 0
+        self._waited = 0.0  # for the recognizer, in seconds, since the last status
+        self._status_at = 0.0
+
+    @property
+    def session(self) -> Session | None:
+        """What listens; None until the client has started it."""
+        return self._session
+
+    @property
+    def can_receive(self) -> bool:
+        """Whether audio can be taken in; audio that will be refused need not wait."""
+        return self._session is None or self._ending is not None or self._session.can_receive
+
+    @property
+    def closing(self) -> Close | None:
+        """Once set: send what is outgoing, then close."""
+        return self._closing
+
+    def receive(self, frame: str | bytes) -> None:
+        """Take in a text or a binary frame; bad input is answered."""
+        if self._closing is not None:
+            return
+        if isinstance(frame, bytes):
+            self._receive_audio(frame)
+            return
+        try:
+            match parse_client_message(frame):
+                case Start() as start:
+                    self._open(start)
+                case Ping(id):
+                    self._say(Pong(id))
+                case Flush(id):
+                    self._flush(id)
+                case End():
+                    self._listening("end")
+                    self.finish(None, Close(NORMAL))
+        except ProtocolError as error:
+            self._reject(error.code, str(error))
+
+    def record_wait(self, seconds: float) -> None:
+        """The session has waited so long for an answer of the recognizer."""
+        self._waited += seconds
+
+    def finish(self, error: ErrorMessage | None, close: Close) -> None:
+        """Commit everything, then send `error` or done, and close."""
+        if self._ending is not None or self._closing is not None:
+            return
+        self._ending = error, close
+        if self._session is None:
+            if error is not None:
+                self._say(error)
+            self._closing = close
+            return
+        try:
+            self._session.end()
+        except AudioFormatError as bad_end:
+            if error is None:
+                self._say(ErrorMessage("audio_format", str(bad_end), fatal=False))
+
+    def fail(self, error: ErrorMessage, close: Close) -> None:
+        """Send `error` and close at once."""
+        if self._closing is None:
+            self._say(error)
+            self._closing = close
+
+    def outgoing(self) -> list[str]:
+        """The text frames to be sent; each is returned once."""
+        self._collect_events()
+        frames, self._outgoing = self._outgoing, []
+        return frames
+
+    def release(self) -> None:
+        """Let go of the session and of its decoder's thread."""
+        self._session = None
+        if self._decoder is not None:
+            self._decoder.close()
+            self._decoder = None
+
+    def _open(self, start: Start) -> None:
+        if self._session is not None:
+            raise ProtocolError(
+                "already_started",
+                'a second "start" in one connection; the session goes on as it was started. '
+                "Open another connection for another session.",
+            )
+        language = _check(start, self._info)
+        self._decoder = _decoder(start)
+        self._start = start
+        self._session = Session(
+            self._info,
+            self._decoder,
+            replace(self._options, language=language, task=start.task, partials=start.partials),
+        )
+        self._say(
+            Ready(
+                session=self._session_id,
+                resume_token=secrets.token_urlsafe(16),
+                model=self._info.name,
+                sample_rate=self._sample_rate,
+            )
+        )
+        if start.vocabulary:
+            self._reject(
+                "unsupported",
+                f"the vocabulary of {len(start.vocabulary)} terms is not used: this server cannot "
+                "favour terms; the session goes on without it.",
+            )
+
+    def _flush(self, id: str | None) -> None:
+        session = self._listening("flush")
+        if self._flushes >= _MAX_FLUSHES:
+            raise ProtocolError(
+                "too_many_flushes",
+                f"{self._flushes} flushes wait to be answered already, so this one (id {id!r}) is "
+                "left out; wait for their answers.",
+            )
+        self._flushes += 1
+        session.flush(id)
+
+    def _receive_audio(self, data: bytes) -> None:
+        if self._ending is not None:
+            if not self._told_after_end:
+                self._told_after_end = True
+                self._reject(
+                    "audio_after_end",
+                    f"{len(data)} bytes of audio came after the session's end and are not heard, "
+                    "nor are those that follow; open another connection to go on.",
+                )
+            return
+        try:
+            session = self._listening(f"{len(data)} bytes of audio")
+            session.receive_audio(data)
+        except ProtocolError as error:
+            self._reject(error.code, str(error))
+        except AudioFormatError as error:
+            self.finish(
+                ErrorMessage("audio_format", str(error), fatal=True),
+                Close(CLIENT_FAULT, "audio_format"),
+            )
+        else:
+            self._bytes += len(data)
+            self._report(session)
+
+    def _report(self, session: Session) -> None:
+        """Say how far the audio is taken in, and how well the session keeps up."""
+        received = session.audio_seconds
+        if (elapsed := received - self._status_at) < _STATUS_SECONDS:
+            return
+        self._say(Ack(self._samples(session)))
+        self._say(
+            Status(
+                lag_ms=round(1000 * (received - session.covered_seconds)),
+                real_time_factor=self._waited / elapsed,
+                audio_seconds=received,
+            )
+        )
+        self._status_at = received
+        self._waited = 0.0
+
+    @property
+    def _sample_rate(self) -> int:
+        return _CONTAINER_RATE if self._start.encoding == "container" else self._start.sample_rate
+
+    def _samples(self, session: Session) -> int:
+        if isinstance(self._decoder, AudioDecoder):
+            return self._bytes // self._decoder.format.frame_bytes
+        return int(session.audio_seconds * _CONTAINER_RATE)
+
+    def _listening(self, what: str) -> Session:
+        """The session, when it can take `what`."""
+        if self._session is None:
+            raise ProtocolError(
+                "no_start", f'{what} came before the start; send {{"type": "start"}} first.'
+            )
+        if self._ending is not None:
+            raise ProtocolError(
+                "after_end",
+                f"{what} came after the session's end; everything is being committed, "
+                "and done follows.",
+            )
+        return self._session
+
+    def _reject(self, code: str, message: str) -> None:
+        fatal = self._session is None
+        if fatal:
+            self.fail(ErrorMessage(code, message, fatal=True), Close(CLIENT_FAULT, code))
+        else:
+            self._say(ErrorMessage(code, message, fatal=False))
+
+    def _say(self, message: ServerMessage) -> None:
+        self._collect_events()  # what has happened before comes first
+        self._append(message)
+
+    def _append(self, message: ServerMessage) -> None:
+        self._seq += 1
+        self._outgoing.append(encode_server_message(message, self._seq))
+
+    def _collect_events(self) -> None:
+        if self._session is None or self._closing is not None:
+            return
+        for event in self._session.events():
+            if isinstance(event, Done):
+                error, self._closing = self._ending or (None, Close(NORMAL))
+                self._append(event if error is None else error)
+            else:
+                self._flushes -= isinstance(event, Flushed)
+                self._append(self._dress(event))
+
+    def _dress(self, event: Event) -> Event:
+        if not self._start.words and isinstance(event, Committed | Partial):
+            return replace(event, words=())
+        return event
+
+
+def _decoder(start: Start) -> AudioDecoder | ContainerDecoder:
+    if start.encoding == "container":
+        return ContainerDecoder()
+    try:
+        return AudioDecoder(AudioFormat(start.encoding, start.sample_rate, start.channels))
+    except AudioFormatError as error:
+        raise ProtocolError("audio_format", str(error)) from None
+
+
+def _check(start: Start, info: ModelInfo) -> str | None:
+    """The code of the session's language.
+
+    Raises:
+        ProtocolError: this server cannot start such a session.
+    """
+    if start.resume is not None:
+        raise ProtocolError(
+            "resume_unknown",
+            "no session waits for this resume token, for this server cannot resume sessions; "
+            'start afresh, with "resume": null.',
+        )
+    if start.model not in (None, info.name):
+        raise ProtocolError(
+            "unknown_model",
+            f'model "{start.model}" is not served here; this server serves "{info.name}". '
+            'Leave "model" out, or start a server with the other model.',
+        )
+    try:
+        language = None if start.language is None else language_code(start.language)
+    except RecognitionError as error:
+        raise ProtocolError("unsupported_language", str(error)) from None
+    english = f'model "{info.name}" knows English alone'
+    if not info.multilingual and language not in (None, "en"):
+        raise ProtocolError(
+            "unsupported_language",
+            f'language is "{start.language}", but {english}; leave "language" out, or use a '
+            "server with a multilingual model.",
+        )
+    if not info.multilingual and start.task != "transcribe":
+        raise ProtocolError(
+            "unsupported_task",
+            f'task is "{start.task}", but {english}; use "transcribe", or a server with a '
+            "multilingual model.",
+        )
+    return language

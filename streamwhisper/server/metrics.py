@@ -1,0 +1,75 @@
+"""What a server measures of itself, for Prometheus to read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.process_collector import ProcessCollector
+
+__all__ = ["METRICS_CONTENT_TYPE", "Metrics"]
+
+METRICS_CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+
+_SECONDS = (0.01, 0.025, 0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 6.4, 12.8)
+_SIZES = (1, 2, 4, 8, 16, 32, 64)
+
+
+class Metrics:
+    """One server's counters, gauges and histograms; every server has its own registry."""
+
+    def __init__(self) -> None:
+        self.registry = registry = CollectorRegistry()
+        ProcessCollector(registry=registry)
+        self.sessions_closed = Counter(
+            "streamwhisper_sessions_closed",
+            "Sessions that are over, by how they ended.",
+            ["outcome"],
+            registry=registry,
+        )
+        self.sessions_refused = Counter(
+            "streamwhisper_sessions_refused",
+            "Sessions for which there was no place.",
+            registry=registry,
+        )
+        self.audio_seconds = Counter(
+            "streamwhisper_audio_seconds", "Audio received, in seconds.", registry=registry
+        )
+        self.request_seconds = Histogram(
+            "streamwhisper_request_seconds",
+            "From asking the recognizer to its answer, waiting included.",
+            ["kind"],
+            buckets=_SECONDS,
+            registry=registry,
+        )
+        self.request_errors = Counter(
+            "streamwhisper_request_errors",
+            "Requests that the recognizer could not answer.",
+            registry=registry,
+        )
+        self._batch_size = Histogram(
+            "streamwhisper_batch_size",
+            "Requests in a batch.",
+            buckets=_SIZES,
+            registry=registry,
+        )
+        self._batch_seconds = Histogram(
+            "streamwhisper_batch_seconds",
+            "Time the recognizer took for a batch.",
+            buckets=_SECONDS,
+            registry=registry,
+        )
+
+    def record_batch(self, size: int, seconds: float) -> None:
+        """A batch of `size` requests took so long."""
+        self._batch_size.observe(size)
+        self._batch_seconds.observe(seconds)
+
+    def follow(self, name: str, explanation: str, value: Callable[[], float]) -> None:
+        """Add a gauge that asks `value` whenever it is read."""
+        gauge = Gauge(f"streamwhisper_{name}", explanation, registry=self.registry)
+        gauge.set_function(value)
+
+    def render(self) -> bytes:
+        """Everything in Prometheus' text format."""
+        return generate_latest(self.registry)

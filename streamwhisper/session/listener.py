@@ -1,0 +1,112 @@
+"""Sound on its way in: an inbox, then the voice activity gate and the mel front end in step."""
+
+from __future__ import annotations
+
+from collections import deque
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streamwhisper.audio.mel import HOP, LogMel
+from streamwhisper.session.window import SAMPLE_RATE
+from streamwhisper.vad.gate import GateOptions, SpeechEnd, SpeechStart, VadGate
+
+__all__ = ["Listener"]
+
+QUANTUM = 512
+"""Sound is taken in steps that end on multiples of this, so that chunk sizes do not matter."""
+SLACK_SECONDS = 12.0
+"""Sound that may wait behind a full window before reading pauses."""
+INBOX_SECONDS = 4.0
+"""Sound that may wait outside the buffers before reading pauses."""
+PRE_ROLL_SLACK = 2 * SAMPLE_RATE
+"""Sound kept while nobody speaks, for the pre-roll of whoever speaks next."""
+
+
+class Listener:
+    """Takes sound step by step; positions are samples since the session began.
+
+    Attributes:
+        received: samples that came.
+        taken: samples that went through gate and mel.
+        finished: whether all sound was taken after `end`.
+    """
+
+    def __init__(self, n_mels: int, gate: GateOptions, window_seconds: float) -> None:
+        capacity = round((window_seconds + SLACK_SECONDS) * SAMPLE_RATE)
+        self.mel = LogMel(n_mels, capacity // HOP)
+        self.gate = VadGate(gate)
+        self.received = 0
+        self.taken = 0
+        self.finished = False
+        self._inbox: deque[NDArray[np.float32]] = deque()
+        self._ended = False
+
+    @property
+    def full(self) -> bool:
+        """Whether reading should pause."""
+        return self.received - self.taken >= INBOX_SECONDS * SAMPLE_RATE
+
+    @property
+    def ended(self) -> bool:
+        """Whether `end` was called."""
+        return self._ended
+
+    def store(self, samples: NDArray[np.float32]) -> None:
+        """Put sound into the inbox: float32 ``[n]`` at 16 kHz."""
+        if len(samples):
+            self._inbox.append(samples)
+            self.received += len(samples)
+
+    def end(self) -> None:
+        """No more sound will come."""
+        self._ended = True
+
+    def take(
+        self, boundary: int | None, needed_from: int | None
+    ) -> list[SpeechStart | SpeechEnd] | None:
+        """Take one step of sound.
+
+        Args:
+            boundary: a position at which a step must end, such as a flush.
+            needed_from: the oldest sample that may still be asked for; None in silence.
+
+        Returns:
+            what the gate decided, or None if no step can be taken now.
+        """
+        ahead = boundary is not None and boundary > self.taken
+        if self.taken == self.received:
+            return self._finish() if self._ended else None
+        target = (self.taken // QUANTUM + 1) * QUANTUM
+        if self.received < target:
+            if not (ahead or self._ended):
+                return None
+            target = self.received
+        if ahead and boundary is not None:
+            target = min(target, boundary)
+        oldest = self.taken - PRE_ROLL_SLACK if needed_from is None else needed_from
+        if self.mel.sound.room(oldest) < target - self.taken:
+            return None
+        changes = []
+        for step in self._pull(target - self.taken):
+            self.mel.append(step)
+            changes += self.gate.append(step)
+        self.taken = target
+        return changes
+
+    def _finish(self) -> list[SpeechStart | SpeechEnd] | None:
+        if self.finished:
+            return None
+        self.finished = True
+        return self.gate.finish()
+
+    def _pull(self, count: int) -> list[NDArray[np.float32]]:
+        steps = []
+        while count:
+            head = self._inbox.popleft()
+            if len(head) > count:
+                self._inbox.appendleft(head[count:])
+                head = head[:count]
+            steps.append(head)
+            count -= len(head)
+        return steps

@@ -1,0 +1,1 @@
+"""Voice activity detection: the networks and the gate. NumPy only, no torch."""

@@ -1,0 +1,68 @@
+"""Where in the sound each token was heard, read from the decoder's cross-attention.
+
+A few attention heads of each checkpoint follow the sound (the alignment heads). Their weights,
+one row for each predicted token, make a matrix of tokens by encoder positions; dynamic time
+warping finds the monotonic path through it, as openai/whisper's word timestamps do.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["SECONDS_PER_POSITION", "dynamic_time_warping", "onsets"]
+
+SECONDS_PER_POSITION = 0.02
+
+Matrix = NDArray[np.float64]
+
+
+def onsets(weights: NDArray[np.float32]) -> NDArray[np.int64]:
+    """Onset of every token.
+
+    Args:
+        weights: ``[n_heads, n_rows, n_positions]``; row i is the attention of the step that
+            predicted token i, so the row after the last token's tells where that one ends.
+
+    Returns:
+        ``[n_rows]`` encoder positions (20 ms each), never decreasing.
+    """
+    if weights.shape[1] == 0:
+        return np.zeros(0, np.int64)
+    spread = weights.std(axis=1, keepdims=True)
+    normed = (weights - weights.mean(axis=1, keepdims=True)) / np.maximum(spread, 1e-6)
+    if weights.shape[1] == 1:
+        normed = weights
+    return dynamic_time_warping(-normed.mean(axis=0).astype(np.float64))
+
+
+def dynamic_time_warping(cost: Matrix) -> NDArray[np.int64]:
+    """First column of each row on the cheapest monotonic path through ``cost [n_rows, n_columns]``.
+
+    The path goes from the first cell to the last by steps right, down, or both. Each row's
+    running minimum is taken at once: ``D[i, j] = S[j] + min over k <= j of (A[k] - S[k - 1])``
+    with S the row's running cost and A the best way in from above.
+    """
+    rows, columns = cost.shape
+    total = np.empty((rows, columns))
+    total[0] = np.cumsum(cost[0])
+    for i in range(1, rows):
+        above = total[i - 1].copy()
+        np.minimum(above[1:], total[i - 1, :-1], out=above[1:])
+        running = np.cumsum(cost[i])
+        entry = above - running + cost[i]
+        total[i] = running + np.minimum.accumulate(entry)
+    first = np.zeros(rows, np.int64)
+    i, j = rows - 1, columns - 1
+    while i > 0:
+        diagonal = total[i - 1, j - 1] if j > 0 else np.inf
+        left = total[i, j - 1] if j > 0 else np.inf
+        up = total[i - 1, j]
+        if left < min(diagonal, up):
+            j -= 1
+            continue
+        first[i] = j
+        i -= 1
+        if diagonal <= up:
+            j -= 1
+    return first

@@ -1,0 +1,228 @@
+"""Whisper checkpoints: one description, whichever file format the weights came in.
+
+Formats are told apart by content, never by file name: OpenAI's ``.pt``, CTranslate2's
+``model.bin`` and Hugging Face's ``model.safetensors``. All become tensors under OpenAI's names
+(``encoder.conv1.weight``, ``decoder.blocks.0.attn.query.weight``, ...), and the model's sizes
+are read from those tensors. Source of names and shapes: ``whisper/model.py`` of OpenAI's
+reference implementation.
+"""
+
+from __future__ import annotations
+
+import pickle
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from streamwhisper.errors import CheckpointError
+from streamwhisper.whisper.catalog import KNOWN_MODELS, AlignmentHeads, ModelDimensions
+from streamwhisper.whisper.ctranslate2 import is_ctranslate2, read_ctranslate2
+from streamwhisper.whisper.huggingface import is_safetensors, read_safetensors
+
+__all__ = ["Checkpoint", "ModelDimensions", "load_checkpoint", "state_shapes"]
+
+_HEAD_SIZE = 64
+_ZIP = b"PK\x03\x04"
+_PICKLE = b"\x80"
+# What torch.load raises on files that are damaged, foreign or hold forbidden objects.
+_LOAD_ERRORS = (
+    RuntimeError,
+    pickle.UnpicklingError,
+    EOFError,
+    OSError,
+    ValueError,
+    LookupError,
+    TypeError,
+    AttributeError,
+    AssertionError,
+)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Checkpoint:
+    """A model's sizes and weights.
+
+    Attributes:
+        name: such as ``"tiny.en"``; the file's stem where nothing better is known.
+        alignment_heads: (decoder layer, head) pairs whose cross-attention follows the sound:
+            the published ones, or every head of the upper half of the decoder.
+        state: tensors under OpenAI's names, on the CPU, in the file's floating-point types.
+    """
+
+    name: str
+    dims: ModelDimensions
+    alignment_heads: AlignmentHeads
+    state: dict[str, torch.Tensor]
+
+    @property
+    def multilingual(self) -> bool:
+        """Whether the model knows other languages than English."""
+        return self.dims.multilingual
+
+
+def load_checkpoint(path: Path | str, *, name: str | None = None) -> Checkpoint:
+    """Read the checkpoint file at `path`, whichever of the known formats it has.
+
+    Args:
+        path: a file.
+        name: what to call the model; its alignment heads are those published for it. Without
+            one the file's name serves (``tiny.en.pt`` is ``tiny.en``).
+
+    Raises:
+        CheckpointError: the file is missing, damaged, or not a Whisper checkpoint.
+    """
+    path = Path(path)
+    try:
+        with path.open("rb") as file:
+            start = file.read(64)
+    except OSError as error:
+        raise CheckpointError(f"cannot read the checkpoint {path}: {error}") from error
+    if is_ctranslate2(start):
+        state = read_ctranslate2(path)
+    elif is_safetensors(start):
+        state = read_safetensors(path)
+    elif start.startswith((_ZIP, _PICKLE)):
+        state = _read_openai(path)
+    else:
+        raise CheckpointError(
+            f"{path} is not a Whisper checkpoint: it starts with {start[:16]!r}; expected "
+            "OpenAI's .pt, Hugging Face's model.safetensors, or CTranslate2's model.bin"
+        )
+    dims = _dimensions(state, path)
+    _check_shapes(state, state_shapes(dims), path)
+    name = name or _stem(path)
+    return Checkpoint(name, dims, _alignment_heads(name, dims), state)
+
+
+def state_shapes(dims: ModelDimensions) -> dict[str, tuple[int, ...]]:
+    """Return the name and shape of every tensor of a model of these sizes."""
+    shapes: dict[str, tuple[int, ...]] = {}
+
+    def linear(name: str, rows: int, *columns: int, bias: bool = True) -> None:
+        shapes[f"{name}.weight"] = (rows, *columns)
+        if bias:
+            shapes[f"{name}.bias"] = (rows,)
+
+    def block(name: str, width: int, attentions: tuple[str, ...]) -> None:
+        for attention in attentions:
+            for part in ("query", "key", "value", "out"):
+                linear(f"{name}.{attention}.{part}", width, width, bias=part != "key")
+            linear(f"{name}.{attention}_ln", width)
+        linear(f"{name}.mlp.0", 4 * width, width)
+        linear(f"{name}.mlp.2", width, 4 * width)
+        linear(f"{name}.mlp_ln", width)
+
+    audio, text = dims.n_audio_state, dims.n_text_state
+    shapes["encoder.positional_embedding"] = (dims.n_audio_ctx, audio)
+    linear("encoder.conv1", audio, dims.n_mels, 3)
+    linear("encoder.conv2", audio, audio, 3)
+    for layer in range(dims.n_audio_layer):
+        block(f"encoder.blocks.{layer}", audio, ("attn",))
+    linear("encoder.ln_post", audio)
+    shapes["decoder.positional_embedding"] = (dims.n_text_ctx, text)
+    shapes["decoder.token_embedding.weight"] = (dims.n_vocab, text)
+    for layer in range(dims.n_text_layer):
+        block(f"decoder.blocks.{layer}", text, ("attn", "cross_attn"))
+    linear("decoder.ln", text)
+    return shapes
+
+
+def _read_openai(path: Path) -> dict[str, torch.Tensor]:
+    try:
+        loaded = torch.load(path, map_location="cpu", weights_only=True)
+    except _LOAD_ERRORS as error:
+        reason = str(error).strip().partition("\n")[0]
+        raise CheckpointError(
+            f"cannot read {path} as an OpenAI checkpoint of plain tensors: {reason}"
+        ) from error
+    state = loaded.get("model_state_dict") if isinstance(loaded, Mapping) else None
+    if not isinstance(state, Mapping) or not all(
+        isinstance(tensor, torch.Tensor) for tensor in state.values()
+    ):
+        raise CheckpointError(
+            f"{path} holds {type(loaded).__name__} without 'model_state_dict'; expected an "
+            "OpenAI Whisper checkpoint with 'dims' and 'model_state_dict'"
+        )
+    return dict(state)
+
+
+def _dimensions(state: Mapping[str, torch.Tensor], path: Path) -> ModelDimensions:
+    def size(name: str, axis: int, rank: int) -> int:
+        tensor = state.get(name)
+        if tensor is None or tensor.ndim != rank:
+            seen = "is missing" if tensor is None else f"has shape {list(tensor.shape)}"
+            raise CheckpointError(
+                f"{path} is not a whole Whisper checkpoint: {name!r} {seen}; expected {rank} axes"
+            )
+        return tensor.shape[axis]
+
+    def layers(wing: str) -> int:
+        found = (re.match(rf"{wing}\.blocks\.(\d+)\.", name) for name in state)
+        return 1 + max((int(match[1]) for match in found if match), default=-1)
+
+    audio = size("encoder.positional_embedding", 1, 2)
+    text = size("decoder.positional_embedding", 1, 2)
+    for width in (audio, text):
+        if width == 0 or width % _HEAD_SIZE:
+            raise CheckpointError(
+                f"{path} has states {width} wide; Whisper's heads are {_HEAD_SIZE} wide, so a "
+                f"multiple of {_HEAD_SIZE} was expected"
+            )
+    return ModelDimensions(
+        n_mels=size("encoder.conv1.weight", 1, 3),
+        n_audio_ctx=size("encoder.positional_embedding", 0, 2),
+        n_audio_state=audio,
+        n_audio_head=audio // _HEAD_SIZE,
+        n_audio_layer=layers("encoder"),
+        n_vocab=size("decoder.token_embedding.weight", 0, 2),
+        n_text_ctx=size("decoder.positional_embedding", 0, 2),
+        n_text_state=text,
+        n_text_head=text // _HEAD_SIZE,
+        n_text_layer=layers("decoder"),
+    )
+
+
+def _check_shapes(
+    state: Mapping[str, torch.Tensor], shapes: Mapping[str, tuple[int, ...]], path: Path
+) -> None:
+    wrong = [
+        *(f"{name} is missing" for name in shapes if name not in state),
+        *(f"{name} is not part of a Whisper model" for name in state if name not in shapes),
+        *(
+            f"{name} has shape {list(state[name].shape)} instead of {list(shape)}"
+            for name, shape in shapes.items()
+            if name in state and tuple(state[name].shape) != shape
+        ),
+        *(
+            f"{name} holds {tensor.dtype} instead of floating point"
+            for name, tensor in state.items()
+            if not tensor.is_floating_point()
+        ),
+    ]
+    if wrong:
+        more = f" (and {len(wrong) - 3} more)" if len(wrong) > 3 else ""
+        raise CheckpointError(
+            f"{path} is not a whole Whisper checkpoint: {'; '.join(wrong[:3])}{more}"
+        )
+
+
+def _stem(path: Path) -> str:
+    for suffix in (".ct2.bin", ".safetensors", ".pt", ".bin"):
+        if path.name.endswith(suffix):
+            return path.name.removesuffix(suffix)
+    return path.name
+
+
+def _alignment_heads(name: str, dims: ModelDimensions) -> AlignmentHeads:
+    known = KNOWN_MODELS.get(name)
+    if known is not None and known.dims == dims:
+        return known.alignment_heads
+    # Fine-tuning keeps the roles of heads; two models of the same sizes leave it open, though.
+    same = [model for model in KNOWN_MODELS.values() if model.dims == dims]
+    if len(same) == 1:
+        return same[0].alignment_heads
+    upper = range(dims.n_text_layer // 2, dims.n_text_layer)
+    return tuple((layer, head) for layer in upper for head in range(dims.n_text_head))

@@ -1,0 +1,189 @@
+"""Reading Whisper weights from CTranslate2's ``model.bin``.
+
+The file (binary version 6, little-endian): u32 version; string name of the model's
+specification; u32 revision; u32 count of variables; for each a string name, u8 rank, u32 per
+dimension, u8 type, u32 bytes and the data; u32 count of aliases, each two strings. A string is
+a u16 length, its NUL included, and the bytes. Source: ``model_spec.py`` of CTranslate2.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import struct
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from streamwhisper.errors import CheckpointError
+
+__all__ = ["is_ctranslate2", "read_ctranslate2"]
+
+_VERSION = 6
+_SPECIFICATION = b"WhisperSpec\0"
+_SIGNATURE = struct.pack("<IH", _VERSION, len(_SPECIFICATION)) + _SPECIFICATION
+_BFLOAT16 = 5
+_TYPES = {0: "<f4", 1: "<i1", 2: "<i2", 3: "<i4", 4: "<f2", _BFLOAT16: "<i2"}
+
+# The halves of a variable's name inside one layer, and the tensor or stacked tensors it holds.
+_LAYER = {
+    "self_attention/layer_norm": ("attn_ln",),
+    "self_attention/linear_0": ("attn.query", "attn.key", "attn.value"),
+    "self_attention/linear_1": ("attn.out",),
+    "attention/layer_norm": ("cross_attn_ln",),
+    "attention/linear_0": ("cross_attn.query",),
+    "attention/linear_1": ("cross_attn.key", "cross_attn.value"),
+    "attention/linear_2": ("cross_attn.out",),
+    "ffn/layer_norm": ("mlp_ln",),
+    "ffn/linear_0": ("mlp.0",),
+    "ffn/linear_1": ("mlp.2",),
+}
+_OUTSIDE_LAYERS = {
+    "encoder/conv1/weight": "encoder.conv1.weight",
+    "encoder/conv1/bias": "encoder.conv1.bias",
+    "encoder/conv2/weight": "encoder.conv2.weight",
+    "encoder/conv2/bias": "encoder.conv2.bias",
+    "encoder/position_encodings/encodings": "encoder.positional_embedding",
+    "encoder/layer_norm/gamma": "encoder.ln_post.weight",
+    "encoder/layer_norm/beta": "encoder.ln_post.bias",
+    "decoder/embeddings/weight": "decoder.token_embedding.weight",
+    "decoder/position_encodings/encodings": "decoder.positional_embedding",
+    "decoder/layer_norm/gamma": "decoder.ln.weight",
+    "decoder/layer_norm/beta": "decoder.ln.bias",
+}
+_LAYER_NAME = re.compile(r"(encoder|decoder)/layer_(\d+)/(.+)/(weight|bias|gamma|beta)")
+_LEAF = {"gamma": "weight", "beta": "bias"}
+
+
+class _Cursor:
+    """A place in a mapped file; reading past the end is a `CheckpointError`."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.data: NDArray[np.uint8] = np.memmap(path, dtype=np.uint8, mode="r")
+        self.offset = 0
+
+    def take(self, size: int) -> NDArray[np.uint8]:
+        end = self.offset + size
+        if end > len(self.data):
+            raise CheckpointError(
+                f"{self.path} is cut short: it has {len(self.data)} bytes and its contents "
+                f"reach to byte {end} at least; fetch it again"
+            )
+        taken = self.data[self.offset : end]
+        self.offset = end
+        return taken
+
+    def unsigned(self, size: int) -> int:
+        return int.from_bytes(self.take(size).tobytes(), "little")
+
+    def string(self) -> str:
+        raw = self.take(self.unsigned(2)).tobytes()
+        return raw.removesuffix(b"\0").decode("utf-8", "backslashreplace")
+
+
+def is_ctranslate2(start: bytes) -> bool:
+    """Whether a file that starts with these bytes (24 serve) is CTranslate2's Whisper."""
+    return start.startswith(_SIGNATURE)
+
+
+def read_ctranslate2(path: Path) -> dict[str, torch.Tensor]:
+    """Read `path` into tensors under OpenAI's names, in the types the file has.
+
+    Eight- and sixteen-bit integers come with scales and are turned into float32.
+
+    Raises:
+        CheckpointError: the file is damaged, or holds something else than a Whisper model.
+    """
+    variables, aliases = _read_variables(path)
+    state: dict[str, torch.Tensor] = {}
+    for name, variable in variables.items():
+        # Rank 0 is the specification's settings; scales belong to their weights.
+        if variable.ndim == 0 or name.endswith("_scale"):
+            continue
+        targets = _openai_names(name)
+        if not targets:
+            raise CheckpointError(
+                f"{path} has a variable {name!r}, which no Whisper model has; expected an "
+                "unmodified conversion of a Whisper checkpoint"
+            )
+        if variable.shape[0] % len(targets):
+            raise CheckpointError(
+                f"{path}: {name!r} has shape {list(variable.shape)}, which does not split into "
+                f"{len(targets)} equal parts"
+            )
+        tensor = _dequantised(name, variable, variables.get(f"{name}_scale"), path)
+        for target, part in zip(targets, tensor.tensor_split(len(targets)), strict=True):
+            # A bias on the keys adds the same to every score of a query: softmax ignores it,
+            # so Whisper has none and the converter writes zeros.
+            if not target.endswith(".key.bias"):
+                state[target] = part
+    if aliases.get("decoder/projection/weight", "decoder/embeddings/weight") != (
+        "decoder/embeddings/weight"
+    ):
+        raise CheckpointError(f"{path} has an output projection other than its token embeddings")
+    return state
+
+
+def _openai_names(name: str) -> tuple[str, ...]:
+    if name in _OUTSIDE_LAYERS:
+        return (_OUTSIDE_LAYERS[name],)
+    match = _LAYER_NAME.fullmatch(name)
+    if match is None:
+        return ()
+    wing, layer, inside, leaf = match.groups()
+    leaf = _LEAF.get(leaf, leaf)
+    return tuple(f"{wing}.blocks.{layer}.{part}.{leaf}" for part in _LAYER.get(inside, ()))
+
+
+def _read_variables(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, str]]:
+    cursor = _Cursor(path)
+    version, specification, _ = cursor.unsigned(4), cursor.string(), cursor.unsigned(4)
+    if (version, f"{specification}\0".encode()) != (_VERSION, _SPECIFICATION):
+        raise CheckpointError(
+            f"{path} is a CTranslate2 file of version {version} and kind {specification!r}; "
+            f"expected version {_VERSION} and kind 'WhisperSpec'"
+        )
+    variables = {}
+    for _ in range(cursor.unsigned(4)):
+        name = cursor.string()
+        shape = tuple(cursor.unsigned(4) for _ in range(cursor.unsigned(1)))
+        kind, size = cursor.unsigned(1), cursor.unsigned(4)
+        if kind not in _TYPES:
+            raise CheckpointError(
+                f"{path}: {name!r} has the unknown type {kind}; expected one of {sorted(_TYPES)}"
+            )
+        dtype = np.dtype(_TYPES[kind])
+        if size != math.prod(shape) * dtype.itemsize:
+            raise CheckpointError(
+                f"{path}: {name!r} has {size} bytes for shape {list(shape)} of {dtype.name}; "
+                f"expected {math.prod(shape) * dtype.itemsize}; the file is damaged"
+            )
+        # Copied: the data lies at odd addresses, and the file may go away.
+        tensor = torch.from_numpy(np.frombuffer(bytearray(cursor.take(size)), dtype).reshape(shape))
+        variables[name] = tensor.view(torch.bfloat16) if kind == _BFLOAT16 else tensor
+    aliases = {}
+    for _ in range(cursor.unsigned(4)):
+        alias = cursor.string()
+        aliases[alias] = cursor.string()
+    if cursor.offset != len(cursor.data):
+        raise CheckpointError(
+            f"{path} has {len(cursor.data) - cursor.offset} bytes after its end; it is damaged"
+        )
+    return variables, aliases
+
+
+def _dequantised(
+    name: str, variable: torch.Tensor, scale: torch.Tensor | None, path: Path
+) -> torch.Tensor:
+    """Undo ``round(weight * scale)``: one scale for each row, or one for all."""
+    if variable.dtype.is_floating_point:
+        return variable
+    if scale is None or scale.numel() not in (1, variable.shape[0]):
+        raise CheckpointError(
+            f"{path}: {name!r} holds {variable.dtype} without a scale for each of its "
+            f"{variable.shape[0]} rows; expected floating point, or integers with scales"
+        )
+    return variable.float() / scale.float().reshape(-1, *[1] * (variable.ndim - 1))

@@ -1,0 +1,188 @@
+"""The silent tail: encode only the sound that exists.
+
+Whisper was trained on windows padded with silence to 30 s. The keys and values of that padding
+hardly depend on the sound before it, so they are computed once, on a window of pure silence, and
+appended to those of the sound in every layer; the decoder sees all positions, as trained.
+
+The tail is thinned: neighbouring silent positions are much alike, so a few of them are averaged
+into one, whose attention score is raised by the logarithm of how many it stands for.
+
+The padding's value depends on how loud the window is (log-mel frames are clamped at 8 below the
+window's maximum), so there is one tail for each quantised floor. The joint matters: some real
+padding follows the sound before the tail takes over.
+"""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections import OrderedDict
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from streamwhisper.whisper.model import KeysValues, Whisper
+
+__all__ = ["EncodedSound", "SilentTail", "SilentTails", "TailOptions", "encode", "encode_padded"]
+
+LOWEST_FLOOR = (-10.0 + 4.0) / 4.0
+"""Digital silence, log10(1e-10), on the scale of clamped and scaled log-mel frames."""
+CLAMP = 8.0 / 4.0
+"""How far below the window's maximum frames are clamped, on the same scale."""
+FRAMES_PER_POSITION = 2
+CONVOLUTION_REACH = 2
+"""Frames past a position that its convolutions still see."""
+
+
+@dataclass(frozen=True, slots=True)
+class TailOptions:
+    """How sound and silence are joined; the figures behind them are in benchmarks/RESULTS.md.
+
+    Attributes:
+        joint_frames: real padding, in 10 ms frames, between the sound and the cached tail.
+        thinning: how many silent positions one of the tail's stands for.
+        step: the floor is quantised to multiples of this.
+        capacity: tails kept; the least recently used one is dropped.
+    """
+
+    joint_frames: int = 32
+    thinning: int = 8
+    step: float = 0.5
+    capacity: int = 4
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SilentTail:
+    """Pure silence at one floor, encoded: one pair of keys and values for each layer."""
+
+    self_attention: list[KeysValues]
+    cross_attention: list[KeysValues]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class EncodedSound:
+    """What the decoder needs of one window.
+
+    Attributes:
+        cross_attention: keys and values for each decoder layer.
+        audible: positions that hold sound; the rest is padding.
+        bias: added to the attention scores of all positions; None for none.
+    """
+
+    cross_attention: list[KeysValues]
+    audible: int
+    bias: Tensor | None = None
+
+
+class SilentTails:
+    """Tails of one model, built on first use; a bounded cache, safe to share by threads."""
+
+    def __init__(self, model: Whisper, options: TailOptions | None = None) -> None:
+        self.model = model
+        self.options = options or TailOptions()
+        self._tails: OrderedDict[int, SilentTail] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def prepare(self, *floors: float) -> None:
+        """Build tails ahead of time, so that the first words need not wait for them."""
+        for floor in floors:
+            self.at(floor)
+
+    def at(self, floor: float) -> SilentTail:
+        """The tail for a window whose padding has the value `floor`."""
+        level = round(floor / self.options.step)
+        with self._lock:
+            tail = self._tails.get(level)
+            if tail is None:
+                floor = level * self.options.step
+                tail = _encode_silence(self.model, floor, self.options.thinning)
+                self._tails[level] = tail
+                if len(self._tails) > self.options.capacity:
+                    self._tails.popitem(last=False)
+            self._tails.move_to_end(level)
+            return tail
+
+
+def padding_floor(mel: Tensor) -> float:
+    """The value of the padding that follows a clamped and scaled window."""
+    return max(LOWEST_FLOOR, float(mel.max()) - CLAMP)
+
+
+@torch.inference_mode()
+def encode(tails: SilentTails, mel: Tensor) -> EncodedSound:
+    """Encode ``mel [n_mels, n_frames]`` (at most 30 s) with a silent tail."""
+    model = tails.model
+    mel = mel.to(model.device)
+    floor = padding_floor(mel)
+    thinning = tails.options.thinning
+    frames = mel.shape[-1] + tails.options.joint_frames
+    groups = -(-frames // (FRAMES_PER_POSITION * thinning))
+    positions = groups * thinning
+    if positions >= model.dims.n_audio_ctx:
+        return encode_padded(model, mel)
+    tail = tails.at(floor)
+    padding = positions * FRAMES_PER_POSITION + CONVOLUTION_REACH - mel.shape[-1]
+    padded = F.pad(mel, (0, padding), value=floor).to(model.dtype)
+    silent = [_from(keys_values, groups) for keys_values in tail.self_attention]
+    bias = _bias(positions, silent[0][0].shape[2], thinning, like=padded)
+    encoded, _ = model.encoder(padded[None], positions, silent, bias)
+    cross_attention = [
+        _joined(own, _from(rest, groups))
+        for own, rest in zip(model.cross_attention(encoded), tail.cross_attention, strict=True)
+    ]
+    return EncodedSound(cross_attention, _audible(mel), bias)
+
+
+@torch.inference_mode()
+def encode_padded(model: Whisper, mel: Tensor) -> EncodedSound:
+    """Encode ``mel [n_mels, n_frames]`` as trained, padded to 30 s: slow, and the yardstick."""
+    mel = mel.to(model.device)
+    missing = model.dims.n_audio_ctx * FRAMES_PER_POSITION - mel.shape[-1]
+    padded = F.pad(mel, (0, missing), value=padding_floor(mel)).to(model.dtype)
+    encoded, _ = model.encoder(padded[None])
+    return EncodedSound(model.cross_attention(encoded), _audible(mel))
+
+
+@torch.inference_mode()
+def _encode_silence(model: Whisper, floor: float, thinning: int) -> SilentTail:
+    dims = model.dims
+    shape = (1, dims.n_mels, dims.n_audio_ctx * FRAMES_PER_POSITION)
+    silence = torch.full(shape, floor, device=model.device, dtype=model.dtype)
+    encoded, self_attention = model.encoder(silence)
+    return SilentTail(
+        [_thinned(keys_values, thinning) for keys_values in self_attention],
+        [_thinned(keys_values, thinning) for keys_values in model.cross_attention(encoded)],
+    )
+
+
+def _thinned(keys_values: KeysValues, thinning: int) -> KeysValues:
+    """Average each `thinning` neighbouring positions; a shorter rest at the end is left out."""
+    batch, heads, positions, width = keys_values[0].shape
+    groups = positions // thinning
+    shape = (batch, heads, groups, thinning, width)
+    keys, values = (
+        tensor[:, :, : groups * thinning].reshape(shape).mean(dim=3) for tensor in keys_values
+    )
+    return keys, values
+
+
+def _bias(positions: int, groups: int, thinning: int, like: Tensor) -> Tensor | None:
+    if thinning == 1:
+        return None
+    bias = like.new_zeros(1, positions + groups)
+    bias[:, positions:] = math.log(thinning)
+    return bias
+
+
+def _from(keys_values: KeysValues, position: int) -> KeysValues:
+    return keys_values[0][:, :, position:], keys_values[1][:, :, position:]
+
+
+def _joined(sound: KeysValues, silence: KeysValues) -> KeysValues:
+    return torch.cat((sound[0], silence[0]), dim=2), torch.cat((sound[1], silence[1]), dim=2)
+
+
+def _audible(mel: Tensor) -> int:
+    return max(1, mel.shape[-1] // FRAMES_PER_POSITION)

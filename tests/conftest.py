@@ -1,0 +1,82 @@
+"""What tests share: real speech, real weights and a real recognizer, each skipped with a reason."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from streamwhisper.errors import ModelError
+
+Clip = dict[str, Any]
+Samples = NDArray[np.float32]
+
+DEFAULT_SPEECH = Path(__file__).parents[2] / "shared" / "speech"
+
+
+@dataclass(frozen=True)
+class Speech:
+    """A folder of real speech with a manifest (one JSON object a line)."""
+
+    folder: Path
+
+    def clips(self, set_name: str) -> list[Clip]:
+        """The manifest's lines of one set, in order."""
+        return [clip for clip in _manifest(self.folder) if clip["set"] == set_name]
+
+    def clip(self, id: str) -> Clip:
+        """One line of the manifest."""
+        return next(clip for clip in _manifest(self.folder) if clip["id"] == id)
+
+    def load(self, clip: Clip) -> Samples:
+        """The clip's sound: float32, mono, 16 kHz."""
+        from streamwhisper.audio.files import read_audio
+
+        return read_audio(self.folder / clip["path"])
+
+
+@cache
+def _manifest(folder: Path) -> list[Clip]:
+    return [json.loads(line) for line in (folder / "manifest.jsonl").read_text().splitlines()]
+
+
+@pytest.fixture(scope="session")
+def speech() -> Speech:
+    folder = Path(os.environ.get("STREAMWHISPER_SPEECH", DEFAULT_SPEECH))
+    if not (folder / "manifest.jsonl").is_file():
+        pytest.skip(f"no speech at {folder}; set STREAMWHISPER_SPEECH to a folder with a manifest")
+    return Speech(folder)
+
+
+def _weights(name: str) -> Path:
+    from streamwhisper.whisper.hub import HubOptions, resolve
+
+    try:
+        return resolve(name, options=HubOptions.from_environment(os.environ))
+    except ModelError as error:
+        pytest.skip(f"no weights of {name}: {error}")
+
+
+@pytest.fixture(scope="session")
+def tiny_en_path() -> Path:
+    return _weights("tiny.en")
+
+
+@pytest.fixture(scope="session")
+def base_path() -> Path:
+    return _weights("base")
+
+
+@pytest.fixture(scope="session")
+def recognizer(tiny_en_path: Path) -> Any:
+    """tiny.en in float32 on one thread."""
+    from streamwhisper.engine.local import LocalOptions, LocalRecognizer
+
+    return LocalRecognizer.load(tiny_en_path, LocalOptions(dtype="float32", threads=1))

@@ -1,0 +1,177 @@
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from streamwhisper import __version__
+
+SAMPLE = Path(__file__).parents[1] / "examples" / "sample.flac"
+SPOKEN = SAMPLE.with_suffix(".txt")
+# A test run in the background may ignore SIGINT, and would hand that on.
+START = (
+    "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
+    "from streamwhisper.cli import main; main()"
+)
+COMMANDS = ["serve", "stream", "transcribe", "models", "models pull", "models path"]
+
+
+def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", START, *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "STREAMWHISPER_OFFLINE": "1", "TERM": "dumb", **environment},
+    )
+
+
+def start(*arguments: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-c", START, *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def letters(text: str) -> list[str]:
+    return "".join(sign for sign in text.lower() if sign.isalnum() or sign.isspace()).split()
+
+
+@pytest.mark.parametrize("command", ["", *COMMANDS])
+def test_help_is_shown_without_importing_torch_or_numpy(command):
+    code = (
+        "import sys\n"
+        "from streamwhisper.cli import app\n"
+        "try: app()\n"
+        "except SystemExit as end: code = end.code\n"
+        "heavy = {'torch', 'numpy', 'websockets', 'huggingface_hub'} & set(sys.modules)\n"
+        "sys.exit(code or str(heavy) if heavy or code else 0)"
+    )
+    arguments = [sys.executable, "-c", code, *command.split(), "--help"]
+    shown = subprocess.run(arguments, capture_output=True, text=True, check=False)
+    assert shown.returncode == 0, shown.stderr
+    assert "Usage" in shown.stdout
+
+
+def test_the_version_is_that_of_the_package():
+    assert run("--version").stdout == f"streamwhisper {__version__}\n"
+
+
+def test_the_package_runs_as_a_module():
+    shown = subprocess.run(
+        [sys.executable, "-m", "streamwhisper", "--version"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert shown.stdout == f"streamwhisper {__version__}\n"
+
+
+@pytest.mark.parametrize("arguments", [["listen"], ["stream"], ["stream", "no-such-file.wav"]])
+def test_wrong_usage_exits_with_2(arguments):
+    shown = run(*arguments)
+    assert shown.returncode == 2
+    assert "Traceback" not in shown.stderr
+
+
+@pytest.mark.parametrize(
+    "command", [["serve"], ["stream", str(SAMPLE)], ["transcribe", str(SAMPLE)]]
+)
+def test_an_unknown_model_is_one_line_on_stderr_and_exit_code_1(command):
+    shown = run(*command, "--model", "tiny.enn")
+    assert shown.returncode == 1
+    assert shown.stdout == ""
+    assert shown.stderr.startswith("error: unknown model 'tiny.enn': did you mean tiny.en")
+    assert shown.stderr.count("\n") == 1
+
+
+def test_a_model_that_is_not_cached_is_not_fetched_offline(tmp_path):
+    shown = run("models", "path", "tiny.en", STREAMWHISPER_CACHE=str(tmp_path))
+    assert shown.returncode == 1
+    assert "not in the cache" in shown.stderr
+
+
+def test_a_server_that_is_not_there_is_an_error():
+    shown = run("stream", str(SAMPLE), "--url", "ws://127.0.0.1:1/v1/stream")
+    assert shown.returncode == 1
+    assert shown.stderr.startswith("error: cannot connect to ws://127.0.0.1:1/v1/stream")
+
+
+def test_models_as_json_are_one_object_a_line(tmp_path):
+    shown = run("models", "--json", STREAMWHISPER_CACHE=str(tmp_path))
+    models = [json.loads(line) for line in shown.stdout.splitlines()]
+    assert {"tiny.en", "base", "large-v3-turbo"} <= {model["name"] for model in models}
+    assert all(model["path"] is None for model in models)
+
+
+def test_models_are_listed_for_people_without_colours(tmp_path):
+    shown = run("models", STREAMWHISPER_CACHE=str(tmp_path))
+    assert "tiny.en" in shown.stdout
+    assert "\x1b" not in shown.stdout
+
+
+def test_a_cached_model_has_a_path(tiny_en_path):
+    assert run("models", "path", "tiny.en").stdout == f"{tiny_en_path}\n"
+
+
+def test_removing_a_model_that_is_not_there_says_so(tmp_path):
+    shown = run("models", "remove", "tiny.en", STREAMWHISPER_CACHE=str(tmp_path))
+    assert shown.stdout == "tiny.en is not in the cache\n"
+
+
+def test_a_damaged_file_is_an_error_that_names_it(tiny_en_path, tmp_path):
+    file = tmp_path / "noise.wav"
+    file.write_bytes(b"RIFF" + bytes(range(200)))
+    shown = run("transcribe", str(file), "--threads", "1")
+    assert shown.returncode == 1
+    assert shown.stderr.startswith(f"error: {file}: ")
+
+
+def test_transcribe_writes_the_text_and_json_the_words_with_their_times(tiny_en_path):
+    plain = run("transcribe", str(SAMPLE), "--threads", "1")
+    assert letters(plain.stdout) == letters(SPOKEN.read_text())
+    detailed = run("transcribe", str(SAMPLE), "--threads", "1", "--format", "json")
+    [line] = detailed.stdout.splitlines()
+    record = json.loads(line)
+    assert record["text"] + "\n" == plain.stdout
+    assert record["language"] == "en"
+    ends = [word["end"] for word in record["words"]]
+    assert ends == sorted(ends)
+    assert 0 < ends[-1] <= record["audio_seconds"]
+
+
+def test_stream_as_json_says_every_event_and_is_done_last(tiny_en_path):
+    shown = run("stream", str(SAMPLE), "--json", "--speed", "8", "--threads", "1")
+    events = [json.loads(line) for line in shown.stdout.splitlines()]
+    assert [event["seq"] for event in events] == list(range(1, len(events) + 1))
+    assert events[-1]["type"] == "done"
+    committed = "".join(event["text"] for event in events if event["type"] == "committed")
+    assert letters(committed) == letters(SPOKEN.read_text())
+
+
+def test_a_served_stream_is_shown_as_plain_text_and_ctrl_c_stops_the_server(tiny_en_path):
+    with start("serve", "--port", "0", "--threads", "1") as server:
+        url = server.stdout.readline().split()[-1]
+        shown = run("stream", str(SAMPLE), "--url", url, "--speed", "8")
+        server.send_signal(signal.SIGINT)
+        _, log = server.communicate(timeout=60)
+    assert letters(shown.stdout) == letters(SPOKEN.read_text())
+    assert "\x1b" not in shown.stdout
+    assert server.returncode == 0  # it was asked to stop, and lost nothing
+    assert "Traceback" not in log
+
+
+def test_ctrl_c_ends_a_stream_with_130_and_without_a_traceback(tiny_en_path):
+    with start("stream", str(SAMPLE), "--json", "--threads", "1") as process:
+        process.stdout.readline()  # it listens
+        process.send_signal(signal.SIGINT)
+        _, complaint = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert complaint == ""

@@ -1,0 +1,134 @@
+"""Decoding: the same text as the reference, and a draft that never changes the answer."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from streamwhisper.audio.mel import log_mel
+from streamwhisper.engine.local import LocalOptions, LocalRecognizer
+from streamwhisper.errors import RecognitionError
+from streamwhisper.recognition import DecodingOptions, RecognitionRequest
+from streamwhisper.whisper.checkpoints import load_checkpoint
+from streamwhisper.whisper.decoding import detect_language
+from streamwhisper.whisper.tail import encode_padded
+
+MODELS = {"tiny.en": "tiny_en_path", "base": "base_path"}
+UTTERANCES = int(os.environ.get("STREAMWHISPER_PARITY_UTTERANCES", "20"))
+
+
+@pytest.fixture(scope="module", params=list(MODELS))
+def padded(request: pytest.FixtureRequest) -> tuple[LocalRecognizer, Any]:
+    """A recognizer with the reference's own padding, and the reference."""
+    reference = pytest.importorskip("whisper", reason="the reference is the openai-whisper package")
+    path: Path = request.getfixturevalue(MODELS[request.param])
+    checkpoint = load_checkpoint(path)
+    other = reference.model.Whisper(reference.model.ModelDimensions(**asdict(checkpoint.dims)))
+    other.load_state_dict({name: tensor.float() for name, tensor in checkpoint.state.items()})
+    options = LocalOptions(dtype="float32", silent_tail=False)
+    return LocalRecognizer.load(path, options), other.eval()
+
+
+@pytest.mark.parametrize("timestamps", [False, True])
+def test_greedy_tokens_equal_the_references(
+    padded: tuple[LocalRecognizer, Any], speech: Any, timestamps: bool
+) -> None:
+    """On real utterances, with and without timestamp tokens."""
+    import whisper
+
+    ours, other = padded
+    clips = speech.clips("ls-dev")
+    clips = [clip for clip in clips if clip["duration_s"] < 6]  # the reference is slow
+    chosen = clips[:: len(clips) // UTTERANCES][: UTTERANCES if not timestamps else 4]
+    wanted = whisper.DecodingOptions(language="en", fp16=False, without_timestamps=not timestamps)
+    options = DecodingOptions(timestamps=timestamps)
+    for clip in chosen:
+        samples = speech.load(clip)
+        mel = whisper.log_mel_spectrogram(whisper.pad_or_trim(samples))
+        expected = whisper.decode(other, mel, wanted).text
+        own = log_mel(np.pad(samples, (0, 480000 - len(samples))))[:, : len(samples) // 160 + 2]
+        request = RecognitionRequest(mel=own, language="en", options=options)
+        assert ours.recognize([request])[0].text.strip() == expected, clip["id"]
+
+
+def test_the_language_of_a_clip_is_detected(
+    padded: tuple[LocalRecognizer, Any], speech: Any
+) -> None:
+    recognizer, _ = padded
+    if not recognizer.info.multilingual:
+        pytest.skip("an English model knows no other language")
+    clips = [
+        next(clip for clip in speech.clips("fleurs-cuttledoc") if clip["language"] == language)
+        for language in ("de", "es", "fr")
+    ]
+    for clip in clips:
+        mel = torch.from_numpy(log_mel(speech.load(clip)[: 30 * 16000]))
+        sound = encode_padded(recognizer.model, mel)
+        found = detect_language(recognizer.model, recognizer.tokenizer, sound)
+        assert next(iter(found)) == clip["language"]
+        assert sum(found.values()) == pytest.approx(1, abs=1e-3)
+
+
+@pytest.fixture(scope="module")
+def heard(recognizer: LocalRecognizer, speech: Any) -> tuple[np.ndarray, tuple[int, ...]]:
+    """A real window and its plain greedy tokens."""
+    mel = log_mel(speech.load(speech.clips("misc-en")[0]))[:, :640]
+    return mel, recognizer.recognize([RecognitionRequest(mel=mel)])[0].tokens
+
+
+@settings(
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(data=st.data())
+def test_a_draft_right_or_wrong_never_changes_the_answer(
+    recognizer: LocalRecognizer, heard: tuple[np.ndarray, tuple[int, ...]], data: st.DataObject
+) -> None:
+    mel, plain = heard
+    text_tokens = st.integers(0, 50000)
+    kept = data.draw(st.integers(0, len(plain)), label="right tokens")
+    wrong = data.draw(st.lists(text_tokens, max_size=12), label="wrong tokens")
+    resumed = data.draw(st.integers(0, 3), label="right tokens left out")
+    draft = (*plain[:kept], *wrong, *plain[kept + resumed :])
+    answer = recognizer.recognize([RecognitionRequest(mel=mel, draft=draft)])[0]
+    assert answer.tokens == plain
+    assert answer.drafted >= kept
+
+
+@settings(max_examples=10, deadline=None)
+@given(data=st.data())
+def test_a_draft_after_a_prefix_never_changes_the_answer(
+    recognizer: LocalRecognizer, heard: tuple[np.ndarray, tuple[int, ...]], data: st.DataObject
+) -> None:
+    mel, plain = heard
+    prefix = plain[: data.draw(st.integers(0, len(plain)), label="prefix")]
+    draft = tuple(data.draw(st.lists(st.sampled_from(plain), max_size=9), label="draft"))
+    with_draft, without = recognizer.recognize(
+        [
+            RecognitionRequest(mel=mel, prefix=prefix, draft=draft),
+            RecognitionRequest(mel=mel, prefix=prefix),
+        ]
+    )
+    assert with_draft.tokens == without.tokens
+
+
+def test_a_right_draft_is_accepted_whole(
+    recognizer: LocalRecognizer, heard: tuple[np.ndarray, tuple[int, ...]]
+) -> None:
+    mel, plain = heard
+    assert recognizer.recognize([RecognitionRequest(mel=mel, draft=plain)])[0].drafted == len(plain)
+
+
+def test_a_prefix_that_fills_the_text_context_is_refused_with_its_size(
+    recognizer: LocalRecognizer, heard: tuple[np.ndarray, tuple[int, ...]]
+) -> None:
+    mel, _ = heard
+    with pytest.raises(RecognitionError, match="448"):
+        recognizer.recognize([RecognitionRequest(mel=mel, prefix=(257,) * 447)])

@@ -1,0 +1,108 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from streamwhisper.audio.mel import HOP, SILENCE, LogMel, log_mel, mel_filters, scale
+
+SETS = ("ls-dev", "fleurs-cuttledoc", "mfa-natural")
+
+
+def noise(samples: int, seed: int = 0) -> np.ndarray:
+    return (np.random.default_rng(seed).standard_normal(samples) * 0.1).astype(np.float32)
+
+
+def streamed(sound: np.ndarray, cuts: list[int], n_mels: int = 80, capacity: int = 6000) -> LogMel:
+    mel = LogMel(n_mels, capacity)
+    for index, piece in enumerate(np.split(sound, sorted(cuts))):
+        mel.append(piece)
+        if index % 2:
+            mel.window(mel.end_frame)
+            mel.frames(mel.start_frame, mel.end_frame)
+    return mel
+
+
+def padded(raw: np.ndarray, frames: int) -> np.ndarray:
+    rest = np.full((len(raw), frames - raw.shape[1]), SILENCE, np.float32)
+    return np.concatenate([raw, rest], axis=1)
+
+
+@pytest.mark.parametrize("n_mels", [80, 128])
+def test_the_filters_are_those_shipped_with_whisper(n_mels):
+    whisper_audio = pytest.importorskip("whisper.audio")
+    expected = whisper_audio.mel_filters("cpu", n_mels).numpy()
+    np.testing.assert_allclose(mel_filters(n_mels), expected, atol=1e-7)
+
+
+def test_other_numbers_of_bins_are_refused():
+    with pytest.raises(ValueError, match="n_mels is 40"):
+        mel_filters(40)
+
+
+@pytest.mark.parametrize("n_mels", [80, 128])
+@pytest.mark.parametrize("set_name", SETS)
+def test_whole_and_streamed_frames_equal_the_reference_on_speech(speech, n_mels, set_name):
+    whisper_audio = pytest.importorskip("whisper.audio")
+    for index, clip in enumerate(speech.clips(set_name)[::25][:4]):
+        sound = speech.load(clip)
+        whole = whisper_audio.log_mel_spectrogram(sound, n_mels).numpy()
+        np.testing.assert_allclose(log_mel(sound, n_mels), whole, atol=1e-4)
+        in_window = whisper_audio.log_mel_spectrogram(sound, n_mels, padding=480_000).numpy()
+        cuts = list(np.random.default_rng(index).integers(0, len(sound), 40))
+        raw = streamed(sound, cuts, n_mels).window(0)
+        np.testing.assert_allclose(scale(padded(raw, in_window.shape[1])), in_window, atol=1e-4)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 3000), st.lists(st.integers(0, 3000), max_size=8), st.data())
+def test_any_chunking_gives_the_frames_of_the_sound_with_zeros_after_it(length, cuts, data):
+    sound = noise(length)
+    mel = streamed(sound, [min(cut, length) for cut in cuts])
+    end = data.draw(st.integers(0, length))
+    first = data.draw(st.integers(0, end // HOP))
+    long = LogMel(80, 100)
+    long.append(np.pad(sound[:end], (0, 1600)))
+    window = mel.window(first, end)
+    assert window.flags.c_contiguous
+    expected = long.frames(first, long.end_frame)
+    np.testing.assert_allclose(padded(window, expected.shape[1]), expected, atol=1e-4)
+    # It goes as far as there is sound, and no further.
+    if end > 1:
+        touched = (end - 2 + 200) // HOP + 1
+        assert touched <= first + window.shape[1] <= touched + 1
+
+
+def test_an_old_frame_leaves_the_ring_and_the_others_stay_as_they_were():
+    sound = noise(16000)
+    whole = streamed(sound, [], capacity=200)
+    mel = streamed(sound, list(range(0, 16000, 777)), capacity=30)
+    assert (mel.start_frame, mel.end_frame) == (whole.end_frame - 30, whole.end_frame)
+    first = mel.start_frame
+    np.testing.assert_allclose(mel.window(first), whole.window(first), atol=1e-4)
+    end = mel.sound.end - 2000
+    np.testing.assert_allclose(mel.window(first, end), whole.window(first, end), atol=1e-4)
+    with pytest.raises(IndexError, match=f"frames {first - 1} to "):
+        mel.frames(first - 1, mel.end_frame)
+
+
+def test_frames_nobody_asked_for_in_time_do_no_harm():
+    sound = noise(32000)
+    mel = LogMel(80, 20)
+    mel.append(sound)
+    np.testing.assert_allclose(
+        mel.frames(mel.start_frame, mel.end_frame),
+        streamed(sound, []).frames(mel.start_frame, mel.end_frame),
+        atol=1e-4,
+    )
+
+
+def test_silence_is_the_floor_and_no_sound_has_no_frames():
+    mel = LogMel(80, 10)
+    assert mel.window(0).shape == (80, 0)
+    assert mel.tail().shape == (80, 0)
+    mel.append(np.zeros(800, np.float32))
+    np.testing.assert_array_equal(mel.window(0), np.float32(SILENCE))
+    assert log_mel(np.zeros(0, np.float32)).shape == (80, 0)
+    assert scale(np.zeros((80, 0), np.float32)).shape == (80, 0)

@@ -1,0 +1,249 @@
+"""The session: chunk-blind, append-only, and nothing lost; real speech, real weights."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from streamwhisper.audio.formats import AudioDecoder, AudioFormat
+from streamwhisper.engine.local import LocalRecognizer
+from streamwhisper.errors import AudioFormatError, SessionError
+from streamwhisper.events import Committed, Done, Event, Flushed, SpeechEnded, SpeechStarted
+from streamwhisper.recognition import (
+    Hypothesis,
+    HypothesisWord,
+    ModelInfo,
+    RecognitionRequest,
+    Recognizer,
+)
+from streamwhisper.session.session import Session, SessionOptions
+from streamwhisper.session.window import WindowOptions
+
+Samples = NDArray[np.float32]
+RATE = 16000
+SLOW = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+
+
+class Counting:
+    """Writes a word for each half second of the window: a clock that shows what was covered."""
+
+    info = ModelInfo("counting", 80, multilingual=False)
+
+    def __init__(self, silent_after: int | None = None) -> None:
+        self.silent_after = silent_after
+
+    def recognize(self, requests: Sequence[RecognitionRequest]) -> list[Hypothesis]:
+        return [self._answer(request) for request in requests]
+
+    def _answer(self, request: RecognitionRequest) -> Hypothesis:
+        count, held = request.mel.shape[1] // 50, len(request.prefix)
+        if self.silent_after is not None and held >= self.silent_after:
+            count = 0
+        words = tuple(
+            HypothesisWord(f" w{index}", (index,), index / 2, index / 2 + 0.5, -0.1)
+            for index in range(held, count)
+        )
+        return Hypothesis(words, "en", "end_of_text", 0.0, -0.1)
+
+
+def new_session(recognizer: Recognizer, options: SessionOptions | None = None) -> Session:
+    return Session(recognizer.info, AudioDecoder(AudioFormat("pcm_f32le")), options)
+
+
+def pump(session: Session, recognizer: Recognizer, *, catch_up: bool = False) -> list[Event]:
+    while request := session.next_request(catch_up=catch_up):
+        session.receive_hypothesis(recognizer.recognize([request])[0])
+    return session.events()
+
+
+def hear(
+    recognizer: Recognizer,
+    samples: Samples,
+    cuts: Sequence[int] = (),
+    options: SessionOptions | None = None,
+) -> list[Event]:
+    """All events of a session that gets `samples`, cut into chunks at `cuts` (bytes)."""
+    session = new_session(recognizer, options)
+    data, events, start = samples.tobytes(), [], 0
+    for cut in [*sorted(cuts), len(data)]:
+        session.receive_audio(data[start:cut])
+        events += pump(session, recognizer)
+        start = cut
+    session.end()
+    events += pump(session, recognizer)
+    assert session.done
+    return events
+
+
+def transcript(events: Sequence[Event]) -> str:
+    return "".join(event.text for event in events if isinstance(event, Committed))
+
+
+@pytest.fixture(scope="module")
+def clip(speech: Any) -> Samples:
+    """Six seconds of one speaker, silence around them and one pause within."""
+    parts = [speech.load(item) for item in speech.clips("ls-dev")[:2]]
+    pause = np.zeros(RATE, np.float32)
+    return np.concatenate([pause, parts[0][: 3 * RATE], pause, parts[1][: 3 * RATE], pause])
+
+
+@settings(max_examples=4, deadline=None, suppress_health_check=SLOW)
+@given(data=st.data())
+def test_chunk_sizes_do_not_matter(
+    recognizer: LocalRecognizer, clip: Samples, data: st.DataObject
+) -> None:
+    """Real weights: any chunking, half samples included, gives the events of the whole."""
+    whole = hear(recognizer, clip)
+    cuts = data.draw(st.lists(st.integers(0, clip.nbytes), max_size=40), label="cuts")
+    assert hear(recognizer, clip, cuts) == whole
+    assert transcript(whole).strip()
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=SLOW)
+@given(data=st.data())
+def test_flushes_are_answered_in_order_and_text_only_grows(
+    clip: Samples, data: st.DataObject
+) -> None:
+    recognizer = Counting()
+    session = new_session(recognizer)
+    bytes_ = clip.tobytes()
+    cuts = sorted(data.draw(st.lists(st.integers(0, clip.nbytes), max_size=12), label="cuts"))
+    flushed, events, start = [], [], 0
+    for index, cut in enumerate([*cuts, len(bytes_)]):
+        session.receive_audio(bytes_[start:cut])
+        start = cut
+        if data.draw(st.booleans(), label="flush"):
+            session.flush(str(index))
+            flushed.append(str(index))
+        if data.draw(st.booleans(), label="pump"):
+            events += pump(session, recognizer, catch_up=data.draw(st.booleans(), label="catch up"))
+    session.end()
+    events += pump(session, recognizer)
+    assert [event.id for event in events if isinstance(event, Flushed)] == flushed
+    assert isinstance(events[-1], Done)
+    committed = [event for event in events if isinstance(event, Committed)]
+    utterances = [event.utterance for event in committed]
+    assert utterances == sorted(utterances)
+    times = [word.start for event in committed for word in event.words]
+    assert times == sorted(times)
+    started = sum(isinstance(event, SpeechStarted) for event in events)
+    assert started == sum(isinstance(event, SpeechEnded) for event in events) == 2
+    assert sum(event.final for event in committed) >= started
+
+
+def test_a_flush_commits_everything_heard(recognizer: LocalRecognizer, clip: Samples) -> None:
+    """A flush in mid-speech commits what an offline pass hears in the sound so far."""
+    session = new_session(recognizer)
+    session.receive_audio(clip[: int(3.6 * RATE)].tobytes())
+    session.flush("now")
+    events = pump(session, recognizer)
+    assert events[-1] == Flushed("now")
+    assert "confused complaint" in transcript(events)
+    before = transcript(events)
+    session.receive_audio(clip[int(3.6 * RATE) :].tobytes())
+    session.end()
+    after = before + transcript(pump(session, recognizer))
+    assert after.startswith(before)
+    assert len(after) > len(before)
+
+
+def test_nothing_is_committed_where_nobody_speaks(recognizer: LocalRecognizer, speech: Any) -> None:
+    """Silence, hum and noise bring no text, and silence no encoder call at all."""
+    for item in speech.clips("synthetic-nonspeech"):
+        assert transcript(hear(recognizer, speech.load(item)[: 30 * RATE])) == "", item["id"]
+    session = new_session(recognizer)
+    session.receive_audio(np.zeros(10 * RATE, np.float32).tobytes())
+    assert session.next_request() is None
+
+
+def test_a_silent_decoder_is_cut_loose_and_hears_the_rest(speech: Any) -> None:
+    """A decoder that stops after three words of a window still covers all the speech."""
+    samples = np.concatenate([speech.load(item) for item in speech.clips("ls-dev")[1:4]])
+    events = hear(Counting(silent_after=3), samples)
+    committed = [event for event in events if isinstance(event, Committed)]
+    end = max(word.end for event in committed for word in event.words)
+    assert end > len(samples) / RATE - 2
+
+
+def test_a_window_never_outgrows_its_limit(speech: Any) -> None:
+    options = SessionOptions(window=WindowOptions(limit=6, trim_after=100))
+    samples = np.concatenate([speech.load(item) for item in speech.clips("ls-dev")[:6]])
+    recognizer = Counting()
+    session = new_session(recognizer, options)
+    longest = 0
+    for start in range(0, len(samples), RATE):
+        session.receive_audio(samples[start : start + RATE].tobytes())
+        while request := session.next_request(catch_up=False):
+            longest = max(longest, request.mel.shape[1])
+            session.receive_hypothesis(recognizer.recognize([request])[0])
+    assert longest <= 602
+
+
+def test_sound_that_outruns_the_recognizer_pauses_reading_and_is_not_lost(clip: Samples) -> None:
+    recognizer = Counting()
+    session = new_session(recognizer)
+    speech_only = np.tile(clip[RATE : 4 * RATE], 30)
+    sent = 0
+    while session.can_receive and sent < len(speech_only):
+        session.receive_audio(speech_only[sent : sent + RATE].tobytes())
+        session.next_request()
+        sent += RATE
+    assert sent < len(speech_only)
+    events = session.events()
+    session.abandon_request()
+    while sent < len(speech_only):
+        events += pump(session, recognizer)
+        assert session.can_receive
+        session.receive_audio(speech_only[sent : sent + RATE].tobytes())
+        sent += RATE
+    session.end()
+    events += pump(session, recognizer)
+    assert isinstance(events[-1], Done)
+    assert events[-1].audio_seconds == len(speech_only) / RATE
+
+
+def test_an_abandoned_request_is_asked_again(clip: Samples) -> None:
+    session = new_session(Counting())
+    session.receive_audio(clip[: 3 * RATE].tobytes())
+    first = session.next_request()
+    assert first is not None
+    assert session.next_request() is None
+    session.abandon_request()
+    again = session.next_request()
+    assert again is not None
+    assert np.array_equal(first.mel, again.mel)
+
+
+def test_a_hypothesis_nobody_asked_for_is_refused(clip: Samples) -> None:
+    session = new_session(Counting())
+    with pytest.raises(SessionError, match="no request is under way"):
+        session.receive_hypothesis(Hypothesis((), "en", "end_of_text", 0.0, 0.0))
+
+
+def test_audio_after_the_end_is_refused(clip: Samples) -> None:
+    session = new_session(Counting())
+    session.end()
+    with pytest.raises(SessionError, match="after the end"):
+        session.receive_audio(clip.tobytes())
+
+
+def test_sound_that_ends_within_a_sample_is_named_and_the_rest_is_kept(clip: Samples) -> None:
+    recognizer = Counting()
+    session = new_session(recognizer)
+    session.receive_audio(clip.tobytes() + b"\0")
+    with pytest.raises(AudioFormatError):
+        session.end()
+    assert isinstance(pump(session, recognizer)[-1], Done)
+
+
+def test_partials_can_be_left_out(clip: Samples) -> None:
+    with_partials = hear(Counting(), clip)
+    without = hear(Counting(), clip, options=SessionOptions(partials=False))
+    assert [type(event).__name__ for event in without].count("Partial") == 0
+    assert [event for event in with_partials if type(event).__name__ != "Partial"] == without

@@ -1,0 +1,102 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from streamwhisper.errors import CheckpointError
+from streamwhisper.vad import models
+from streamwhisper.vad.models import Leveller, SileroState, SileroVad, WebRtcVad
+
+
+def blocks(sound: np.ndarray, size: int) -> np.ndarray:
+    return sound[: len(sound) // size * size].reshape(-1, size)
+
+
+@pytest.mark.parametrize("set_name", ["ls-dev", "fleurs-cuttledoc", "noise"])
+def test_silero_equals_its_torch_model_over_whole_clips(speech, set_name):
+    torch = pytest.importorskip("torch")
+    torch.set_num_threads(1)
+    reference = pytest.importorskip("silero_vad").load_silero_vad()
+    for clip in speech.clips(set_name)[::40][:3]:
+        sound = blocks(speech.load(clip)[: 16000 * 20], SileroVad.block)
+        reference.reset_states()
+        with torch.no_grad():
+            expected = [reference(torch.from_numpy(block), 16000).item() for block in sound]
+        silero = SileroVad()
+        np.testing.assert_allclose([silero(block) for block in sound], expected, atol=1e-4)
+
+
+def test_silero_goes_on_from_a_state_that_was_kept():
+    sound = blocks(np.random.default_rng(0).standard_normal(20 * 512).astype(np.float32), 512)
+    silero = SileroVad()
+    first = [silero(block) for block in sound[:10]]
+    kept = silero.state
+    rest = [silero(block) for block in sound[10:]]
+    other = SileroVad()
+    other.state = kept
+    assert [other(block) for block in sound[10:]] == rest
+    silero.reset()
+    np.testing.assert_array_equal(silero.state.hidden, SileroState().hidden)
+    assert [silero(block) for block in sound[:10]] == first
+
+
+def test_weights_that_are_missing_or_damaged_are_named(monkeypatch, tmp_path):
+    models._weights.cache_clear()
+    monkeypatch.setattr(models, "_FILE", "no_such.onnx")
+    with pytest.raises(CheckpointError, match=r"no_such\.onnx .*install silero-vad"):
+        SileroVad()
+    damaged = tmp_path / "damaged.onnx"
+    damaged.write_bytes(b"\x3a\x7f")
+    monkeypatch.setattr(models, "_weights_path", lambda: damaged)
+    with pytest.raises(CheckpointError, match=r"damaged\.onnx is not the 16 kHz network"):
+        SileroVad()
+
+
+def test_webrtc_hears_loud_and_quiet_speech_and_no_silence(speech):
+    sound = speech.load(speech.clips("ls-dev")[0])
+    for gain in (1, 0.03):
+        vad = WebRtcVad()
+        assert np.mean([vad(frame) for frame in blocks(sound * np.float32(gain), 480)]) > 0.6
+    vad = WebRtcVad()
+    assert not any(vad(np.zeros(480, np.float32)) for _ in range(50))
+    hiss = np.random.default_rng(0).standard_normal(48000).astype(np.float32) * 5e-4
+    assert np.mean([vad(frame) for frame in blocks(hiss, 480)]) < 0.1
+
+
+def test_webrtc_starts_afresh_after_a_reset(speech):
+    frames = blocks(speech.load(speech.clips("noise")[0])[:48000], 480)
+    vad = WebRtcVad()
+    first = [vad(frame) for frame in frames]
+    vad.reset()
+    assert [vad(frame) for frame in frames] == first
+
+
+@pytest.mark.parametrize("aggressiveness", [-1, 4, 1.5, None])
+def test_an_aggressiveness_that_does_not_exist_is_refused(aggressiveness):
+    with pytest.raises(ValueError, match="expected 0 to 3"):
+        WebRtcVad(aggressiveness)
+
+
+def test_the_leveller_lifts_quiet_sound_to_the_target_and_never_beyond():
+    leveller = Leveller(target=0.1, max_gain=30)
+    for level in (0.0, 0.001, 0.005, 0.05, 0.5):
+        block = np.full(512, level, np.float32)
+        assert leveller.gain(block) * level == pytest.approx(
+            min(max(level, 0.1), level * 30), rel=0.01
+        )
+    assert leveller.gain(np.zeros(512, np.float32)) == 1  # a pause changes little
+    for _ in range(32 * 31):
+        gain = leveller.gain(np.zeros(512, np.float32))
+    assert gain == 30
+    assert leveller.gain(np.zeros(0, np.float32)) == 1
+
+
+def test_the_listening_packages_do_not_import_torch():
+    code = (
+        "import sys, streamwhisper.vad.gate as gate, streamwhisper.audio.files,"
+        "streamwhisper.audio.mel; gate.VadGate(); sys.exit('torch' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
