@@ -234,7 +234,8 @@ class TextDecoder(nn.Module):
 
 def _attention_weights(query: Tensor, keys: Tensor) -> Tensor:
     scores = query @ keys.transpose(-1, -2) * query.shape[-1] ** -0.5
-    return scores.float().softmax(dim=-1)
+    weights: Tensor = scores.float().softmax(dim=-1)
+    return weights
 
 
 class Whisper(nn.Module):
