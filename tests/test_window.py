@@ -80,7 +80,7 @@ def test_a_cut_loses_no_token_and_keeps_the_order(
 
 
 def test_a_restart_moves_everything_to_the_prompt() -> None:
-    window = Window(WindowOptions())
+    window = Window(WindowOptions(prompt_tokens=8))
     window.commit([word("one", 0, 1)])
     tokens = window.prefix
     window.restart(32000)
