@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from measure import SpokenWord, normalize_english
 from streamwhisper.audio.files import read_audio
 
-__all__ = ["SAMPLE_RATE", "Recording", "load", "normalized", "speech_folder", "tokens"]
+__all__ = ["SAMPLE_RATE", "Recording", "clips", "load", "normalized", "speech_folder", "tokens"]
 
 SAMPLE_RATE = 16000
 
@@ -99,6 +99,19 @@ def load(folder: Path, item: str, gap: float, limit: float | None = None) -> Rec
             break
     key = f"{item} gap={gap:g}" + ("" if limit is None else f" limit={limit:g}")
     return Recording(key, np.concatenate(pieces), " ".join(texts), tuple(words))
+
+
+def clips(folder: Path, set_name: str, count: int, longest: float = 30.0) -> list[Recording]:
+    """`count` clips, spread evenly over a set; those longer than `longest` seconds are left out."""
+    manifest = _lines(folder / "manifest.jsonl")
+    every = [clip for clip in manifest if clip["set"] == set_name and clip["duration_s"] <= longest]
+    stride = max(1, len(every) // count)
+    return [_recording(folder, clip) for clip in every[::stride][:count]]
+
+
+def _recording(folder: Path, clip: dict[str, Any]) -> Recording:
+    samples = read_audio(folder / clip["path"])
+    return Recording(clip["id"], samples, clip["text"], tuple(_words(clip, 0.0)))
 
 
 def _words(clip: dict[str, Any], offset: float) -> list[SpokenWord]:

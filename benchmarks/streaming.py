@@ -274,7 +274,9 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--items", nargs="+", default=["longform/speaker-61"], metavar="ID")
     parser.add_argument("--gap", type=float, default=0.3, help="seconds of silence between clips")
     parser.add_argument("--limit", type=float, help="stop each recording after so many seconds")
-    parser.add_argument("--threads", type=int, default=os.cpu_count() or 1, help="of the server")
+    parser.add_argument(
+        "--threads", type=int, default=max(1, (os.cpu_count() or 2) - 1), help="of the server"
+    )
     parser.add_argument("--chunk", type=float, default=0.1, help="seconds sent at a time")
     parser.add_argument("--speed", type=float, default=1.0, help="1 is real time")
     parser.add_argument(

@@ -28,6 +28,7 @@ from streamwhisper.whisper.decoding import (
 from streamwhisper.whisper.hub import HubOptions, resolve
 from streamwhisper.whisper.model import Whisper
 from streamwhisper.whisper.output import OutputLayer
+from streamwhisper.whisper.quantized import can_quantize, quantize
 from streamwhisper.whisper.tail import (
     EncodedSound,
     SilentTails,
@@ -39,7 +40,7 @@ from streamwhisper.whisper.tokenizer import Tokenizer, get_tokenizer
 
 __all__ = ["LocalOptions", "LocalRecognizer"]
 
-Precision = Literal["auto", "float32", "bfloat16", "float16"]
+Precision = Literal["auto", "float32", "bfloat16", "float16", "int8"]
 MAX_FRAMES = 3000
 USUAL_FLOORS = (-0.5, -1.0)
 """Of clear speech and of quiet speech."""
@@ -51,7 +52,8 @@ class LocalOptions:
 
     Attributes:
         device: such as ``"cpu"`` or ``"cuda"``; "auto" takes a GPU where there is one.
-        dtype: "auto" takes bfloat16 where it is fast, float16 on older GPUs, else float32.
+        dtype: "int8" is float32 with linear layers in 8 bits; "auto" takes it on CPUs that
+            multiply integers fast, bfloat16 on GPUs, float16 on older ones, else float32.
         threads: CPU threads for one operation; None leaves one core to everything else (a
             team of threads that has to wait for a busy core is slower than one thread alone).
         silent_tail: encode only the sound that exists; False pads to 30 s, as a yardstick.
@@ -89,10 +91,12 @@ class LocalRecognizer:
         options = options or LocalOptions()
         torch.set_num_threads(options.threads or _default_threads())
         device = _choose_device(options.device)
+        precision = _choose_precision(options.dtype, device)
+        dtype = torch.float32 if precision == "int8" else getattr(torch, precision)
         checkpoint = load_checkpoint(resolve(str(model), options=hub or HubOptions()))
-        whisper = Whisper.from_checkpoint(
-            checkpoint, device=device, dtype=_choose_dtype(options.dtype, device)
-        )
+        whisper = Whisper.from_checkpoint(checkpoint, device=device, dtype=dtype)
+        if precision == "int8":
+            quantize(whisper)
         return cls(whisper, str(model), options)
 
     def warm_up(self) -> None:
@@ -201,15 +205,14 @@ def _choose_device(name: str) -> torch.device:
     return torch.device(name)
 
 
-def _choose_dtype(name: Precision, device: torch.device) -> torch.dtype:
+def _choose_precision(name: Precision, device: torch.device) -> Precision:
+    if name == "int8" and not can_quantize(device):
+        raise RecognitionError(
+            f"int8 needs a CPU of the x86 family, and this is {device}; "
+            "choose auto, float32, bfloat16 or float16"
+        )
     if name != "auto":
-        dtype: torch.dtype = getattr(torch, name)
-        return dtype
+        return name
     if device.type == "cuda":
-        return torch.bfloat16 if torch.cuda.get_device_capability(device)[0] >= 8 else torch.float16
-    # bfloat16 is only worth it where the CPU multiplies it natively.
-    fast = (
-        getattr(torch.cpu, "_is_avx512_bf16_supported", bool)()
-        or getattr(torch.cpu, "_is_amx_tile_supported", bool)()
-    )
-    return torch.bfloat16 if fast else torch.float32
+        return "bfloat16" if torch.cuda.get_device_capability(device)[0] >= 8 else "float16"
+    return "int8" if can_quantize(device) else "float32"

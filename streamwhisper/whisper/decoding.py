@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import cast
 
 import numpy as np
 import torch
@@ -56,23 +57,21 @@ class TokenRules:
     def __init__(self, tokenizer: Tokenizer, n_vocab: int, device: torch.device) -> None:
         self.tokenizer = tokenizer
         self.timestamp_begin = tokenizer.timestamp_begin
-        never = torch.zeros(n_vocab, dtype=torch.bool, device=device)
-        never[list(tokenizer.non_speech_tokens)] = True
-        never[tokenizer.eot + 1 : self.timestamp_begin] = True
-        self.never = never
-        self.never_timestamps = never.clone()
-        self.never_timestamps[self.timestamp_begin :] = True
+        never = [*tokenizer.non_speech_tokens, *range(tokenizer.eot + 1, self.timestamp_begin)]
+        stamps = range(self.timestamp_begin, n_vocab)
+        self.never = torch.tensor(never, device=device)
+        self.never_timestamps = torch.tensor([*never, *stamps], device=device)
         self.blank = [*tokenizer.encode(" "), tokenizer.eot]
 
     def apply(self, logits: Tensor, written: Sequence[int], *, first: bool, times: bool) -> Tensor:
-        """Filter ``logits [n_vocab]`` for the token after `written`.
+        """Filter ``logits [n_vocab]``, in place, for the token after `written`.
 
         Args:
             written: the new tokens so far, without the prefix.
             first: whether this is the first token of an empty transcript.
             times: whether timestamp tokens are wanted.
         """
-        logits = logits.masked_fill(self.never if times else self.never_timestamps, -torch.inf)
+        logits.index_fill_(0, self.never if times else self.never_timestamps, -torch.inf)
         if first:
             logits[self.blank] = -torch.inf
         return self._timestamps(logits, written) if times else logits
@@ -214,23 +213,24 @@ def decode(
     cache = model.decoder_cache(sound.cross_attention, sound.bias)
     hidden, weights = _step(model, [*context, *prefix, *draft], cache, sound.audible)
     sot = list(context).index(rules.tokenizer.sot)
-    no_speech = float(output(hidden[sot]).softmax(dim=-1)[rules.tokenizer.no_speech])
+    logits = output(torch.cat((hidden[sot : sot + 1], hidden[start - 1 :])))
+    no_speech = float(logits[0].softmax(dim=-1)[rules.tokenizer.no_speech])
 
     written = _Transcript(rules, options, tuple(prefix), limit)
-    rows = [weights[:, len(context) - 1 : start - 1]]
     ending: Ending | None = None
     drafted = 0
-    for guess, row in zip([*draft, None], range(start - 1, start + len(draft)), strict=True):
-        rows.append(weights[:, row : row + 1])
-        ending = written.write(output(hidden[row]), _peak(rows[-1]))
+    peaks = _peaks(weights[:, start - 1 :])
+    for guess, row, peak in zip([*draft, None], logits[1:], peaks, strict=True):
+        ending = written.write(row, peak)
         if ending or written.tokens[-1] != guess:
             break
         drafted += 1
+    rows = [weights[:, len(context) - 1 : start + drafted]]
     cache.length = start + drafted
     while not ending:
         hidden, weights = _step(model, written.tokens[-1:], cache, sound.audible)
         rows.append(weights)
-        ending = written.write(output(hidden[-1]), _peak(weights))
+        ending = written.write(output(hidden)[0], _peaks(weights)[0])
     kept = len(prefix) + len(written.tokens) + 1
     return DecodedTokens(
         tokens=tuple(written.tokens),
@@ -254,5 +254,6 @@ def _step(
     return hidden[0], weights[0]
 
 
-def _peak(weights: Tensor) -> int:
-    return int(weights.mean(dim=0)[-1].argmax())
+def _peaks(weights: Tensor) -> list[int]:
+    """For each row, the encoder position that the heads attend to most."""
+    return cast("list[int]", weights.mean(dim=0).argmax(dim=-1).tolist())

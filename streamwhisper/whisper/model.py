@@ -136,7 +136,7 @@ class AudioEncoder(nn.Module):
         """
         x = F.gelu(self.conv1(mel))
         x = F.gelu(self.conv2(x)).transpose(1, 2)[:, :positions]
-        x = x + self.positional_embedding[: x.shape[1]]
+        x = x.contiguous() + self.positional_embedding[: x.shape[1]]
         recorded = []
         for index, block in enumerate(self.blocks):
             x, keys_values = block(x, None if tail is None else tail[index], bias)

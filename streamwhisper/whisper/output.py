@@ -8,11 +8,10 @@ made among exact logits; the estimates only fill the normalizing sum.
 
 from __future__ import annotations
 
-import warnings
-
-import torch
 import torch.nn.functional as F
 from torch import Tensor
+
+from streamwhisper.whisper.quantized import IntegerProduct, can_quantize
 
 __all__ = ["OutputLayer"]
 
@@ -21,7 +20,7 @@ EXACT = 64
 
 
 class OutputLayer:
-    """Logits of single hidden states; what one row gives does not depend on the others."""
+    """Logits of hidden states; what one row gives does not depend on the others."""
 
     def __init__(self, weight: Tensor) -> None:
         """Prepare the layer.
@@ -30,30 +29,15 @@ class OutputLayer:
             weight: token embeddings ``[n_vocab, D]``.
         """
         self.weight = weight
-        self._packed = _pack(weight)
+        self._estimate = IntegerProduct(weight) if can_quantize(weight.device) else None
 
     def __call__(self, hidden: Tensor) -> Tensor:
-        """Hidden state ``[D]`` to float32 logits ``[n_vocab]``."""
-        if self._packed is None:
+        """Hidden states ``[n, D]`` to float32 logits ``[n, n_vocab]``."""
+        if self._estimate is None:
             return F.linear(hidden, self.weight).float()
-        row = hidden[None]
-        logits: Tensor = torch.ops.quantized.linear_dynamic(row, self._packed, reduce_range=True)[0]
-        likeliest = logits.topk(EXACT).indices
-        logits[likeliest] = self.weight[likeliest] @ hidden
-        return logits
-
-
-def _pack(weight: Tensor) -> torch.ScriptObject | None:
-    """8-bit weights, one scale for each token; None where they would not pay."""
-    fast = weight.device.type == "cpu" and weight.dtype == torch.float32
-    if not fast or "x86" not in torch.backends.quantized.supported_engines:
-        return None
-    torch.backends.quantized.engine = "x86"
-    scales = (weight.abs().amax(dim=1) / 127).clamp_min(1e-8).double()
-    zeros = torch.zeros(len(weight), dtype=torch.long)
-    with warnings.catch_warnings():
-        # torch points to torchao for whole quantized models; this is one product.
-        warnings.simplefilter("ignore", UserWarning)
-        quantized = torch.quantize_per_channel(weight, scales, zeros, 0, torch.qint8)
-        packed: torch.ScriptObject = torch.ops.quantized.linear_prepack(quantized, None)
-    return packed
+        rows = hidden.float()
+        products, scale = self._estimate(rows)
+        logits = products.mul_(scale)
+        likeliest = logits.topk(EXACT, dim=1).indices
+        exact = (self.weight[likeliest].float() * rows[:, None]).sum(dim=2)
+        return logits.scatter_(1, likeliest, exact)

@@ -1,0 +1,151 @@
+"""Streaming on a virtual clock: the engine alone, in less than real time, one setting at a time.
+
+    python benchmarks/virtual.py --model base --set update_interval=0.3 window.trim_after=6
+
+A session gets each 100 ms chunk at the moment a microphone would have it. The clock stands still
+while nothing is computed and moves by the seconds that recognition really takes. Good for
+comparing settings; what a user sees is measured by ``streaming.py``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import time
+from typing import Any
+
+from measure import machine_line
+from speech import SAMPLE_RATE, Recording, load, normalized, speech_folder
+from streaming import Run, figures
+from streamwhisper.audio.formats import AudioDecoder, AudioFormat
+from streamwhisper.engine.local import LocalOptions, LocalRecognizer
+from streamwhisper.events import Committed, Partial
+from streamwhisper.session.session import Session, SessionOptions
+
+CHUNK = SAMPLE_RATE // 10
+
+
+class VirtualStream:
+    """One recording's way through a session on a virtual clock."""
+
+    def __init__(
+        self, recognizer: LocalRecognizer, options: SessionOptions, recording: Recording
+    ) -> None:
+        self.recognizer = recognizer
+        self.run = Run(recording)
+        self.session = Session(recognizer.info, AudioDecoder(AudioFormat("pcm_f32le")), options)
+        self.clock = 0.0
+        self.computed = 0.0
+        self.requests = 0
+        self._sent = 0
+
+    def play(self) -> Run:
+        """Run it to the end."""
+        samples = self.run.recording.samples
+        while self._sent < len(samples):
+            self.clock = max(self.clock, (self._sent + CHUNK) / SAMPLE_RATE)
+            self._hear()
+            self._answer()
+        self.session.end()
+        self.run.end_sent = self.clock
+        while not self.session.done:
+            self._answer()
+        self.run.cpu_seconds = self.computed
+        return self.run
+
+    def _hear(self) -> None:
+        """Send every chunk that is due."""
+        samples = self.run.recording.samples
+        while self._sent < len(samples) and self._sent + CHUNK <= self.clock * SAMPLE_RATE + 1:
+            chunk = samples[self._sent : self._sent + CHUNK]
+            self._sent += CHUNK
+            self.run.chunk_ends.append(self._sent / SAMPLE_RATE)
+            self.run.moments.append(self._sent / SAMPLE_RATE)
+            self.session.receive_audio(chunk.astype("<f4").tobytes())
+
+    def _answer(self) -> None:
+        began = time.perf_counter()
+        request = self.session.next_request()
+        if request is not None:
+            self.requests += 1
+            hypothesis = self.recognizer.recognize([request])[0]
+            self.session.receive_hypothesis(hypothesis)
+        took = time.perf_counter() - began
+        self.clock += took
+        self.computed += took
+        for event in self.session.events():
+            if isinstance(event, Committed | Partial):
+                self.run.arrivals.append((self.clock, event))
+
+
+def replaced(options: Any, path: str, value: str) -> Any:
+    """A copy of nested dataclasses with the field at a dotted `path` set."""
+    name, _, rest = path.partition(".")
+    old = getattr(options, name)
+    new = replaced(old, rest, value) if rest else type(old)(json.loads(value))
+    return dataclasses.replace(options, **{name: new})
+
+
+def main() -> None:
+    """Measure, print a line for people and a JSON line."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--model", default="tiny.en")
+    parser.add_argument("--items", nargs="+", default=["longform/speaker-1284"], metavar="ID")
+    parser.add_argument("--gap", type=float, default=0.3)
+    parser.add_argument("--limit", type=float, help="stop each recording after so many seconds")
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--dtype", default="auto")
+    parser.add_argument("--set", nargs="*", default=[], metavar="PATH=VALUE")
+    parser.add_argument("--diff", action="store_true", help="show the words that are wrong")
+    flags = parser.parse_args()
+    options = SessionOptions(language="en")
+    for setting in flags.set:
+        path, _, value = setting.partition("=")
+        options = replaced(options, path, value)
+    recognizer = LocalRecognizer.load(
+        flags.model, LocalOptions(dtype=flags.dtype, threads=flags.threads)
+    )
+    recognizer.warm_up()
+    folder = speech_folder()
+    streams = [
+        VirtualStream(recognizer, options, load(folder, item, flags.gap, flags.limit))
+        for item in flags.items
+    ]
+    result = figures([stream.play() for stream in streams])
+    requests = sum(stream.requests for stream in streams)
+    result |= {
+        "model": flags.model,
+        "settings": flags.set,
+        "requests": requests,
+        "ms_per_request": round(1000 * sum(s.computed for s in streams) / requests, 1),
+        "machine": machine_line(flags.threads),
+    }
+    if flags.diff:
+        show_differences(streams)
+    commit, display, final = (
+        "/".join(f"{result[name][key]:.2f}" for key in ("p50", "p90", "p99"))
+        for name in ("commit_latency", "display_latency", "final_latency")
+    )
+    print(
+        f"{flags.model} {' '.join(flags.set) or 'defaults'}: WER {result['wer']} % "
+        f"({result['substitutions']} {result['deletions']} {result['insertions']}), "
+        f"commit {commit}, display {display}, final {final}, "
+        f"unstable {result['unstable_partial_words']} %, "
+        f"compute {result['cpu_per_audio_second']} s/s, {result['ms_per_request']} ms a request"
+    )
+    print(json.dumps(result))
+
+
+def show_differences(streams: list[VirtualStream]) -> None:
+    """Print every wrong word with what was said."""
+    import jiwer
+
+    for stream in streams:
+        reference = normalized(stream.run.recording.text)
+        words = jiwer.process_words(" ".join(reference), " ".join(normalized(stream.run.text)))
+        print(jiwer.visualize_alignment(words, show_measures=False, skip_correct=True))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,78 @@
+"""Linear layers in 8-bit integers: a quarter of the memory to read, several times the speed.
+
+Weights have one scale for each output, activations one for each row, as CTranslate2's int8 does.
+Integer sums are exact, so what one row gives never depends on the rows beside it: a draft checked
+in one pass, or sessions that share a batch, get the very numbers they would get alone.
+"""
+
+from __future__ import annotations
+
+import warnings
+
+import torch
+from torch import Tensor, nn
+
+__all__ = ["IntegerProduct", "QuantizedLinear", "can_quantize", "quantize"]
+
+ENGINE = "fbgemm"
+TINY = 1e-8
+
+
+def can_quantize(device: torch.device) -> bool:
+    """Whether torch multiplies 8-bit integers fast here."""
+    return device.type == "cpu" and ENGINE in torch.backends.quantized.supported_engines
+
+
+class IntegerProduct:
+    """Products with a fixed matrix, in 8 bits."""
+
+    def __init__(self, weight: Tensor) -> None:
+        """Prepare the matrix.
+
+        Args:
+            weight: float ``[outputs, inputs]``.
+        """
+        scales = (weight.abs().amax(dim=1) / 127).clamp_min(TINY).double()
+        zeros = torch.zeros(len(weight), dtype=torch.long)
+        torch.backends.quantized.engine = ENGINE
+        with warnings.catch_warnings():
+            # torch points to torchao for whole quantized models; this is one product.
+            warnings.simplefilter("ignore", UserWarning)
+            rounded = torch.quantize_per_channel(weight.float(), scales, zeros, 0, torch.qint8)
+            self._packed: torch.ScriptObject = torch.ops.quantized.linear_prepack(rounded, None)
+        self._multiply = torch.ops.quantized.linear_with_input_q_dq_qweight_dq_output_fp32.default
+        # Without VNNI, sums of two products saturate at 16 bits unless activations have 7.
+        self._zero = 128 if torch.cpu._is_vnni_supported() else 64
+        self._step = 1 / (self._zero - 1)
+
+    def __call__(self, rows: Tensor) -> tuple[Tensor, Tensor]:
+        """``rows [n, inputs]`` to products ``[n, outputs]`` and the scale of each, ``[n, 1]``."""
+        scale = rows.abs().amax(dim=1, keepdim=True).clamp_min_(TINY)
+        products = self._multiply(rows / scale, self._step, self._zero, self._packed)
+        return products, scale
+
+
+class QuantizedLinear(nn.Module):
+    """Stands in for a linear layer; float32 in and out."""
+
+    def __init__(self, linear: nn.Linear) -> None:
+        super().__init__()
+        self._product = IntegerProduct(linear.weight)
+        self._outputs = linear.out_features
+        self.bias: Tensor | None = linear.bias
+
+    def forward(self, x: Tensor) -> Tensor:
+        """``x [..., inputs]`` to ``[..., outputs]``."""
+        products, scale = self._product(x.reshape(-1, x.shape[-1]))
+        bias = self.bias
+        y = products.mul_(scale) if bias is None else torch.addcmul(bias, products, scale)
+        return y.view(*x.shape[:-1], self._outputs)
+
+
+def quantize(module: nn.Module) -> None:
+    """Put a quantized layer in the place of every linear layer inside `module`."""
+    for name, child in list(module.named_children()):
+        if isinstance(child, nn.Linear):
+            setattr(module, name, QuantizedLinear(child))
+        else:
+            quantize(child)
