@@ -6,6 +6,7 @@ Both hypotheses follow the same committed text, so they are compared from their 
 
 from __future__ import annotations
 
+import math
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,14 +18,23 @@ __all__ = ["AgreementOptions", "agreed_words", "normalized"]
 
 @dataclass(frozen=True, slots=True)
 class AgreementOptions:
-    """When a word that two hypotheses share is committed.
+    """When a word is committed; margins are seconds from its onset to the end of the sound.
+
+    A word waits for a later update while it lies within the margin, since it may be half spoken.
 
     Attributes:
-        edge_margin: a word that begins less than this many seconds before the end of the sound
-            waits for the next update, since it may be half spoken.
+        margin: of a word that two hypotheses share.
+        doubt: a word that is less probable than this needs the doubtful margin.
+        doubtful_margin: see there.
+        confidence: a word that is more probable than this needs no second hypothesis.
+        confident_margin: of such a word.
     """
 
-    edge_margin: float = 0.1
+    margin: float = 0.1
+    doubt: float = 0.0
+    doubtful_margin: float = 0.8
+    confidence: float = 1.0
+    confident_margin: float = 0.4
 
 
 def normalized(word: str) -> str:
@@ -49,11 +59,18 @@ def agreed_words(
         current: what the newest one says; its spelling is the one to commit.
         sound_end: end of the sound `current` was heard in, on the clock of its words.
     """
-    count = 0
-    for old, new in zip(previous, current, strict=False):
-        if normalized(old.text) != normalized(new.text):
+    agreed, count = True, 0
+    for new in current:
+        old = previous[count] if count < len(previous) else None
+        agreed = agreed and old is not None and normalized(old.text) == normalized(new.text)
+        probability = math.exp(new.log_probability)
+        if agreed:
+            margin = options.margin if probability >= options.doubt else options.doubtful_margin
+        elif probability > options.confidence:
+            margin = options.confident_margin
+        else:
             break
-        if new.start > sound_end - options.edge_margin:
+        if sound_end - new.start < margin:
             break
         count += 1
     return count

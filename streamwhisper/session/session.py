@@ -13,42 +13,22 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from streamwhisper.audio.mel import HOP, scale
 from streamwhisper.errors import SessionError
-from streamwhisper.events import (
-    Done,
-    Event,
-    Flushed,
-    SpeechEnded,
-    SpeechStarted,
-)
-from streamwhisper.recognition import (
-    DecodingOptions,
-    Hypothesis,
-    HypothesisWord,
-    ModelInfo,
-    RecognitionRequest,
-    Task,
-)
-from streamwhisper.session.agreement import AgreementOptions, agreed_words
+from streamwhisper.events import Done, Event, Flushed, SpeechEnded, SpeechStarted
+from streamwhisper.recognition import Hypothesis, ModelInfo, RecognitionRequest
 from streamwhisper.session.listener import Listener
 from streamwhisper.session.transcript import Transcript
-from streamwhisper.session.window import SAMPLE_RATE, Window, WindowOptions, WindowWord
-from streamwhisper.vad.gate import GateOptions, SpeechStart
+from streamwhisper.session.utterance import SessionOptions, Utterance
+from streamwhisper.session.window import SAMPLE_RATE, WindowWord
+from streamwhisper.vad.gate import SpeechStart
 
 __all__ = ["Decoder", "Session", "SessionOptions"]
-
-STALL_SECONDS = 1.0
-"""Speech this far past the last word, and no new word for it, is a stalled decoder."""
-STALL_UPDATES = 2
-PROGRESS_SECONDS = 0.3
-"""A cut that moves the window's start by less has not helped."""
 
 
 class Decoder(Protocol):
@@ -61,26 +41,6 @@ class Decoder(Protocol):
     def finish(self) -> NDArray[np.float32]:
         """What was held back."""
         ...
-
-
-@dataclass(frozen=True, slots=True)
-class SessionOptions:
-    """What a session listens for, and how often it asks.
-
-    Attributes:
-        language: a code such as ``"en"``; None detects it once and keeps it.
-        partials: whether to say what is not committed yet.
-        update_interval: seconds of new speech between two updates.
-    """
-
-    language: str | None = None
-    task: Task = "transcribe"
-    partials: bool = True
-    update_interval: float = 0.4
-    gate: GateOptions = field(default_factory=GateOptions)
-    window: WindowOptions = field(default_factory=WindowOptions)
-    agreement: AgreementOptions = field(default_factory=AgreementOptions)
-    decoding: DecodingOptions = field(default_factory=DecodingOptions)
 
 
 @dataclass(slots=True)
@@ -116,13 +76,10 @@ class Session:
         self._done = False
         self._events: list[Event] = []
 
-        self._window = Window(self.options.window)
         self._transcript = Transcript(self.options.language if info.multilingual else "en")
-        self._in_utterance = False
+        self._utterance: Utterance | None = None
+        self._prompt: tuple[int, ...] = ()
         self._asked: _Asked | None = None
-        self._covered = 0
-        self._draft: tuple[HypothesisWord, ...] = ()
-        self._silent_updates = 0
 
     # What the driver sees.
 
@@ -145,7 +102,8 @@ class Session:
     def covered_seconds(self) -> float:
         """Sound dealt with: silence that was judged, speech that a hypothesis covers."""
         if self._segments:
-            return max(self._covered, self._segments[0].start) / SAMPLE_RATE
+            covered = self._utterance.covered if self._utterance else 0
+            return max(covered, self._segments[0].start) / SAMPLE_RATE
         return self._listener.taken / SAMPLE_RATE
 
     @property
@@ -215,15 +173,16 @@ class Session:
             SessionError: none is under way.
         """
         asked, self._asked = self._asked, None
-        if asked is None:
+        utterance = self._utterance
+        if asked is None or utterance is None:
             raise SessionError("a hypothesis came although no request is under way")
-        self._covered = asked.end
         if self._transcript.language is None and hypothesis.words:
             self._transcript.language = hypothesis.language
         if asked.final:
-            self._finish(hypothesis, asked.end)
+            utterance.draft, utterance.covered = hypothesis.words, asked.end
+            self._conclude(utterance, asked.end)
         else:
-            self._update(hypothesis, asked.end)
+            self._update(utterance, hypothesis, asked.end)
 
     def abandon_request(self) -> None:
         """The request under way failed; what it covered will be asked for again."""
@@ -234,7 +193,7 @@ class Session:
         boundary = self._flushes[0][0] if self._flushes else None
         needed = None
         if self._segments:
-            needed = self._window.start if self._in_utterance else self._segments[0].start
+            needed = self._utterance.window.start if self._utterance else self._segments[0].start
         changes = self._listener.take(boundary, needed)
         for change in changes or ():
             if isinstance(change, SpeechStart):
@@ -254,22 +213,27 @@ class Session:
         while self._segments:
             segment = self._segments[0]
             flush = self._flushes[0][0] if self._flushes else None
-            if flush is not None and flush <= max(segment.start, self._window_start(segment)):
+            begun = self._utterance.window.start if self._utterance else segment.start
+            if flush is not None and flush <= max(segment.start, begun):
                 if not self._answer_flush():
                     return None
                 continue
-            if not self._in_utterance:
-                self._begin(segment)
-            speech_goes_on = segment.end is None or (flush is not None and flush < segment.end)
-            if flush is not None and flush <= self._listener.taken and speech_goes_on:
-                return self._ask(flush, final=True)
-            if segment.end is not None:
-                return self._ask(segment.end, final=True)
-            interval = round(self.options.update_interval * SAMPLE_RATE)
-            full = self._listener.taken - self._window.start >= self._limit
-            if full or self._listener.taken - self._covered >= interval:
-                return self._ask(self._listener.taken, final=False)
-            return None
+            if self._utterance is None:
+                self._utterance = Utterance(
+                    self.options, self._listener.mel, segment.start, self._prompt
+                )
+            taken, end = self._listener.taken, segment.end
+            if flush is not None and flush <= taken and (end is None or flush < end):
+                end = flush
+            if end is None:
+                if not self._utterance.due(taken, self._spoken):
+                    return None
+                return self._ask(self._utterance, taken, final=False)
+            if not self._utterance.heard_out(min(self._spoken, end)):
+                request = self._ask(self._utterance, end, final=True)
+                if request is not None:
+                    return request
+            self._conclude(self._utterance, end)
         while self._flushes and self._answer_flush():
             pass
         if self._listener.finished and not self._flushes:
@@ -277,8 +241,10 @@ class Session:
             self._events.append(Done(self.audio_seconds, self.speech_seconds))
         return None
 
-    def _window_start(self, segment: _Segment) -> int:
-        return self._window.start if self._in_utterance else segment.start
+    @property
+    def _spoken(self) -> int:
+        """Where speech was last heard in the first segment."""
+        return self._segments[0].speech_end or self._listener.gate.last_speech
 
     def _answer_flush(self) -> bool:
         """Say `Flushed` if everything before the flush is dealt with."""
@@ -289,105 +255,45 @@ class Session:
         self._events.append(Flushed(id))
         return True
 
-    @property
-    def _limit(self) -> int:
-        return round(self.options.window.limit * SAMPLE_RATE)
-
-    def _begin(self, segment: _Segment) -> None:
-        self._in_utterance = True
-        self._window.restart(segment.start)
-        self._covered = segment.start
-        self._draft = ()
-        self._silent_updates = 0
-
-    def _ask(self, end: int, *, final: bool) -> RecognitionRequest | None:
-        window = self._window
-        if end > window.start + self._limit:
-            end, final = window.start + self._limit, False
-        if end - window.start < HOP:
-            self._close_utterance(end)
-            return self._due()
-        self._asked = _Asked(end, final)
-        return RecognitionRequest(
-            mel=scale(self._listener.mel.window(window.start // HOP, end)),
-            prefix=window.prefix,
-            prefix_end=(window.committed_end - window.start) / SAMPLE_RATE,
-            draft=tuple(token for word in self._draft for token in word.tokens),
-            prompt=window.prompt,
-            language=self._transcript.language,
-            task=self.options.task,
-            final=final,
-            options=self.options.decoding,
-        )
+    def _ask(self, utterance: Utterance, end: int, *, final: bool) -> RecognitionRequest | None:
+        reach = utterance.reach(end)
+        final = final and reach == end
+        request = utterance.request(reach, self._transcript.language, final=final)
+        if request is not None:
+            self._asked = _Asked(reach, final)
+        return request
 
     # Hypotheses to text.
 
-    def _update(self, hypothesis: Hypothesis, end: int) -> None:
-        window, words = self._window, hypothesis.words
-        sound_end = (end - window.start) / SAMPLE_RATE
-        full = end - window.start >= self._limit
-        count = agreed_words(self._draft, words, sound_end, self.options.agreement)
-        if full and count == 0:
-            count = max(0, len(words) - 2)  # the window can grow no more: it has to move on
-        if count:
-            self._say_committed(window.commit(words[:count]))
-        self._draft = words[count:]
-        self._silent_updates = 0 if words else self._silent_updates + 1
-        self._say_partial()
-        if self._stalled(end):
-            self._go_on_after_committed(end)
-        elif window.trim(self._listener.mel, end) or not full:
-            return
-        elif not self._go_on_after_committed(end):
-            window.restart(window.start + self._limit // 2)
-            self._draft = ()
+    def _update(self, utterance: Utterance, hypothesis: Hypothesis, end: int) -> None:
+        committed = utterance.update(hypothesis, end)
+        window = utterance.window
+        if committed:
+            self._say_committed(committed, window.committed_end)
+        if self.options.partials:
+            shown = utterance.shown(self._spoken)
+            partial = self._transcript.partial(shown, window.committed_end)
+            if partial is not None:
+                self._events.append(partial)
+        utterance.move_on(end, self._spoken)
 
-    def _stalled(self, end: int) -> bool:
-        """Whether somebody speaks on while the decoder is silent."""
-        return self._silent_updates >= STALL_UPDATES and self._unheard(end)
-
-    def _unheard(self, end: int) -> bool:
-        """Whether there is speech well after the last committed word."""
-        ended = self._segments[0].speech_end or self._listener.gate.last_speech
-        return min(ended, end) - self._window.committed_end > STALL_SECONDS * SAMPLE_RATE
-
-    def _go_on_after_committed(self, end: int) -> bool:
-        """Cut at the last committed word and decode afresh from there; False if in vain."""
-        before = self._window.start
-        self._window.cut_after_committed(self._listener.mel, end)
-        self._silent_updates = 0
-        if self._window.start - before < PROGRESS_SECONDS * SAMPLE_RATE:
-            return False
-        self._draft = ()
-        return True
-
-    def _finish(self, hypothesis: Hypothesis, end: int) -> None:
-        """Commit a whole hypothesis; ask again where speech after it was left unheard."""
-        held = self._window.commit(hypothesis.words)
-        self._draft = ()
-        if self._window.committed and self._unheard(end) and self._go_on_after_committed(end):
+    def _conclude(self, utterance: Utterance, end: int) -> None:
+        """Commit all that was heard; the utterance is over unless speech was left unheard."""
+        held, whole = utterance.conclude(end, self._spoken)
+        at = utterance.window.committed_end
+        if not whole:
             if held:
-                self._say_committed(held)
+                self._say_committed(held, at)
             return
-        self._close_utterance(end, held)
-
-    def _close_utterance(self, end: int, held: Sequence[WindowWord] = ()) -> None:
+        self._say_committed(held, at, final=True)
+        utterance.window.restart(end)
+        self._prompt = utterance.window.prompt
+        self._utterance = None
         segment = self._segments[0]
-        self._say_committed(held, final=True)
-        self._in_utterance = False
         if segment.end is not None and end >= segment.end:
             self._segments.popleft()
         else:
             segment.start = end
 
-    def _say_committed(self, held: Sequence[WindowWord], *, final: bool = False) -> None:
-        at = self._window.committed_end
+    def _say_committed(self, held: Sequence[WindowWord], at: int, *, final: bool = False) -> None:
         self._events.append(self._transcript.commit(held, at, final=final))
-
-    def _say_partial(self) -> None:
-        if not self.options.partials:
-            return
-        window = self._window
-        partial = self._transcript.partial(window.place(self._draft), window.committed_end)
-        if partial is not None:
-            self._events.append(partial)

@@ -53,11 +53,13 @@ class WindowWord:
 class Window:
     """What is being recognized now."""
 
-    def __init__(self, options: WindowOptions) -> None:
+    def __init__(
+        self, options: WindowOptions, start: int = 0, prompt: tuple[int, ...] = ()
+    ) -> None:
         self.options = options
-        self.start = 0
+        self.start = start // HOP * HOP
         self.committed: list[WindowWord] = []
-        self.prompt: tuple[int, ...] = ()
+        self.prompt = prompt
 
     @property
     def prefix(self) -> tuple[int, ...]:

@@ -1,0 +1,173 @@
+"""One stretch of speech while it is being recognized: hypotheses in, committed words out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+from streamwhisper.audio.mel import HOP, LogMel, scale
+from streamwhisper.recognition import (
+    DecodingOptions,
+    Hypothesis,
+    HypothesisWord,
+    RecognitionRequest,
+    Task,
+)
+from streamwhisper.session.agreement import AgreementOptions, agreed_words
+from streamwhisper.session.window import SAMPLE_RATE, Window, WindowOptions, WindowWord
+from streamwhisper.vad.gate import GateOptions
+
+__all__ = ["SessionOptions", "Utterance"]
+
+STALL_SECONDS = 1.0
+"""Speech this far past the last word, and no new word for it, is a stalled decoder."""
+STALL_UPDATES = 2
+PROGRESS_SECONDS = 0.3
+"""A cut that moves the window's start by less has not helped."""
+
+
+@dataclass(frozen=True, slots=True)
+class SessionOptions:
+    """What a session listens for, and how often it asks; times in seconds.
+
+    Attributes:
+        language: a code such as ``"en"``; None detects it once and keeps it.
+        partials: whether to say what is not committed yet.
+        update_interval: new sound between two updates.
+        settle: silence after which the speech so far is heard out ahead of its end.
+        partial_margin: words that begin less than this before the end of the sound are not
+            shown yet; most of them would change.
+    """
+
+    language: str | None = None
+    task: Task = "transcribe"
+    partials: bool = True
+    update_interval: float = 0.4
+    settle: float = 0.25
+    partial_margin: float = 0.0
+    gate: GateOptions = field(default_factory=GateOptions)
+    window: WindowOptions = field(default_factory=WindowOptions)
+    agreement: AgreementOptions = field(default_factory=AgreementOptions)
+    decoding: DecodingOptions = field(default_factory=DecodingOptions)
+
+
+class Utterance:
+    """Speech from a start on; positions are samples since the session began.
+
+    Attributes:
+        window: what is being recognized, and what is committed of it.
+        draft: the newest guess for what follows the committed words; times from the window's
+            start.
+        covered: sound up to here was heard by a hypothesis.
+    """
+
+    def __init__(
+        self, options: SessionOptions, sound: LogMel, start: int, prompt: tuple[int, ...]
+    ) -> None:
+        self.options = options
+        self.window = Window(options.window, start, prompt)
+        self.draft: tuple[HypothesisWord, ...] = ()
+        self.covered = start
+        self._sound = sound
+        self._limit = round(options.window.limit * SAMPLE_RATE)
+        self._settle = round(options.settle * SAMPLE_RATE)
+        self._silent_updates = 0
+
+    # When to ask, and for what.
+
+    def due(self, taken: int, spoken: int) -> bool:
+        """Whether the sound up to `taken`, with speech up to `spoken`, is worth an update."""
+        if taken - self.window.start >= self._limit:
+            return True
+        if taken - spoken >= self._settle:
+            return not self.heard_out(spoken)
+        interval = round(self.options.update_interval * SAMPLE_RATE)
+        return spoken > self.covered and taken - self.covered >= interval
+
+    def heard_out(self, spoken: int) -> bool:
+        """Whether the draft already covers all speech up to `spoken` and silence after it."""
+        return self.covered >= spoken + self._settle
+
+    def reach(self, end: int) -> int:
+        """How far a request for the sound up to `end` can reach."""
+        return min(end, self.window.start + self._limit)
+
+    def request(self, end: int, language: str | None, *, final: bool) -> RecognitionRequest | None:
+        """Ask for the sound up to `end` (see `reach`); None where there is none."""
+        window = self.window
+        if end - window.start < HOP:
+            return None
+        return RecognitionRequest(
+            mel=scale(self._sound.window(window.start // HOP, end)),
+            prefix=window.prefix,
+            prefix_end=(window.committed_end - window.start) / SAMPLE_RATE,
+            draft=tuple(token for word in self.draft for token in word.tokens),
+            prompt=window.prompt,
+            language=language,
+            task=self.options.task,
+            final=final,
+            options=self.options.decoding,
+        )
+
+    # Hypotheses to words.
+
+    def update(self, hypothesis: Hypothesis, end: int) -> list[WindowWord]:
+        """Take in what was heard up to `end`; the words that are committed by it."""
+        window, words = self.window, hypothesis.words
+        full = end - window.start >= self._limit
+        sound_end = (end - window.start) / SAMPLE_RATE
+        count = agreed_words(self.draft, words, sound_end, self.options.agreement)
+        if full and count == 0:
+            count = max(0, len(words) - 2)  # the window can grow no more: it has to move on
+        committed = window.commit(words[:count])
+        self.draft, self.covered = words[count:], end
+        self._silent_updates = 0 if words else self._silent_updates + 1
+        return committed
+
+    def move_on(self, end: int, spoken: int) -> None:
+        """Cut the window where it has grown too long, or where the decoder has stalled."""
+        before = self.window.start
+        full = end - before >= self._limit
+        if self._silent_updates >= STALL_UPDATES and self._unheard(end, spoken):
+            self._go_on_after_committed(end)
+        elif self.window.trim(self._sound, end):
+            moved = (self.window.start - before) / SAMPLE_RATE
+            self.draft = tuple(
+                replace(word, start=word.start - moved, end=word.end - moved) for word in self.draft
+            )
+        elif full and not self._go_on_after_committed(end):
+            self.window.restart(before + self._limit // 2)
+            self.draft = ()
+
+    def shown(self, spoken: int) -> list[WindowWord]:
+        """The words of the draft that are worth showing."""
+        latest = self.covered
+        if not self.heard_out(spoken):
+            latest -= round(self.options.partial_margin * SAMPLE_RATE)
+        return [placed for placed in self.window.place(self.draft) if placed.start <= latest]
+
+    def conclude(self, end: int, spoken: int) -> tuple[list[WindowWord], bool]:
+        """Commit the whole draft.
+
+        Returns:
+            the words, and whether that was all: speech after them may have been left unheard,
+            and is then to be asked for again.
+        """
+        held = self.window.commit(self.draft)
+        self.draft = ()
+        again = self.window.committed and self._unheard(end, spoken)
+        return held, not (again and self._go_on_after_committed(end))
+
+    def _unheard(self, end: int, spoken: int) -> bool:
+        """Whether there is speech well after the last committed word."""
+        return min(spoken, end) - self.window.committed_end > STALL_SECONDS * SAMPLE_RATE
+
+    def _go_on_after_committed(self, end: int) -> bool:
+        """Cut at the last committed word and decode afresh from there; False if in vain."""
+        before = self.window.start
+        self.window.cut_after_committed(self._sound, end)
+        self._silent_updates = 0
+        if self.window.start - before < PROGRESS_SECONDS * SAMPLE_RATE:
+            return False
+        self.draft = ()
+        self.covered = self.window.start
+        return True

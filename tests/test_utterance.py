@@ -1,0 +1,121 @@
+"""An utterance: when to ask, what is committed, and nothing that was said is lost."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from streamwhisper.audio.mel import LogMel
+from streamwhisper.recognition import Hypothesis, HypothesisWord
+from streamwhisper.session.agreement import AgreementOptions
+from streamwhisper.session.utterance import SessionOptions, Utterance
+from streamwhisper.session.window import SAMPLE_RATE, WindowOptions
+
+SURE = AgreementOptions(margin=0.1, doubt=0.0, confidence=1.0)
+
+
+@pytest.fixture(scope="module")
+def sound() -> LogMel:
+    """Half a minute of noise."""
+    mel = LogMel(80, 4000)
+    noise = np.random.default_rng(1).normal(0, 0.1, 30 * SAMPLE_RATE)
+    mel.append(noise.astype(np.float32))
+    return mel
+
+
+def heard(*texts: str, start: float = 0.0, seconds: float = 0.5) -> Hypothesis:
+    """Words from `start` on, `seconds` each."""
+    words = tuple(
+        HypothesisWord(
+            f" {text}", (len(text),), start + i * seconds, start + (i + 1) * seconds, -0.1
+        )
+        for i, text in enumerate(texts)
+    )
+    return Hypothesis(words, "en", "end_of_text", 0.0, -0.1)
+
+
+def utterance(sound: LogMel, options: SessionOptions | None = None, start: int = 0) -> Utterance:
+    return Utterance(options or SessionOptions(agreement=SURE), sound, start, ())
+
+
+def at(seconds: float) -> int:
+    return round(seconds * SAMPLE_RATE)
+
+
+def test_an_update_is_due_after_enough_new_sound(sound: LogMel) -> None:
+    one = utterance(sound)
+    interval = one.options.update_interval
+    assert not one.due(at(interval) - 1, at(interval) - 1)
+    assert one.due(at(interval), at(interval))
+
+
+def test_silence_is_heard_out_once_and_then_brings_no_update(sound: LogMel) -> None:
+    """The one update ahead of the end covers the speech and the silence that settles it."""
+    one = utterance(sound)
+    settle = one.options.settle
+    spoken = at(1.0)
+    assert one.due(at(1.0 + settle), spoken)
+    one.update(heard("word"), at(1.0 + settle))
+    assert one.heard_out(spoken)
+    for later in (0.3, 0.5, 2.0, 5.0):
+        assert not one.due(at(1.0 + settle + later), spoken)
+    assert one.due(at(3.0), at(2.9))
+
+
+def test_what_was_heard_out_is_committed_whole(sound: LogMel) -> None:
+    one = utterance(sound)
+    one.update(heard("two", "words"), at(1.5))
+    held, whole = one.conclude(at(1.5), at(1.0))
+    assert "".join(item.word.text for item in held) == " two words"
+    assert whole
+
+
+def test_speech_after_the_last_word_is_asked_for_again(sound: LogMel) -> None:
+    """A decoder that wrote two words and stopped is made to hear the rest."""
+    one = utterance(sound)
+    one.update(heard("two", "words"), at(6.0))
+    held, whole = one.conclude(at(6.0), at(6.0))
+    assert len(held) == 2
+    assert not whole
+    assert not one.heard_out(at(6.0))
+    assert at(0.5) < one.window.start < at(1.5)
+    assert one.window.prefix == ()
+
+
+def test_words_near_the_end_of_the_sound_are_not_shown_until_it_settles(sound: LogMel) -> None:
+    one = utterance(sound, SessionOptions(agreement=SURE, partial_margin=0.3))
+    one.update(heard("one", "two"), at(0.7))
+    assert [item.word.text for item in one.shown(at(0.7))] == [" one"]
+    assert [item.word.text for item in one.shown(at(0.3))] == [" one", " two"]
+
+
+@pytest.mark.parametrize("seconds", [4.0, 6.5, 9.0])
+@pytest.mark.parametrize("count", [1, 5, 12])
+def test_a_trim_moves_the_draft_with_the_window(sound: LogMel, count: int, seconds: float) -> None:
+    """Words stay where they are on the session's clock."""
+    options = SessionOptions(agreement=SURE, window=WindowOptions(trim_after=3.0, keep=1.0))
+    one = utterance(sound, options)
+    one.window.commit(heard(*["word"] * count, seconds=0.4).words)
+    one.draft = heard("after", start=count * 0.4 + 0.3).words
+    (before,) = one.window.place(one.draft)
+    one.move_on(at(seconds), at(seconds))
+    (after,) = one.window.place(one.draft)
+    assert one.window.start > 0
+    assert (after.start, after.end) == (before.start, before.end)
+
+
+def test_a_window_that_is_full_moves_on_though_nothing_is_agreed(sound: LogMel) -> None:
+    options = SessionOptions(agreement=SURE, window=WindowOptions(limit=6.0, trim_after=5.0))
+    one = utterance(sound, options)
+    committed = one.update(heard("never", "seen", "before"), at(6.0))
+    assert [item.word.text for item in committed] == [" never"]
+    one.move_on(at(6.0), at(6.0))
+    assert one.window.start > 0
+    silent = utterance(sound, options)
+    silent.update(heard(), at(6.0))
+    silent.move_on(at(6.0), at(6.0))
+    assert silent.window.start == at(3.0)
+
+
+def test_sound_shorter_than_a_frame_asks_for_nothing(sound: LogMel) -> None:
+    assert utterance(sound, start=at(1)).request(at(1) + 100, "en", final=True) is None
