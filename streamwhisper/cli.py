@@ -49,6 +49,7 @@ class Dtype(StrEnum):
     float32 = "float32"
     bfloat16 = "bfloat16"
     float16 = "float16"
+    int8 = "int8"
 
 
 class Format(StrEnum):
@@ -117,13 +118,19 @@ def serve(
     """Serve clients over WebSockets until Ctrl-C."""
     import logging
 
+    from streamwhisper.engine.scheduler import SchedulerOptions
     from streamwhisper.server.access import Limits
     from streamwhisper.server.app import ServerOptions, run
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     recognizer = _load(model, device, dtype, threads)
     recognizer.warm_up()
-    options = ServerOptions(host=host, port=port, limits=Limits(max_sessions=max_sessions))
+    options = ServerOptions(
+        host=host,
+        port=port,
+        limits=Limits(max_sessions=max_sessions),
+        scheduler=SchedulerOptions(max_batch=1, workers=recognizer.workers),
+    )
     run(recognizer, options, ready=lambda url: typer.echo(f"Listening on {url}"))
 
 

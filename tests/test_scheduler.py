@@ -204,3 +204,18 @@ async def test_every_batch_is_reported_with_its_size() -> None:
     await held_back(scheduler, echo, [(ask(number), None) for number in range(5)])
     assert sizes == [1, 5]
     await scheduler.aclose()
+
+
+async def test_workers_recognize_side_by_side() -> None:
+    """Two batches are under way before either is answered, and a third waits."""
+    echo = Echo()
+    echo.gate.clear()
+    scheduler = Scheduler(echo, SchedulerOptions(max_batch=1, workers=2))
+    tasks = [asyncio.create_task(scheduler.recognize(ask(number))) for number in range(3)]
+    for _ in range(2):
+        await asyncio.to_thread(echo.entered.acquire)
+    assert scheduler.waiting == 1
+    echo.gate.set()
+    assert [reply.text for reply in await asyncio.gather(*tasks)] == ["0", "1", "2"]
+    assert len(echo.threads) == 2
+    await scheduler.aclose()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import math
 import os
-import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -54,7 +53,7 @@ class LocalOptions:
         device: such as ``"cpu"`` or ``"cuda"``; "auto" takes a GPU where there is one.
         dtype: "int8" is float32 with linear layers in 8 bits; "auto" takes it on CPUs that
             multiply integers fast, bfloat16 on GPUs, float16 on older ones, else float32.
-        threads: CPU threads for one operation; None leaves one core to everything else (a
+        threads: CPU threads for one operation; None takes half the cores, four at most (a
             team of threads that has to wait for a busy core is slower than one thread alone).
         silent_tail: encode only the sound that exists; False pads to 30 s, as a yardstick.
     """
@@ -77,7 +76,6 @@ class LocalRecognizer:
         self._rules = TokenRules(self.tokenizer, model.dims.n_vocab, model.device)
         self._output = OutputLayer(model.decoder.token_embedding.weight)
         self._tails = SilentTails(model, self.options.tail)
-        self._one_at_a_time = threading.Lock()
 
     @classmethod
     def load(
@@ -99,6 +97,13 @@ class LocalRecognizer:
             quantize(whisper)
         return cls(whisper, str(model), options)
 
+    @property
+    def workers(self) -> int:
+        """How many calls of `recognize` are worth making at the same time."""
+        if self.model.device.type != "cpu":
+            return 1
+        return max(1, (os.cpu_count() or 1) // torch.get_num_threads())
+
     def warm_up(self) -> None:
         """Do once what is slow the first time: encode silence, run every kernel."""
         self._tails.prepare(*USUAL_FLOORS)
@@ -107,8 +112,7 @@ class LocalRecognizer:
 
     def recognize(self, requests: Sequence[RecognitionRequest]) -> list[Hypothesis]:
         """Answer each request; see `streamwhisper.recognition.Recognizer`."""
-        with self._one_at_a_time:
-            return [self._recognize(request) for request in requests]
+        return [self._recognize(request) for request in requests]
 
     def _recognize(self, request: RecognitionRequest) -> Hypothesis:
         self._check(request)
@@ -196,7 +200,7 @@ class LocalRecognizer:
 
 
 def _default_threads() -> int:
-    return max(1, min(torch.get_num_threads(), (os.cpu_count() or 2) - 1))
+    return max(1, min(4, torch.get_num_threads(), (os.cpu_count() or 2) // 2))
 
 
 def _choose_device(name: str) -> torch.device:

@@ -1,8 +1,8 @@
 """The asyncio front of a recognizer: requests of many sessions share batches, in fair order.
 
 Each session has at most one request under way, so "earliest deadline, then arrival" is round
-robin while nobody is in a hurry, and no session can crowd out another. Recognition runs on one
-worker thread: the event loop never waits for the model.
+robin while nobody is in a hurry, and no session can crowd out another. Recognition runs on worker
+threads: the event loop never waits for the model.
 """
 
 from __future__ import annotations
@@ -27,11 +27,13 @@ class SchedulerOptions:
 
     Attributes:
         max_batch: the most requests the recognizer is given at once.
+        workers: batches that are recognized side by side.
         max_waiting: requests that may wait for the recognizer; further ones wait to be let in.
         patience: seconds until the deadline of a request that brings none of its own.
     """
 
     max_batch: int = 8
+    workers: int = 1
     max_waiting: int = 1024
     patience: float = 1.0
 
@@ -76,8 +78,8 @@ class Scheduler:
         self._on_batch = on_batch
         self._waiting: list[_Ticket] = []  # in order of arrival
         self._room = asyncio.Semaphore(self.options.max_waiting)
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="recognizer")
-        self._worker: asyncio.Task[None] | None = None
+        self._threads = ThreadPoolExecutor(self.options.workers, thread_name_prefix="recognizer")
+        self._workers: set[asyncio.Task[None]] = set()
         self._closed = False
 
     @property
@@ -104,8 +106,8 @@ class Scheduler:
             due = loop.time() + self.options.patience if deadline is None else deadline
             ticket = _Ticket(request, due, loop.create_future())
             self._waiting.append(ticket)
-            if self._worker is None:
-                self._worker = loop.create_task(self._work())
+            if len(self._workers) < self.options.workers:
+                self._workers.add(loop.create_task(self._work()))
             try:
                 return await ticket.answer
             finally:
@@ -113,11 +115,10 @@ class Scheduler:
                     self._waiting.remove(ticket)
 
     async def aclose(self) -> None:
-        """Take no more requests, answer those that wait, then end the worker thread."""
+        """Take no more requests, answer those that wait, then end the worker threads."""
         self._closed = True
-        if self._worker is not None:
-            await self._worker
-        self._thread.shutdown(wait=False)
+        await asyncio.gather(*self._workers)
+        self._threads.shutdown(wait=False)
 
     async def _work(self) -> None:
         """Run batches until nothing waits; the next request starts a new worker."""
@@ -125,7 +126,9 @@ class Scheduler:
             while self._waiting:
                 await self._run(self._next_batch())
         finally:
-            self._worker = None
+            worker = asyncio.current_task()
+            assert worker is not None
+            self._workers.discard(worker)
 
     def _next_batch(self) -> list[_Ticket]:
         batch = sorted(self._waiting, key=lambda ticket: ticket.urgency)[: self.options.max_batch]
@@ -152,7 +155,7 @@ class Scheduler:
     async def _recognize(self, requests: Sequence[RecognitionRequest]) -> list[Hypothesis]:
         loop = asyncio.get_running_loop()
         began = loop.time()
-        answers = await loop.run_in_executor(self._thread, self._recognizer.recognize, requests)
+        answers = await loop.run_in_executor(self._threads, self._recognizer.recognize, requests)
         if len(answers) != len(requests):
             raise RecognitionError(f"{len(answers)} answers to {len(requests)} requests")
         if self._on_batch is not None:

@@ -31,9 +31,9 @@ class AgreementOptions:
     """
 
     margin: float = 0.1
-    doubt: float = 0.0
+    doubt: float = 0.7
     doubtful_margin: float = 0.8
-    confidence: float = 1.0
+    confidence: float = 0.95
     confident_margin: float = 0.4
 
 

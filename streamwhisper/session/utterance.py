@@ -41,9 +41,9 @@ class SessionOptions:
     language: str | None = None
     task: Task = "transcribe"
     partials: bool = True
-    update_interval: float = 0.4
+    update_interval: float = 0.35
     settle: float = 0.25
-    partial_margin: float = 0.0
+    partial_margin: float = 0.3
     gate: GateOptions = field(default_factory=GateOptions)
     window: WindowOptions = field(default_factory=WindowOptions)
     agreement: AgreementOptions = field(default_factory=AgreementOptions)
