@@ -112,9 +112,9 @@ def encoder_milliseconds(tails: SilentTails, pieces: Iterable[Piece]) -> tuple[f
     for piece in pieces:
         mel = torch.from_numpy(log_mel(piece.samples, tails.model.dims.n_mels))
         begin = time.perf_counter()
-        encode(tails, mel)
+        encode(tails, [mel])
         middle = time.perf_counter()
-        encode_padded(tails.model, mel)
+        encode_padded(tails.model, [mel])
         times.append((middle - begin, time.perf_counter() - middle))
     tailed, padded = (1000 * statistics.median(each) for each in zip(*times, strict=True))
     return round(tailed, 1), round(padded, 1)

@@ -18,7 +18,7 @@ from streamwhisper.engine.local import LocalOptions, LocalRecognizer
 from streamwhisper.errors import RecognitionError
 from streamwhisper.recognition import DecodingOptions, RecognitionRequest
 from streamwhisper.whisper.checkpoints import load_checkpoint
-from streamwhisper.whisper.decoding import detect_language
+from streamwhisper.whisper.decoding import detect_languages
 from streamwhisper.whisper.tail import encode_padded
 
 MODELS = {"tiny.en": "tiny_en_path", "base": "base_path"}
@@ -69,10 +69,10 @@ def test_the_language_of_a_clip_is_detected(
         next(clip for clip in speech.clips("fleurs-cuttledoc") if clip["language"] == language)
         for language in ("de", "es", "fr")
     ]
-    for clip in clips:
-        mel = torch.from_numpy(log_mel(speech.load(clip)[: 30 * 16000]))
-        sound = encode_padded(recognizer.model, mel)
-        found = detect_language(recognizer.model, recognizer.tokenizer, sound)
+    mels = [torch.from_numpy(log_mel(speech.load(clip)[: 30 * 16000])) for clip in clips]
+    sounds = encode_padded(recognizer.model, mels)
+    every = detect_languages(recognizer.model, recognizer.tokenizer, sounds)
+    for clip, found in zip(clips, every, strict=True):
         assert next(iter(found)) == clip["language"]
         assert sum(found.values()) == pytest.approx(1, abs=1e-3)
 

@@ -12,6 +12,7 @@ import torch
 from streamwhisper.audio.mel import log_mel
 from streamwhisper.whisper.checkpoints import load_checkpoint
 from streamwhisper.whisper.model import Whisper
+from streamwhisper.whisper.rows import DecoderCache, EncoderRow
 
 reference = pytest.importorskip("whisper", reason="the reference is the openai-whisper package")
 
@@ -35,14 +36,14 @@ def mel(speech: Any) -> torch.Tensor:
     samples = speech.load(speech.clips("misc-en")[0])
     padded = torch.from_numpy(log_mel(samples))
     floor = float(padded.min())
-    return torch.nn.functional.pad(padded, (0, 3000 - padded.shape[1]), value=floor)[None]
+    return torch.nn.functional.pad(padded, (0, 3000 - padded.shape[1]), value=floor)
 
 
 @torch.inference_mode()
 def test_encoder_output_equals_the_references(pair: tuple[Whisper, Any], mel: torch.Tensor) -> None:
     ours, other = pair
-    encoded, _ = ours.encoder(mel)
-    assert (encoded - other.encoder(mel)).abs().max() < 1e-3
+    encoded, _ = ours.encoder([EncoderRow(mel, 1500)])
+    assert (encoded - other.encoder(mel[None])[0]).abs().max() < 1e-3
 
 
 @torch.inference_mode()
@@ -50,37 +51,70 @@ def test_logits_equal_the_references_however_the_tokens_are_split(
     pair: tuple[Whisper, Any], mel: torch.Tensor
 ) -> None:
     ours, other = pair
-    encoded = other.encoder(mel)
-    tokens = torch.tensor([TEXT])
-    expected = other.decoder(tokens, encoded)
+    encoded = other.encoder(mel[None])
+    expected = other.decoder(torch.tensor([TEXT]), encoded)[0]
     for split in ([7], [3, 4], [1] * 7):
-        cache = ours.decoder_cache(ours.cross_attention(encoded))
-        hidden = []
-        for part in torch.split(tokens, split, dim=1):
-            positions = torch.arange(cache.length, cache.length + part.shape[1])
-            hidden.append(ours.decoder(part, positions, cache, 550)[0])
-        logits = ours.decoder.logits(torch.cat(hidden, dim=1))
+        cache = new_cache(ours, encoded[0])
+        hidden, start = [], 0
+        for count in split:
+            hidden += ours.decoder([TEXT[start : start + count]], [cache])[0]
+            start += count
+        logits = ours.decoder.logits(torch.cat(hidden))
         assert (logits - expected).abs().max() < 1e-3
 
 
 @torch.inference_mode()
-def test_a_batch_equals_its_rows_alone(pair: tuple[Whisper, Any], mel: torch.Tensor) -> None:
+def test_encoded_together_equals_encoded_alone(
+    pair: tuple[Whisper, Any], mel: torch.Tensor
+) -> None:
+    """Windows of different lengths in one batch."""
     ours, _ = pair
-    both = torch.cat((mel, mel.flip(-1)))
-    together, _ = ours.encoder(both)
-    for row in range(2):
-        alone, _ = ours.encoder(both[row : row + 1])
-        assert (together[row] - alone[0]).abs().max() < 1e-3
+    rows = [EncoderRow(mel[:, : 2 * count], count) for count in (20, 300, 1, 171)]
+    together, layers = ours.encoder(rows)
+    for index, (row, part) in enumerate(
+        zip(rows, together.split([row.positions for row in rows]), strict=True)
+    ):
+        alone, own_layers = ours.encoder([row])
+        assert (part - alone).abs().max() < 1e-3
+        for own, every in zip(own_layers, layers, strict=True):
+            assert (own[0][0] - every[index][0]).abs().max() < 1e-3
+
+
+@torch.inference_mode()
+def test_decoded_together_equals_decoded_alone(
+    pair: tuple[Whisper, Any], mel: torch.Tensor
+) -> None:
+    """Texts of different lengths about different sounds, and one row that has more behind it."""
+    ours, _ = pair
+    encoded, _ = ours.encoder([EncoderRow(mel[:, :400], 200)])
+    texts = [TEXT[:4], TEXT[:1], TEXT]
+    sounds = [encoded, encoded[:50], encoded[30:]]
+    caches = [new_cache(ours, sound) for sound in sounds]
+    ours.decoder([TEXT[:2]], [caches[1]])
+    hidden, weights = ours.decoder(texts, caches)
+    for text, sound, states, aligned in zip(texts, sounds, hidden, weights, strict=True):
+        cache = new_cache(ours, sound)
+        if len(text) == 1:
+            ours.decoder([TEXT[:2]], [cache])
+        (alone,), (own,) = ours.decoder([text], [cache])
+        assert (states - alone).abs().max() < 1e-3
+        assert (aligned - own).abs().max() < 1e-4
+        assert aligned.shape[1:] == (len(text), min(50, len(sound)))
 
 
 @torch.inference_mode()
 def test_forgotten_tokens_leave_no_trace(pair: tuple[Whisper, Any], mel: torch.Tensor) -> None:
     ours, _ = pair
-    encoded, _ = ours.encoder(mel)
-    cache = ours.decoder_cache(ours.cross_attention(encoded))
-    ours.decoder(torch.tensor([TEXT]), torch.arange(7), cache, 550)
+    encoded, _ = ours.encoder([EncoderRow(mel, 1500)])
+    cache = new_cache(ours, encoded)
+    ours.decoder([TEXT], [cache])
     cache.length = 3
-    again, _ = ours.decoder(torch.tensor([TEXT[3:4]]), torch.arange(3, 4), cache, 550)
-    fresh = ours.decoder_cache(cache.cross_attention)
-    expected, _ = ours.decoder(torch.tensor([TEXT[:4]]), torch.arange(4), fresh, 550)
-    assert (again[0, 0] - expected[0, 3]).abs().max() < 1e-4
+    (again,), _ = ours.decoder([TEXT[3:4]], [cache])
+    (expected,), _ = ours.decoder([TEXT[:4]], [new_cache(ours, encoded)])
+    assert (again[0] - expected[3]).abs().max() < 1e-4
+
+
+def new_cache(model: Whisper, encoded: torch.Tensor) -> DecoderCache:
+    """For text about ``encoded [S, D]``."""
+    (attention,) = model.cross_attention(encoded, [len(encoded)])
+    return model.decoder_cache(attention, min(50, len(encoded)))

@@ -12,6 +12,7 @@ from typing import Literal
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from streamwhisper.errors import RecognitionError
 from streamwhisper.recognition import Hypothesis, HypothesisWord, ModelInfo, RecognitionRequest
@@ -19,10 +20,11 @@ from streamwhisper.whisper.alignment import SECONDS_PER_POSITION, onsets
 from streamwhisper.whisper.checkpoints import load_checkpoint
 from streamwhisper.whisper.decoding import (
     DecodedTokens,
+    DecodingTask,
     TokenRules,
     context_tokens,
     decode,
-    detect_language,
+    detect_languages,
 )
 from streamwhisper.whisper.hub import HubOptions, resolve
 from streamwhisper.whisper.model import Whisper
@@ -112,34 +114,35 @@ class LocalRecognizer:
 
     def recognize(self, requests: Sequence[RecognitionRequest]) -> list[Hypothesis]:
         """Answer each request; see `streamwhisper.recognition.Recognizer`."""
-        return [self._recognize(request) for request in requests]
+        if not requests:
+            return []
+        for request in requests:
+            self._check(request)
+        sounds = self._encode([torch.from_numpy(request.mel) for request in requests])
+        languages = self._languages(requests, sounds)
+        tasks = [
+            self._task(request, sound, language)
+            for request, sound, language in zip(requests, sounds, languages, strict=True)
+        ]
+        decoded = decode(self.model, self._output, self._rules, tasks)
+        return [
+            self._hypothesis(request, tokens, language)
+            for request, tokens, language in zip(requests, decoded, languages, strict=True)
+        ]
 
-    def _recognize(self, request: RecognitionRequest) -> Hypothesis:
-        self._check(request)
-        sound = self._encode(request)
-        language = self._language(request, sound)
-        options = request.options
+    def _task(
+        self, request: RecognitionRequest, sound: EncodedSound, language: str
+    ) -> DecodingTask:
         context = context_tokens(
             self.tokenizer,
             request.prompt,
             language,
             request.task,
-            timestamps=options.timestamps,
+            timestamps=request.options.timestamps,
             most=self.model.dims.n_text_ctx // 2 - 1,
         )
         seconds = sound.audible * SECONDS_PER_POSITION - request.prefix_end
-        decoded = decode(
-            self.model,
-            self._output,
-            self._rules,
-            sound,
-            context,
-            request.prefix,
-            request.draft,
-            options,
-            seconds,
-        )
-        return self._hypothesis(request, decoded, language)
+        return DecodingTask(sound, context, request.prefix, request.draft, request.options, seconds)
 
     def _check(self, request: RecognitionRequest) -> None:
         bins, frames = request.mel.shape
@@ -149,18 +152,24 @@ class LocalRecognizer:
                 f"({self.info.n_mels}, 1 to {MAX_FRAMES})"
             )
 
-    def _encode(self, request: RecognitionRequest) -> EncodedSound:
-        mel = torch.from_numpy(request.mel)
+    def _encode(self, mels: Sequence[Tensor]) -> list[EncodedSound]:
         if self.options.silent_tail:
-            return encode(self._tails, mel)
-        return encode_padded(self.model, mel)
+            return encode(self._tails, mels)
+        return encode_padded(self.model, mels)
 
-    def _language(self, request: RecognitionRequest, sound: EncodedSound) -> str:
+    def _languages(
+        self, requests: Sequence[RecognitionRequest], sounds: Sequence[EncodedSound]
+    ) -> list[str]:
+        """The language that was asked for, or else the likeliest."""
         if not self.info.multilingual:
-            return "en"
-        if request.language is not None:
-            return request.language
-        return next(iter(detect_language(self.model, self.tokenizer, sound)))
+            return ["en"] * len(requests)
+        unknown = [i for i, request in enumerate(requests) if request.language is None]
+        languages = [request.language or "" for request in requests]
+        if unknown:
+            found = detect_languages(self.model, self.tokenizer, [sounds[i] for i in unknown])
+            for i, probabilities in zip(unknown, found, strict=True):
+                languages[i] = next(iter(probabilities))
+        return languages
 
     def _hypothesis(
         self, request: RecognitionRequest, decoded: DecodedTokens, language: str

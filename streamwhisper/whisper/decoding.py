@@ -19,12 +19,20 @@ from torch import Tensor
 from streamwhisper.errors import RecognitionError
 from streamwhisper.recognition import DecodingOptions, Ending, Task
 from streamwhisper.whisper import guard
-from streamwhisper.whisper.model import DecoderCache, Whisper
+from streamwhisper.whisper.model import Whisper
 from streamwhisper.whisper.output import OutputLayer
+from streamwhisper.whisper.rows import DecoderCache
 from streamwhisper.whisper.tail import EncodedSound
 from streamwhisper.whisper.tokenizer import Tokenizer
 
-__all__ = ["DecodedTokens", "TokenRules", "context_tokens", "decode", "detect_language"]
+__all__ = [
+    "DecodedTokens",
+    "DecodingTask",
+    "TokenRules",
+    "context_tokens",
+    "decode",
+    "detect_languages",
+]
 
 MAX_INITIAL_TIMESTAMP = 50
 """The first timestamp is at most 1 s, in steps of 20 ms."""
@@ -116,21 +124,38 @@ def context_tokens(
 
 
 @torch.inference_mode()
-def detect_language(model: Whisper, tokenizer: Tokenizer, sound: EncodedSound) -> dict[str, float]:
-    """Probability of each language that the model knows, most likely first."""
-    cache = model.decoder_cache(sound.cross_attention, sound.bias)
-    device = model.device
-    hidden, _ = model.decoder(
-        torch.tensor([[tokenizer.sot]], device=device),
-        torch.tensor([0], device=device),
-        cache,
-        sound.audible,
-    )
-    logits = model.decoder.logits(hidden[0, -1])
+def detect_languages(
+    model: Whisper, tokenizer: Tokenizer, sounds: Sequence[EncodedSound]
+) -> list[dict[str, float]]:
+    """For each sound, the probability of each language of the model, most likely first."""
+    caches = [_cache(model, sound) for sound in sounds]
+    hidden, _ = model.decoder([[tokenizer.sot]] * len(sounds), caches)
     languages = tokenizer.language_tokens
-    probabilities = logits[list(languages.values())].softmax(dim=-1).tolist()
-    ranked = sorted(zip(languages, probabilities, strict=True), key=lambda pair: -pair[1])
-    return dict(ranked)
+    logits = model.decoder.logits(torch.cat(hidden))[:, list(languages.values())]
+    return [
+        dict(sorted(zip(languages, row, strict=True), key=lambda pair: -pair[1]))
+        for row in logits.softmax(dim=-1).tolist()
+    ]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class DecodingTask:
+    """What to decode.
+
+    Attributes:
+        sound: what was said.
+        context: see `context_tokens`.
+        prefix: tokens that stand; they are forced.
+        draft: a guess for the tokens after the prefix.
+        seconds: sound after the prefix's last word (it bounds the new tokens).
+    """
+
+    sound: EncodedSound
+    context: Sequence[int]
+    prefix: Sequence[int]
+    draft: Sequence[int]
+    options: DecodingOptions
+    seconds: float
 
 
 @dataclass(slots=True)
@@ -176,82 +201,100 @@ class _Transcript:
         del self.tokens[length:], self.log_probabilities[length:], self.positions[length:]
 
 
+class _Row:
+    """One task on its way through `decode`."""
+
+    def __init__(self, model: Whisper, rules: TokenRules, task: DecodingTask) -> None:
+        n_context = model.dims.n_text_ctx
+        self.start = len(task.context) + len(task.prefix)
+        room = n_context - self.start - 1
+        if room < 1:
+            raise RecognitionError(
+                f"the prompt ({len(task.context)} tokens with its frame) and the committed prefix "
+                f"({len(task.prefix)}) fill the text context of {n_context}; cut the window sooner"
+            )
+        options = task.options
+        most = min(options.max_tokens, room)
+        limit = guard.token_limit(task.seconds, options.max_tokens_per_second, most)
+        self.task = task
+        self.draft = list(task.draft)[:limit]
+        self.cache = _cache(model, task.sound)
+        self.written = _Transcript(rules, options, tuple(task.prefix), limit)
+        self.ending: Ending | None = None
+        self.drafted = 0
+        self._sot = list(task.context).index(rules.tokenizer.sot)
+        self._no_speech_token = rules.tokenizer.no_speech
+        self._no_speech = 0.0
+        self._weights: list[Tensor] = []
+
+    @property
+    def tokens(self) -> list[int]:
+        """What goes through the decoder first."""
+        return [*self.task.context, *self.task.prefix, *self.draft]
+
+    def wanted(self, hidden: Tensor) -> Tensor:
+        """Hidden states whose logits `verify` needs, of all ``[L, D]``."""
+        return torch.cat((hidden[self._sot : self._sot + 1], hidden[self.start - 1 :]))
+
+    def verify(self, logits: Tensor, weights: Tensor) -> None:
+        """Keep the part of the draft that greedy decoding agrees with, and one token more."""
+        self._no_speech = float(logits[0].softmax(dim=-1)[self._no_speech_token])
+        peaks = _peaks(weights[:, self.start - 1 :])
+        for guess, row, peak in zip([*self.draft, None], logits[1:], peaks, strict=True):
+            self.ending = self.written.write(row, peak)
+            if self.ending or self.written.tokens[-1] != guess:
+                break
+            self.drafted += 1
+        self._weights.append(weights[:, len(self.task.context) - 1 : self.start + self.drafted])
+        self.cache.length = self.start + self.drafted
+
+    def write(self, logits: Tensor, weights: Tensor) -> None:
+        """Write the next token."""
+        self._weights.append(weights)
+        self.ending = self.written.write(logits, _peaks(weights)[0])
+
+    def result(self) -> DecodedTokens:
+        """Everything that was written."""
+        written = self.written
+        kept = len(self.task.prefix) + len(written.tokens) + 1
+        return DecodedTokens(
+            tokens=tuple(written.tokens),
+            log_probabilities=tuple(written.log_probabilities),
+            weights=torch.cat(self._weights, dim=1)[:, :kept].cpu().numpy(),
+            no_speech_probability=self._no_speech,
+            ending=self.ending or "end_of_text",
+            drafted=min(self.drafted, len(written.tokens)),
+        )
+
+
 @torch.inference_mode()
 def decode(
-    model: Whisper,
-    output: OutputLayer,
-    rules: TokenRules,
-    sound: EncodedSound,
-    context: Sequence[int],
-    prefix: Sequence[int],
-    draft: Sequence[int],
-    options: DecodingOptions,
-    seconds: float,
-) -> DecodedTokens:
-    """Decode greedily what follows `prefix`.
-
-    Args:
-        context: see `context_tokens`.
-        prefix: tokens that stand; they are forced.
-        draft: a guess for the tokens after the prefix.
-        seconds: sound after the prefix's last word (it bounds the new tokens).
+    model: Whisper, output: OutputLayer, rules: TokenRules, tasks: Sequence[DecodingTask]
+) -> list[DecodedTokens]:
+    """Decode greedily what follows each task's prefix, all tasks side by side.
 
     Raises:
         RecognitionError: context and prefix leave no room in the model's text context.
     """
-    n_context = model.dims.n_text_ctx
-    start = len(context) + len(prefix)
-    room = n_context - start - 1
-    if room < 1:
-        raise RecognitionError(
-            f"the prompt ({len(context)} tokens with its frame) and the committed prefix "
-            f"({len(prefix)}) fill the text context of {n_context}; cut the window sooner"
+    rows = [_Row(model, rules, task) for task in tasks]
+    hidden, weights = model.decoder([row.tokens for row in rows], [row.cache for row in rows])
+    wanted = [row.wanted(states) for row, states in zip(rows, hidden, strict=True)]
+    logits = torch.split(output(torch.cat(wanted)), [len(states) for states in wanted])
+    for row, own_logits, own_weights in zip(rows, logits, weights, strict=True):
+        row.verify(own_logits, own_weights)
+    while active := [row for row in rows if not row.ending]:
+        hidden, weights = model.decoder(
+            [row.written.tokens[-1:] for row in active], [row.cache for row in active]
         )
-    most = min(options.max_tokens, room)
-    limit = guard.token_limit(seconds, options.max_tokens_per_second, most)
-    draft = list(draft)[:limit]
-    cache = model.decoder_cache(sound.cross_attention, sound.bias)
-    hidden, weights = _step(model, [*context, *prefix, *draft], cache, sound.audible)
-    sot = list(context).index(rules.tokenizer.sot)
-    logits = output(torch.cat((hidden[sot : sot + 1], hidden[start - 1 :])))
-    no_speech = float(logits[0].softmax(dim=-1)[rules.tokenizer.no_speech])
-
-    written = _Transcript(rules, options, tuple(prefix), limit)
-    ending: Ending | None = None
-    drafted = 0
-    peaks = _peaks(weights[:, start - 1 :])
-    for guess, row, peak in zip([*draft, None], logits[1:], peaks, strict=True):
-        ending = written.write(row, peak)
-        if ending or written.tokens[-1] != guess:
-            break
-        drafted += 1
-    rows = [weights[:, len(context) - 1 : start + drafted]]
-    cache.length = start + drafted
-    while not ending:
-        hidden, weights = _step(model, written.tokens[-1:], cache, sound.audible)
-        rows.append(weights)
-        ending = written.write(output(hidden)[0], _peaks(weights)[0])
-    kept = len(prefix) + len(written.tokens) + 1
-    return DecodedTokens(
-        tokens=tuple(written.tokens),
-        log_probabilities=tuple(written.log_probabilities),
-        weights=torch.cat(rows, dim=1)[:, :kept].cpu().numpy(),
-        no_speech_probability=no_speech,
-        ending=ending,
-        drafted=min(drafted, len(written.tokens)),
-    )
+        for row, own_logits, own_weights in zip(
+            active, output(torch.cat(hidden)), weights, strict=True
+        ):
+            row.write(own_logits, own_weights)
+    return [row.result() for row in rows]
 
 
-def _step(
-    model: Whisper, tokens: Sequence[int], cache: DecoderCache, audible: int
-) -> tuple[Tensor, Tensor]:
-    """Hidden states ``[L, D]`` and alignment weights ``[n_heads, L, audible]`` of `tokens`."""
-    device = model.device
-    positions = torch.arange(cache.length, cache.length + len(tokens), device=device)
-    hidden, weights = model.decoder(
-        torch.tensor([list(tokens)], device=device), positions, cache, audible
-    )
-    return hidden[0], weights[0]
+def _cache(model: Whisper, sound: EncodedSound) -> DecoderCache:
+    return model.decoder_cache(sound.cross_attention, sound.audible, sound.bias)
 
 
 def _peaks(weights: Tensor) -> list[int]:

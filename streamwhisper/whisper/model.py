@@ -3,13 +3,17 @@
 Follows "Robust Speech Recognition via Large-Scale Weak Supervision" (Radford et al., 2022);
 module and parameter names are those of the published checkpoints, so they load as they are.
 The network holds no state: what grows while text is decoded lives in a `DecoderCache` that the
-caller passes in. Shapes: B batch, H heads, D width, S positions, L tokens.
+caller passes in.
+
+A batch is ragged: rows of any lengths lie one behind the other, ``[N, D]`` with N positions of
+all rows, in all that works on single positions, so nothing is padded; attention, which mixes
+positions, takes one row after the other. Shapes: H heads, D width, S positions of one row, L
+tokens of one row.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import cast
 
 import torch
@@ -17,28 +21,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from streamwhisper.whisper.checkpoints import Checkpoint, ModelDimensions
+from streamwhisper.whisper.rows import DecoderCache, EncoderRow, KeysValues
 
-__all__ = ["AudioEncoder", "DecoderCache", "KeysValues", "TextDecoder", "Whisper"]
-
-KeysValues = tuple[Tensor, Tensor]
-"""Keys and values of one layer, each ``[B, H, S, D / H]``."""
-
-
-@dataclass(slots=True)
-class DecoderCache:
-    """Keys and values of every decoder layer.
-
-    Attributes:
-        self_attention: preallocated for ``n_text_ctx`` tokens; `length` of them are filled.
-        cross_attention: of the encoded sound; never changes.
-        cross_bias: added to its attention scores, ``[1, S]``; None for none.
-        length: tokens held. Set it back to forget the last ones.
-    """
-
-    self_attention: list[KeysValues]
-    cross_attention: list[KeysValues]
-    cross_bias: Tensor | None = None
-    length: int = 0
+__all__ = ["AudioEncoder", "TextDecoder", "Whisper"]
 
 
 class MultiHeadAttention(nn.Module):
@@ -53,16 +38,12 @@ class MultiHeadAttention(nn.Module):
         self.out = nn.Linear(n_state, n_state)
 
     def heads(self, x: Tensor) -> Tensor:
-        """``[B, S, D]`` to ``[B, H, S, D / H]``."""
-        return x.view(*x.shape[:2], self.n_head, -1).transpose(1, 2)
+        """``[S, D]`` to ``[1, H, S, D / H]``."""
+        return x.view(1, len(x), self.n_head, -1).transpose(1, 2)
 
-    def keys_values(self, x: Tensor) -> KeysValues:
-        """Keys and values of ``x [B, S, D]``."""
-        return self.heads(self.key(x)), self.heads(self.value(x))
-
-    def merge(self, attended: Tensor) -> Tensor:
-        """Attended values ``[B, H, S, D / H]`` to the layer's output ``[B, S, D]``."""
-        output: Tensor = self.out(attended.transpose(1, 2).flatten(2))
+    def merge(self, attended: Sequence[Tensor]) -> Tensor:
+        """Attended values of each row, ``[1, H, S, D / H]``, to the layer's output ``[N, D]``."""
+        output: Tensor = self.out(torch.cat([x[0].transpose(0, 1).flatten(1) for x in attended]))
         return output
 
 
@@ -83,20 +64,24 @@ class EncoderBlock(nn.Module):
         self.mlp_ln = nn.LayerNorm(n_state)
 
     def forward(
-        self, x: Tensor, tail: KeysValues | None, bias: Tensor | None
-    ) -> tuple[Tensor, KeysValues]:
-        """``x [B, T, D]`` to the same, and its own keys and values.
-
-        `tail` holds keys and values of positions after T that are attended to, not computed;
-        `bias` is added to the attention scores.
-        """
+        self, x: Tensor, rows: Sequence[EncoderRow], layer: int
+    ) -> tuple[Tensor, list[KeysValues]]:
+        """``x [N, D]`` to the same, and each row's own keys and values."""
         normed = self.attn_ln(x)
-        query = self.attn.heads(self.attn.query(normed))
-        keys, values = own = self.attn.keys_values(normed)
-        if tail is not None:
-            keys = torch.cat((keys, tail[0].expand(len(x), -1, -1, -1)), dim=2)
-            values = torch.cat((values, tail[1].expand(len(x), -1, -1, -1)), dim=2)
-        x = x + self.attn.merge(F.scaled_dot_product_attention(query, keys, values, attn_mask=bias))
+        lengths = [row.positions for row in rows]
+        queries = self.attn.query(normed).split(lengths)
+        keys = self.attn.key(normed).split(lengths)
+        values = self.attn.value(normed).split(lengths)
+        attended, own = [], []
+        for row, q, k, v in zip(rows, queries, keys, values, strict=True):
+            key, value = self.attn.heads(k), self.attn.heads(v)
+            own.append((key, value))
+            if row.tail is not None:
+                key = torch.cat((key, row.tail[layer][0]), dim=2)
+                value = torch.cat((value, row.tail[layer][1]), dim=2)
+            query = self.attn.heads(q)
+            attended.append(F.scaled_dot_product_attention(query, key, value, attn_mask=row.bias))
+        x = x + self.attn.merge(attended)
         return x + self.mlp(self.mlp_ln(x)), own
 
 
@@ -116,32 +101,23 @@ class AudioEncoder(nn.Module):
         )
         self.ln_post = nn.LayerNorm(n_state)
 
-    def forward(
-        self,
-        mel: Tensor,
-        positions: int | None = None,
-        tail: Sequence[KeysValues] | None = None,
-        bias: Tensor | None = None,
-    ) -> tuple[Tensor, list[KeysValues]]:
-        """Encode the first `positions` positions of ``mel [B, n_mels, n_frames]``.
-
-        Args:
-            mel: clamped and scaled; frames past ``2 * positions`` only feed the convolutions.
-            positions: how many to compute; all of them (n_frames / 2) where None.
-            tail: for each layer, keys and values of the positions that follow.
-            bias: added to the attention scores, ``[1, positions + those of the tail]``.
+    def forward(self, rows: Sequence[EncoderRow]) -> tuple[Tensor, list[list[KeysValues]]]:
+        """Encode the rows.
 
         Returns:
-            the output ``[B, positions, D]`` and each layer's own keys and values.
+            the output of all rows ``[N, D]``, and for each layer each row's own keys and values.
         """
-        x = F.gelu(self.conv1(mel))
-        x = F.gelu(self.conv2(x)).transpose(1, 2)[:, :positions]
-        x = x.contiguous() + self.positional_embedding[: x.shape[1]]
+        x = torch.cat([self._embed(row) for row in rows])
         recorded = []
-        for index, block in enumerate(self.blocks):
-            x, keys_values = block(x, None if tail is None else tail[index], bias)
-            recorded.append(keys_values)
+        for layer, block in enumerate(self.blocks):
+            x, own = block(x, rows, layer)
+            recorded.append(own)
         return self.ln_post(x), recorded
+
+    def _embed(self, row: EncoderRow) -> Tensor:
+        x = F.gelu(self.conv1(row.mel[None]))
+        x = F.gelu(self.conv2(x))[0, :, : row.positions]
+        return x.T + self.positional_embedding[: row.positions]
 
 
 class DecoderBlock(nn.Module):
@@ -159,28 +135,53 @@ class DecoderBlock(nn.Module):
     def forward(
         self,
         x: Tensor,
-        mask: Tensor | None,
-        cache: DecoderCache,
+        lengths: Sequence[int],
+        masks: Sequence[Tensor | None],
+        caches: Sequence[DecoderCache],
         layer: int,
-        heads: Sequence[int],
-        audible: int,
-    ) -> tuple[Tensor, Tensor]:
-        """``x [B, L, D]`` to the same, and the cross-attention weights of `heads`."""
-        held, length = cache.length, cache.length + x.shape[1]
-        normed = self.attn_ln(x)
-        query = self.attn.heads(self.attn.query(normed))
-        keys, values = cache.self_attention[layer]
-        keys[:, :, held:length], values[:, :, held:length] = self.attn.keys_values(normed)
-        attended = F.scaled_dot_product_attention(
-            query, keys[:, :, :length], values[:, :, :length], attn_mask=mask
-        )
-        x = x + self.attn.merge(attended)
-        query = self.cross_attn.heads(self.cross_attn.query(self.cross_attn_ln(x)))
-        keys, values = cache.cross_attention[layer]
-        weights = _attention_weights(query[:, heads], keys[:, heads, :audible])
-        attended = F.scaled_dot_product_attention(query, keys, values, attn_mask=cache.cross_bias)
+        aligning: Sequence[int],
+    ) -> tuple[Tensor, list[Tensor]]:
+        """``x [N, D]`` to the same, and each row's cross-attention weights of `aligning` heads."""
+        x = x + self.attn.merge(self._to_text(self.attn_ln(x), lengths, masks, caches, layer))
+        queries = self.cross_attn.query(self.cross_attn_ln(x)).split(lengths)
+        attended, weights = [], []
+        for q, cache in zip(queries, caches, strict=True):
+            query = self.cross_attn.heads(q)
+            keys = cache.aligning[layer]
+            if keys is not None:
+                scores = query[0, aligning] @ keys * query.shape[-1] ** -0.5
+                weights.append(scores.float().softmax(dim=-1))
+            attended.append(
+                F.scaled_dot_product_attention(
+                    query, *cache.cross_attention[layer], attn_mask=cache.cross_bias
+                )
+            )
         x = x + self.cross_attn.merge(attended)
         return x + self.mlp(self.mlp_ln(x)), weights
+
+    def _to_text(
+        self,
+        normed: Tensor,
+        lengths: Sequence[int],
+        masks: Sequence[Tensor | None],
+        caches: Sequence[DecoderCache],
+        layer: int,
+    ) -> list[Tensor]:
+        queries = self.attn.query(normed).split(lengths)
+        new_keys = self.attn.key(normed).split(lengths)
+        new_values = self.attn.value(normed).split(lengths)
+        attended = []
+        for q, k, v, mask, cache in zip(queries, new_keys, new_values, masks, caches, strict=True):
+            keys, values = cache.self_attention[layer]
+            length = cache.length + len(q)
+            keys[:, :, cache.length : length] = self.attn.heads(k)
+            values[:, :, cache.length : length] = self.attn.heads(v)
+            attended.append(
+                F.scaled_dot_product_attention(
+                    self.attn.heads(q), keys[:, :, :length], values[:, :, :length], attn_mask=mask
+                )
+            )
+        return attended
 
 
 class TextDecoder(nn.Module):
@@ -201,41 +202,45 @@ class TextDecoder(nn.Module):
         ]
 
     def forward(
-        self, tokens: Tensor, positions: Tensor, cache: DecoderCache, audible: int
-    ) -> tuple[Tensor, Tensor]:
-        """Run ``tokens [B, L]``, which follow those in `cache`, and add them to it.
-
-        Args:
-            positions: ``[L]``, the tokens' places in the text context.
-            audible: how many encoder positions hold sound; attention weights cover those.
+        self, tokens: Sequence[Sequence[int]], caches: Sequence[DecoderCache]
+    ) -> tuple[list[Tensor], list[Tensor]]:
+        """Run each row's tokens, which follow those in its cache, and add them to it.
 
         Returns:
-            hidden states ``[B, L, D]`` (see `logits`), and the cross-attention weights of the
-            alignment heads, ``[B, n_alignment_heads, L, audible]``, in float32.
+            for each row, hidden states ``[L, D]`` (see `logits`), and the cross-attention weights
+            of the alignment heads, float32 ``[n_alignment_heads, L, audible]``.
         """
-        held, length = cache.length, cache.length + tokens.shape[1]
-        x = self.token_embedding(tokens) + self.positional_embedding[positions]
-        mask = None
-        if tokens.shape[1] > 1:
-            mask = torch.ones(tokens.shape[1], length, dtype=torch.bool, device=tokens.device).tril(
-                held
-            )
-        weights = []
+        device = self.positional_embedding.device
+        lengths = [len(row) for row in tokens]
+        every = torch.tensor([token for row in tokens for token in row], device=device)
+        positions = [
+            position
+            for row, cache in zip(tokens, caches, strict=True)
+            for position in range(cache.length, cache.length + len(row))
+        ]
+        x = self.token_embedding(every) + self.positional_embedding[positions]
+        masks = [
+            _causal_mask(cache.length, length, device)
+            for length, cache in zip(lengths, caches, strict=True)
+        ]
+        aligned: list[list[Tensor]] = [[] for _ in tokens]
         for layer, block in enumerate(self.blocks):
-            x, aligned = block(x, mask, cache, layer, self.aligning[layer], audible)
-            weights.append(aligned)
-        cache.length = length
-        return self.ln(x), torch.cat(weights, dim=1)
+            x, weights = block(x, lengths, masks, caches, layer, self.aligning[layer])
+            for row, own in enumerate(weights):
+                aligned[row].append(own)
+        for length, cache in zip(lengths, caches, strict=True):
+            cache.length += length
+        return list(self.ln(x).split(lengths)), [torch.cat(row) for row in aligned]
 
     def logits(self, hidden: Tensor) -> Tensor:
         """Hidden states ``[..., D]`` to float32 logits ``[..., n_vocab]``."""
         return F.linear(hidden, self.token_embedding.weight).float()
 
 
-def _attention_weights(query: Tensor, keys: Tensor) -> Tensor:
-    scores = query @ keys.transpose(-1, -2) * query.shape[-1] ** -0.5
-    weights: Tensor = scores.float().softmax(dim=-1)
-    return weights
+def _causal_mask(held: int, length: int, device: torch.device) -> Tensor | None:
+    if length == 1:
+        return None
+    return torch.ones(length, held + length, dtype=torch.bool, device=device).tril(held)
 
 
 class Whisper(nn.Module):
@@ -278,18 +283,23 @@ class Whisper(nn.Module):
         """What the weights are kept in."""
         return self.decoder.token_embedding.weight.dtype
 
-    def cross_attention(self, encoded: Tensor) -> list[KeysValues]:
-        """Each decoder layer's keys and values of ``encoded [B, S, D]``."""
-        blocks = cast("Iterable[DecoderBlock]", self.decoder.blocks)
-        return [block.cross_attn.keys_values(encoded) for block in blocks]
+    def cross_attention(self, encoded: Tensor, lengths: Sequence[int]) -> list[list[KeysValues]]:
+        """For each row of ``encoded [N, D]``, each decoder layer's keys and values."""
+        rows: list[list[KeysValues]] = [[] for _ in lengths]
+        for block in cast("Iterable[DecoderBlock]", self.decoder.blocks):
+            attention = block.cross_attn
+            keys = attention.key(encoded).split(lengths)
+            values = attention.value(encoded).split(lengths)
+            for row, key, value in zip(rows, keys, values, strict=True):
+                row.append((attention.heads(key), attention.heads(value)))
+        return rows
 
     def decoder_cache(
-        self, cross_attention: list[KeysValues], cross_bias: Tensor | None = None
+        self, cross_attention: list[KeysValues], audible: int, bias: Tensor | None = None
     ) -> DecoderCache:
-        """An empty cache for text about this sound."""
+        """An empty cache for text about one row's sound, `audible` positions of it."""
         dims = self.dims
-        batch = cross_attention[0][0].shape[0]
-        shape = (batch, dims.n_text_head, dims.n_text_ctx, dims.n_text_state // dims.n_text_head)
+        shape = (1, dims.n_text_head, dims.n_text_ctx, dims.n_text_state // dims.n_text_head)
         empty = [
             (
                 torch.empty(shape, device=self.device, dtype=self.dtype),
@@ -297,7 +307,11 @@ class Whisper(nn.Module):
             )
             for _ in range(dims.n_text_layer)
         ]
-        return DecoderCache(empty, cross_attention, cross_bias)
+        aligning = [
+            keys[0, heads, :audible].transpose(1, 2) if heads else None
+            for (keys, _), heads in zip(cross_attention, self.decoder.aligning, strict=True)
+        ]
+        return DecoderCache(empty, cross_attention, bias, aligning)
 
 
 def _upper_heads(dims: ModelDimensions) -> list[tuple[int, int]]:

@@ -17,13 +17,15 @@ from __future__ import annotations
 import math
 import threading
 from collections import OrderedDict
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from streamwhisper.whisper.model import KeysValues, Whisper
+from streamwhisper.whisper.model import Whisper
+from streamwhisper.whisper.rows import EncoderRow, KeysValues
 
 __all__ = ["EncodedSound", "SilentTail", "SilentTails", "TailOptions", "encode", "encode_padded"]
 
@@ -111,49 +113,62 @@ def padding_floor(mel: Tensor) -> float:
 
 
 @torch.inference_mode()
-def encode(tails: SilentTails, mel: Tensor) -> EncodedSound:
-    """Encode ``mel [n_mels, n_frames]`` (at most 30 s) with a silent tail."""
+def encode(tails: SilentTails, mels: Sequence[Tensor]) -> list[EncodedSound]:
+    """Encode windows ``[n_mels, n_frames]`` (at most 30 s each), each with its silent tail."""
     model = tails.model
-    mel = mel.to(model.device)
+    joined = [_join(tails, mel.to(model.device)) for mel in mels]
+    rows = [row for row, _ in joined]
+    encoded, _ = model.encoder(rows)
+    attention = model.cross_attention(encoded, [row.positions for row in rows])
+    return [
+        EncodedSound(_appended(own, silence), _audible(mel), row.bias)
+        for own, (row, silence), mel in zip(attention, joined, mels, strict=True)
+    ]
+
+
+def _join(tails: SilentTails, mel: Tensor) -> tuple[EncoderRow, list[KeysValues]]:
+    """A window with the joint behind it, and what its tail adds to the cross-attention."""
+    model, thinning = tails.model, tails.options.thinning
     floor = padding_floor(mel)
-    thinning = tails.options.thinning
-    frames = mel.shape[-1] + tails.options.joint_frames
-    groups = -(-frames // (FRAMES_PER_POSITION * thinning))
+    groups = -(-(mel.shape[-1] + tails.options.joint_frames) // (FRAMES_PER_POSITION * thinning))
     positions = groups * thinning
     if positions >= model.dims.n_audio_ctx:
-        return encode_padded(model, mel)
+        return _padded(model, mel), []
     tail = tails.at(floor)
     padding = positions * FRAMES_PER_POSITION + CONVOLUTION_REACH - mel.shape[-1]
     padded = F.pad(mel, (0, padding), value=floor).to(model.dtype)
     silent = [_from(keys_values, groups) for keys_values in tail.self_attention]
     bias = _bias(positions, silent[0][0].shape[2], thinning, like=padded)
-    encoded, _ = model.encoder(padded[None], positions, silent, bias)
-    cross_attention = [
-        _joined(own, _from(rest, groups))
-        for own, rest in zip(model.cross_attention(encoded), tail.cross_attention, strict=True)
-    ]
-    return EncodedSound(cross_attention, _audible(mel), bias)
+    silence = [_from(keys_values, groups) for keys_values in tail.cross_attention]
+    return EncoderRow(padded, positions, silent, bias), silence
+
+
+def _padded(model: Whisper, mel: Tensor) -> EncoderRow:
+    n_audio_ctx = model.dims.n_audio_ctx
+    missing = n_audio_ctx * FRAMES_PER_POSITION - mel.shape[-1]
+    padded = F.pad(mel, (0, missing), value=padding_floor(mel)).to(model.dtype)
+    return EncoderRow(padded, n_audio_ctx)
 
 
 @torch.inference_mode()
-def encode_padded(model: Whisper, mel: Tensor) -> EncodedSound:
-    """Encode ``mel [n_mels, n_frames]`` as trained, padded to 30 s: slow, and the yardstick."""
-    mel = mel.to(model.device)
-    missing = model.dims.n_audio_ctx * FRAMES_PER_POSITION - mel.shape[-1]
-    padded = F.pad(mel, (0, missing), value=padding_floor(mel)).to(model.dtype)
-    encoded, _ = model.encoder(padded[None])
-    return EncodedSound(model.cross_attention(encoded), _audible(mel))
+def encode_padded(model: Whisper, mels: Sequence[Tensor]) -> list[EncodedSound]:
+    """Encode windows as trained, padded to 30 s: slow, and the yardstick."""
+    rows = [_padded(model, mel.to(model.device)) for mel in mels]
+    encoded, _ = model.encoder(rows)
+    attention = model.cross_attention(encoded, [row.positions for row in rows])
+    return [EncodedSound(own, _audible(mel)) for own, mel in zip(attention, mels, strict=True)]
 
 
 @torch.inference_mode()
 def _encode_silence(model: Whisper, floor: float, thinning: int) -> SilentTail:
-    dims = model.dims
-    shape = (1, dims.n_mels, dims.n_audio_ctx * FRAMES_PER_POSITION)
+    n_audio_ctx = model.dims.n_audio_ctx
+    shape = (model.dims.n_mels, n_audio_ctx * FRAMES_PER_POSITION)
     silence = torch.full(shape, floor, device=model.device, dtype=model.dtype)
-    encoded, self_attention = model.encoder(silence)
+    encoded, layers = model.encoder([EncoderRow(silence, n_audio_ctx)])
+    (attention,) = model.cross_attention(encoded, [n_audio_ctx])
     return SilentTail(
-        [_thinned(keys_values, thinning) for keys_values in self_attention],
-        [_thinned(keys_values, thinning) for keys_values in model.cross_attention(encoded)],
+        [_thinned(own, thinning) for (own,) in layers],
+        [_thinned(keys_values, thinning) for keys_values in attention],
     )
 
 
@@ -180,8 +195,13 @@ def _from(keys_values: KeysValues, position: int) -> KeysValues:
     return keys_values[0][:, :, position:], keys_values[1][:, :, position:]
 
 
-def _joined(sound: KeysValues, silence: KeysValues) -> KeysValues:
-    return torch.cat((sound[0], silence[0]), dim=2), torch.cat((sound[1], silence[1]), dim=2)
+def _appended(sound: list[KeysValues], silence: list[KeysValues]) -> list[KeysValues]:
+    if not silence:
+        return sound
+    return [
+        (torch.cat((own[0], rest[0]), dim=2), torch.cat((own[1], rest[1]), dim=2))
+        for own, rest in zip(sound, silence, strict=True)
+    ]
 
 
 def _audible(mel: Tensor) -> int:
