@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,16 @@ from numpy.typing import NDArray
 from measure import SpokenWord, normalize_english
 from streamwhisper.audio.files import read_audio
 
-__all__ = ["SAMPLE_RATE", "Recording", "clips", "load", "normalized", "speech_folder", "tokens"]
+__all__ = [
+    "SAMPLE_RATE",
+    "Recording",
+    "clips",
+    "joined",
+    "load",
+    "normalized",
+    "speech_folder",
+    "tokens",
+]
 
 SAMPLE_RATE = 16000
 
@@ -83,22 +93,33 @@ def load(folder: Path, item: str, gap: float, limit: float | None = None) -> Rec
     items = {entry["id"]: entry["utts"] for entry in _lines(folder / "longform.jsonl")}
     if item not in items and item not in manifest:
         raise SystemExit(f"no item {item!r}; there are {', '.join(items)}, and every clip")
-    silence = np.zeros(int(gap * SAMPLE_RATE), dtype=np.float32)
-    pieces: list[NDArray[np.float32]] = []
-    texts: list[str] = []
-    words: list[SpokenWord] = []
-    length = 0
+    parts: list[Recording] = []
+    length = 0.0
     for id in items.get(item, [item]):
-        clip = manifest[id]
-        samples = read_audio(folder / clip["path"])
-        words += _words(clip, length / SAMPLE_RATE)
-        texts.append(clip["text"])
-        pieces += [samples, silence]
-        length += len(samples) + len(silence)
-        if limit is not None and length >= limit * SAMPLE_RATE:
+        parts.append(_recording(folder, manifest[id]))
+        length += parts[-1].seconds + gap
+        if limit is not None and length >= limit:
             break
     key = f"{item} gap={gap:g}" + ("" if limit is None else f" limit={limit:g}")
-    return Recording(key, np.concatenate(pieces), " ".join(texts), tuple(words))
+    return replace(joined(parts, gap), key=key)
+
+
+def joined(parts: Sequence[Recording], gap: float) -> Recording:
+    """Recordings one after the other, `gap` seconds of digital silence behind each."""
+    silence = np.zeros(round(gap * SAMPLE_RATE), dtype=np.float32)
+    pieces: list[NDArray[np.float32]] = []
+    words: list[SpokenWord] = []
+    length = 0
+    for part in parts:
+        offset = length / SAMPLE_RATE
+        words += [
+            SpokenWord(word.text, None if word.end is None else offset + word.end)
+            for word in part.words
+        ]
+        pieces += [part.samples, silence]
+        length += len(part.samples) + len(silence)
+    text = " ".join(part.text for part in parts)
+    return Recording(f"{parts[0].key} ...", np.concatenate(pieces), text, tuple(words))
 
 
 def clips(folder: Path, set_name: str, count: int, longest: float = 30.0) -> list[Recording]:
@@ -111,12 +132,12 @@ def clips(folder: Path, set_name: str, count: int, longest: float = 30.0) -> lis
 
 def _recording(folder: Path, clip: dict[str, Any]) -> Recording:
     samples = read_audio(folder / clip["path"])
-    return Recording(clip["id"], samples, clip["text"], tuple(_words(clip, 0.0)))
+    return Recording(clip["id"], samples, clip["text"], tuple(_words(clip)))
 
 
-def _words(clip: dict[str, Any], offset: float) -> list[SpokenWord]:
+def _words(clip: dict[str, Any]) -> list[SpokenWord]:
     if clip.get("words_quality") == "checked":
-        timed = [(text, offset + end) for text, _, end in clip["words"]]
+        timed = [(text, end) for text, _, end in clip["words"]]
     else:
         timed = [(text, None) for text in clip["text"].split()]
     return [SpokenWord(token, end) for text, end in timed for token in tokens(text)]
