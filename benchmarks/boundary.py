@@ -21,7 +21,7 @@ from speech import SAMPLE_RATE, Recording, clips, normalized, speech_folder
 from streamwhisper.audio.mel import log_mel
 from streamwhisper.engine.local import LocalOptions, LocalRecognizer
 from streamwhisper.recognition import RecognitionRequest
-from streamwhisper.session.session import SessionOptions
+from streamwhisper.session.options import SessionOptions
 from virtual import VirtualStream
 
 

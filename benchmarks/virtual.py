@@ -21,7 +21,8 @@ from streaming import Run, figures
 from streamwhisper.audio.formats import AudioDecoder, AudioFormat
 from streamwhisper.engine.local import LocalOptions, LocalRecognizer
 from streamwhisper.events import Committed, Partial
-from streamwhisper.session.session import Session, SessionOptions
+from streamwhisper.session.options import SessionOptions
+from streamwhisper.session.session import Session
 
 CHUNK = SAMPLE_RATE // 10
 
@@ -96,10 +97,11 @@ def main() -> None:
     parser.add_argument("--limit", type=float, help="stop each recording after so many seconds")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--dtype", default="auto")
+    parser.add_argument("--latency", default="balanced", choices=["low", "balanced", "accurate"])
     parser.add_argument("--set", nargs="*", default=[], metavar="PATH=VALUE")
     parser.add_argument("--diff", action="store_true", help="show the words that are wrong")
     flags = parser.parse_args()
-    options = SessionOptions(language="en")
+    options = SessionOptions(language="en").tuned(flags.latency)
     for setting in flags.set:
         path, _, value = setting.partition("=")
         options = replaced(options, path, value)
@@ -128,7 +130,7 @@ def main() -> None:
         for name in ("commit_latency", "display_latency", "final_latency")
     )
     print(
-        f"{flags.model} {' '.join(flags.set) or 'defaults'}: WER {result['wer']} % "
+        f"{flags.model} {flags.latency} {' '.join(flags.set)}: WER {result['wer']} % "
         f"({result['substitutions']} {result['deletions']} {result['insertions']}), "
         f"commit {commit}, display {display}, final {final}, "
         f"unstable {result['unstable_partial_words']} %, "

@@ -15,14 +15,15 @@ if TYPE_CHECKING:
     from streamwhisper.client import StreamClient, SyncStreamClient, connect
     from streamwhisper.engine.local import LocalOptions, LocalRecognizer
     from streamwhisper.errors import StreamWhisperError
-    from streamwhisper.session.session import Session, SessionOptions
+    from streamwhisper.session.options import SessionOptions
+    from streamwhisper.session.session import Session
 
 # Where each public name lives. `transcribe` is not here: its module has the same name.
 _HOMES = {
     "LocalOptions": "streamwhisper.engine.local",
     "LocalRecognizer": "streamwhisper.engine.local",
     "Session": "streamwhisper.session.session",
-    "SessionOptions": "streamwhisper.session.session",
+    "SessionOptions": "streamwhisper.session.options",
     "StreamClient": "streamwhisper.client",
     "StreamWhisperError": "streamwhisper.errors",
     "SyncStreamClient": "streamwhisper.client",

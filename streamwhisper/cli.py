@@ -42,6 +42,14 @@ models_app = typer.Typer(help="Show, fetch and remove models.", invoke_without_c
 app.add_typer(models_app, name="models")
 
 
+class Latency(StrEnum):
+    """How soon text is committed."""
+
+    low = "low"
+    balanced = "balanced"
+    accurate = "accurate"
+
+
 class Dtype(StrEnum):
     """Precisions to compute in."""
 
@@ -73,10 +81,14 @@ Precision = Annotated[
 ]
 Threads = Annotated[
     int | None,
-    typer.Option(min=1, envvar="STREAMWHISPER_THREADS", help="CPU threads; default: all cores."),
+    typer.Option(min=1, envvar="STREAMWHISPER_THREADS", help="CPU threads for one operation."),
 ]
 Language = Annotated[
     str | None, typer.Option("--language", "-l", help="Such as en; default: found by listening.")
+]
+HowSoon = Annotated[
+    Latency,
+    typer.Option("--latency", envvar="STREAMWHISPER_LATENCY", help="Sooner, or fewer errors."),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object a line.")]
 SoundFile = Annotated[
@@ -114,6 +126,7 @@ def serve(
     device: Device = "auto",
     dtype: Precision = Dtype.auto,
     threads: Threads = None,
+    latency: HowSoon = Latency.balanced,
 ) -> None:
     """Serve clients over WebSockets until Ctrl-C."""
     import logging
@@ -121,6 +134,7 @@ def serve(
     from streamwhisper.engine.scheduler import SchedulerOptions
     from streamwhisper.server.access import Limits
     from streamwhisper.server.app import ServerOptions, run
+    from streamwhisper.session.options import SessionOptions
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     recognizer = _load(model, device, dtype, threads)
@@ -129,6 +143,7 @@ def serve(
         host=host,
         port=port,
         limits=Limits(max_sessions=max_sessions),
+        session=SessionOptions().tuned(latency.value),
         scheduler=SchedulerOptions(max_batch=1, workers=recognizer.workers),
     )
     run(recognizer, options, ready=lambda url: typer.echo(f"Listening on {url}"))
@@ -180,7 +195,7 @@ def transcribe(
 
     from streamwhisper.audio.files import stream_audio
     from streamwhisper.display import print_json, print_transcript, recording_bar
-    from streamwhisper.session.session import SessionOptions
+    from streamwhisper.session.options import SessionOptions
     from streamwhisper.transcribe import STEP
     from streamwhisper.transcribe import transcribe as run
 

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from streamwhisper.audio.formats import AudioDecoder, AudioFormat
 from streamwhisper.events import Committed, Done, Event, Word
 from streamwhisper.recognition import Recognizer
-from streamwhisper.session.session import Session, SessionOptions
+from streamwhisper.session.options import SessionOptions
+from streamwhisper.session.session import Session
 
 __all__ = ["Transcript", "listen", "transcribe"]
 

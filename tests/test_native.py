@@ -27,7 +27,7 @@ from streamwhisper.protocol import (
 from streamwhisper.recognition import ModelInfo, Recognizer
 from streamwhisper.server.dialects import CLIENT_FAULT, GOING_AWAY, NORMAL, Close
 from streamwhisper.server.dialects.native import NativeDialect
-from streamwhisper.session.session import SessionOptions
+from streamwhisper.session.options import SessionOptions
 
 ENGLISH = ModelInfo("tiny.en", 80, multilingual=False)
 MULTILINGUAL = ModelInfo("base", 80, multilingual=True)

@@ -22,7 +22,8 @@ from streamwhisper.recognition import (
     RecognitionRequest,
     Recognizer,
 )
-from streamwhisper.session.session import Session, SessionOptions
+from streamwhisper.session.options import SessionOptions
+from streamwhisper.session.session import Session
 from streamwhisper.session.window import WindowOptions
 
 Samples = NDArray[np.float32]

@@ -8,7 +8,8 @@ import pytest
 from streamwhisper.audio.mel import LogMel
 from streamwhisper.recognition import Hypothesis, HypothesisWord
 from streamwhisper.session.agreement import AgreementOptions
-from streamwhisper.session.utterance import SessionOptions, Utterance
+from streamwhisper.session.options import SessionOptions
+from streamwhisper.session.utterance import Utterance
 from streamwhisper.session.window import SAMPLE_RATE, WindowOptions
 
 SURE = AgreementOptions(margin=0.1, doubt=0.0, confidence=1.0)

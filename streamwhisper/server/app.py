@@ -28,7 +28,7 @@ from streamwhisper.server.connection import Connection
 from streamwhisper.server.dialects import TRY_AGAIN_LATER, Close, Dialect
 from streamwhisper.server.dialects.native import NativeDialect
 from streamwhisper.server.metrics import METRICS_CONTENT_TYPE, Metrics
-from streamwhisper.session.session import SessionOptions
+from streamwhisper.session.options import SessionOptions
 
 __all__ = ["DEFAULT_PORT", "STREAM_PATH", "Server", "ServerOptions", "run", "serve"]
 

@@ -23,12 +23,13 @@ from streamwhisper.errors import SessionError
 from streamwhisper.events import Done, Event, Flushed, SpeechEnded, SpeechStarted
 from streamwhisper.recognition import Hypothesis, ModelInfo, RecognitionRequest
 from streamwhisper.session.listener import Listener
+from streamwhisper.session.options import SessionOptions
 from streamwhisper.session.transcript import Transcript
-from streamwhisper.session.utterance import SessionOptions, Utterance
+from streamwhisper.session.utterance import Utterance
 from streamwhisper.session.window import SAMPLE_RATE, WindowWord
 from streamwhisper.vad.gate import SpeechStart
 
-__all__ = ["Decoder", "Session", "SessionOptions"]
+__all__ = ["Decoder", "Session"]
 
 
 class Decoder(Protocol):

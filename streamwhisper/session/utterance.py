@@ -2,52 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 from streamwhisper.audio.mel import HOP, LogMel, scale
-from streamwhisper.recognition import (
-    DecodingOptions,
-    Hypothesis,
-    HypothesisWord,
-    RecognitionRequest,
-    Task,
-)
-from streamwhisper.session.agreement import AgreementOptions, agreed_words
-from streamwhisper.session.window import SAMPLE_RATE, Window, WindowOptions, WindowWord
-from streamwhisper.vad.gate import GateOptions
+from streamwhisper.recognition import Hypothesis, HypothesisWord, RecognitionRequest
+from streamwhisper.session.agreement import agreed_words
+from streamwhisper.session.options import SessionOptions
+from streamwhisper.session.window import SAMPLE_RATE, Window, WindowWord
 
-__all__ = ["SessionOptions", "Utterance"]
+__all__ = ["Utterance"]
 
 STALL_SECONDS = 1.0
 """Speech this far past the last word, and no new word for it, is a stalled decoder."""
 STALL_UPDATES = 2
 PROGRESS_SECONDS = 0.3
 """A cut that moves the window's start by less has not helped."""
-
-
-@dataclass(frozen=True, slots=True)
-class SessionOptions:
-    """What a session listens for, and how often it asks; times in seconds.
-
-    Attributes:
-        language: a code such as ``"en"``; None detects it once and keeps it.
-        partials: whether to say what is not committed yet.
-        update_interval: new sound between two updates.
-        settle: silence after which the speech so far is heard out ahead of its end.
-        partial_margin: words that begin less than this before the end of the sound are not
-            shown yet; most of them would change.
-    """
-
-    language: str | None = None
-    task: Task = "transcribe"
-    partials: bool = True
-    update_interval: float = 0.35
-    settle: float = 0.25
-    partial_margin: float = 0.3
-    gate: GateOptions = field(default_factory=GateOptions)
-    window: WindowOptions = field(default_factory=WindowOptions)
-    agreement: AgreementOptions = field(default_factory=AgreementOptions)
-    decoding: DecodingOptions = field(default_factory=DecodingOptions)
 
 
 class Utterance:

@@ -29,7 +29,8 @@ from streamwhisper.protocol import (
 )
 from streamwhisper.recognition import ModelInfo
 from streamwhisper.server.dialects import CLIENT_FAULT, NORMAL, Close
-from streamwhisper.session.session import Session, SessionOptions
+from streamwhisper.session.options import SessionOptions
+from streamwhisper.session.session import Session
 from streamwhisper.whisper.languages import language_code
 
 __all__ = ["NativeDialect"]

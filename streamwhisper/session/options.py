@@ -1,0 +1,55 @@
+"""What a session may be told, and the one setting that trades freshness for truth."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+from streamwhisper.recognition import DecodingOptions, Task
+from streamwhisper.session.agreement import AgreementOptions
+from streamwhisper.session.window import WindowOptions
+from streamwhisper.vad.gate import GateOptions
+
+__all__ = ["Latency", "SessionOptions"]
+
+Latency = Literal["low", "balanced", "accurate"]
+
+
+@dataclass(frozen=True, slots=True)
+class SessionOptions:
+    """What a session listens for, and how often it asks; times in seconds.
+
+    Attributes:
+        language: a code such as ``"en"``; None detects it once and keeps it.
+        partials: whether to say what is not committed yet.
+        update_interval: new sound between two updates.
+        settle: silence after which the speech so far is heard out ahead of its end.
+        partial_margin: words that begin less than this before the end of the sound are not
+            shown yet; most of them would change.
+    """
+
+    language: str | None = None
+    task: Task = "transcribe"
+    partials: bool = True
+    update_interval: float = 0.35
+    settle: float = 0.25
+    partial_margin: float = 0.3
+    gate: GateOptions = field(default_factory=GateOptions)
+    window: WindowOptions = field(default_factory=WindowOptions)
+    agreement: AgreementOptions = field(default_factory=AgreementOptions)
+    decoding: DecodingOptions = field(default_factory=DecodingOptions)
+
+    def tuned(self, latency: Latency) -> SessionOptions:
+        """These options, moved along the curve of latency against accuracy.
+
+        Args:
+            latency: "low" commits soonest, "accurate" waits for more sound; "balanced" is how
+                options are anyway. The curve is in benchmarks/RESULTS.md.
+        """
+        if latency == "balanced":
+            return self
+        if latency == "low":
+            agreement = replace(self.agreement, doubt=0.5, confidence=0.9)
+            return replace(self, update_interval=0.25, partial_margin=0.2, agreement=agreement)
+        agreement = replace(self.agreement, doubt=0.8, doubtful_margin=1.2, confidence=1.0)
+        return replace(self, update_interval=0.5, agreement=agreement)
