@@ -39,6 +39,8 @@ class DecodingOptions:
             (a runaway decoder writes far more than a fast talker says).
         no_speech_threshold: with `log_probability_threshold`: above this probability of
             no speech, and below that mean log-probability, the hypothesis is empty.
+        compression_ratio_threshold: a hypothesis that zlib packs better than this repeats
+            itself, and ends where it begins to.
     """
 
     timestamps: bool = False

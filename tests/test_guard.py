@@ -6,7 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamwhisper.whisper.guard import compression_ratio, loop_start, rewound, token_limit
+from streamwhisper.whisper.guard import (
+    compression_ratio,
+    loop_start,
+    rewound,
+    token_limit,
+    varied_words,
+)
 
 tokens = st.lists(st.integers(0, 50), max_size=30)
 
@@ -60,3 +66,31 @@ def test_more_sound_may_have_more_tokens_but_never_more_than_the_most(
 @pytest.mark.parametrize(("text", "loops"), [("a quick brown fox", False), ("go on " * 40, True)])
 def test_a_loop_packs_better_than_whispers_threshold(text: str, loops: bool) -> None:
     assert (compression_ratio(text) > 2.4) is loops
+
+
+@given(st.lists(st.sampled_from([" one", " two", " three", " four"]), max_size=40))
+def test_varied_words_are_a_beginning_that_does_not_repeat_itself(words: list[str]) -> None:
+    count = varied_words(words, 2.4)
+    assert compression_ratio("".join(words[:count])) <= 2.4
+    if count < len(words):
+        assert compression_ratio("".join(words)) > 2.4
+
+
+def test_what_comes_before_a_repetition_is_kept() -> None:
+    said = [
+        "",
+        "it",
+        "was",
+        "the",
+        "first",
+        "word",
+        "that",
+        "anybody",
+        "had",
+        "heard",
+        "of",
+        "the",
+        "matter",
+    ][1:]
+    words = [f" {word}" for word in [*said, *["again"] * 60]]
+    assert len(said) <= varied_words(words, 2.4) < len(words)

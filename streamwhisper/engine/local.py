@@ -16,6 +16,7 @@ from torch import Tensor
 
 from streamwhisper.errors import RecognitionError
 from streamwhisper.recognition import Hypothesis, HypothesisWord, ModelInfo, RecognitionRequest
+from streamwhisper.whisper import guard
 from streamwhisper.whisper.alignment import SECONDS_PER_POSITION, onsets
 from streamwhisper.whisper.checkpoints import load_checkpoint
 from streamwhisper.whisper.decoding import (
@@ -182,6 +183,10 @@ class LocalRecognizer:
         unlikely = mean < options.log_probability_threshold
         if decoded.no_speech_probability > options.no_speech_threshold and unlikely:
             words, ending = (), "no_speech"
+        threshold = options.compression_ratio_threshold
+        varied = guard.varied_words([word.text for word in words], threshold)
+        if varied < len(words):
+            words, ending = words[:varied], "loop"
         return Hypothesis(
             words, language, ending, decoded.no_speech_probability, mean, decoded.drafted
         )

@@ -11,7 +11,7 @@ import math
 import zlib
 from collections.abc import Sequence
 
-__all__ = ["compression_ratio", "loop_start", "rewound", "token_limit"]
+__all__ = ["compression_ratio", "loop_start", "rewound", "token_limit", "varied_words"]
 
 MAX_PERIOD = 24
 MIN_LOOP_TOKENS = 6
@@ -61,7 +61,18 @@ def rewound(tokens: Sequence[int], positions: Sequence[int], ngram: int = 3) -> 
     return start if repeats else None
 
 
+def varied_words(words: Sequence[str], threshold: float) -> int:
+    """How many leading `words` do not yet pack better than `threshold` when joined.
+
+    Whisper calls text above 2.4 a loop; here only its repetitive end is given up.
+    """
+    count = len(words)
+    while count and compression_ratio("".join(words[:count])) > threshold:
+        count -= 1
+    return count
+
+
 def compression_ratio(text: str) -> float:
-    """How well zlib packs `text`; Whisper calls above 2.4 a loop."""
+    """How well zlib packs `text`."""
     data = text.encode()
     return len(data) / len(zlib.compress(data)) if data else 0.0
