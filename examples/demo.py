@@ -120,7 +120,8 @@ def main() -> None:
         tenths = statistics.quantiles(latencies, n=10, method="inclusive")
         print(f"commit latency     median {tenths[4]:.2f} s, p90 {tenths[8]:.2f} s after a word")
     if factors:
-        print(f"recognizer at work {statistics.mean(factors):.0%} of the time")
+        factor = statistics.mean(factors)
+        print(f"real-time factor   {factor:.2f} s of work for a second of sound")
 
 
 if __name__ == "__main__":

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -77,20 +79,6 @@ def test_varied_words_are_a_beginning_that_does_not_repeat_itself(words: list[st
 
 
 def test_what_comes_before_a_repetition_is_kept() -> None:
-    said = [
-        "",
-        "it",
-        "was",
-        "the",
-        "first",
-        "word",
-        "that",
-        "anybody",
-        "had",
-        "heard",
-        "of",
-        "the",
-        "matter",
-    ][1:]
-    words = [f" {word}" for word in [*said, *["again"] * 60]]
+    said = re.findall(" [a-z]+", " it was the first word that anybody had heard of the matter")
+    words = said + [" again"] * 60
     assert len(said) <= varied_words(words, 2.4) < len(words)
