@@ -105,7 +105,7 @@ class LocalRecognizer:
         """How many calls of `recognize` are worth making at the same time."""
         if self.model.device.type != "cpu":
             return 1
-        return max(1, (os.cpu_count() or 1) // torch.get_num_threads())
+        return max(1, (os.cpu_count() or 1) // (self.options.threads or _default_threads()))
 
     def warm_up(self) -> None:
         """Do once what is slow the first time: encode silence, run every kernel."""
@@ -146,12 +146,19 @@ class LocalRecognizer:
         return DecodingTask(sound, context, request.prefix, request.draft, request.options, seconds)
 
     def _check(self, request: RecognitionRequest) -> None:
-        bins, frames = request.mel.shape
-        if bins != self.info.n_mels or not 1 <= frames <= MAX_FRAMES:
+        shape = request.mel.shape
+        if len(shape) != 2 or shape[0] != self.info.n_mels or not 1 <= shape[1] <= MAX_FRAMES:
             raise RecognitionError(
-                f"log-mel window of shape {request.mel.shape}; {self.info.name} expects "
+                f"log-mel window of shape {shape}; {self.info.name} expects "
                 f"({self.info.n_mels}, 1 to {MAX_FRAMES})"
             )
+        n_vocab = self.model.dims.n_vocab
+        for token in (*request.prompt, *request.prefix, *request.draft):
+            if not 0 <= token < n_vocab:
+                raise RecognitionError(
+                    f"token {token} in prompt, prefix or draft; {self.info.name} has tokens "
+                    f"0 to {n_vocab - 1}"
+                )
 
     def _encode(self, mels: Sequence[Tensor]) -> list[EncodedSound]:
         if self.options.silent_tail:

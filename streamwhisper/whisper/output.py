@@ -3,7 +3,8 @@
 Whisper's vocabulary has over 51,000 tokens, so one step reads up to 260 MB of weights to find
 one likeliest token. Where the CPU multiplies 8-bit integers fast, all logits are estimated with
 8-bit weights first, and those of the likeliest tokens are then computed exactly. The choice is
-made among exact logits; the estimates only fill the normalizing sum.
+made among exact logits; the estimates only fill sums over many tokens (the normalizing one, and
+that of the timestamp tokens where those are wanted).
 """
 
 from __future__ import annotations
@@ -16,11 +17,11 @@ from streamwhisper.whisper.quantized import IntegerProduct, can_quantize
 __all__ = ["OutputLayer"]
 
 EXACT = 64
-"""Estimates are off by some hundredths; the likeliest token is never out of the first few."""
+"""Estimates are off by one at most; the five likeliest tokens were never out of the first ten."""
 
 
 class OutputLayer:
-    """Logits of hidden states; what one row gives does not depend on the others."""
+    """Logits of hidden states; in 8 bits, what one row gives does not depend on the others."""
 
     def __init__(self, weight: Tensor) -> None:
         """Prepare the layer.

@@ -98,7 +98,7 @@ class SilentTails:
         with self._lock:
             tail = self._tails.get(level)
             if tail is None:
-                floor = level * self.options.step
+                floor = max(LOWEST_FLOOR, level * self.options.step)
                 tail = _encode_silence(self.model, floor, self.options.thinning)
                 self._tails[level] = tail
                 if len(self._tails) > self.options.capacity:
