@@ -34,8 +34,13 @@ lint: $(TEST) ## check style and types
 serve: $(RUNTIME) ## start a server
 	$(BIN)/streamwhisper serve --model $(MODEL) --host $(HOST) --port $(PORT) $(ARGS)
 
-bench: $(TEST) ## measure latency, accuracy and cost on long recordings
-	$(BIN)/python benchmarks/streaming.py --model $(MODEL) $(ARGS)
+bench: $(TEST) ## measure latency, accuracy and cost in ten minutes; STREAMWHISPER_SPEECH names real speech
+	$(BIN)/python benchmarks/micro.py --model $(MODEL)
+	$(BIN)/python benchmarks/accuracy.py --model $(MODEL) --clips 40
+	$(BIN)/python benchmarks/boundary.py --model $(MODEL) --clips 20
+	$(BIN)/python benchmarks/nonspeech.py --model $(MODEL) --clips 5
+	$(BIN)/python benchmarks/streams.py --model $(MODEL) --counts 1 4 --limit 30
+	$(BIN)/python benchmarks/streaming.py --model $(MODEL) --limit 120 $(ARGS)
 
 clean: ## remove the virtual environment and every cache
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -131,7 +131,9 @@ class Scheduler:
             self._workers.discard(worker)
 
     def _next_batch(self) -> list[_Ticket]:
-        batch = sorted(self._waiting, key=lambda ticket: ticket.urgency)[: self.options.max_batch]
+        share = -(-len(self._waiting) // self.options.workers)  # the others get theirs
+        size = min(self.options.max_batch, share)
+        batch = sorted(self._waiting, key=lambda ticket: ticket.urgency)[:size]
         self._waiting = [ticket for ticket in self._waiting if ticket not in batch]
         return batch
 
