@@ -42,7 +42,7 @@ def test_case_and_punctuation_do_not_matter(old: str, new: str) -> None:
 
 def test_a_word_at_the_edge_of_the_sound_waits() -> None:
     words = spoken("one", "two", "three")
-    edge = words[2].start + OPTIONS.margin / 2
+    edge = words[2].end + OPTIONS.margin / 2
     assert agreed_words(words, words, edge, OPTIONS) == 2
 
 
@@ -57,15 +57,15 @@ def test_full_width_letters_equal_plain_ones() -> None:
 def test_a_doubtful_word_waits_longer_than_a_likely_one() -> None:
     options = AgreementOptions(margin=0.1, doubt=0.5, doubtful_margin=1.0, confidence=1.0)
     likely, doubtful = spoken("one", probability=0.6), spoken("one", probability=0.4)
-    assert agreed_words(likely, likely, 0.9, options) == 1
-    assert agreed_words(doubtful, doubtful, 0.9, options) == 0
-    assert agreed_words(doubtful, doubtful, 1.1, options) == 1
+    assert agreed_words(likely, likely, 1.2, options) == 1
+    assert agreed_words(doubtful, doubtful, 1.2, options) == 0
+    assert agreed_words(doubtful, doubtful, 1.4, options) == 1
 
 
 def test_a_confident_word_needs_no_second_hypothesis() -> None:
     options = AgreementOptions(doubt=0.0, confidence=0.8, confident_margin=0.5)
     words = spoken("one", "two", probability=0.9)
-    assert agreed_words([], words, 0.6, options) == 1
+    assert agreed_words([], words, 0.9, options) == 1
     assert agreed_words([], spoken("one", probability=0.7), 100.0, options) == 0
 
 

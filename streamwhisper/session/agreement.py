@@ -18,9 +18,10 @@ __all__ = ["AgreementOptions", "agreed_words", "normalized"]
 
 @dataclass(frozen=True, slots=True)
 class AgreementOptions:
-    """When a word is committed; margins are seconds from its onset to the end of the sound.
+    """When a word is committed; margins are seconds from its end to the end of the sound.
 
-    A word waits for a later update while it lies within the margin, since it may be half spoken.
+    A word waits for a later update while it ends within the margin, since it may be half spoken:
+    "there" becomes "therefore".
 
     Attributes:
         margin: of a word that two hypotheses share.
@@ -32,9 +33,9 @@ class AgreementOptions:
 
     margin: float = 0.1
     doubt: float = 0.7
-    doubtful_margin: float = 0.8
+    doubtful_margin: float = 0.4
     confidence: float = 0.95
-    confident_margin: float = 0.4
+    confident_margin: float = 0.25
 
 
 def normalized(word: str) -> str:
@@ -70,7 +71,7 @@ def agreed_words(
             margin = options.confident_margin
         else:
             break
-        if sound_end - new.start < margin:
+        if sound_end - new.end < margin:
             break
         count += 1
     return count

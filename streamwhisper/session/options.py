@@ -31,8 +31,8 @@ class SessionOptions:
     language: str | None = None
     task: Task = "transcribe"
     partials: bool = True
-    update_interval: float = 0.35
-    settle: float = 0.25
+    update_interval: float = 0.4
+    settle: float = 0.4
     partial_margin: float = 0.3
     gate: GateOptions = field(default_factory=GateOptions)
     window: WindowOptions = field(default_factory=WindowOptions)
@@ -51,5 +51,5 @@ class SessionOptions:
         if latency == "low":
             agreement = replace(self.agreement, doubt=0.5, confidence=0.9)
             return replace(self, update_interval=0.25, partial_margin=0.2, agreement=agreement)
-        agreement = replace(self.agreement, doubt=0.8, doubtful_margin=1.2, confidence=1.0)
-        return replace(self, update_interval=0.5, agreement=agreement)
+        agreement = replace(self.agreement, doubt=0.8, doubtful_margin=0.8, confidence=1.0)
+        return replace(self, update_interval=0.6, agreement=agreement)

@@ -36,8 +36,8 @@ class WindowOptions:
     """
 
     limit: float = 28.0
-    trim_after: float = 8.0
-    keep: float = 3.0
+    trim_after: float = 15.0
+    keep: float = 6.0
     prompt_tokens: int = 0
 
 
