@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -12,7 +14,7 @@ from streamwhisper.session.options import SessionOptions
 from streamwhisper.session.utterance import Utterance
 from streamwhisper.session.window import SAMPLE_RATE, WindowOptions
 
-SURE = AgreementOptions(margin=0.1, doubt=0.0, confidence=1.0)
+SURE = AgreementOptions(margin=0.1, doubt=0.0, confidence=1.0, context=0.0)
 
 
 @pytest.fixture(scope="module")
@@ -120,3 +122,17 @@ def test_a_window_that_is_full_moves_on_though_nothing_is_agreed(sound: LogMel) 
 
 def test_sound_shorter_than_a_frame_asks_for_nothing(sound: LogMel) -> None:
     assert utterance(sound, start=at(1)).request(at(1) + 100, "en", final=True) is None
+
+
+def test_first_words_in_little_sound_need_to_be_more_probable(sound: LogMel) -> None:
+    """Until the window holds enough sound, or committed text."""
+    agreement = AgreementOptions(margin=0.1, doubt=0.0, confidence=1.0, context=3.0)
+    strict = SessionOptions(agreement=replace(agreement, first_doubt=0.95))
+    lenient = SessionOptions(agreement=replace(agreement, first_doubt=0.8))
+    for options, at_once in ((strict, 0), (lenient, 1)):
+        one = utterance(sound, options)
+        assert not one.update(heard("word"), at(1.5))
+        assert len(one.update(heard("word"), at(2.0))) == at_once
+    one = utterance(sound, strict)
+    one.update(heard("word"), at(2.0))
+    assert len(one.update(heard("word"), at(3.0))) == 1

@@ -29,6 +29,10 @@ class AgreementOptions:
         doubtful_margin: see there.
         confidence: a word that is more probable than this needs no second hypothesis.
         confident_margin: of such a word.
+        context: in windows with less sound than this and no committed text yet, a word is
+            committed only if it is more probable than `first_doubt`: the first words of an
+            utterance are easily misheard.
+        first_doubt: see there.
     """
 
     margin: float = 0.1
@@ -36,6 +40,8 @@ class AgreementOptions:
     doubtful_margin: float = 0.4
     confidence: float = 0.95
     confident_margin: float = 0.25
+    context: float = 3.0
+    first_doubt: float = 0.8
 
 
 def normalized(word: str) -> str:

@@ -84,7 +84,12 @@ class Utterance:
         window, words = self.window, hypothesis.words
         full = end - window.start >= self._limit
         sound_end = (end - window.start) / SAMPLE_RATE
-        count = agreed_words(self.draft, words, sound_end, self.options.agreement)
+        agreement = self.options.agreement
+        if not window.committed and sound_end < agreement.context:
+            agreement = replace(
+                agreement, doubt=agreement.first_doubt, doubtful_margin=agreement.context
+            )
+        count = agreed_words(self.draft, words, sound_end, agreement)
         if full and count == 0:
             count = max(0, len(words) - 2)  # the window can grow no more: it has to move on
         committed = window.commit(words[:count])
