@@ -231,7 +231,7 @@ def _seconds(file: Path) -> float | None:
     import av
 
     try:
-        with av.open(str(file)) as container:
+        with av.open(str(file), metadata_errors="replace") as container:
             return container.duration / av.time_base if container.duration else None
     except (av.FFmpegError, OSError):
         return None  # reading it will say what is wrong

@@ -71,7 +71,8 @@ def decode_container(
     """
     options = {"format_whitelist": _DEMUXERS, **(_LIVE if live else {})}
     try:
-        with av.open(source, "r", options=options) as container:
+        # Tags in a foreign or broken spelling are no reason to refuse the sound.
+        with av.open(source, "r", options=options, metadata_errors="replace") as container:
             if not container.streams.audio:
                 kinds = ", ".join(stream.type for stream in container.streams) or "no stream"
                 raise AudioFormatError(

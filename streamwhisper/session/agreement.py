@@ -40,7 +40,7 @@ class AgreementOptions:
     doubtful_margin: float = 0.4
     confidence: float = 0.95
     confident_margin: float = 0.25
-    context: float = 3.0
+    context: float = 2.0
     first_doubt: float = 0.8
 
 
