@@ -112,6 +112,7 @@ def main() -> None:
         mel = LogMel(dims.n_mels, 4000)
         for start in range(0, 10 * SAMPLE_RATE, CHUNK):
             mel.append(samples[start : start + CHUNK])
+            mel.window(mel.start_frame)  # frames are computed when they are first asked for
 
     def gate(sound: np.ndarray) -> None:
         vad = VadGate()

@@ -132,14 +132,14 @@ def clips(folder: Path, set_name: str, count: int, longest: float = 30.0) -> lis
 
 def _recording(folder: Path, clip: dict[str, Any]) -> Recording:
     samples = read_audio(folder / clip["path"])
-    return Recording(clip["id"], samples, clip["text"], tuple(_words(clip)))
+    return Recording(clip["id"], samples, clip["text"] or "", tuple(_words(clip)))
 
 
 def _words(clip: dict[str, Any]) -> list[SpokenWord]:
     if clip.get("words_quality") == "checked":
         timed = [(text, end) for text, _, end in clip["words"]]
     else:
-        timed = [(text, None) for text in clip["text"].split()]
+        timed = [(text, None) for text in (clip["text"] or "").split()]
     return [SpokenWord(token, end) for text, end in timed for token in tokens(text)]
 
 
