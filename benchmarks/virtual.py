@@ -3,8 +3,9 @@
     python benchmarks/virtual.py --model base --set update_interval=0.3 window.trim_after=6
 
 A session gets each 100 ms chunk at the moment a microphone would have it. The clock stands still
-while nothing is computed and moves by the seconds that recognition really takes. Good for
-comparing settings; what a user sees is measured by ``streaming.py``.
+while nothing is computed and moves by the seconds that recognition really takes, or, with
+``--pace``, by so many for every request: then the text depends on the settings alone, not on how
+busy the machine is. Good for comparing settings; what a user sees is measured by ``streaming.py``.
 """
 
 from __future__ import annotations
@@ -31,9 +32,14 @@ class VirtualStream:
     """One recording's way through a session on a virtual clock."""
 
     def __init__(
-        self, recognizer: LocalRecognizer, options: SessionOptions, recording: Recording
+        self,
+        recognizer: LocalRecognizer,
+        options: SessionOptions,
+        recording: Recording,
+        pace: float | None = None,
     ) -> None:
         self.recognizer = recognizer
+        self.pace = pace
         self.run = Run(recording)
         self.session = Session(recognizer.info, AudioDecoder(AudioFormat("pcm_f32le")), options)
         self.clock = 0.0
@@ -73,8 +79,8 @@ class VirtualStream:
             hypothesis = self.recognizer.recognize([request])[0]
             self.session.receive_hypothesis(hypothesis)
         took = time.perf_counter() - began
-        self.clock += took
         self.computed += took
+        self.clock += took if self.pace is None else self.pace * (request is not None)
         for event in self.session.events():
             if isinstance(event, Committed | Partial):
                 self.run.arrivals.append((self.clock, event))
@@ -98,6 +104,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--dtype", default="auto")
     parser.add_argument("--latency", default="balanced", choices=["low", "balanced", "accurate"])
+    parser.add_argument("--pace", type=float, help="seconds that every request takes")
     parser.add_argument("--set", nargs="*", default=[], metavar="PATH=VALUE")
     parser.add_argument("--diff", action="store_true", help="show the words that are wrong")
     flags = parser.parse_args()
@@ -111,7 +118,7 @@ def main() -> None:
     recognizer.warm_up()
     folder = speech_folder()
     streams = [
-        VirtualStream(recognizer, options, load(folder, item, flags.gap, flags.limit))
+        VirtualStream(recognizer, options, load(folder, item, flags.gap, flags.limit), flags.pace)
         for item in flags.items
     ]
     result = figures([stream.play() for stream in streams])
