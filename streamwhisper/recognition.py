@@ -65,6 +65,9 @@ class RecognitionRequest:
         prompt: tokens of the text before the window.
         language: a code such as ``"en"``; None lets a multilingual model detect it.
         final: whether somebody waits for this answer to commit everything.
+        past: what the answer about an earlier, shorter state of this window left
+            (`Hypothesis.past`). It makes this answer much cheaper; without it everything is
+            computed afresh, with very nearly the same result.
     """
 
     mel: NDArray[np.float32]
@@ -76,6 +79,7 @@ class RecognitionRequest:
     task: Task = "transcribe"
     final: bool = False
     options: DecodingOptions = field(default_factory=DecodingOptions)
+    past: object | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +113,8 @@ class Hypothesis:
         no_speech_probability: the model's own, at the first position.
         log_probability: mean over all new tokens (0.0 when there are none).
         drafted: how many tokens of the draft were accepted.
+        past: for the next request about the same window, once it has grown; only the recognizer
+            that made it knows what is inside.
     """
 
     words: tuple[HypothesisWord, ...]
@@ -117,6 +123,7 @@ class Hypothesis:
     no_speech_probability: float
     log_probability: float
     drafted: int = 0
+    past: object | None = field(default=None, compare=False, repr=False)
 
     @property
     def text(self) -> str:

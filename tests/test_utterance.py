@@ -38,7 +38,7 @@ def heard(*texts: str, start: float = 0.0, seconds: float = 0.5) -> Hypothesis:
 
 
 def utterance(sound: LogMel, options: SessionOptions | None = None, start: int = 0) -> Utterance:
-    return Utterance(options or SessionOptions(agreement=SURE), sound, start, ())
+    return Utterance(options or SessionOptions(agreement=SURE), sound, start)
 
 
 def at(seconds: float) -> int:

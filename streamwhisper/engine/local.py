@@ -6,13 +6,12 @@ import itertools
 import math
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from streamwhisper.errors import RecognitionError
 from streamwhisper.recognition import Hypothesis, HypothesisWord, ModelInfo, RecognitionRequest
@@ -31,8 +30,10 @@ from streamwhisper.whisper.hub import HubOptions, resolve
 from streamwhisper.whisper.model import Whisper
 from streamwhisper.whisper.output import OutputLayer
 from streamwhisper.whisper.quantized import can_quantize, quantize
+from streamwhisper.whisper.rows import SettledText
 from streamwhisper.whisper.tail import (
     EncodedSound,
+    SettledSound,
     SilentTails,
     TailOptions,
     encode,
@@ -66,6 +67,14 @@ class LocalOptions:
     threads: int | None = None
     silent_tail: bool = True
     tail: TailOptions = field(default_factory=TailOptions)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Past:
+    """What an answer leaves for the next one about the same window."""
+
+    sound: SettledSound | None
+    text: SettledText
 
 
 class LocalRecognizer:
@@ -119,7 +128,7 @@ class LocalRecognizer:
             return []
         for request in requests:
             self._check(request)
-        sounds = self._encode([torch.from_numpy(request.mel) for request in requests])
+        sounds = self._encode(requests)
         languages = self._languages(requests, sounds)
         tasks = [
             self._task(request, sound, language)
@@ -127,8 +136,13 @@ class LocalRecognizer:
         ]
         decoded = decode(self.model, self._output, self._rules, tasks)
         return [
-            self._hypothesis(request, tokens, language)
-            for request, tokens, language in zip(requests, decoded, languages, strict=True)
+            replace(
+                self._hypothesis(request, tokens, language),
+                past=_Past(sound.settled, tokens.settled),
+            )
+            for request, sound, tokens, language in zip(
+                requests, sounds, decoded, languages, strict=True
+            )
         ]
 
     def _task(
@@ -143,7 +157,11 @@ class LocalRecognizer:
             most=self.model.dims.n_text_ctx // 2 - 1,
         )
         seconds = sound.audible * SECONDS_PER_POSITION - request.prefix_end
-        return DecodingTask(sound, context, request.prefix, request.draft, request.options, seconds)
+        past = request.past
+        settled = past.text if isinstance(past, _Past) else None
+        return DecodingTask(
+            sound, context, request.prefix, request.draft, request.options, seconds, settled
+        )
 
     def _check(self, request: RecognitionRequest) -> None:
         shape = request.mel.shape
@@ -160,10 +178,13 @@ class LocalRecognizer:
                     f"0 to {n_vocab - 1}"
                 )
 
-    def _encode(self, mels: Sequence[Tensor]) -> list[EncodedSound]:
-        if self.options.silent_tail:
-            return encode(self._tails, mels)
-        return encode_padded(self.model, mels)
+    def _encode(self, requests: Sequence[RecognitionRequest]) -> list[EncodedSound]:
+        mels = [torch.from_numpy(request.mel) for request in requests]
+        if not self.options.silent_tail:
+            return encode_padded(self.model, mels)
+        pasts = [request.past for request in requests]
+        settled = [past.sound if isinstance(past, _Past) else None for past in pasts]
+        return encode(self._tails, mels, settled)
 
     def _languages(
         self, requests: Sequence[RecognitionRequest], sounds: Sequence[EncodedSound]

@@ -32,6 +32,10 @@ from streamwhisper.vad.gate import SpeechStart
 __all__ = ["Decoder", "Session"]
 
 
+OPENING_SECONDS = 2.0
+"""How long after the start of a segment, at most, the gate says that there is one."""
+
+
 class Decoder(Protocol):
     """Bytes of the wire to 16 kHz mono float32 samples, whatever the chunk boundaries."""
 
@@ -79,7 +83,7 @@ class Session:
 
         self._transcript = Transcript(self.options.language if info.multilingual else "en")
         self._utterance: Utterance | None = None
-        self._prompt: tuple[int, ...] = ()
+        self._last: Utterance | None = None  # while what follows may still share its window
         self._asked: _Asked | None = None
 
     # What the driver sees.
@@ -180,7 +184,7 @@ class Session:
         if self._transcript.language is None and hypothesis.words:
             self._transcript.language = hypothesis.language
         if asked.final:
-            utterance.draft, utterance.covered = hypothesis.words, asked.end
+            utterance.hear_out(hypothesis, asked.end)
             self._conclude(utterance, asked.end)
         else:
             self._update(utterance, hypothesis, asked.end)
@@ -192,10 +196,7 @@ class Session:
     def _take(self) -> bool:
         """Take one step of sound; False if none can be taken now."""
         boundary = self._flushes[0][0] if self._flushes else None
-        needed = None
-        if self._segments:
-            needed = self._utterance.window.start if self._utterance else self._segments[0].start
-        changes = self._listener.take(boundary, needed)
+        changes = self._listener.take(boundary, self._needed)
         for change in changes or ():
             if isinstance(change, SpeechStart):
                 self._segments.append(_Segment(change.at))
@@ -220,9 +221,8 @@ class Session:
                     return None
                 continue
             if self._utterance is None:
-                self._utterance = Utterance(
-                    self.options, self._listener.mel, segment.start, self._prompt
-                )
+                last, self._last = self._last, None
+                self._utterance = Utterance(self.options, self._listener.mel, segment.start, last)
             taken, end = self._listener.taken, segment.end
             if flush is not None and flush <= taken and (end is None or flush < end):
                 end = flush
@@ -241,6 +241,18 @@ class Session:
             self._done = True
             self._events.append(Done(self.audio_seconds, self.speech_seconds))
         return None
+
+    @property
+    def _needed(self) -> int | None:
+        """The oldest sample that may still be asked for."""
+        if self._last is not None and not self._segments:
+            silence = (self._listener.taken - self._last.covered) / SAMPLE_RATE
+            if silence > self.options.window.bridge + OPENING_SECONDS:
+                self._last = None
+        utterance = self._utterance or self._last
+        if utterance is not None:
+            return utterance.window.start
+        return self._segments[0].start if self._segments else None
 
     @property
     def _spoken(self) -> int:
@@ -287,9 +299,7 @@ class Session:
                 self._say_committed(held, at)
             return
         self._say_committed(held, at, final=True)
-        utterance.window.restart(end)
-        self._prompt = utterance.window.prompt
-        self._utterance = None
+        self._last, self._utterance = utterance, None
         segment = self._segments[0]
         if segment.end is not None and end >= segment.end:
             self._segments.popleft()

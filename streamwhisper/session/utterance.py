@@ -20,7 +20,7 @@ PROGRESS_SECONDS = 0.3
 
 
 class Utterance:
-    """Speech from a start on; positions are samples since the session began.
+    """Speech from a start to its end; positions are samples since the session began.
 
     Attributes:
         window: what is being recognized, and what is committed of it.
@@ -30,12 +30,22 @@ class Utterance:
     """
 
     def __init__(
-        self, options: SessionOptions, sound: LogMel, start: int, prompt: tuple[int, ...]
+        self, options: SessionOptions, sound: LogMel, start: int, last: Utterance | None = None
     ) -> None:
+        """Begin to listen at `start`.
+
+        Args:
+            last: the utterance before this one; if it ended not long ago, its window goes on.
+        """
         self.options = options
-        self.window = Window(options.window, start, prompt)
+        bridge = round(options.window.bridge * SAMPLE_RATE)
+        if last is not None and start - last.covered <= bridge:
+            self.window: Window = last.window
+            self.window.resume(start, sound)
+        else:
+            self.window = Window(options.window, start)
         self.draft: tuple[HypothesisWord, ...] = ()
-        self.covered = start
+        self.covered: int = start
         self._sound = sound
         self._limit = round(options.window.limit * SAMPLE_RATE)
         self._settle = round(options.settle * SAMPLE_RATE)
@@ -75,6 +85,7 @@ class Utterance:
             task=self.options.task,
             final=final,
             options=self.options.decoding,
+            past=window.past,
         )
 
     # Hypotheses to words.
@@ -82,6 +93,7 @@ class Utterance:
     def update(self, hypothesis: Hypothesis, end: int) -> list[WindowWord]:
         """Take in what was heard up to `end`; the words that are committed by it."""
         window, words = self.window, hypothesis.words
+        window.past = hypothesis.past
         full = end - window.start >= self._limit
         sound_end = (end - window.start) / SAMPLE_RATE
         agreement = self.options.agreement
@@ -119,6 +131,11 @@ class Utterance:
             latest -= round(self.options.partial_margin * SAMPLE_RATE)
         return [placed for placed in self.window.place(self.draft) if placed.start <= latest]
 
+    def hear_out(self, hypothesis: Hypothesis, end: int) -> None:
+        """Take in what was heard up to the end; `conclude` commits it."""
+        self.window.past = hypothesis.past
+        self.draft, self.covered = hypothesis.words, end
+
     def conclude(self, end: int, spoken: int) -> tuple[list[WindowWord], bool]:
         """Commit the whole draft.
 
@@ -126,10 +143,14 @@ class Utterance:
             the words, and whether that was all: speech after them may have been left unheard,
             and is then to be asked for again.
         """
-        held = self.window.commit(self.draft)
+        window = self.window
+        held = window.commit(self.draft, min(spoken, end))
         self.draft = ()
-        again = self.window.committed and self._unheard(end, spoken)
-        return held, not (again and self._go_on_after_committed(end))
+        again = window.silent or (window.committed and self._unheard(end, spoken))
+        if again and self._go_on_after_committed(end):
+            return held, False
+        self.covered = end
+        return held, True
 
     def _unheard(self, end: int, spoken: int) -> bool:
         """Whether there is speech well after the last committed word."""

@@ -1,7 +1,8 @@
 """The stretch of sound that is being recognized, and what is committed of it.
 
 All positions are integer samples on the session's clock. A window begins on a mel frame, grows
-with the speech, and is cut between committed words; the text that is cut off becomes the prompt.
+with the speech, over short pauses too, and is cut between committed words; the text that is cut
+off becomes the prompt.
 """
 
 from __future__ import annotations
@@ -31,6 +32,8 @@ class WindowOptions:
         limit: the most seconds of sound in one window.
         trim_after: a longer window is cut at committed words.
         keep: a cut leaves at least this many seconds of sound.
+        bridge: speech after a longer pause than this gets a window of its own. After a shorter
+            one it is heard with what was said before it as context.
         prompt_tokens: the most tokens carried over as the prompt (none by default: with the
             small models it cost time and brought more errors than it spared).
     """
@@ -38,6 +41,7 @@ class WindowOptions:
     limit: float = 28.0
     trim_after: float = 15.0
     keep: float = 6.0
+    bridge: float = 2.0
     prompt_tokens: int = 0
 
 
@@ -51,7 +55,12 @@ class WindowWord:
 
 
 class Window:
-    """What is being recognized now."""
+    """What is being recognized now.
+
+    Attributes:
+        resumed: where speech went on after the last pause; no later word begins before.
+        past: what the last answer left for the next; it ends with the window's start.
+    """
 
     def __init__(
         self, options: WindowOptions, start: int = 0, prompt: tuple[int, ...] = ()
@@ -60,6 +69,8 @@ class Window:
         self.start = start // HOP * HOP
         self.committed: list[WindowWord] = []
         self.prompt = prompt
+        self.resumed = self.start
+        self.past: object | None = None
 
     @property
     def prefix(self) -> tuple[int, ...]:
@@ -68,28 +79,45 @@ class Window:
 
     @property
     def committed_end(self) -> int:
-        """Where the last committed word ends (the window's start if there is none)."""
-        return self.committed[-1].end if self.committed else self.start
+        """Where the last committed word ends, or where speech began or went on after it."""
+        return max(self.resumed, self.committed[-1].end if self.committed else self.start)
+
+    @property
+    def silent(self) -> bool:
+        """Whether speech went on after a pause, and no word of it is committed yet."""
+        return bool(self.committed) and self.resumed >= self.committed[-1].end
+
+    def resume(self, start: int, sound: LogMel) -> None:
+        """Go on at `start` with speech after a pause."""
+        self.resumed = start
+        self.trim(sound, start)
 
     def restart(self, start: int) -> None:
         """Begin again at `start`; everything committed so far becomes the prompt."""
         self._forget(len(self.committed))
-        self.start = start // HOP * HOP
+        self._begin(start // HOP)
 
-    def place(self, words: Sequence[HypothesisWord]) -> list[WindowWord]:
-        """Words after the committed ones (times from the window's start) on the session's clock."""
+    def place(self, words: Sequence[HypothesisWord], latest: int | None = None) -> list[WindowWord]:
+        """Words after the committed ones (times from the window's start) on the session's clock.
+
+        Args:
+            latest: where speech ends: no word ends later if it can be helped.
+        """
         placed = []
         earliest = self.committed_end
         for word in words:
             start = max(earliest, self.start + round(word.start * SAMPLE_RATE))
-            end = max(start, self.start + round(word.end * SAMPLE_RATE))
+            end = self.start + round(word.end * SAMPLE_RATE)
+            end = max(start, end if latest is None else min(end, latest))
             placed.append(WindowWord(word, start, end))
             earliest = end
         return placed
 
-    def commit(self, words: Sequence[HypothesisWord]) -> list[WindowWord]:
-        """Add words; they stand from now on."""
-        placed = self.place(words)
+    def commit(
+        self, words: Sequence[HypothesisWord], latest: int | None = None
+    ) -> list[WindowWord]:
+        """Add words (see `place`); they stand from now on."""
+        placed = self.place(words, latest)
         self.committed += placed
         return placed
 
@@ -114,9 +142,12 @@ class Window:
         return True
 
     def cut_after_committed(self, sound: LogMel, end: int) -> bool:
-        """Cut right after the last committed word; False if there is none."""
+        """Cut right after the last committed word or the pause after it; False if there is none."""
         if not self.committed:
             return False
+        if self.silent:
+            self.restart(self.resumed)
+            return True
         frame, _ = self._valley(sound, len(self.committed) - 1, end)
         self._cut(len(self.committed), frame)
         return True
@@ -133,7 +164,11 @@ class Window:
 
     def _cut(self, words: int, frame: int) -> None:
         self._forget(words)
+        self._begin(frame)
+
+    def _begin(self, frame: int) -> None:
         self.start = frame * HOP
+        self.past = None
 
     def _forget(self, words: int) -> None:
         """Move the first `words` committed words to the prompt."""

@@ -13,6 +13,7 @@ from typing import cast
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -21,7 +22,7 @@ from streamwhisper.recognition import DecodingOptions, Ending, Task
 from streamwhisper.whisper import guard
 from streamwhisper.whisper.model import Whisper
 from streamwhisper.whisper.output import OutputLayer
-from streamwhisper.whisper.rows import DecoderCache
+from streamwhisper.whisper.rows import DecoderCache, SettledText
 from streamwhisper.whisper.tail import EncodedSound
 from streamwhisper.whisper.tokenizer import Tokenizer
 
@@ -49,6 +50,7 @@ class DecodedTokens:
             each prefix token, each new token, and the step after the last.
         no_speech_probability: at the start-of-transcript token.
         drafted: how many tokens of the draft were accepted.
+        settled: what a decoding with the same beginning may take over.
     """
 
     tokens: tuple[int, ...]
@@ -57,6 +59,7 @@ class DecodedTokens:
     no_speech_probability: float
     ending: Ending
     drafted: int
+    settled: SettledText
 
 
 class TokenRules:
@@ -148,6 +151,7 @@ class DecodingTask:
         prefix: tokens that stand; they are forced.
         draft: a guess for the tokens after the prefix.
         seconds: sound after the prefix's last word (it bounds the new tokens).
+        settled: what an earlier decoding about the same window has left.
     """
 
     sound: EncodedSound
@@ -156,6 +160,7 @@ class DecodingTask:
     draft: Sequence[int]
     options: DecodingOptions
     seconds: float
+    settled: SettledText | None = None
 
 
 @dataclass(slots=True)
@@ -218,7 +223,7 @@ class _Row:
         limit = guard.token_limit(task.seconds, options.max_tokens_per_second, most)
         self.task = task
         self.draft = list(task.draft)[:limit]
-        self.cache = _cache(model, task.sound)
+        self.cache = _cache(model, task.sound, self.start + limit + 1)
         self.written = _Transcript(rules, options, tuple(task.prefix), limit)
         self.ending: Ending | None = None
         self.drafted = 0
@@ -226,26 +231,48 @@ class _Row:
         self._no_speech_token = rules.tokenizer.no_speech
         self._no_speech = 0.0
         self._weights: list[Tensor] = []
+        self._held = 0
+        if task.settled is not None:
+            self._take_over(task.settled)
+
+    def _take_over(self, settled: SettledText) -> None:
+        """Start behind the tokens that went through the decoder before."""
+        shared = min(settled.shared([*self.task.context, *self.task.prefix]), self.start - 1)
+        rows = shared - len(self.task.context) + 1
+        if rows < 1:
+            return
+        for own, held in zip(self.cache.self_attention, settled.self_attention, strict=True):
+            for mine, theirs in zip(own, held, strict=True):
+                mine[:, :, :shared] = theirs[:, :, :shared]
+        longer = self.task.sound.audible - settled.weights.shape[2]
+        self._weights.append(F.pad(settled.weights[:, :rows], (0, longer)))
+        self._no_speech = settled.no_speech_probability
+        self._held = self.cache.length = shared
 
     @property
     def tokens(self) -> list[int]:
         """What goes through the decoder first."""
-        return [*self.task.context, *self.task.prefix, *self.draft]
+        return [*self.task.context, *self.task.prefix, *self.draft][self._held :]
 
     def wanted(self, hidden: Tensor) -> Tensor:
         """Hidden states whose logits `verify` needs, of all ``[L, D]``."""
-        return torch.cat((hidden[self._sot : self._sot + 1], hidden[self.start - 1 :]))
+        first = [] if self._held else [hidden[self._sot : self._sot + 1]]
+        return torch.cat((*first, hidden[self.start - 1 - self._held :]))
 
     def verify(self, logits: Tensor, weights: Tensor) -> None:
         """Keep the part of the draft that greedy decoding agrees with, and one token more."""
-        self._no_speech = float(logits[0].softmax(dim=-1)[self._no_speech_token])
-        peaks = _peaks(weights[:, self.start - 1 :])
-        for guess, row, peak in zip([*self.draft, None], logits[1:], peaks, strict=True):
+        if not self._held:
+            self._no_speech = float(logits[0].softmax(dim=-1)[self._no_speech_token])
+            logits = logits[1:]
+            weights = weights[:, len(self.task.context) - 1 :]
+        peaks = _peaks(weights[:, -len(logits) :])
+        for guess, row, peak in zip([*self.draft, None], logits, peaks, strict=True):
             self.ending = self.written.write(row, peak)
             if self.ending or self.written.tokens[-1] != guess:
                 break
             self.drafted += 1
-        self._weights.append(weights[:, len(self.task.context) - 1 : self.start + self.drafted])
+        rejected = len(self.draft) - self.drafted
+        self._weights.append(weights[:, : weights.shape[1] - rejected])
         self.cache.length = self.start + self.drafted
 
     def write(self, logits: Tensor, weights: Tensor) -> None:
@@ -257,14 +284,25 @@ class _Row:
         """Everything that was written."""
         written = self.written
         kept = len(self.task.prefix) + len(written.tokens) + 1
+        weights = torch.cat(self._weights, dim=1)[:, :kept]
         return DecodedTokens(
             tokens=tuple(written.tokens),
             log_probabilities=tuple(written.log_probabilities),
-            weights=torch.cat(self._weights, dim=1)[:, :kept].cpu().numpy(),
+            weights=weights.cpu().numpy(),
             no_speech_probability=self._no_speech,
             ending=self.ending or "end_of_text",
             drafted=min(self.drafted, len(written.tokens)),
+            settled=self._settled(weights),
         )
+
+    def _settled(self, weights: Tensor) -> SettledText:
+        every = (*self.task.context, *self.task.prefix, *self.written.tokens)
+        tokens = every[: self.cache.length]
+        attention = [
+            (keys[:, :, : len(tokens)], values[:, :, : len(tokens)])
+            for keys, values in self.cache.self_attention
+        ]
+        return SettledText(tokens, attention, weights, self._no_speech)
 
 
 @torch.inference_mode()
@@ -293,8 +331,8 @@ def decode(
     return [row.result() for row in rows]
 
 
-def _cache(model: Whisper, sound: EncodedSound) -> DecoderCache:
-    return model.decoder_cache(sound.cross_attention, sound.audible, sound.bias)
+def _cache(model: Whisper, sound: EncodedSound, capacity: int | None = None) -> DecoderCache:
+    return model.decoder_cache(sound.cross_attention, sound.audible, sound.bias, capacity)
 
 
 def _peaks(weights: Tensor) -> list[int]:

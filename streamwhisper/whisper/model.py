@@ -23,7 +23,7 @@ from torch import Tensor, nn
 from streamwhisper.whisper.checkpoints import Checkpoint, ModelDimensions
 from streamwhisper.whisper.rows import DecoderCache, EncoderRow, KeysValues
 
-__all__ = ["AudioEncoder", "TextDecoder", "Whisper"]
+__all__ = ["AudioEncoder", "TextDecoder", "Whisper", "joined"]
 
 
 class MultiHeadAttention(nn.Module):
@@ -66,23 +66,23 @@ class EncoderBlock(nn.Module):
     def forward(
         self, x: Tensor, rows: Sequence[EncoderRow], layer: int
     ) -> tuple[Tensor, list[KeysValues]]:
-        """``x [N, D]`` to the same, and each row's own keys and values."""
+        """``x [N, D]`` to the same, and each row's keys and values without those of its tail."""
         normed = self.attn_ln(x)
         lengths = [row.positions for row in rows]
         queries = self.attn.query(normed).split(lengths)
         keys = self.attn.key(normed).split(lengths)
         values = self.attn.value(normed).split(lengths)
-        attended, own = [], []
+        attended, recorded = [], []
         for row, q, k, v in zip(rows, queries, keys, values, strict=True):
-            key, value = self.attn.heads(k), self.attn.heads(v)
-            own.append((key, value))
-            if row.tail is not None:
-                key = torch.cat((key, row.tail[layer][0]), dim=2)
-                value = torch.cat((value, row.tail[layer][1]), dim=2)
+            own = (self.attn.heads(k), self.attn.heads(v))
+            before, tail = (part[layer] if part else None for part in (row.before, row.tail))
+            key, value = joined(before, own, tail)
+            end = row.first + row.positions
+            recorded.append((key[:, :, :end], value[:, :, :end]))
             query = self.attn.heads(q)
             attended.append(F.scaled_dot_product_attention(query, key, value, attn_mask=row.bias))
         x = x + self.attn.merge(attended)
-        return x + self.mlp(self.mlp_ln(x)), own
+        return x + self.mlp(self.mlp_ln(x)), recorded
 
 
 class AudioEncoder(nn.Module):
@@ -105,7 +105,8 @@ class AudioEncoder(nn.Module):
         """Encode the rows.
 
         Returns:
-            the output of all rows ``[N, D]``, and for each layer each row's own keys and values.
+            the output of all rows ``[N, D]``, and for each layer each row's keys and values
+            (those before it and its own).
         """
         x = torch.cat([self._embed(row) for row in rows])
         recorded = []
@@ -116,8 +117,9 @@ class AudioEncoder(nn.Module):
 
     def _embed(self, row: EncoderRow) -> Tensor:
         x = F.gelu(self.conv1(row.mel[None]))
-        x = F.gelu(self.conv2(x))[0, :, : row.positions]
-        return x.T + self.positional_embedding[: row.positions]
+        reach = 1 if row.first else 0  # a position that the mel has more, for the convolutions
+        x = F.gelu(self.conv2(x))[0, :, reach : reach + row.positions]
+        return x.T + self.positional_embedding[row.first : row.first + row.positions]
 
 
 class DecoderBlock(nn.Module):
@@ -237,6 +239,15 @@ class TextDecoder(nn.Module):
         return F.linear(hidden, self.token_embedding.weight).float()
 
 
+def joined(*parts: KeysValues | None) -> KeysValues:
+    """Keys and values of neighbouring stretches of positions, one behind the other."""
+    given = [part for part in parts if part is not None]
+    if len(given) == 1:
+        return given[0]
+    keys, values = zip(*given, strict=True)
+    return torch.cat(keys, dim=2), torch.cat(values, dim=2)
+
+
 def _causal_mask(held: int, length: int, device: torch.device) -> Tensor | None:
     if length == 1:
         return None
@@ -295,11 +306,20 @@ class Whisper(nn.Module):
         return rows
 
     def decoder_cache(
-        self, cross_attention: list[KeysValues], audible: int, bias: Tensor | None = None
+        self,
+        cross_attention: list[KeysValues],
+        audible: int,
+        bias: Tensor | None = None,
+        capacity: int | None = None,
     ) -> DecoderCache:
-        """An empty cache for text about one row's sound, `audible` positions of it."""
+        """An empty cache for text about one row's sound, `audible` positions of it.
+
+        Args:
+            capacity: the most tokens it can hold; None for the whole text context.
+        """
         dims = self.dims
-        shape = (1, dims.n_text_head, dims.n_text_ctx, dims.n_text_state // dims.n_text_head)
+        capacity = capacity or dims.n_text_ctx
+        shape = (1, dims.n_text_head, capacity, dims.n_text_state // dims.n_text_head)
         empty = [
             (
                 torch.empty(shape, device=self.device, dtype=self.dtype),

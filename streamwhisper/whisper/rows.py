@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-__all__ = ["DecoderCache", "EncoderRow", "KeysValues"]
+__all__ = ["DecoderCache", "EncoderRow", "KeysValues", "SettledText"]
 
 KeysValues = tuple[Tensor, Tensor]
 """Keys and values of one layer and row, each ``[1, H, S, D / H]``."""
@@ -18,18 +18,26 @@ class EncoderRow:
     """One window to encode.
 
     Attributes:
-        mel: clamped and scaled, ``[n_mels, n_frames]``; frames past ``2 * positions`` only feed
-            the convolutions.
+        mel: clamped and scaled, ``[n_mels, n_frames]``, from two frames before the first
+            position to compute; frames past the last position only feed the convolutions.
         positions: how many to compute.
-        tail: for each layer, keys and values of the positions that follow: attended to, not
-            computed. None for none.
-        bias: added to the attention scores, ``[1, positions + those of the tail]``.
+        before: for each layer, keys and values of the positions from the window's start on that
+            stand already: attended to, not computed. None for none; then `mel` begins with the
+            window.
+        tail: the same of the positions that follow.
+        bias: added to the attention scores, ``[1, all positions]``.
     """
 
     mel: Tensor
     positions: int
+    before: Sequence[KeysValues] | None = None
     tail: Sequence[KeysValues] | None = None
     bias: Tensor | None = None
+
+    @property
+    def first(self) -> int:
+        """The first position to compute."""
+        return self.before[0][0].shape[2] if self.before else 0
 
 
 @dataclass(slots=True, eq=False)
@@ -37,7 +45,7 @@ class DecoderCache:
     """Keys and values of every decoder layer for one row.
 
     Attributes:
-        self_attention: preallocated for ``n_text_ctx`` tokens; `length` of them are filled.
+        self_attention: preallocated for as many tokens as may come; `length` are filled.
         cross_attention: of the encoded sound; never changes.
         cross_bias: added to its attention scores, ``[1, S]``; None for none.
         aligning: for each layer, the keys of its alignment heads, ``[n_heads, D / H, audible]``.
@@ -49,3 +57,30 @@ class DecoderCache:
     cross_bias: Tensor | None
     aligning: list[Tensor | None]
     length: int = 0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SettledText:
+    """What the decoder made of a text; a later decoding may go on behind any of its tokens.
+
+    Attributes:
+        tokens: the context, the prefix and what was written.
+        self_attention: keys and values of each layer, for every token.
+        weights: attention of the alignment heads, float32 ``[n_heads, n_rows, audible]``: a row
+            for each token from the last of the context on.
+        no_speech_probability: at the start-of-transcript token.
+    """
+
+    tokens: tuple[int, ...]
+    self_attention: list[KeysValues]
+    weights: Tensor
+    no_speech_probability: float
+
+    def shared(self, tokens: Sequence[int]) -> int:
+        """How many tokens it has in common with the beginning of `tokens`."""
+        count = 0
+        for own, other in zip(self.tokens, tokens, strict=False):
+            if own != other:
+                break
+            count += 1
+        return count

@@ -7,6 +7,10 @@ appended to those of the sound in every layer; the decoder sees all positions, a
 The tail is thinned: neighbouring silent positions are much alike, so a few of them are averaged
 into one, whose attention score is raised by the logarithm of how many it stands for.
 
+Sound that lies well behind the edge is as little moved by what is said now: `SettledSound` keeps
+the keys and values of those positions, and a later, longer window with the same start computes
+only the rest.
+
 The padding's value depends on how loud the window is (log-mel frames are clamped at 8 below the
 window's maximum), so there is one tail for each quantised floor. The joint matters: some real
 padding follows the sound before the tail takes over.
@@ -18,16 +22,24 @@ import math
 import threading
 from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from streamwhisper.whisper.model import Whisper
+from streamwhisper.whisper.model import Whisper, joined
 from streamwhisper.whisper.rows import EncoderRow, KeysValues
 
-__all__ = ["EncodedSound", "SilentTail", "SilentTails", "TailOptions", "encode", "encode_padded"]
+__all__ = [
+    "EncodedSound",
+    "SettledSound",
+    "SilentTail",
+    "SilentTails",
+    "TailOptions",
+    "encode",
+    "encode_padded",
+]
 
 LOWEST_FLOOR = (-10.0 + 4.0) / 4.0
 """Digital silence, log10(1e-10), on the scale of clamped and scaled log-mel frames."""
@@ -47,12 +59,14 @@ class TailOptions:
         thinning: how many silent positions one of the tail's stands for.
         step: the floor is quantised to multiples of this.
         capacity: tails kept; the least recently used one is dropped.
+        settling_frames: sound that must follow a position before it is settled.
     """
 
     joint_frames: int = 32
     thinning: int = 8
     step: float = 0.5
     capacity: int = 4
+    settling_frames: int = 200
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -64,6 +78,19 @@ class SilentTail:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class SettledSound:
+    """The first positions of a window, encoded: keys and values of each layer, never empty."""
+
+    self_attention: list[KeysValues]
+    cross_attention: list[KeysValues]
+
+    @property
+    def positions(self) -> int:
+        """How many they are."""
+        return self.self_attention[0][0].shape[2]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class EncodedSound:
     """What the decoder needs of one window.
 
@@ -71,11 +98,13 @@ class EncodedSound:
         cross_attention: keys and values for each decoder layer.
         audible: positions that hold sound; the rest is padding.
         bias: added to the attention scores of all positions; None for none.
+        settled: what a longer window with the same start may take over.
     """
 
     cross_attention: list[KeysValues]
     audible: int
     bias: Tensor | None = None
+    settled: SettledSound | None = None
 
 
 class SilentTails:
@@ -113,34 +142,72 @@ def padding_floor(mel: Tensor) -> float:
 
 
 @torch.inference_mode()
-def encode(tails: SilentTails, mels: Sequence[Tensor]) -> list[EncodedSound]:
-    """Encode windows ``[n_mels, n_frames]`` (at most 30 s each), each with its silent tail."""
+def encode(
+    tails: SilentTails,
+    mels: Sequence[Tensor],
+    settled: Sequence[SettledSound | None] | None = None,
+) -> list[EncodedSound]:
+    """Encode windows ``[n_mels, n_frames]`` (at most 30 s each), each with its silent tail.
+
+    Args:
+        settled: for each window what an earlier, shorter one with the same start has left.
+    """
     model = tails.model
-    joined = [_join(tails, mel.to(model.device)) for mel in mels]
-    rows = [row for row, _ in joined]
-    encoded, _ = model.encoder(rows)
-    attention = model.cross_attention(encoded, [row.positions for row in rows])
-    return [
-        EncodedSound(_appended(own, silence), _audible(mel), row.bias)
-        for own, (row, silence), mel in zip(attention, joined, mels, strict=True)
-    ]
+    before = settled or [None] * len(mels)
+    joins = [_join(tails, mel.to(model.device), own) for mel, own in zip(mels, before, strict=True)]
+    encoded, layers = model.encoder([row for row, _ in joins])
+    attention = model.cross_attention(encoded, [row.positions for row, _ in joins])
+    sounds = []
+    for index, (mel, held, (row, silence)) in enumerate(zip(mels, before, joins, strict=True)):
+        cross = [
+            joined(
+                held.cross_attention[layer] if held else None,
+                own,
+                silence[layer] if silence else None,
+            )
+            for layer, own in enumerate(attention[index])
+        ]
+        positions = (mel.shape[-1] - tails.options.settling_frames) // FRAMES_PER_POSITION
+        kept = _settled([layer[index] for layer in layers], cross, positions)
+        sounds.append(EncodedSound(cross, _audible(mel), row.bias, kept))
+    return sounds
 
 
-def _join(tails: SilentTails, mel: Tensor) -> tuple[EncoderRow, list[KeysValues]]:
+def _join(
+    tails: SilentTails, mel: Tensor, settled: SettledSound | None
+) -> tuple[EncoderRow, list[KeysValues] | None]:
     """A window with the joint behind it, and what its tail adds to the cross-attention."""
     model, thinning = tails.model, tails.options.thinning
     floor = padding_floor(mel)
     groups = -(-(mel.shape[-1] + tails.options.joint_frames) // (FRAMES_PER_POSITION * thinning))
     positions = groups * thinning
     if positions >= model.dims.n_audio_ctx:
-        return _padded(model, mel), []
+        return _after(settled, _padded(model, mel)), None
     tail = tails.at(floor)
     padding = positions * FRAMES_PER_POSITION + CONVOLUTION_REACH - mel.shape[-1]
     padded = F.pad(mel, (0, padding), value=floor).to(model.dtype)
     silent = [_from(keys_values, groups) for keys_values in tail.self_attention]
     bias = _bias(positions, silent[0][0].shape[2], thinning, like=padded)
     silence = [_from(keys_values, groups) for keys_values in tail.cross_attention]
-    return EncoderRow(padded, positions, silent, bias), silence
+    return _after(settled, EncoderRow(padded, positions, None, silent, bias)), silence
+
+
+def _after(settled: SettledSound | None, row: EncoderRow) -> EncoderRow:
+    """The row without what is settled already."""
+    if settled is None:
+        return row
+    first = settled.positions
+    mel = row.mel[:, first * FRAMES_PER_POSITION - CONVOLUTION_REACH :]
+    return replace(row, mel=mel, positions=row.positions - first, before=settled.self_attention)
+
+
+def _settled(
+    layers: Sequence[KeysValues], cross: Sequence[KeysValues], positions: int
+) -> SettledSound | None:
+    """The first `positions`; None where there are none."""
+    if positions < 1:
+        return None
+    return SettledSound(_until(layers, positions), _until(cross, positions))
 
 
 def _padded(model: Whisper, mel: Tensor) -> EncoderRow:
@@ -195,13 +262,8 @@ def _from(keys_values: KeysValues, position: int) -> KeysValues:
     return keys_values[0][:, :, position:], keys_values[1][:, :, position:]
 
 
-def _appended(sound: list[KeysValues], silence: list[KeysValues]) -> list[KeysValues]:
-    if not silence:
-        return sound
-    return [
-        (torch.cat((own[0], rest[0]), dim=2), torch.cat((own[1], rest[1]), dim=2))
-        for own, rest in zip(sound, silence, strict=True)
-    ]
+def _until(layers: Sequence[KeysValues], position: int) -> list[KeysValues]:
+    return [(keys[:, :, :position], values[:, :, :position]) for keys, values in layers]
 
 
 def _audible(mel: Tensor) -> int:
