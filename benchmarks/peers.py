@@ -133,7 +133,11 @@ def hear_faster_whisper(flags: argparse.Namespace, recordings: Sequence[Recordin
     seconds = sum(recording.seconds for recording in recordings)
     rows: list[Row] = []
     for compute in flags.compute:
-        said = _transcribed(folder, compute, flags, recordings)
+        try:
+            said = _transcribed(folder, compute, flags, recordings)
+        except PeerError as error:
+            rows.append({"engine": f"faster-whisper {version}, {compute}", "reason": str(error)})
+            continue
         for beam, heard in said["rows"].items():
             errors = Errors(0, 0, 0, 0)
             for recording, text in zip(recordings, heard["texts"], strict=True):
@@ -181,10 +185,10 @@ def _transcribed(
                 check=False,
             )
         except subprocess.TimeoutExpired as error:
-            raise PeerError(f"{compute} was not done within {limit:.0f} s") from error
+            raise PeerError(f"not done within {limit:.0f} s") from error
     lines = [line.strip() for line in ended.stderr.splitlines() if line.strip()]
     if ended.returncode:
-        raise PeerError(f"{compute}: {lines[-1] if lines else 'no word'}")
+        raise PeerError(lines[-1] if lines else "it ended without a word")
     answer: Row = json.loads(ended.stdout.splitlines()[-1])
     return answer
 
