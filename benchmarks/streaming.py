@@ -25,7 +25,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import psutil
 
@@ -33,7 +33,7 @@ import measure
 from measure import Errors, HeardWord, ScreenUpdate
 from offline import VARIANTS, offline_transcripts
 from speech import SAMPLE_RATE, Recording, load, normalized, speech_folder, tokens
-from streamwhisper.client import StreamClient, StreamEvent, connect
+from streamwhisper.client import StreamEvent, connect
 from streamwhisper.events import Committed, Partial
 from streamwhisper.protocol import Status
 
@@ -163,7 +163,7 @@ async def stream(server: Server, recording: Recording, chunk: float, speed: floa
         connect(server.url, encoding="pcm_f32le", language="en") as client,
         asyncio.TaskGroup() as tasks,
     ):
-        tasks.create_task(_send(client, run, chunk, speed))
+        tasks.create_task(send_paced(client, run, chunk, speed))
         async for event in client:
             run.arrivals.append((time.perf_counter(), event))
             if isinstance(event, Status):
@@ -172,7 +172,20 @@ async def stream(server: Server, recording: Recording, chunk: float, speed: floa
     return run
 
 
-async def _send(client: StreamClient, run: Run, chunk: float, speed: float) -> None:
+class Ear(Protocol):
+    """Whoever listens: takes float32 little-endian samples, and is told when no more come."""
+
+    async def send(self, data: bytes) -> None:
+        """Take the next samples."""
+        ...
+
+    async def end(self) -> None:
+        """No more sound."""
+        ...
+
+
+async def send_paced(client: Ear, run: Run, chunk: float, speed: float) -> None:
+    """Send the recording as a microphone would, and note each chunk's end and moment."""
     samples, step = run.recording.samples, round(chunk * SAMPLE_RATE)
     started = time.perf_counter()
     for start in range(0, len(samples), step):
