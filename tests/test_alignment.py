@@ -54,3 +54,13 @@ def test_a_clear_diagonal_is_followed() -> None:
     for row in range(4):
         weights[:, row, 10 * row : 10 * row + 10] = 0.1
     assert onsets(weights).tolist() == [0, 10, 20, 30]
+
+
+@pytest.mark.parametrize("skip", [1, 5, 20, 40])
+def test_skipped_rows_move_no_other_onset_by_more_than_a_position(skip: int) -> None:
+    """Where attention is clear, a look at the last few of them is enough."""
+    generator = np.random.default_rng(0)
+    weights = generator.random((3, 41, 600), np.float32) * 0.01
+    for row in range(41):
+        weights[:, row, 14 * row : 14 * row + 14] += 0.1
+    assert np.abs(onsets(weights, skip) - onsets(weights)[skip:]).max() <= 1

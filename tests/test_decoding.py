@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -132,3 +132,50 @@ def test_a_prefix_that_fills_the_text_context_is_refused_with_its_size(
     mel, _ = heard
     with pytest.raises(RecognitionError, match="448"):
         recognizer.recognize([RecognitionRequest(mel=mel, prefix=(257,) * 447)])
+
+
+@settings(max_examples=12, deadline=None)
+@given(data=st.data())
+def test_what_an_earlier_answer_left_never_changes_the_text_about_the_same_sound(
+    recognizer: LocalRecognizer, heard: tuple[np.ndarray, tuple[int, ...]], data: st.DataObject
+) -> None:
+    """Whatever of its words were committed meanwhile, and whatever it had been told."""
+    mel, plain = heard
+    first = plain[: data.draw(st.integers(0, len(plain)), label="prefix before")]
+    past = recognizer.recognize([RecognitionRequest(mel=mel, prefix=first)])[0].past
+    prefix = plain[: data.draw(st.integers(0, len(plain)), label="prefix now")]
+    draft = tuple(data.draw(st.lists(st.sampled_from(plain), max_size=9), label="draft"))
+    request = RecognitionRequest(mel=mel, prefix=prefix, draft=draft)
+    with_past = recognizer.recognize([replace(request, past=past)])[0]
+    without = recognizer.recognize([request])[0]
+    assert with_past.tokens == without.tokens
+    for one, other in zip(with_past.words, without.words, strict=True):
+        assert one.start == pytest.approx(other.start, abs=0.03)
+        assert one.log_probability == pytest.approx(other.log_probability, abs=0.01)
+
+
+def test_a_window_that_grows_step_by_step_is_heard_as_if_afresh(
+    recognizer: LocalRecognizer, speech: Any
+) -> None:
+    """Each answer takes over what the last one left; of the tokens that follow, few differ."""
+    mel = log_mel(speech.load(speech.clips("misc-en")[0]))
+    past, prefix = None, ()
+    same = every = 0
+    for end in range(100, mel.shape[1], 60):
+        request = RecognitionRequest(mel=mel[:, :end], prefix=prefix)
+        afresh = recognizer.recognize([request])[0].tokens
+        hypothesis = recognizer.recognize([replace(request, past=past)])[0]
+        past, tokens = hypothesis.past, hypothesis.tokens
+        same += sum(one == other for one, other in zip(tokens, afresh, strict=False))
+        every += max(len(tokens), len(afresh))
+        prefix = (*prefix, *tokens[: max(0, len(tokens) - 4)])
+    assert same >= 0.9 * every > 50
+
+
+def test_a_past_longer_than_the_window_is_refused(
+    recognizer: LocalRecognizer, heard: tuple[np.ndarray, tuple[int, ...]]
+) -> None:
+    mel, _ = heard
+    past = recognizer.recognize([RecognitionRequest(mel=mel)])[0].past
+    with pytest.raises(RecognitionError, match="past"):
+        recognizer.recognize([RecognitionRequest(mel=mel[:, :100], past=past)])

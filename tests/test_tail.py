@@ -291,3 +291,43 @@ def test_a_window_of_a_frame_or_two_works(
     assert all(tensor.isfinite().all() for tensor in tensors(sound))
     hypothesis = recognizer.recognize([RecognitionRequest(mel=mel)])[0]
     assert all(0 <= word.start <= word.end <= 0.04 for word in hypothesis.words)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    frames=st.integers(4, FRAMES),
+    settling=st.integers(0, FRAMES),
+    thinning=st.integers(1, 9),
+    together=st.booleans(),
+)
+def test_settled_positions_of_the_same_window_leave_the_rest_as_it_was(
+    small: Whisper, frames: int, settling: int, thinning: int, together: bool
+) -> None:
+    """What is taken over stands where it stood, and what is computed attends to it."""
+    options = TailOptions(joint_frames=10, thinning=thinning, settling_frames=settling)
+    tails, mel = SilentTails(small, options), random_mel(frames)
+    whole = encode_one(tails, mel)
+    if settling > frames - 2:
+        assert whole.settled is None
+        return
+    assert whole.settled is not None
+    assert whole.settled.positions == (frames - settling) // 2
+    mels, settled = [mel], [whole.settled]
+    if together:
+        mels, settled = [random_mel(30, seed=1), mel], [None, whole.settled]
+    again = encode(tails, mels, settled)[-1]
+    for one, other in zip(tensors(whole), tensors(again), strict=True):
+        assert one.shape == other.shape
+        assert torch.allclose(one, other, atol=1e-4)
+
+
+def test_a_longer_window_settles_more(small: Whisper) -> None:
+    """And keeps what was settled before as it was."""
+    tails, mel = SilentTails(small, TailOptions(settling_frames=20)), random_mel(FRAMES)
+    shorter = encode_one(tails, mel[:, :60]).settled
+    longer = encode(tails, [mel[:, :80]], [shorter])[0].settled
+    assert shorter is not None
+    assert longer is not None
+    assert (shorter.positions, longer.positions) == (20, 30)
+    for one, other in zip(shorter.self_attention, longer.self_attention, strict=True):
+        assert torch.equal(one[0], other[0][:, :, :20])

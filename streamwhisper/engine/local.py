@@ -32,6 +32,7 @@ from streamwhisper.whisper.output import OutputLayer
 from streamwhisper.whisper.quantized import can_quantize, quantize
 from streamwhisper.whisper.rows import SettledText
 from streamwhisper.whisper.tail import (
+    FRAMES_PER_POSITION,
     EncodedSound,
     SettledSound,
     SilentTails,
@@ -75,6 +76,11 @@ class _Past:
 
     sound: SettledSound | None
     text: SettledText
+
+    @property
+    def audible(self) -> int:
+        """Positions of sound that there were."""
+        return self.text.weights.shape[2]
 
 
 class LocalRecognizer:
@@ -170,6 +176,12 @@ class LocalRecognizer:
                 f"log-mel window of shape {shape}; {self.info.name} expects "
                 f"({self.info.n_mels}, 1 to {MAX_FRAMES})"
             )
+        past = request.past
+        if isinstance(past, _Past) and past.audible > shape[1] // FRAMES_PER_POSITION:
+            raise RecognitionError(
+                f"the past of a window of {past.audible * FRAMES_PER_POSITION} frames with one of "
+                f"{shape[1]}; a past goes with the same window once it has grown"
+            )
         n_vocab = self.model.dims.n_vocab
         for token in (*request.prompt, *request.prefix, *request.draft):
             if not 0 <= token < n_vocab:
@@ -226,8 +238,7 @@ class LocalRecognizer:
         text = [i for i, token in enumerate(decoded.tokens) if token < self.tokenizer.eot]
         if not text:
             return ()
-        rows = len(request.prefix)
-        seconds = onsets(decoded.weights) * SECONDS_PER_POSITION
+        seconds = onsets(decoded.weights, skip=len(request.prefix)) * SECONDS_PER_POSITION
         spelt = self.tokenizer.split_words([decoded.tokens[i] for i in text], language=language)
         if decoded.ending != "end_of_text":
             spelt = spelt[:-1]  # a guard may have stopped in the middle of it
@@ -236,7 +247,7 @@ class LocalRecognizer:
         for (word, tokens), end in zip(spelt, ends, strict=True):
             own = text[end - len(tokens) : end]
             score = math.fsum(decoded.log_probabilities[i] for i in own) / len(own)
-            start_s, end_s = seconds[rows + own[0]], seconds[rows + own[-1] + 1]
+            start_s, end_s = seconds[own[0]], seconds[own[-1] + 1]
             words.append(HypothesisWord(word, tuple(tokens), float(start_s), float(end_s), score))
         return tuple(words)
 

@@ -13,27 +13,36 @@ from numpy.typing import NDArray
 __all__ = ["SECONDS_PER_POSITION", "dynamic_time_warping", "onsets"]
 
 SECONDS_PER_POSITION = 0.02
+CONTEXT_ROWS = 8
+"""Skipped rows that are looked at all the same, so that the first one asked for begins rightly."""
+SLACK_POSITIONS = 50
+"""Positions before the one that the first of them attends to most."""
 
 Matrix = NDArray[np.float64]
 
 
-def onsets(weights: NDArray[np.float32]) -> NDArray[np.int64]:
-    """Onset of every token.
+def onsets(weights: NDArray[np.float32], skip: int = 0) -> NDArray[np.int64]:
+    """Onset of every token after the first `skip`.
 
     Args:
         weights: ``[n_heads, n_rows, n_positions]``; row i is the attention of the step that
             predicted token i, so the row after the last token's tells where that one ends.
+        skip: rows that are not asked for.
 
     Returns:
-        ``[n_rows]`` encoder positions (20 ms each), never decreasing.
+        ``[n_rows - skip]`` encoder positions (20 ms each), never decreasing.
     """
     if weights.shape[1] == 0:
         return np.zeros(0, np.int64)
+    before, first = max(0, skip - CONTEXT_ROWS), 0
+    if before:
+        first = max(0, int(weights[:, before].mean(axis=0).argmax()) - SLACK_POSITIONS)
+    weights = weights[:, before:, first:]
     spread = weights.std(axis=1, keepdims=True)
     normed = (weights - weights.mean(axis=1, keepdims=True)) / np.maximum(spread, 1e-6)
     if weights.shape[1] == 1:
         normed = weights
-    return dynamic_time_warping(-normed.mean(axis=0).astype(np.float64))
+    return first + dynamic_time_warping(-normed.mean(axis=0).astype(np.float64))[skip - before :]
 
 
 def dynamic_time_warping(cost: Matrix) -> NDArray[np.int64]:
