@@ -131,14 +131,17 @@ def serve(
     """Serve clients over WebSockets until Ctrl-C."""
     import logging
 
+    from streamwhisper.engine.heap import release_free_memory, share_one_arena
     from streamwhisper.engine.scheduler import SchedulerOptions
     from streamwhisper.server.access import Limits
     from streamwhisper.server.app import ServerOptions, run
     from streamwhisper.session.options import SessionOptions
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    share_one_arena()
     recognizer = _load(model, device, dtype, threads)
     recognizer.warm_up()
+    release_free_memory()
     options = ServerOptions(
         host=host,
         port=port,

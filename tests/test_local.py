@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import os
+import subprocess
+import sys
 import threading
 from dataclasses import replace
 from pathlib import Path
@@ -17,9 +20,15 @@ from numpy.typing import NDArray
 from torch import nn
 
 from streamwhisper.audio.mel import log_mel
-from streamwhisper.engine.local import LocalOptions, LocalRecognizer, _choose_precision
+from streamwhisper.engine.local import (
+    USUAL_FLOORS,
+    LocalOptions,
+    LocalRecognizer,
+    _choose_precision,
+)
 from streamwhisper.errors import RecognitionError
 from streamwhisper.recognition import DecodingOptions, Hypothesis, RecognitionRequest
+from streamwhisper.whisper.checkpoints import state_shapes
 from streamwhisper.whisper.quantized import can_quantize
 
 Mel = NDArray[np.float32]
@@ -172,6 +181,49 @@ def test_warming_up_changes_no_answer(recognizer: LocalRecognizer, talk: Mel) ->
     fresh = LocalRecognizer(recognizer.model, "fresh", recognizer.options)
     fresh.warm_up()
     assert fresh.recognize([request]) == recognizer.recognize([request])
+
+
+def test_warming_up_encodes_silence_once_for_each_usual_floor(recognizer: LocalRecognizer) -> None:
+    """And one window, whose tail is there already."""
+    fresh = LocalRecognizer(recognizer.model, "fresh", recognizer.options)
+    calls: list[object] = []
+    with recognizer.model.encoder.register_forward_hook(lambda *call: calls.append(call[1])):
+        fresh.warm_up()
+    assert len(calls) == len(USUAL_FLOORS) + 1
+
+
+def test_loading_needs_no_compiler(tiny_en_path: Path) -> None:
+    """Torch would import its own for random weights on no device: a second, and 150 MB."""
+    code = (
+        "import sys\n"
+        "from streamwhisper.engine.local import LocalOptions, LocalRecognizer\n"
+        "LocalRecognizer.load(sys.argv[1], LocalOptions(threads=1)).warm_up()\n"
+        "sys.exit('torch._dynamo' in sys.modules or 'sympy' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code, tiny_en_path], check=False).returncode == 0
+
+
+def test_8_bits_keep_no_float_weight_of_a_linear_layer(
+    int8: LocalRecognizer, recognizer: LocalRecognizer
+) -> None:
+    """What is left in float32 is, to the byte, what no linear layer multiplies with."""
+    linear = {
+        f"{name}.weight"
+        for name, layer in recognizer.model.named_modules()
+        if isinstance(layer, nn.Linear)
+    }
+    assert linear
+    left = {
+        name: shape for name, shape in state_shapes(int8.model.dims).items() if name not in linear
+    }
+    found = int8.model.state_dict()
+    assert {name: tuple(tensor.shape) for name, tensor in found.items()} == left
+    held = {
+        tensor.untyped_storage().data_ptr(): tensor.untyped_storage() for tensor in found.values()
+    }
+    assert sum(storage.nbytes() for storage in held.values()) == 4 * sum(
+        map(math.prod, left.values())
+    )
 
 
 @pytest.fixture(scope="module")

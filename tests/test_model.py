@@ -118,3 +118,10 @@ def new_cache(model: Whisper, encoded: torch.Tensor) -> DecoderCache:
     """For text about ``encoded [S, D]``."""
     (attention,) = model.cross_attention(encoded, [len(encoded)])
     return model.decoder_cache(attention, min(50, len(encoded)))
+
+
+def test_weights_are_not_copied_unless_they_are_converted(tiny_en_path: Path) -> None:
+    """Then whoever drops the checkpoint has the model's weights alone."""
+    checkpoint = load_checkpoint(tiny_en_path)
+    for name, tensor in Whisper.from_checkpoint(checkpoint).state_dict().items():
+        assert tensor.data_ptr() == checkpoint.state[name].data_ptr(), name

@@ -163,6 +163,16 @@ def test_every_linear_layer_is_replaced_and_nothing_else() -> None:
     assert relative_errors(module(x), expected).max() < 0.1
 
 
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_halves_are_quantized_as_if_they_had_been_floats(dtype: torch.dtype) -> None:
+    """So that weights in the file's type need no float32 copy of the whole model."""
+    halves, floats = nested().to(dtype), nested().to(dtype).float()
+    quantize(halves)
+    quantize(floats)
+    x = rows(4, 8, decades=0)
+    assert torch.equal(halves.float()(x), floats(x))
+
+
 def test_a_second_time_changes_nothing() -> None:
     module = nested()
     quantize(module)

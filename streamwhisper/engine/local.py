@@ -32,6 +32,7 @@ from streamwhisper.whisper.output import OutputLayer
 from streamwhisper.whisper.quantized import can_quantize, quantize
 from streamwhisper.whisper.rows import SettledText
 from streamwhisper.whisper.tail import (
+    CLAMP,
     FRAMES_PER_POSITION,
     EncodedSound,
     SettledSound,
@@ -110,10 +111,12 @@ class LocalRecognizer:
         precision = _choose_precision(options.dtype, device)
         dtype = torch.float32 if precision == "int8" else getattr(torch, precision)
         checkpoint = load_checkpoint(resolve(str(model), options=hub or HubOptions()))
-        whisper = Whisper.from_checkpoint(checkpoint, device=device, dtype=dtype)
+        whisper = Whisper.from_checkpoint(checkpoint)
+        # From here on the model alone holds the weights, so each is freed once it is converted.
+        del checkpoint
         if precision == "int8":
             quantize(whisper)
-        return cls(whisper, str(model), options)
+        return cls(whisper.to(device=device, dtype=dtype), str(model), options)
 
     @property
     def workers(self) -> int:
@@ -125,8 +128,9 @@ class LocalRecognizer:
     def warm_up(self) -> None:
         """Do once what is slow the first time: encode silence, run every kernel."""
         self._tails.prepare(*USUAL_FLOORS)
-        silence = np.full((self.info.n_mels, 100), USUAL_FLOORS[0], np.float32)
-        self.recognize([RecognitionRequest(mel=silence, language="en")])
+        click = np.full((self.info.n_mels, 100), USUAL_FLOORS[0], np.float32)
+        click[0, 0] += CLAMP  # as loud as a window with that floor is: its tail is there already
+        self.recognize([RecognitionRequest(mel=click, language="en")])
 
     def recognize(self, requests: Sequence[RecognitionRequest]) -> list[Hypothesis]:
         """Answer each request; see `streamwhisper.recognition.Recognizer`."""

@@ -8,14 +8,15 @@ a u16 length, its NUL included, and the bytes. Source: ``model_spec.py`` of CTra
 
 from __future__ import annotations
 
+import io
 import math
+import os
 import re
 import struct
 from pathlib import Path
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from streamwhisper.errors import CheckpointError
 
@@ -57,30 +58,33 @@ _LAYER_NAME = re.compile(r"(encoder|decoder)/layer_(\d+)/(.+)/(weight|bias|gamma
 _LEAF = {"gamma": "weight", "beta": "bias"}
 
 
-class _Cursor:
-    """A place in a mapped file; reading past the end is a `CheckpointError`."""
+class _Reader:
+    """Reads a file from its start; reading past the end is a `CheckpointError`."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, file: io.BufferedReader) -> None:
         self.path = path
-        self.data: NDArray[np.uint8] = np.memmap(path, dtype=np.uint8, mode="r")
+        self.size = os.fstat(file.fileno()).st_size
         self.offset = 0
+        self._file = file
 
-    def take(self, size: int) -> NDArray[np.uint8]:
+    def take(self, size: int) -> bytearray:
         end = self.offset + size
-        if end > len(self.data):
+        if end > self.size:
             raise CheckpointError(
-                f"{self.path} is cut short: it has {len(self.data)} bytes and its contents "
+                f"{self.path} is cut short: it has {self.size} bytes and its contents "
                 f"reach to byte {end} at least; fetch it again"
             )
-        taken = self.data[self.offset : end]
+        # Not a mapped file: what is mapped stands in memory beside what is made of it.
         self.offset = end
+        taken = bytearray(size)
+        self._file.readinto(taken)
         return taken
 
     def unsigned(self, size: int) -> int:
-        return int.from_bytes(self.take(size).tobytes(), "little")
+        return int.from_bytes(self.take(size), "little")
 
     def string(self) -> str:
-        raw = self.take(self.unsigned(2)).tobytes()
+        raw = self.take(self.unsigned(2))
         return raw.removesuffix(b"\0").decode("utf-8", "backslashreplace")
 
 
@@ -97,7 +101,8 @@ def read_ctranslate2(path: Path) -> dict[str, torch.Tensor]:
     Raises:
         CheckpointError: the file is damaged, or holds something else than a Whisper model.
     """
-    variables, aliases = _read_variables(path)
+    with path.open("rb") as file:
+        variables, aliases = _read_variables(_Reader(path, file))
     state: dict[str, torch.Tensor] = {}
     for name, variable in variables.items():
         # Rank 0 is the specification's settings; scales belong to their weights.
@@ -138,19 +143,19 @@ def _openai_names(name: str) -> tuple[str, ...]:
     return tuple(f"{wing}.blocks.{layer}.{part}.{leaf}" for part in _LAYER.get(inside, ()))
 
 
-def _read_variables(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, str]]:
-    cursor = _Cursor(path)
-    version, specification, _ = cursor.unsigned(4), cursor.string(), cursor.unsigned(4)
+def _read_variables(reader: _Reader) -> tuple[dict[str, torch.Tensor], dict[str, str]]:
+    path = reader.path
+    version, specification, _ = reader.unsigned(4), reader.string(), reader.unsigned(4)
     if (version, f"{specification}\0".encode()) != (_VERSION, _SPECIFICATION):
         raise CheckpointError(
             f"{path} is a CTranslate2 file of version {version} and kind {specification!r}; "
             f"expected version {_VERSION} and kind 'WhisperSpec'"
         )
     variables = {}
-    for _ in range(cursor.unsigned(4)):
-        name = cursor.string()
-        shape = tuple(cursor.unsigned(4) for _ in range(cursor.unsigned(1)))
-        kind, size = cursor.unsigned(1), cursor.unsigned(4)
+    for _ in range(reader.unsigned(4)):
+        name = reader.string()
+        shape = tuple(reader.unsigned(4) for _ in range(reader.unsigned(1)))
+        kind, size = reader.unsigned(1), reader.unsigned(4)
         if kind not in _TYPES:
             raise CheckpointError(
                 f"{path}: {name!r} has the unknown type {kind}; expected one of {sorted(_TYPES)}"
@@ -161,16 +166,15 @@ def _read_variables(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, str]
                 f"{path}: {name!r} has {size} bytes for shape {list(shape)} of {dtype.name}; "
                 f"expected {math.prod(shape) * dtype.itemsize}; the file is damaged"
             )
-        # Copied: the data lies at odd addresses, and the file may go away.
-        tensor = torch.from_numpy(np.frombuffer(bytearray(cursor.take(size)), dtype).reshape(shape))
+        tensor = torch.from_numpy(np.frombuffer(reader.take(size), dtype).reshape(shape))
         variables[name] = tensor.view(torch.bfloat16) if kind == _BFLOAT16 else tensor
     aliases = {}
-    for _ in range(cursor.unsigned(4)):
-        alias = cursor.string()
-        aliases[alias] = cursor.string()
-    if cursor.offset != len(cursor.data):
+    for _ in range(reader.unsigned(4)):
+        alias = reader.string()
+        aliases[alias] = reader.string()
+    if reader.offset != reader.size:
         raise CheckpointError(
-            f"{path} has {len(cursor.data) - cursor.offset} bytes after its end; it is damaged"
+            f"{path} has {reader.size - reader.offset} bytes after its end; it is damaged"
         )
     return variables, aliases
 

@@ -192,7 +192,11 @@ class TextDecoder(nn.Module):
     def __init__(self, dims: ModelDimensions, alignment_heads: Sequence[tuple[int, int]]) -> None:
         super().__init__()
         n_state = dims.n_text_state
-        self.token_embedding = nn.Embedding(dims.n_vocab, n_state)
+        # Not nn.Embedding(...): to draw weights on the meta device torch imports its compiler,
+        # which costs a second and 150 MB.
+        self.token_embedding: nn.Embedding = nn.Embedding.from_pretrained(  # type: ignore[no-untyped-call]
+            torch.empty(dims.n_vocab, n_state)
+        )
         self.positional_embedding = nn.Parameter(torch.empty(dims.n_text_ctx, n_state))
         self.blocks = nn.ModuleList(
             DecoderBlock(n_state, dims.n_text_head) for _ in range(dims.n_text_layer)
@@ -273,16 +277,20 @@ class Whisper(nn.Module):
 
     @classmethod
     def from_checkpoint(
-        cls, checkpoint: Checkpoint, *, device: torch.device, dtype: torch.dtype
+        cls,
+        checkpoint: Checkpoint,
+        *,
+        device: torch.device | None = None,
+        dtype: torch.dtype | None = None,
     ) -> Whisper:
-        """Build it with a checkpoint's weights, on `device` and in `dtype`."""
+        """Build it with a checkpoint's weights, on `device` and in `dtype`.
+
+        Without either the weights are the checkpoint's own tensors, not copies.
+        """
         with torch.device("meta"):
             model = cls(checkpoint.dims, checkpoint.alignment_heads)
-        state = {
-            name: tensor.to(device=device, dtype=dtype) for name, tensor in checkpoint.state.items()
-        }
-        model.load_state_dict(state, strict=True, assign=True)
-        return model.requires_grad_(False).eval()
+        model.load_state_dict(checkpoint.state, strict=True, assign=True)
+        return model.requires_grad_(False).eval().to(device=device, dtype=dtype)
 
     @property
     def device(self) -> torch.device:

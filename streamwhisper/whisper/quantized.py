@@ -32,7 +32,9 @@ class IntegerProduct:
         Args:
             weight: float ``[outputs, inputs]``.
         """
-        scales = (weight.abs().amax(dim=1) / 127).clamp_min(TINY).double()
+        # Not weight.abs().amax(dim=1), which would copy the matrix.
+        largest = torch.maximum(weight.amax(dim=1), -weight.amin(dim=1))
+        scales = (largest / 127).clamp_min(TINY).double()
         zeros = torch.zeros(len(weight), dtype=torch.long)
         torch.backends.quantized.engine = ENGINE
         with warnings.catch_warnings():
@@ -57,7 +59,7 @@ class QuantizedLinear(nn.Module):
 
     def __init__(self, linear: nn.Linear) -> None:
         super().__init__()
-        self._product = IntegerProduct(linear.weight)
+        self._product = IntegerProduct(linear.weight.float())
         self._outputs = linear.out_features
         self.bias: Tensor | None = linear.bias
 
@@ -65,12 +67,18 @@ class QuantizedLinear(nn.Module):
         """``x [..., inputs]`` to ``[..., outputs]``."""
         products, scale = self._product(x.reshape(-1, x.shape[-1]))
         bias = self.bias
-        y = products.mul_(scale) if bias is None else torch.addcmul(bias, products, scale)
-        return y.view(*x.shape[:-1], self._outputs)
+        if bias is None:
+            products *= scale
+        else:
+            torch.addcmul(bias, products, scale, out=products)
+        return products.view(*x.shape[:-1], self._outputs)
 
 
 def quantize(module: nn.Module) -> None:
-    """Put a quantized layer in the place of every linear layer inside `module`."""
+    """Put a quantized layer in the place of every linear layer inside `module`.
+
+    Layers in other floating-point types need not be converted before: each is, by itself.
+    """
     for name, child in list(module.named_children()):
         if isinstance(child, nn.Linear):
             setattr(module, name, QuantizedLinear(child))
