@@ -21,8 +21,9 @@ from websockets.asyncio.client import ClientConnection
 from websockets.asyncio.client import connect as connect_async
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
+from streamwhisper.engine.scheduler import SchedulerOptions
 from streamwhisper.errors import RecognitionError
-from streamwhisper.events import Committed, Done
+from streamwhisper.events import Committed, Done, Flushed, Partial
 from streamwhisper.protocol import (
     Ack,
     ErrorMessage,
@@ -68,11 +69,13 @@ class Counter:
         self.gate = threading.Event()
         self.gate.set()
         self.asked = 0
+        self.requests: list[tuple[int, bool]] = []  # hundredths of a second, final
         self.failures = failures
         self.nonsense = nonsense
 
     def recognize(self, requests: Sequence[RecognitionRequest]) -> list[Any]:
         self.asked += 1
+        self.requests += [(request.mel.shape[1], request.final) for request in requests]
         self.gate.wait()
         if self.failures:
             self.failures -= 1
@@ -167,6 +170,14 @@ def pcm(speech: Any, clip: str) -> bytes:
 async def send_all(websocket: ClientConnection, sound: bytes, chunk: int = 3200) -> None:
     for at in range(0, len(sound), chunk):
         await websocket.send(sound[at : at + chunk])
+
+
+async def keep_busy(recognizer: Counter, websocket: ClientConnection, sound: bytes) -> None:
+    """Have the recognizer hold on to a request of this session until its gate is opened."""
+    recognizer.gate.clear()
+    await send_all(websocket, sound[:64000])
+    while not recognizer.asked:
+        await asyncio.sleep(0.01)
 
 
 async def keep_sending(websocket: ClientConnection, frame: str) -> None:
@@ -367,6 +378,75 @@ async def test_a_full_session_pauses_the_client_and_nothing_is_lost(speech: Any)
         messages, _ = await rest(websocket)
         assert isinstance(messages[-1], Done)
         assert messages[-1].audio_seconds == pytest.approx(len(sound) / 32000, abs=1e-3)
+
+
+async def test_a_partial_that_waits_keeps_up_with_the_sound(speech: Any) -> None:
+    recognizer = Counter()
+    sound = pcm(speech, "librispeech/61-70968-0010")[: 2 * 16000 * 6]
+    async with serving(recognizer) as server, session(server) as busy, session(server) as late:
+        await keep_busy(recognizer, busy, sound)
+        await send_all(late, sound[:32000])
+        await until_metric(server, "waiting_requests", 1)
+        await send_all(late, sound[32000:])
+        while await receive(late) != Ack(16000 * 6):
+            pass
+        recognizer.gate.set()
+        while not isinstance(await receive(late), Partial | Committed):
+            pass
+        frames, final = recognizer.requests[1]
+        assert not final
+        assert 590 < frames < 605
+
+
+async def test_a_final_that_waits_stands_while_the_session_listens_on(speech: Any) -> None:
+    """The first utterance of three ends at 2.64 s; its final covers that, however late it comes."""
+    recognizer = Counter()
+    sound = pcm(speech, "misc-en/jfk")[: 2 * 16000 * 10]
+    async with serving(recognizer) as server, session(server) as busy, session(server) as late:
+        await keep_busy(recognizer, busy, sound)
+        await send_all(late, sound)
+        while await receive(late) != Ack(16000 * 10):
+            pass
+        recognizer.gate.set()
+        await late.send(END)
+        messages, _ = await rest(late)
+        frames, final = recognizer.requests[1]
+        assert final
+        assert 264 <= frames < 270
+        (first, *others) = [m for m in messages if isinstance(m, Committed) and m.final]
+        assert first.end < 2.7
+        assert others
+
+
+async def test_a_flush_goes_ahead_of_older_partials_and_covers_what_it_was_asked_for(
+    speech: Any,
+) -> None:
+    recognizer = Counter()
+    sound = pcm(speech, "misc-en/jfk")[: 2 * 16000 * 8]
+    queue = {"scheduler": SchedulerOptions(max_batch=1)}
+    async with (
+        serving(recognizer, **queue) as server,
+        session(server) as busy,
+        session(server) as other,
+        session(server) as hurried,
+    ):
+        await keep_busy(recognizer, busy, sound)
+        await send_all(other, sound[:64000])
+        await until_metric(server, "waiting_requests", 1)
+        await send_all(hurried, sound[:64000])
+        await until_metric(server, "waiting_requests", 2)
+        await hurried.send('{"type": "flush", "id": "now"}')
+        await send_all(hurried, sound[64000:160000])
+        while await receive(hurried) != Ack(16000 * 5):
+            pass
+        recognizer.gate.set()
+        messages = []
+        while Flushed("now") not in messages:
+            messages.append(await receive(hurried))
+        (first, final), (_, other_final) = recognizer.requests[1:3]
+        assert (final, other_final) == (True, False)
+        assert 150 < first < 205
+        assert [m.text for m in messages if isinstance(m, Committed)] == [str(first)]
 
 
 async def test_a_client_that_does_not_read_is_dropped_and_holds_nothing_up() -> None:
