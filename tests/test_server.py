@@ -180,7 +180,7 @@ async def keep_busy(recognizer: Counter, websocket: ClientConnection, sound: byt
         await asyncio.sleep(0.01)
 
 
-async def keep_sending(websocket: ClientConnection, frame: str) -> None:
+async def keep_sending(websocket: ClientConnection, frame: str | bytes) -> None:
     while True:
         await websocket.send(frame)
 
@@ -601,10 +601,35 @@ async def test_shutting_down_commits_everything_and_says_done(speech: Any) -> No
             await connecting(server)
 
 
+async def test_a_client_that_sends_on_is_heard_for_the_drain_time_and_its_text_committed(
+    speech: Any,
+) -> None:
+    recognizer = Counter()
+    limits = {"drain_timeout": 0.2}
+    async with serving(recognizer, limits=limits) as server, session(server) as websocket:
+        await keep_busy(recognizer, websocket, pcm(speech, "misc-en/jfk"))
+        sending = asyncio.create_task(keep_sending(websocket, SECOND))
+        stopping = asyncio.create_task(server.shut_down())
+        # Held up as it is, the session cannot read all; after the drain time it refuses the rest.
+        while not isinstance(error := await receive(websocket), ErrorMessage):
+            pass
+        recognizer.gate.set()
+        messages, code = await rest(websocket)
+        await stopping
+        with pytest.raises(ConnectionClosed):
+            await sending
+    assert (error.code, error.fatal) == ("audio_after_end", False)
+    assert text_of(messages)
+    assert isinstance(messages[-1], Done)
+    assert messages[-1].audio_seconds >= 2.0
+    assert code == 1001
+
+
 async def test_a_session_that_cannot_finish_in_time_is_cut_off_and_told(speech: Any) -> None:
     recognizer = Counter()
     recognizer.gate.clear()
-    async with serving(recognizer, drain_timeout=0.1) as server, session(server) as websocket:
+    options = {"commit_timeout": 0.1, "limits": {"drain_timeout": 0.1}}
+    async with serving(recognizer, **options) as server, session(server) as websocket:
         await send_all(websocket, pcm(speech, "librispeech/61-70968-0002"))
         while not recognizer.asked:
             await asyncio.sleep(0.01)
@@ -648,8 +673,8 @@ async def test_sigterm_in_mid_speech_commits_everything_and_exits_with_0(
 
 
 HELD_UP = """
-import threading
-from streamwhisper.recognition import ModelInfo
+import sys
+from streamwhisper.recognition import Hypothesis, ModelInfo
 from streamwhisper.server.app import ServerOptions, run
 
 class Stuck:
@@ -657,36 +682,73 @@ class Stuck:
 
     def recognize(self, requests):
         print("asked", flush=True)
-        threading.Event().wait()
+        sys.stdin.read()  # until it is closed
+        return [Hypothesis((), "en", "end_of_text", 0.0, 0.0) for _ in requests]
 
 run(Stuck(), ServerOptions(port=0), ready=lambda url: print(url, flush=True))
 """
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="signals are a matter of POSIX")
-@pytest.mark.parametrize("sign", [signal.SIGTERM, signal.SIGINT])
-async def test_a_second_signal_ends_the_process_at_once(sign: signal.Signals, speech: Any) -> None:
+@contextlib.asynccontextmanager
+async def held_up_process() -> AsyncIterator[tuple[asyncio.subprocess.Process, str]]:
+    """A server whose recognizer waits until its stdin is closed, and its URL."""
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-c", HELD_UP, stdout=asyncio.subprocess.PIPE
+        sys.executable,
+        *("-c", HELD_UP),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
     )
     try:
         assert process.stdout is not None
-        url = (await process.stdout.readline()).decode().strip()
-        async with connect_async(url, proxy=None) as websocket:
-            await websocket.send(START)
-            await send_all(websocket, pcm(speech, "librispeech/61-70968-0002"))
-            assert await process.stdout.readline() == b"asked\n"
-            process.send_signal(sign)
-            while True:  # the first signal was taken once nobody is let in any more
-                try:
-                    async with connect_async(url, proxy=None):
-                        pass
-                except (OSError, InvalidStatus):
-                    break
-            assert process.returncode is None
-            process.send_signal(sign)
-            assert await process.wait() == -sign
+        yield process, (await process.stdout.readline()).decode().strip()
     finally:
         if process.returncode is None:
             process.kill()
             await process.wait()
+
+
+async def until_refused(url: str) -> None:
+    """A signal was taken once nobody is let in any more."""
+    while True:
+        try:
+            async with connect_async(url, proxy=None):
+                pass
+        except (OSError, InvalidStatus):
+            return
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals are a matter of POSIX")
+@pytest.mark.parametrize("sign", [signal.SIGTERM, signal.SIGINT])
+async def test_all_that_was_sent_before_the_signal_is_heard(
+    sign: signal.Signals, speech: Any
+) -> None:
+    """The recognizer is held up, so that most of the sound is unread when the signal comes."""
+    sound = pcm(speech, "misc-en/jfk")
+    async with held_up_process() as (process, url), connect_async(url, proxy=None) as websocket:
+        assert process.stdin is not None
+        await websocket.send(START)
+        await send_all(websocket, sound)
+        process.send_signal(sign)
+        await until_refused(url)
+        process.stdin.close()
+        messages, code = await rest(websocket)
+        assert isinstance(messages[-1], Done)
+        assert messages[-1].audio_seconds == len(sound) / 32000
+        assert not [message for message in messages if isinstance(message, ErrorMessage)]
+        assert code == 1001
+        assert await process.wait() == 0
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals are a matter of POSIX")
+@pytest.mark.parametrize("sign", [signal.SIGTERM, signal.SIGINT])
+async def test_a_second_signal_ends_the_process_at_once(sign: signal.Signals, speech: Any) -> None:
+    async with held_up_process() as (process, url), connect_async(url, proxy=None) as websocket:
+        assert process.stdout is not None
+        await websocket.send(START)
+        await send_all(websocket, pcm(speech, "librispeech/61-70968-0002"))
+        assert await process.stdout.readline() == b"asked\n"
+        process.send_signal(sign)
+        await until_refused(url)
+        assert process.returncode is None
+        process.send_signal(sign)
+        assert await process.wait() == -sign

@@ -10,6 +10,7 @@ nothing piles up.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Iterator
 
@@ -79,6 +80,8 @@ class Connection:
         self._news = asyncio.Event()  # for the driver: something came in
         self._room = asyncio.Event()  # for the reader: the session took audio from its buffers
         self._over = asyncio.Event()  # the dialect is closing
+        self._stopping = asyncio.Event()  # the server is
+        self._all_read = asyncio.Event()  # the reader waits for the client
         self._sending = asyncio.Lock()
 
     async def run(self) -> None:
@@ -100,9 +103,8 @@ class Connection:
             log.info("session %s: closed, %s", self._name, outcome)
 
     def shut_down(self) -> None:
-        """The server stops: commit everything, say so, and close."""
-        self._dialect.finish(None, Close(GOING_AWAY, "the server is shutting down"))
-        self._wake()
+        """The server stops: hear what the client has sent, commit everything, and close."""
+        self._stopping.set()
 
     def cut_off(self) -> None:
         """The server can wait no longer: close now, saying what is missing."""
@@ -127,6 +129,7 @@ class Connection:
             for work in (
                 self._read(),
                 self._drive(),
+                self._drain(),
                 self._over.wait(),
                 self._websocket.wait_closed(),
             )
@@ -169,6 +172,7 @@ class Connection:
         else:
             patience = self._opened + self._limits.start_timeout
         try:
+            self._all_read.set()
             async with asyncio.timeout_at(patience):
                 return await self._websocket.recv()
         except TimeoutError:
@@ -177,6 +181,22 @@ class Connection:
             self._dialect.finish(error, Close(CLIENT_FAULT, code))
             self._wake()
             return b""
+        finally:
+            self._all_read.clear()
+
+    async def _drain(self) -> None:
+        """Once the server stops: hear what the client has sent by now, commit all, and close."""
+        await self._stopping.wait()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self._limits.drain_timeout):
+                # Its answer comes behind everything that the client sent before it saw the ping.
+                await (await self._websocket.ping())
+                await asyncio.sleep(0)  # what came together with the answer is at the reader now
+                while not self._all_read.is_set():  # it may be for a moment between two frames
+                    await self._all_read.wait()
+        self._dialect.finish(None, Close(GOING_AWAY, "the server is shutting down"))
+        self._wake()
+        await self._over.wait()
 
     def _take(self, frame: str | bytes) -> None:
         if isinstance(frame, str) and (size := len(frame.encode())) > self._limits.max_text_bytes:
