@@ -30,6 +30,7 @@ from streamwhisper.protocol import (
     Pong,
     Ready,
     ServerMessage,
+    Status,
     parse_server_message,
 )
 from streamwhisper.recognition import Hypothesis, HypothesisWord, ModelInfo, RecognitionRequest
@@ -378,6 +379,20 @@ async def test_a_full_session_pauses_the_client_and_nothing_is_lost(speech: Any)
         messages, _ = await rest(websocket)
         assert isinstance(messages[-1], Done)
         assert messages[-1].audio_seconds == pytest.approx(len(sound) / 32000, abs=1e-3)
+
+
+async def test_status_counts_what_waits_for_an_answer_that_has_not_come(speech: Any) -> None:
+    recognizer = Counter()
+    sound = pcm(speech, "librispeech/61-70968-0010")
+    async with serving(recognizer) as server, session(server) as websocket:
+        await keep_busy(recognizer, websocket, sound)
+        await get(server, "/healthz")  # some time goes by
+        await send_all(websocket, sound[64000 : 64000 + 32000])
+        while not (isinstance(status := await receive(websocket), Status) and status.lag_ms > 2500):
+            pass
+        assert status.audio_seconds == 3.0
+        assert status.lag_ms == 3000  # no hypothesis has come at all
+        assert status.real_time_factor > 0
 
 
 async def test_a_partial_that_waits_keeps_up_with_the_sound(speech: Any) -> None:

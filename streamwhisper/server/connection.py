@@ -77,6 +77,7 @@ class Connection:
         self._loop = asyncio.get_running_loop()
         self._opened = self._loop.time()
         self._ticket: Ticket | None = None  # for the session's request under way
+        self._waiting_since: float | None = None  # as far as the dialect has been told
         self._news = asyncio.Event()  # for the driver: something came in
         self._room = asyncio.Event()  # for the reader: the session took audio from its buffers
         self._over = asyncio.Event()  # the dialect is closing
@@ -254,7 +255,7 @@ class Connection:
         """Have a request answered; False when that failed."""
         session = self._dialect.session
         assert session is not None
-        began = self._loop.time()
+        began = self._waiting_since = self._loop.time()
         try:
             hypothesis = await self._scheduler.recognize(ticket)
         except Withdrawn:  # the session needs no answer any more
@@ -265,13 +266,22 @@ class Connection:
             session.abandon_request()
             self._ticket = None
             return False
+        finally:
+            self._record_wait()
+            self._waiting_since = None
         seconds = self._loop.time() - began
         kind = "final" if ticket.request.final else "partial"
         self._metrics.request_seconds.labels(kind).observe(seconds)
-        self._dialect.record_wait(seconds)
         session.receive_hypothesis(hypothesis)
         self._ticket = None
         return True
+
+    def _record_wait(self) -> None:
+        """Tell the dialect of the wait so far: an answer that is late is not to hide it."""
+        if self._waiting_since is not None:
+            now = self._loop.time()
+            self._dialect.record_wait(now - self._waiting_since)
+            self._waiting_since = now
 
     def _give_up(self) -> None:
         message = (
@@ -284,6 +294,7 @@ class Connection:
     async def _send(self) -> None:
         """Send what the dialect has to say, in order, at the pace that the client reads."""
         async with self._sending:
+            self._record_wait()
             for text in self._dialect.outgoing():
                 try:
                     async with asyncio.timeout(self._limits.send_timeout):
