@@ -14,7 +14,8 @@ import argparse
 import dataclasses
 import json
 import time
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, get_args
 
 from measure import machine_line
 from speech import SAMPLE_RATE, Recording, load, normalized, speech_folder
@@ -22,7 +23,7 @@ from streaming import Run, figures
 from streamwhisper.audio.formats import AudioDecoder, AudioFormat
 from streamwhisper.engine.local import LocalOptions, LocalRecognizer
 from streamwhisper.events import Committed, Partial
-from streamwhisper.session.options import SessionOptions
+from streamwhisper.session.options import Latency, SessionOptions
 from streamwhisper.session.session import Session
 
 CHUNK = SAMPLE_RATE // 10
@@ -94,40 +95,66 @@ def replaced(options: Any, path: str, value: str) -> Any:
     return dataclasses.replace(options, **{name: new})
 
 
-def main() -> None:
-    """Measure, print a line for people and a JSON line."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+def session_options(latency: Latency, changes: Sequence[str]) -> SessionOptions:
+    """Options for one latency setting, with changes such as ``"window.trim_after=6"``."""
+    options = SessionOptions(language="en").tuned(latency)
+    for change in changes:
+        path, _, value = change.partition("=")
+        options = replaced(options, path, value)
+    return options
+
+
+def measured(
+    recognizer: LocalRecognizer,
+    options: SessionOptions,
+    recordings: Sequence[Recording],
+    pace: float | None,
+) -> tuple[dict[str, Any], list[VirtualStream]]:
+    """All figures of the recordings, streamed one after the other, and the streams."""
+    streams = [VirtualStream(recognizer, options, each, pace) for each in recordings]
+    result = figures([stream.play() for stream in streams])
+    requests = sum(stream.requests for stream in streams)
+    result["requests"] = requests
+    result["ms_per_request"] = round(1000 * sum(s.computed for s in streams) / requests, 1)
+    return result, streams
+
+
+def argument_parser(description: str) -> argparse.ArgumentParser:
+    """The flags that say what is streamed through what."""
+    parser = argparse.ArgumentParser(description=description.splitlines()[0])
     parser.add_argument("--model", default="tiny.en")
     parser.add_argument("--items", nargs="+", default=["longform/speaker-1284"], metavar="ID")
     parser.add_argument("--gap", type=float, default=0.3)
     parser.add_argument("--limit", type=float, help="stop each recording after so many seconds")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--dtype", default="auto")
-    parser.add_argument("--latency", default="balanced", choices=["low", "balanced", "accurate"])
     parser.add_argument("--pace", type=float, help="seconds that every request takes")
-    parser.add_argument("--set", nargs="*", default=[], metavar="PATH=VALUE")
-    parser.add_argument("--diff", action="store_true", help="show the words that are wrong")
-    flags = parser.parse_args()
-    options = SessionOptions(language="en").tuned(flags.latency)
-    for setting in flags.set:
-        path, _, value = setting.partition("=")
-        options = replaced(options, path, value)
+    return parser
+
+
+def prepared(flags: argparse.Namespace) -> tuple[LocalRecognizer, list[Recording]]:
+    """The recognizer and the recordings that the flags ask for."""
     recognizer = LocalRecognizer.load(
         flags.model, LocalOptions(dtype=flags.dtype, threads=flags.threads)
     )
     recognizer.warm_up()
     folder = speech_folder()
-    streams = [
-        VirtualStream(recognizer, options, load(folder, item, flags.gap, flags.limit), flags.pace)
-        for item in flags.items
-    ]
-    result = figures([stream.play() for stream in streams])
-    requests = sum(stream.requests for stream in streams)
+    return recognizer, [load(folder, item, flags.gap, flags.limit) for item in flags.items]
+
+
+def main() -> None:
+    """Measure, print a line for people and a JSON line."""
+    parser = argument_parser(__doc__ or "")
+    parser.add_argument("--latency", default="balanced", choices=get_args(Latency))
+    parser.add_argument("--set", nargs="*", default=[], metavar="PATH=VALUE")
+    parser.add_argument("--diff", action="store_true", help="show the words that are wrong")
+    flags = parser.parse_args()
+    options = session_options(flags.latency, flags.set)
+    recognizer, recordings = prepared(flags)
+    result, streams = measured(recognizer, options, recordings, flags.pace)
     result |= {
         "model": flags.model,
         "settings": flags.set,
-        "requests": requests,
-        "ms_per_request": round(1000 * sum(s.computed for s in streams) / requests, 1),
         "machine": machine_line(flags.threads),
     }
     if flags.diff:

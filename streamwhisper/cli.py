@@ -123,6 +123,9 @@ def serve(
     max_sessions: Annotated[
         int, typer.Option(min=1, help="Clients at a time; further ones are told to wait.")
     ] = 100,
+    drain: Annotated[
+        float, typer.Option(min=0, help="Seconds in which clients are heard out when it stops.")
+    ] = 10.0,
     device: Device = "auto",
     dtype: Precision = Dtype.auto,
     threads: Threads = None,
@@ -145,7 +148,7 @@ def serve(
     options = ServerOptions(
         host=host,
         port=port,
-        limits=Limits(max_sessions=max_sessions),
+        limits=Limits(max_sessions=max_sessions, drain_timeout=drain),
         session=SessionOptions().tuned(latency.value),
         scheduler=SchedulerOptions(max_batch=1, workers=recognizer.workers),
     )

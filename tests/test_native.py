@@ -145,10 +145,41 @@ def test_status_says_how_much_of_the_time_was_spent_waiting() -> None:
     talk.dialect.record_wait(0.25)
     talk.dialect.record_wait(0.25)
     (_, status) = talk.say(SECOND + SECOND)
-    assert status == Status(lag_ms=2000, real_time_factor=0.25, audio_seconds=2.0)
+    # Silence is judged at once, but for what does not fill a step of 32 ms.
+    assert status == Status(lag_ms=16, real_time_factor=0.25, audio_seconds=2.0)
     (_, status) = talk.say(SECOND)
     assert isinstance(status, Status)
     assert status.real_time_factor == 0.0
+
+
+@pytest.mark.parametrize("chunks_late", [1, 5, 15])
+def test_the_lag_of_a_loaded_server_is_what_no_hypothesis_covers(
+    recognizer: Any, speech: Any, chunks_late: int
+) -> None:
+    """Eight seconds of speech in chunks of 0.1 s; every answer comes so many chunks late."""
+    sound = (speech.load(speech.clip("librispeech/61-70968-0010")) * 32767).astype("<i2").tobytes()
+    talk = Conversation(recognizer.info, recognizer)
+    talk.say(START)
+    session = talk.dialect.session
+    assert session is not None
+    covered, reach, due, answer = 0.0, 0.0, 0, None
+    states = []
+    for number, at in enumerate(range(0, len(sound) - 3200, 3200)):
+        talk.dialect.receive(sound[at : at + 3200])
+        if answer is not None:
+            talk.dialect.record_wait(0.1)
+            if number == due:
+                session.receive_hypothesis(answer)
+                covered, answer = reach, None
+        if answer is None and (request := session.next_request()) is not None:
+            answer = recognizer.recognize([request])[0]
+            reach, due = session.audio_seconds, number + chunks_late
+        states += [(covered, m) for m in talk.heard() if isinstance(m, Status)]
+    assert len(states) == 8
+    for covered, state in states:
+        assert state.lag_ms / 1000 == pytest.approx(state.audio_seconds - covered, abs=0.05)
+        assert state.lag_ms / 1000 <= 0.4 + 0.2 + 0.2 * chunks_late
+    assert 0 < states[-1][1].real_time_factor <= 1
 
 
 def test_flush_is_answered_with_its_id() -> None:

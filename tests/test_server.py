@@ -21,14 +21,16 @@ from websockets.asyncio.client import ClientConnection
 from websockets.asyncio.client import connect as connect_async
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
+from streamwhisper.engine.scheduler import SchedulerOptions
 from streamwhisper.errors import RecognitionError
-from streamwhisper.events import Committed, Done
+from streamwhisper.events import Committed, Done, Flushed, Partial
 from streamwhisper.protocol import (
     Ack,
     ErrorMessage,
     Pong,
     Ready,
     ServerMessage,
+    Status,
     parse_server_message,
 )
 from streamwhisper.recognition import Hypothesis, HypothesisWord, ModelInfo, RecognitionRequest
@@ -68,11 +70,13 @@ class Counter:
         self.gate = threading.Event()
         self.gate.set()
         self.asked = 0
+        self.requests: list[tuple[int, bool]] = []  # hundredths of a second, final
         self.failures = failures
         self.nonsense = nonsense
 
     def recognize(self, requests: Sequence[RecognitionRequest]) -> list[Any]:
         self.asked += 1
+        self.requests += [(request.mel.shape[1], request.final) for request in requests]
         self.gate.wait()
         if self.failures:
             self.failures -= 1
@@ -169,7 +173,15 @@ async def send_all(websocket: ClientConnection, sound: bytes, chunk: int = 3200)
         await websocket.send(sound[at : at + chunk])
 
 
-async def keep_sending(websocket: ClientConnection, frame: str) -> None:
+async def keep_busy(recognizer: Counter, websocket: ClientConnection, sound: bytes) -> None:
+    """Have the recognizer hold on to a request of this session until its gate is opened."""
+    recognizer.gate.clear()
+    await send_all(websocket, sound[:64000])
+    while not recognizer.asked:
+        await asyncio.sleep(0.01)
+
+
+async def keep_sending(websocket: ClientConnection, frame: str | bytes) -> None:
     while True:
         await websocket.send(frame)
 
@@ -369,6 +381,89 @@ async def test_a_full_session_pauses_the_client_and_nothing_is_lost(speech: Any)
         assert messages[-1].audio_seconds == pytest.approx(len(sound) / 32000, abs=1e-3)
 
 
+async def test_status_counts_what_waits_for_an_answer_that_has_not_come(speech: Any) -> None:
+    recognizer = Counter()
+    sound = pcm(speech, "librispeech/61-70968-0010")
+    async with serving(recognizer) as server, session(server) as websocket:
+        await keep_busy(recognizer, websocket, sound)
+        await get(server, "/healthz")  # some time goes by
+        await send_all(websocket, sound[64000 : 64000 + 32000])
+        while not (isinstance(status := await receive(websocket), Status) and status.lag_ms > 2500):
+            pass
+        assert status.audio_seconds == 3.0
+        assert status.lag_ms == 3000  # no hypothesis has come at all
+        assert status.real_time_factor > 0
+
+
+async def test_a_partial_that_waits_keeps_up_with_the_sound(speech: Any) -> None:
+    recognizer = Counter()
+    sound = pcm(speech, "librispeech/61-70968-0010")[: 2 * 16000 * 6]
+    async with serving(recognizer) as server, session(server) as busy, session(server) as late:
+        await keep_busy(recognizer, busy, sound)
+        await send_all(late, sound[:32000])
+        await until_metric(server, "waiting_requests", 1)
+        await send_all(late, sound[32000:])
+        while await receive(late) != Ack(16000 * 6):
+            pass
+        recognizer.gate.set()
+        while not isinstance(await receive(late), Partial | Committed):
+            pass
+        frames, final = recognizer.requests[1]
+        assert not final
+        assert 590 < frames < 605
+
+
+async def test_a_final_that_waits_stands_while_the_session_listens_on(speech: Any) -> None:
+    """The first utterance of three ends at 2.64 s; its final covers that, however late it comes."""
+    recognizer = Counter()
+    sound = pcm(speech, "misc-en/jfk")[: 2 * 16000 * 10]
+    async with serving(recognizer) as server, session(server) as busy, session(server) as late:
+        await keep_busy(recognizer, busy, sound)
+        await send_all(late, sound)
+        while await receive(late) != Ack(16000 * 10):
+            pass
+        recognizer.gate.set()
+        await late.send(END)
+        messages, _ = await rest(late)
+        frames, final = recognizer.requests[1]
+        assert final
+        assert 264 <= frames < 270
+        (first, *others) = [m for m in messages if isinstance(m, Committed) and m.final]
+        assert first.end < 2.7
+        assert others
+
+
+async def test_a_flush_goes_ahead_of_older_partials_and_covers_what_it_was_asked_for(
+    speech: Any,
+) -> None:
+    recognizer = Counter()
+    sound = pcm(speech, "misc-en/jfk")[: 2 * 16000 * 8]
+    queue = {"scheduler": SchedulerOptions(max_batch=1)}
+    async with (
+        serving(recognizer, **queue) as server,
+        session(server) as busy,
+        session(server) as other,
+        session(server) as hurried,
+    ):
+        await keep_busy(recognizer, busy, sound)
+        await send_all(other, sound[:64000])
+        await until_metric(server, "waiting_requests", 1)
+        await send_all(hurried, sound[:64000])
+        await until_metric(server, "waiting_requests", 2)
+        await hurried.send('{"type": "flush", "id": "now"}')
+        await send_all(hurried, sound[64000:160000])
+        while await receive(hurried) != Ack(16000 * 5):
+            pass
+        recognizer.gate.set()
+        messages = []
+        while Flushed("now") not in messages:
+            messages.append(await receive(hurried))
+        (first, final), (_, other_final) = recognizer.requests[1:3]
+        assert (final, other_final) == (True, False)
+        assert 150 < first < 205
+        assert [m.text for m in messages if isinstance(m, Committed)] == [str(first)]
+
+
 async def test_a_client_that_does_not_read_is_dropped_and_holds_nothing_up() -> None:
     ping = json.dumps({"type": "ping", "id": "x" * 60_000})
     limits = {"send_timeout": 0.3}
@@ -521,10 +616,35 @@ async def test_shutting_down_commits_everything_and_says_done(speech: Any) -> No
             await connecting(server)
 
 
+async def test_a_client_that_sends_on_is_heard_for_the_drain_time_and_its_text_committed(
+    speech: Any,
+) -> None:
+    recognizer = Counter()
+    limits = {"drain_timeout": 0.2}
+    async with serving(recognizer, limits=limits) as server, session(server) as websocket:
+        await keep_busy(recognizer, websocket, pcm(speech, "misc-en/jfk"))
+        sending = asyncio.create_task(keep_sending(websocket, SECOND))
+        stopping = asyncio.create_task(server.shut_down())
+        # Held up as it is, the session cannot read all; after the drain time it refuses the rest.
+        while not isinstance(error := await receive(websocket), ErrorMessage):
+            pass
+        recognizer.gate.set()
+        messages, code = await rest(websocket)
+        await stopping
+        with pytest.raises(ConnectionClosed):
+            await sending
+    assert (error.code, error.fatal) == ("audio_after_end", False)
+    assert text_of(messages)
+    assert isinstance(messages[-1], Done)
+    assert messages[-1].audio_seconds >= 2.0
+    assert code == 1001
+
+
 async def test_a_session_that_cannot_finish_in_time_is_cut_off_and_told(speech: Any) -> None:
     recognizer = Counter()
     recognizer.gate.clear()
-    async with serving(recognizer, drain_timeout=0.1) as server, session(server) as websocket:
+    options = {"commit_timeout": 0.1, "limits": {"drain_timeout": 0.1}}
+    async with serving(recognizer, **options) as server, session(server) as websocket:
         await send_all(websocket, pcm(speech, "librispeech/61-70968-0002"))
         while not recognizer.asked:
             await asyncio.sleep(0.01)
@@ -568,8 +688,8 @@ async def test_sigterm_in_mid_speech_commits_everything_and_exits_with_0(
 
 
 HELD_UP = """
-import threading
-from streamwhisper.recognition import ModelInfo
+import sys
+from streamwhisper.recognition import Hypothesis, ModelInfo
 from streamwhisper.server.app import ServerOptions, run
 
 class Stuck:
@@ -577,36 +697,73 @@ class Stuck:
 
     def recognize(self, requests):
         print("asked", flush=True)
-        threading.Event().wait()
+        sys.stdin.read()  # until it is closed
+        return [Hypothesis((), "en", "end_of_text", 0.0, 0.0) for _ in requests]
 
 run(Stuck(), ServerOptions(port=0), ready=lambda url: print(url, flush=True))
 """
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="signals are a matter of POSIX")
-@pytest.mark.parametrize("sign", [signal.SIGTERM, signal.SIGINT])
-async def test_a_second_signal_ends_the_process_at_once(sign: signal.Signals, speech: Any) -> None:
+@contextlib.asynccontextmanager
+async def held_up_process() -> AsyncIterator[tuple[asyncio.subprocess.Process, str]]:
+    """A server whose recognizer waits until its stdin is closed, and its URL."""
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-c", HELD_UP, stdout=asyncio.subprocess.PIPE
+        sys.executable,
+        *("-c", HELD_UP),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
     )
     try:
         assert process.stdout is not None
-        url = (await process.stdout.readline()).decode().strip()
-        async with connect_async(url, proxy=None) as websocket:
-            await websocket.send(START)
-            await send_all(websocket, pcm(speech, "librispeech/61-70968-0002"))
-            assert await process.stdout.readline() == b"asked\n"
-            process.send_signal(sign)
-            while True:  # the first signal was taken once nobody is let in any more
-                try:
-                    async with connect_async(url, proxy=None):
-                        pass
-                except (OSError, InvalidStatus):
-                    break
-            assert process.returncode is None
-            process.send_signal(sign)
-            assert await process.wait() == -sign
+        yield process, (await process.stdout.readline()).decode().strip()
     finally:
         if process.returncode is None:
             process.kill()
             await process.wait()
+
+
+async def until_refused(url: str) -> None:
+    """A signal was taken once nobody is let in any more."""
+    while True:
+        try:
+            async with connect_async(url, proxy=None):
+                pass
+        except (OSError, InvalidStatus):
+            return
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals are a matter of POSIX")
+@pytest.mark.parametrize("sign", [signal.SIGTERM, signal.SIGINT])
+async def test_all_that_was_sent_before_the_signal_is_heard(
+    sign: signal.Signals, speech: Any
+) -> None:
+    """The recognizer is held up, so that most of the sound is unread when the signal comes."""
+    sound = pcm(speech, "misc-en/jfk")
+    async with held_up_process() as (process, url), connect_async(url, proxy=None) as websocket:
+        assert process.stdin is not None
+        await websocket.send(START)
+        await send_all(websocket, sound)
+        process.send_signal(sign)
+        await until_refused(url)
+        process.stdin.close()
+        messages, code = await rest(websocket)
+        assert isinstance(messages[-1], Done)
+        assert messages[-1].audio_seconds == len(sound) / 32000
+        assert not [message for message in messages if isinstance(message, ErrorMessage)]
+        assert code == 1001
+        assert await process.wait() == 0
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals are a matter of POSIX")
+@pytest.mark.parametrize("sign", [signal.SIGTERM, signal.SIGINT])
+async def test_a_second_signal_ends_the_process_at_once(sign: signal.Signals, speech: Any) -> None:
+    async with held_up_process() as (process, url), connect_async(url, proxy=None) as websocket:
+        assert process.stdout is not None
+        await websocket.send(START)
+        await send_all(websocket, pcm(speech, "librispeech/61-70968-0002"))
+        assert await process.stdout.readline() == b"asked\n"
+        process.send_signal(sign)
+        await until_refused(url)
+        assert process.returncode is None
+        process.send_signal(sign)
+        assert await process.wait() == -sign

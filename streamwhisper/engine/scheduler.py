@@ -1,8 +1,9 @@
 """The asyncio front of a recognizer: requests of many sessions share batches, in fair order.
 
 Each session has at most one request under way, so "earliest deadline, then arrival" is round
-robin while nobody is in a hurry, and no session can crowd out another. Recognition runs on worker
-threads: the event loop never waits for the model.
+robin while nobody is in a hurry. Finals overtake partials, but not for ever, so no session can
+crowd out another. A request that still waits when more sound has come is replaced by a fresher
+one in its place. Recognition runs on worker threads: the event loop never waits for the model.
 """
 
 from __future__ import annotations
@@ -11,14 +12,16 @@ import asyncio
 import logging
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from streamwhisper.errors import RecognitionError
 from streamwhisper.recognition import Hypothesis, RecognitionRequest, Recognizer
 
-__all__ = ["Scheduler", "SchedulerOptions"]
+__all__ = ["Scheduler", "SchedulerOptions", "Ticket", "Withdrawn"]
 
 log = logging.getLogger(__name__)
+
+_FINALS_IN_A_ROW = 4  # after so many, the request that is due first goes, final or not
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,25 +41,53 @@ class SchedulerOptions:
     patience: float = 1.0
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Ticket:
-    """A request that waits, and where its answer goes."""
+class Withdrawn(Exception):
+    """The answer to a ticket that was withdrawn."""
+
+
+def _new_answer() -> asyncio.Future[Hypothesis]:
+    return asyncio.get_running_loop().create_future()
+
+
+@dataclass(slots=True, eq=False)
+class Ticket:
+    """A place in the queue; made on the event loop.
+
+    Attributes:
+        request: what to recognize when its turn comes.
+        deadline: when the answer is wanted, by the event loop's clock; None gets one when it
+            joins the queue.
+        started: whether the recognizer has it; from then on nothing can be changed.
+    """
 
     request: RecognitionRequest
-    deadline: float
-    answer: asyncio.Future[Hypothesis]
+    deadline: float | None = None
+    started: bool = field(default=False, init=False)
+    _answer: asyncio.Future[Hypothesis] = field(default_factory=_new_answer, init=False)
 
-    @property
-    def urgency(self) -> tuple[bool, float]:
-        # Somebody waits for a final; a partial that is late is replaced by the next one.
-        return (not self.request.final, self.deadline)
+    def replace(self, request: RecognitionRequest) -> None:
+        """Put a fresher request in the place of this one; the place and its deadline stay.
+
+        Raises:
+            RuntimeError: the recognizer has the old one already.
+        """
+        if self.started:
+            raise RuntimeError("the request was given to the recognizer and cannot be replaced")
+        self.request = request
+
+    def withdraw(self) -> None:
+        """Give the place up; whoever waits for the answer is told by `Withdrawn`."""
+        if not self._answer.done():
+            self._answer.set_exception(Withdrawn())
+            self._answer.exception()  # asyncio would complain of it where nobody waits yet
 
 
 class Scheduler:
     """Answers requests one by one for its callers, and in batches for its recognizer.
 
     It lives on the event loop that runs when the first request comes. Finals go first, then the
-    earliest deadline, then the first to come.
+    earliest deadline, then the first to come; a partial that is due is passed over by so many
+    finals and no more.
     """
 
     def __init__(
@@ -76,7 +107,8 @@ class Scheduler:
         self.options = options or SchedulerOptions()
         self._recognizer = recognizer
         self._on_batch = on_batch
-        self._waiting: list[_Ticket] = []  # in order of arrival
+        self._waiting: list[Ticket] = []  # in order of arrival
+        self._finals_in_a_row = 0
         self._room = asyncio.Semaphore(self.options.max_waiting)
         self._threads = ThreadPoolExecutor(self.options.workers, thread_name_prefix="recognizer")
         self._workers: set[asyncio.Task[None]] = set()
@@ -87,29 +119,24 @@ class Scheduler:
         """Requests that wait for the recognizer; those it works on are not counted."""
         return len(self._waiting)
 
-    async def recognize(
-        self, request: RecognitionRequest, *, deadline: float | None = None
-    ) -> Hypothesis:
+    async def recognize(self, ticket: Ticket) -> Hypothesis:
         """Answer one request. A caller that is cancelled leaves the queue at once.
 
-        Args:
-            request: what to recognize.
-            deadline: when the answer is wanted, by the event loop's clock.
-
         Raises:
+            Withdrawn: the ticket was.
             RecognitionError: the recognizer could not answer it, or the scheduler is closed.
         """
         async with self._room:
             if self._closed:
                 raise RecognitionError("the scheduler is closed and takes no more requests")
             loop = asyncio.get_running_loop()
-            due = loop.time() + self.options.patience if deadline is None else deadline
-            ticket = _Ticket(request, due, loop.create_future())
+            if ticket.deadline is None:
+                ticket.deadline = loop.time() + self.options.patience
             self._waiting.append(ticket)
             if len(self._workers) < self.options.workers:
                 self._workers.add(loop.create_task(self._work()))
             try:
-                return await ticket.answer
+                return await ticket._answer
             finally:
                 if ticket in self._waiting:
                     self._waiting.remove(ticket)
@@ -124,20 +151,34 @@ class Scheduler:
         """Run batches until nothing waits; the next request starts a new worker."""
         try:
             while self._waiting:
-                await self._run(self._next_batch())
+                if batch := self._next_batch():
+                    await self._run(batch)
         finally:
             worker = asyncio.current_task()
             assert worker is not None
             self._workers.discard(worker)
 
-    def _next_batch(self) -> list[_Ticket]:
+    def _next_batch(self) -> list[Ticket]:
+        """Take those whose turn it is out of the queue; perhaps none, if all were withdrawn."""
+        self._waiting = [ticket for ticket in self._waiting if not ticket._answer.done()]
         share = -(-len(self._waiting) // self.options.workers)  # the others get theirs
-        size = min(self.options.max_batch, share)
-        batch = sorted(self._waiting, key=lambda ticket: ticket.urgency)[:size]
-        self._waiting = [ticket for ticket in self._waiting if ticket not in batch]
-        return batch
+        return [self._next() for _ in range(min(self.options.max_batch, share))]
 
-    async def _run(self, batch: list[_Ticket]) -> None:
+    def _next(self) -> Ticket:
+        """The ticket whose turn it is."""
+        ticket = min(self._waiting, key=self._urgency)  # of equals, the first to come
+        self._waiting.remove(ticket)
+        self._finals_in_a_row = self._finals_in_a_row + 1 if ticket.request.final else 0
+        ticket.started = True
+        return ticket
+
+    def _urgency(self, ticket: Ticket) -> tuple[bool, float]:
+        assert ticket.deadline is not None
+        # Somebody waits for a final, while a partial that is late is made up for by the next one.
+        passed_over = self._finals_in_a_row < _FINALS_IN_A_ROW and not ticket.request.final
+        return passed_over, ticket.deadline
+
+    async def _run(self, batch: list[Ticket]) -> None:
         try:
             answers = await self._recognize([ticket.request for ticket in batch])
         except Exception as error:  # outermost loop of the worker
@@ -147,12 +188,12 @@ class Scheduler:
             # One bad request must not harm the others: ask again, each by itself.
             log.warning("a batch of %d failed (%s); trying one by one", len(batch), error)
             for ticket in batch:
-                if not ticket.answer.done():
+                if not ticket._answer.done():
                     await self._run([ticket])
             return
         for ticket, answer in zip(batch, answers, strict=True):
-            if not ticket.answer.done():  # the caller may have been cancelled meanwhile
-                ticket.answer.set_result(answer)
+            if not ticket._answer.done():  # the caller may have been cancelled meanwhile
+                ticket._answer.set_result(answer)
 
     async def _recognize(self, requests: Sequence[RecognitionRequest]) -> list[Hypothesis]:
         loop = asyncio.get_running_loop()
@@ -165,8 +206,8 @@ class Scheduler:
         return answers
 
 
-def _refuse(ticket: _Ticket, error: Exception) -> None:
-    if ticket.answer.done():
+def _refuse(ticket: Ticket, error: Exception) -> None:
+    if ticket._answer.done():
         return
     if not isinstance(error, RecognitionError):
         log.error("the recognizer failed", exc_info=error)
@@ -175,4 +216,4 @@ def _refuse(ticket: _Ticket, error: Exception) -> None:
             RecognitionError(f"the recognizer failed with {type(error).__name__}: {error}"),
         )
         error.__cause__ = cause
-    ticket.answer.set_exception(error)
+    ticket._answer.set_exception(error)

@@ -25,6 +25,8 @@ class Limits:
         start_timeout: seconds from the connection to its ``start``.
         idle_timeout: seconds without any message before a session is ended.
         send_timeout: seconds that a client may leave its incoming data unread.
+        drain_timeout: seconds in which what a client has sent is still heard when the server
+            stops.
     """
 
     max_sessions: int = 100
@@ -33,6 +35,7 @@ class Limits:
     start_timeout: float = 10.0
     idle_timeout: float = 300.0
     send_timeout: float = 20.0
+    drain_timeout: float = 10.0
 
 
 class Access:

@@ -64,12 +64,13 @@ class ServerOptions:
     Attributes:
         host: the address to listen on.
         port: 0 takes a free one.
-        drain_timeout: seconds that sessions get to commit everything when the server stops.
+        commit_timeout: seconds that sessions get to commit everything when the server stops,
+            after those in which they hear out their clients (`Limits.drain_timeout`).
     """
 
     host: str = "127.0.0.1"
     port: int = DEFAULT_PORT
-    drain_timeout: float = 30.0
+    commit_timeout: float = 20.0
     limits: Limits = field(default_factory=Limits)
     session: SessionOptions = field(default_factory=SessionOptions)
     scheduler: SchedulerOptions = field(default_factory=SchedulerOptions)
@@ -143,7 +144,7 @@ class Server:
         await self.shut_down()
 
     async def shut_down(self) -> None:
-        """Take nobody in, have every session commit its text and say done, then stop."""
+        """Take nobody in, have every session hear what was sent, commit and say done; then stop."""
         if self._listener is None:
             return
         self._access.shutting_down = True
@@ -151,7 +152,8 @@ class Server:
         for connection in self._connections:
             connection.shut_down()
         try:
-            async with asyncio.timeout(self.options.drain_timeout):
+            options = self.options
+            async with asyncio.timeout(options.limits.drain_timeout + options.commit_timeout):
                 await self._listener.wait_closed()
         except TimeoutError:
             log.warning("cutting off %d sessions that did not finish", len(self._connections))
@@ -221,7 +223,7 @@ async def serve(
     *,
     ready: Callable[[str], None] | None = None,
 ) -> None:
-    """Serve until SIGTERM or SIGINT, then commit and say done in every session, and return.
+    """Serve until SIGTERM or SIGINT, then drain every session (`Server.shut_down`), and return.
 
     A second signal ends the process at once.
 

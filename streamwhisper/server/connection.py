@@ -1,24 +1,25 @@
 """One WebSocket connection: frames to its dialect, requests to the scheduler, texts back.
 
 Two tasks share a connection. The reader takes frames in, and pauses while the session's buffers
-are full, so that the pressure reaches the client. The driver asks for what the session needs, one
-request at a time. Either sends what has come of it before it goes on: a client that does not read
-stops both, and nothing piles up.
+are full, so that the pressure reaches the client. The driver has answered what the session asks,
+one request at a time; while that waits for its turn, the reader keeps it up to the newest sound.
+Either sends what has come of it before it goes on: a client that does not read stops both, and
+nothing piles up.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Iterator
 
 from websockets.asyncio.server import ServerConnection
 from websockets.exceptions import ConnectionClosed
 
-from streamwhisper.engine.scheduler import Scheduler
+from streamwhisper.engine.scheduler import Scheduler, Ticket, Withdrawn
 from streamwhisper.errors import RecognitionError
 from streamwhisper.protocol import ErrorMessage
-from streamwhisper.recognition import RecognitionRequest
 from streamwhisper.server.access import Limits
 from streamwhisper.server.dialects import (
     CLIENT_FAULT,
@@ -31,7 +32,6 @@ from streamwhisper.server.dialects import (
     Dialect,
 )
 from streamwhisper.server.metrics import Metrics
-from streamwhisper.session.session import Session
 
 __all__ = ["Connection"]
 
@@ -76,9 +76,13 @@ class Connection:
         self._name = name
         self._loop = asyncio.get_running_loop()
         self._opened = self._loop.time()
+        self._ticket: Ticket | None = None  # for the session's request under way
+        self._waiting_since: float | None = None  # as far as the dialect has been told
         self._news = asyncio.Event()  # for the driver: something came in
         self._room = asyncio.Event()  # for the reader: the session took audio from its buffers
         self._over = asyncio.Event()  # the dialect is closing
+        self._stopping = asyncio.Event()  # the server is
+        self._all_read = asyncio.Event()  # the reader waits for the client
         self._sending = asyncio.Lock()
 
     async def run(self) -> None:
@@ -100,9 +104,8 @@ class Connection:
             log.info("session %s: closed, %s", self._name, outcome)
 
     def shut_down(self) -> None:
-        """The server stops: commit everything, say so, and close."""
-        self._dialect.finish(None, Close(GOING_AWAY, "the server is shutting down"))
-        self._wake()
+        """The server stops: hear what the client has sent, commit everything, and close."""
+        self._stopping.set()
 
     def cut_off(self) -> None:
         """The server can wait no longer: close now, saying what is missing."""
@@ -115,6 +118,7 @@ class Connection:
         self._wake()
 
     def _wake(self) -> None:
+        self._advance()
         self._news.set()
         self._room.set()
         if self._dialect.closing is not None:
@@ -126,6 +130,7 @@ class Connection:
             for work in (
                 self._read(),
                 self._drive(),
+                self._drain(),
                 self._over.wait(),
                 self._websocket.wait_closed(),
             )
@@ -156,6 +161,7 @@ class Connection:
                 self._take(piece)
                 self._wake()
                 await self._send()
+                await asyncio.sleep(0)  # a large frame must not hold up the others
 
     async def _next_frame(self) -> str | bytes:
         """The next frame; an empty one when the client has been silent for too long."""
@@ -167,6 +173,7 @@ class Connection:
         else:
             patience = self._opened + self._limits.start_timeout
         try:
+            self._all_read.set()
             async with asyncio.timeout_at(patience):
                 return await self._websocket.recv()
         except TimeoutError:
@@ -175,6 +182,22 @@ class Connection:
             self._dialect.finish(error, Close(CLIENT_FAULT, code))
             self._wake()
             return b""
+        finally:
+            self._all_read.clear()
+
+    async def _drain(self) -> None:
+        """Once the server stops: hear what the client has sent by now, commit all, and close."""
+        await self._stopping.wait()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self._limits.drain_timeout):
+                # Its answer comes behind everything that the client sent before it saw the ping.
+                await (await self._websocket.ping())
+                await asyncio.sleep(0)  # what came together with the answer is at the reader now
+                while not self._all_read.is_set():  # it may be for a moment between two frames
+                    await self._all_read.wait()
+        self._dialect.finish(None, Close(GOING_AWAY, "the server is shutting down"))
+        self._wake()
+        await self._over.wait()
 
     def _take(self, frame: str | bytes) -> None:
         if isinstance(frame, str) and (size := len(frame.encode())) > self._limits.max_text_bytes:
@@ -191,38 +214,74 @@ class Connection:
         if session is not None:
             self._metrics.audio_seconds.inc(session.audio_seconds - before)
 
+    def _advance(self) -> None:
+        """Let the session take in what has come, and ask for as much as it can by now.
+
+        A partial that waits for its turn gives way to one that reaches further, or to a final;
+        a final is asked for again as it was. What the recognizer has already stands.
+        """
+        session, ticket = self._dialect.session, self._ticket
+        if session is None or self._dialect.closing is not None:
+            return
+        if ticket is not None:
+            if ticket.started:
+                return
+            session.abandon_request()
+        request = session.next_request()
+        if request is None:
+            self._ticket = None
+            if ticket is not None:
+                ticket.withdraw()
+        elif ticket is None:
+            self._ticket = Ticket(request)
+        else:
+            ticket.replace(request)
+
     async def _drive(self) -> None:
         failures = 0
         while self._dialect.closing is None:
             self._news.clear()
-            session = self._dialect.session
-            request = session.next_request() if session is not None else None
+            self._advance()
             self._room.set()
             await self._send()
-            if session is not None and request is not None:
-                failures = 0 if await self._answer(session, request) else failures + 1
+            if self._ticket is not None:
+                failures = 0 if await self._answer(self._ticket) else failures + 1
                 if failures == _MAX_FAILURES:
                     self._give_up()
             elif self._dialect.closing is None:
                 await self._news.wait()
 
-    async def _answer(self, session: Session, request: RecognitionRequest) -> bool:
+    async def _answer(self, ticket: Ticket) -> bool:
         """Have a request answered; False when that failed."""
-        began = self._loop.time()
+        session = self._dialect.session
+        assert session is not None
+        began = self._waiting_since = self._loop.time()
         try:
-            hypothesis = await self._scheduler.recognize(request)
+            hypothesis = await self._scheduler.recognize(ticket)
+        except Withdrawn:  # the session needs no answer any more
+            return True
         except RecognitionError as error:
             log.warning("session %s: a request failed: %s", self._name, error)
             self._metrics.request_errors.inc()
             session.abandon_request()
+            self._ticket = None
             return False
+        finally:
+            self._record_wait()
+            self._waiting_since = None
         seconds = self._loop.time() - began
-        self._metrics.request_seconds.labels("final" if request.final else "partial").observe(
-            seconds
-        )
-        self._dialect.record_wait(seconds)
+        kind = "final" if ticket.request.final else "partial"
+        self._metrics.request_seconds.labels(kind).observe(seconds)
         session.receive_hypothesis(hypothesis)
+        self._ticket = None
         return True
+
+    def _record_wait(self) -> None:
+        """Tell the dialect of the wait so far: an answer that is late is not to hide it."""
+        if self._waiting_since is not None:
+            now = self._loop.time()
+            self._dialect.record_wait(now - self._waiting_since)
+            self._waiting_since = now
 
     def _give_up(self) -> None:
         message = (
@@ -235,6 +294,7 @@ class Connection:
     async def _send(self) -> None:
         """Send what the dialect has to say, in order, at the pace that the client reads."""
         async with self._sending:
+            self._record_wait()
             for text in self._dialect.outgoing():
                 try:
                     async with asyncio.timeout(self._limits.send_timeout):

@@ -62,7 +62,7 @@ class Dialect(Protocol):
         ...
 
     def record_wait(self, seconds: float) -> None:
-        """The session has waited so long for an answer of the recognizer."""
+        """The session has waited so much longer for the recognizer, answered or not."""
         ...
 
     def finish(self, error: ErrorMessage | None, close: Close) -> None:

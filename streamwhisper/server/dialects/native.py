@@ -86,6 +86,7 @@ class NativeDialect:
         """Take in a text or a binary frame; bad input is answered."""
         if self._closing is not None:
             return
+        self._report()
         if isinstance(frame, bytes):
             self._receive_audio(frame)
             return
@@ -131,6 +132,7 @@ class NativeDialect:
 
     def outgoing(self) -> list[str]:
         """The text frames to be sent; each is returned once."""
+        self._report()
         self._collect_events()
         frames, self._outgoing = self._outgoing, []
         return frames
@@ -205,10 +207,16 @@ class NativeDialect:
             )
         else:
             self._bytes += len(data)
-            self._report(session)
 
-    def _report(self, session: Session) -> None:
-        """Say how far the audio is taken in, and how well the session keeps up."""
+    def _report(self) -> None:
+        """Say how far the audio is taken in, and how well the session keeps up.
+
+        Not as soon as audio comes, for then it would seem to lag, but when what could be done
+        about it is done: before more comes or what came of it is sent.
+        """
+        session = self._session
+        if session is None or self._ending is not None:
+            return
         received = session.audio_seconds
         if (elapsed := received - self._status_at) < _STATUS_SECONDS:
             return
