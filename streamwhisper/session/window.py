@@ -39,8 +39,8 @@ class WindowOptions:
     """
 
     limit: float = 28.0
-    trim_after: float = 15.0
-    keep: float = 6.0
+    trim_after: float = 25.0
+    keep: float = 16.0
     bridge: float = 2.0
     prompt_tokens: int = 0
 

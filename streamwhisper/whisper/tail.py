@@ -66,7 +66,7 @@ class TailOptions:
     thinning: int = 8
     step: float = 0.5
     capacity: int = 4
-    settling_frames: int = 200
+    settling_frames: int = 100
 
 
 @dataclass(frozen=True, slots=True, eq=False)
