@@ -136,3 +136,65 @@ def test_first_words_in_little_sound_need_to_be_more_probable(sound: LogMel) -> 
     one = utterance(sound, strict)
     one.update(heard("word"), at(2.0))
     assert len(one.update(heard("word"), at(3.0))) == 1
+
+
+def concluded(sound: LogMel, options: SessionOptions | None = None) -> Utterance:
+    """Two words and their end at 1.5 s."""
+    one = utterance(sound, options)
+    one.update(replace(heard("two", "words"), past="what was left"), at(1.5))
+    one.conclude(at(1.5), at(1.0))
+    return one
+
+
+@pytest.mark.parametrize(("pause", "shared"), [(0.0, True), (2.0, True), (2.1, False)])
+def test_speech_after_a_short_pause_shares_the_window_of_what_was_said_before(
+    sound: LogMel, pause: float, shared: bool
+) -> None:
+    """Its text is the prefix, and what was computed about its sound is handed on."""
+    options = SessionOptions(agreement=SURE, window=WindowOptions(bridge=2.0))
+    start = at(1.5 + pause)
+    next_one = Utterance(options, sound, start, concluded(sound, options))
+    request = next_one.request(start + at(1.0), "en", final=False)
+    assert request is not None
+    assert request.prefix == ((3, 5) if shared else ())
+    assert request.past == ("what was left" if shared else None)
+    assert next_one.window.start == (0 if shared else start)
+
+
+def test_no_word_begins_before_the_speech_that_it_belongs_to(sound: LogMel) -> None:
+    """Alignment may put the first word after a pause into the pause."""
+    next_one = Utterance(SessionOptions(agreement=SURE), sound, at(3.0), concluded(sound))
+    next_one.update(heard("after", start=1.2), at(4.0))
+    (word,) = next_one.update(heard("after", start=1.2, seconds=2.3), at(4.4))
+    assert (word.start, word.end) == (at(3.0), at(3.5))
+
+
+def test_an_utterance_without_a_word_is_heard_once_more_by_itself(sound: LogMel) -> None:
+    """A finished sentence as the prefix can make a decoder say nothing: «Yes.» is not lost."""
+    next_one = Utterance(SessionOptions(agreement=SURE), sound, at(3.0), concluded(sound))
+    next_one.hear_out(heard(), at(4.0))
+    assert next_one.conclude(at(4.0), at(3.7)) == ([], False)
+    assert next_one.window.start == at(3.0)
+    assert next_one.window.prefix == ()
+    assert next_one.window.past is None
+    next_one.hear_out(heard(), at(4.0))
+    assert next_one.conclude(at(4.0), at(3.7)) == ([], True)
+
+
+def test_the_last_word_ends_with_the_speech_and_not_with_the_silence_after_it(
+    sound: LogMel,
+) -> None:
+    one = utterance(sound)
+    one.hear_out(heard("word", seconds=1.5), at(1.5))
+    ((word,), _) = one.conclude(at(1.5), at(0.9))
+    assert word.end == at(0.9)
+
+
+def test_a_cut_forgets_what_was_computed_of_the_window(sound: LogMel) -> None:
+    options = SessionOptions(agreement=SURE, window=WindowOptions(trim_after=3.0, keep=1.0))
+    one = utterance(sound, options)
+    one.window.commit(heard("one", "two", "three").words)
+    one.window.past = "what was left"
+    one.move_on(at(4.0), at(4.0))
+    assert one.window.start > 0
+    assert one.window.past is None
