@@ -265,10 +265,9 @@ def remove_model(name: ModelName) -> None:
 
 def main() -> None:
     """Run the command line. Exit codes: 0, 1 for an error, 2 for wrong usage, 130 for Ctrl-C."""
-    # One thread for numpy and OpenMP, before either is imported: their products are small here, and
-    # a team of threads spins between them (torch is told its own count when a model is loaded).
-    for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"):
-        os.environ.setdefault(name, "1")
+    # Before numpy is imported: its products are small here, and a team of threads only spins
+    # between them. Torch has threads of its own.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     try:
         app()
     except (StreamWhisperError, OSError) as error:
