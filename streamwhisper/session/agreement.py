@@ -1,7 +1,10 @@
-"""LocalAgreement-2: commit what two successive hypotheses agree on.
+"""Local agreement: commit a word once it has stood long enough for how sure the model is of it.
 
-After Macháček, Dabre and Bojar, "Turning Whisper into Real-Time Transcription System" (2023).
-Both hypotheses follow the same committed text, so they are compared from their first word on.
+LocalAgreement-2 (Macháček, Dabre and Bojar, "Turning Whisper into Real-Time Transcription System",
+2023) commits what two successive hypotheses share. How likely a shared word is to change still
+depends on more: on its probability first of all, then on how long it has stood, and on whether
+another word follows it. `risk` puts these together, so that a sure word need not wait for a fixed
+number of updates and a doubtful one waits for more of them.
 """
 
 from __future__ import annotations
@@ -9,39 +12,85 @@ from __future__ import annotations
 import math
 import unicodedata
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from streamwhisper.recognition import HypothesisWord
 
-__all__ = ["AgreementOptions", "agreed_words", "normalized"]
+__all__ = ["AgreementOptions", "Draft", "normalized", "risk", "terms"]
+
+COEFFICIENTS = (-0.27, -0.28, -0.8, -2.34, -1.54, -0.62, 0.25)
+"""Of the `terms`; fitted by benchmarks/changes.py on tiny.en and base together."""
 
 
 @dataclass(frozen=True, slots=True)
 class AgreementOptions:
-    """When a word is committed; margins are seconds from its end to the end of the sound.
-
-    A word waits for a later update while it ends within the margin, since it may be half spoken:
-    "there" becomes "therefore".
+    """When a word is committed.
 
     Attributes:
-        margin: of a word that two hypotheses share.
-        doubt: a word that is less probable than this needs the doubtful margin.
-        doubtful_margin: see there.
-        confidence: a word that is more probable than this needs no second hypothesis.
-        confident_margin: of such a word.
-        context: in windows with less sound than this and no committed text yet, a word is
-            committed only if it is more probable than `first_doubt`: the first words of an
-            utterance are easily misheard.
-        first_doubt: see there.
+        risk: how likely a committed word may be to differ from what would be heard there later.
+        longest: a word that has stood for so many seconds is committed however doubtful.
     """
 
-    margin: float = 0.1
-    doubt: float = 0.7
-    doubtful_margin: float = 0.4
-    confidence: float = 0.95
-    confident_margin: float = 0.25
-    context: float = 2.0
-    first_doubt: float = 0.8
+    risk: float = 0.025
+    longest: float = 1.6
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """What was heard after the committed text.
+
+    Attributes:
+        words: of the newest hypothesis; times from the window's start.
+        since: for each word, how far the sound reached, in seconds on the session's clock, when
+            it was first heard in this place; it was in every hypothesis since.
+    """
+
+    words: tuple[HypothesisWord, ...] = ()
+    since: tuple[float, ...] = ()
+
+    @property
+    def tokens(self) -> tuple[int, ...]:
+        """All tokens of the words."""
+        return tuple(token for word in self.words for token in word.tokens)
+
+    def renewed(self, words: Sequence[HypothesisWord], now: float) -> Draft:
+        """The draft after a new hypothesis, heard in sound up to `now`; its spelling is taken."""
+        stood = {
+            index: since
+            for index, (old, new, since) in enumerate(
+                zip(self.words, words, self.since, strict=False)
+            )
+            if normalized(old.text) == normalized(new.text)
+        }
+        return Draft(tuple(words), tuple(stood.get(index, now) for index in range(len(words))))
+
+    def after(self, count: int) -> Draft:
+        """The draft without its first `count` words."""
+        return Draft(self.words[count:], self.since[count:])
+
+    def moved(self, seconds: float) -> Draft:
+        """The draft in a window that starts so many seconds later."""
+        words = tuple(
+            replace(word, start=word.start - seconds, end=word.end - seconds) for word in self.words
+        )
+        return Draft(words, self.since)
+
+    def settled(self, now: float, context: float, options: AgreementOptions) -> int:
+        """How many leading words can be committed.
+
+        Args:
+            now: how far the sound reached that the draft was heard in.
+            context: seconds of sound that it was heard in.
+        """
+        count = 0
+        for index, (word, since) in enumerate(zip(self.words, self.since, strict=True)):
+            age = now - since
+            followed = index + 1 < len(self.words)
+            doubt = risk(math.exp(word.log_probability), age, followed, context)
+            if doubt > options.risk and age < options.longest:
+                break
+            count += 1
+        return count
 
 
 def normalized(word: str) -> str:
@@ -53,31 +102,30 @@ def normalized(word: str) -> str:
     )
 
 
-def agreed_words(
-    previous: Sequence[HypothesisWord],
-    current: Sequence[HypothesisWord],
-    sound_end: float,
-    options: AgreementOptions,
-) -> int:
-    """How many leading words of `current` can be committed.
+def terms(probability: float, age: float, followed: bool, context: float) -> tuple[float, ...]:
+    """What the `risk` is made of; see there."""
+    probability = min(max(probability, 1e-9), 1 - 1e-9)
+    odds = min(5.0, max(-3.0, math.log(probability / (1 - probability))))
+    return (
+        1.0,
+        odds,
+        min(odds, 2.0),
+        min(age, 2.0),
+        min(age, 0.2),
+        float(followed),
+        max(0.0, 3.0 - context),
+    )
+
+
+def risk(probability: float, age: float, followed: bool, context: float) -> float:
+    """How likely a word is to change when more is heard: a logistic regression.
 
     Args:
-        previous: what the last hypothesis said after the committed text.
-        current: what the newest one says; its spelling is the one to commit.
-        sound_end: end of the sound `current` was heard in, on the clock of its words.
+        probability: that the model gives the word.
+        age: seconds of sound since it was first heard so.
+        followed: whether there is another word after it; the last one may be half spoken.
+        context: seconds of sound in the window; in the first three a word is easily misheard.
     """
-    agreed, count = True, 0
-    for new in current:
-        old = previous[count] if count < len(previous) else None
-        agreed = agreed and old is not None and normalized(old.text) == normalized(new.text)
-        probability = math.exp(new.log_probability)
-        if agreed:
-            margin = options.margin if probability >= options.doubt else options.doubtful_margin
-        elif probability > options.confidence:
-            margin = options.confident_margin
-        else:
-            break
-        if sound_end - new.end < margin:
-            break
-        count += 1
-    return count
+    features = terms(probability, age, followed, context)
+    score = math.fsum(c * x for c, x in zip(COEFFICIENTS, features, strict=True))
+    return 1 / (1 + math.exp(-score))

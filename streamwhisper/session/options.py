@@ -49,7 +49,7 @@ class SessionOptions:
         if latency == "balanced":
             return self
         if latency == "low":
-            agreement = replace(self.agreement, doubt=0.5, confidence=0.9, context=0.0)
-            return replace(self, update_interval=0.25, partial_margin=0.2, agreement=agreement)
-        agreement = replace(self.agreement, doubt=0.8, doubtful_margin=0.8, confidence=1.0)
-        return replace(self, update_interval=0.6, agreement=agreement)
+            low = replace(self.agreement, risk=0.06, longest=1.2)
+            return replace(self, update_interval=0.2, partial_margin=0.2, agreement=low)
+        accurate = replace(self.agreement, risk=0.008, longest=2.5)
+        return replace(self, update_interval=0.5, agreement=accurate)

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from streamwhisper.audio.mel import HOP, LogMel, scale
-from streamwhisper.recognition import Hypothesis, HypothesisWord, RecognitionRequest
-from streamwhisper.session.agreement import agreed_words
+from streamwhisper.recognition import Hypothesis, RecognitionRequest
+from streamwhisper.session.agreement import Draft
 from streamwhisper.session.options import SessionOptions
 from streamwhisper.session.window import SAMPLE_RATE, Window, WindowWord
 
@@ -24,8 +22,7 @@ class Utterance:
 
     Attributes:
         window: what is being recognized, and what is committed of it.
-        draft: the newest guess for what follows the committed words; times from the window's
-            start.
+        draft: the newest guess for what follows the committed words.
         covered: sound up to here was heard by a hypothesis.
     """
 
@@ -44,7 +41,7 @@ class Utterance:
             self.window.resume(start, sound)
         else:
             self.window = Window(options.window, start)
-        self.draft: tuple[HypothesisWord, ...] = ()
+        self.draft = Draft()
         self.covered: int = start
         self._sound = sound
         self._limit = round(options.window.limit * SAMPLE_RATE)
@@ -79,7 +76,7 @@ class Utterance:
             mel=scale(self._sound.window(window.start // HOP, end)),
             prefix=window.prefix,
             prefix_end=(window.committed_end - window.start) / SAMPLE_RATE,
-            draft=tuple(token for word in self.draft for token in word.tokens),
+            draft=self.draft.tokens,
             prompt=window.prompt,
             language=language,
             task=self.options.task,
@@ -95,17 +92,13 @@ class Utterance:
         window, words = self.window, hypothesis.words
         window.past = hypothesis.past
         full = end - window.start >= self._limit
-        sound_end = (end - window.start) / SAMPLE_RATE
-        agreement = self.options.agreement
-        if not window.committed and sound_end < agreement.context:
-            agreement = replace(
-                agreement, doubt=agreement.first_doubt, doubtful_margin=agreement.context
-            )
-        count = agreed_words(self.draft, words, sound_end, agreement)
+        now, context = end / SAMPLE_RATE, (end - window.start) / SAMPLE_RATE
+        draft = self.draft.renewed(words, now)
+        count = draft.settled(now, context, self.options.agreement)
         if full and count == 0:
             count = max(0, len(words) - 2)  # the window can grow no more: it has to move on
         committed = window.commit(words[:count])
-        self.draft, self.covered = words[count:], end
+        self.draft, self.covered = draft.after(count), end
         self._silent_updates = 0 if words else self._silent_updates + 1
         return committed
 
@@ -117,24 +110,22 @@ class Utterance:
             self._go_on_after_committed(end)
         elif self.window.trim(self._sound, end):
             moved = (self.window.start - before) / SAMPLE_RATE
-            self.draft = tuple(
-                replace(word, start=word.start - moved, end=word.end - moved) for word in self.draft
-            )
+            self.draft = self.draft.moved(moved)
         elif full and not self._go_on_after_committed(end):
             self.window.restart(before + self._limit // 2)
-            self.draft = ()
+            self.draft = Draft()
 
     def shown(self, spoken: int) -> list[WindowWord]:
         """The words of the draft that are worth showing."""
         latest = self.covered
         if not self.heard_out(spoken):
             latest -= round(self.options.partial_margin * SAMPLE_RATE)
-        return [placed for placed in self.window.place(self.draft) if placed.start <= latest]
+        return [placed for placed in self.window.place(self.draft.words) if placed.start <= latest]
 
     def hear_out(self, hypothesis: Hypothesis, end: int) -> None:
         """Take in what was heard up to the end; `conclude` commits it."""
         self.window.past = hypothesis.past
-        self.draft, self.covered = hypothesis.words, end
+        self.draft, self.covered = self.draft.renewed(hypothesis.words, end / SAMPLE_RATE), end
 
     def conclude(self, end: int, spoken: int) -> tuple[list[WindowWord], bool]:
         """Commit the whole draft.
@@ -144,8 +135,8 @@ class Utterance:
             and is then to be asked for again.
         """
         window = self.window
-        held = window.commit(self.draft, min(spoken, end))
-        self.draft = ()
+        held = window.commit(self.draft.words, min(spoken, end))
+        self.draft = Draft()
         again = window.silent or (window.committed and self._unheard(end, spoken))
         if again and self._go_on_after_committed(end):
             return held, False
@@ -163,6 +154,6 @@ class Utterance:
         self._silent_updates = 0
         if self.window.start - before < PROGRESS_SECONDS * SAMPLE_RATE:
             return False
-        self.draft = ()
+        self.draft = Draft()
         self.covered = self.window.start
         return True
