@@ -54,6 +54,12 @@ class Sight:
     evidence: Evidence
 
 
+def said(session: Session) -> list[str]:
+    """The words that were committed since the last call."""
+    committed = (event for event in session.events() if isinstance(event, Committed))
+    return [normalized(word.word) for event in committed for word in event.words]
+
+
 def watch(
     recognizer: LocalRecognizer, recording: Recording, interval: float
 ) -> list[tuple[Evidence, bool]]:
@@ -70,22 +76,21 @@ def watch(
         else:
             session.end()
         while request := session.next_request():
+            committed += said(session)
             hypothesis = recognizer.recognize([request])[0]
             words = [word for word in hypothesis.words if normalized(word.text)]
             now, context = session.audio_seconds, request.mel.shape[1] / 100
             before, standing = standing, {}
             for index, word in enumerate(words):
                 place, text = len(committed) + index, normalized(word.text)
-                said, since = before.get(place, ("", now))
-                standing[place] = (text, since if said == text else now)
+                stood, since = before.get(place, ("", now))
+                standing[place] = (text, since if stood == text else now)
                 age, followed = now - standing[place][1], index + 1 < len(words)
                 evidence = (math.exp(word.log_probability), age, followed, context)
                 if not request.final:
                     sights.append(Sight(place, text, evidence))
             session.receive_hypothesis(hypothesis)
-            for event in session.events():
-                if isinstance(event, Committed):
-                    committed += [normalized(word.word) for word in event.words]
+    committed += said(session)
     return [
         (sight.evidence, sight.text != committed[sight.place])
         for sight in sights

@@ -9,12 +9,13 @@ import pytest
 
 from streamwhisper.audio.mel import LogMel
 from streamwhisper.recognition import Hypothesis, HypothesisWord
-from streamwhisper.session.agreement import AgreementOptions
+from streamwhisper.session.agreement import AgreementOptions, Draft
 from streamwhisper.session.options import SessionOptions
 from streamwhisper.session.utterance import Utterance
 from streamwhisper.session.window import SAMPLE_RATE, WindowOptions
 
-SURE = AgreementOptions(margin=0.1, doubt=0.0, confidence=1.0, context=0.0)
+SURE = AgreementOptions(risk=0.0, longest=0.1)
+"""Whatever two hypotheses share is committed."""
 
 
 @pytest.fixture(scope="module")
@@ -99,10 +100,10 @@ def test_a_trim_moves_the_draft_with_the_window(sound: LogMel, count: int, secon
     options = SessionOptions(agreement=SURE, window=WindowOptions(trim_after=3.0, keep=1.0))
     one = utterance(sound, options)
     one.window.commit(heard(*["word"] * count, seconds=0.4).words)
-    one.draft = heard("after", start=count * 0.4 + 0.3).words
-    (before,) = one.window.place(one.draft)
+    one.draft = Draft(heard("after", start=count * 0.4 + 0.3).words, (seconds,))
+    (before,) = one.window.place(one.draft.words)
     one.move_on(at(seconds), at(seconds))
-    (after,) = one.window.place(one.draft)
+    (after,) = one.window.place(one.draft.words)
     assert one.window.start > 0
     assert (after.start, after.end) == (before.start, before.end)
 
@@ -124,18 +125,14 @@ def test_sound_shorter_than_a_frame_asks_for_nothing(sound: LogMel) -> None:
     assert utterance(sound, start=at(1)).request(at(1) + 100, "en", final=True) is None
 
 
-def test_first_words_in_little_sound_need_to_be_more_probable(sound: LogMel) -> None:
-    """Until the window holds enough sound, or committed text."""
-    agreement = AgreementOptions(margin=0.1, doubt=0.0, confidence=1.0, context=3.0)
-    strict = SessionOptions(agreement=replace(agreement, first_doubt=0.95))
-    lenient = SessionOptions(agreement=replace(agreement, first_doubt=0.8))
-    for options, at_once in ((strict, 0), (lenient, 1)):
-        one = utterance(sound, options)
-        assert not one.update(heard("word"), at(1.5))
-        assert len(one.update(heard("word"), at(2.0))) == at_once
-    one = utterance(sound, strict)
-    one.update(heard("word"), at(2.0))
-    assert len(one.update(heard("word"), at(3.0))) == 1
+def test_a_word_in_little_sound_waits_longer(sound: LogMel) -> None:
+    """Until the window holds enough of it."""
+    counts = []
+    for begin in (0.2, 3.0):
+        one = utterance(sound, SessionOptions(agreement=AgreementOptions(risk=0.02)))
+        one.update(heard("word", "more"), at(begin))
+        counts.append(len(one.update(heard("word", "more"), at(begin + 0.25))))
+    assert counts[0] < counts[1]
 
 
 def concluded(sound: LogMel, options: SessionOptions | None = None) -> Utterance:
