@@ -16,7 +16,6 @@ import itertools
 import json
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import torch
 
@@ -39,21 +38,6 @@ AGES = [(0.0, 0.05), (0.05, 0.15), (0.15, 0.25), (0.25, 0.45), (0.45, 0.75), (0.
 Evidence = tuple[float, float, bool, float]
 
 
-@dataclass(frozen=True, slots=True)
-class Sight:
-    """A word in one hypothesis.
-
-    Attributes:
-        place: its number in the transcript.
-        text: normalized.
-        evidence: the arguments of `risk`.
-    """
-
-    place: int
-    text: str
-    evidence: Evidence
-
-
 def said(session: Session) -> list[str]:
     """The words that were committed since the last call."""
     committed = (event for event in session.events() if isinstance(event, Committed))
@@ -63,11 +47,14 @@ def said(session: Session) -> list[str]:
 def watch(
     recognizer: LocalRecognizer, recording: Recording, interval: float
 ) -> list[tuple[Evidence, bool]]:
-    """Each word of each hypothesis of a stream, and whether another one was committed there."""
+    """Each word of each hypothesis of a stream, and whether another one was committed there.
+
+    Words behind one that changed are left out: they would not be committed before it.
+    """
     options = SessionOptions(language="en", update_interval=interval, agreement=PATIENT)
     session = Session(recognizer.info, AudioDecoder(AudioFormat("pcm_f32le")), options)
-    sights: list[Sight] = []
     committed: list[str] = []
+    hypotheses: list[tuple[int, list[tuple[str, Evidence]]]] = []
     standing: dict[int, tuple[str, float]] = {}
     for start in range(0, len(recording.samples) + CHUNK, CHUNK):
         chunk = recording.samples[start : start + CHUNK]
@@ -78,24 +65,27 @@ def watch(
         while request := session.next_request():
             committed += said(session)
             hypothesis = recognizer.recognize([request])[0]
-            words = [word for word in hypothesis.words if normalized(word.text)]
+            session.receive_hypothesis(hypothesis)
             now, context = session.audio_seconds, request.mel.shape[1] / 100
+            words = [word for word in hypothesis.words if normalized(word.text)]
             before, standing = standing, {}
+            draft: list[tuple[str, Evidence]] = []
             for index, word in enumerate(words):
                 place, text = len(committed) + index, normalized(word.text)
                 stood, since = before.get(place, ("", now))
                 standing[place] = (text, since if stood == text else now)
                 age, followed = now - standing[place][1], index + 1 < len(words)
-                evidence = (math.exp(word.log_probability), age, followed, context)
-                if not request.final:
-                    sights.append(Sight(place, text, evidence))
-            session.receive_hypothesis(hypothesis)
+                draft.append((text, (math.exp(word.log_probability), age, followed, context)))
+            if not request.final:
+                hypotheses.append((len(committed), draft))
     committed += said(session)
-    return [
-        (sight.evidence, sight.text != committed[sight.place])
-        for sight in sights
-        if sight.place < len(committed)
-    ]
+    seen: list[tuple[Evidence, bool]] = []
+    for place, draft in hypotheses:
+        for (text, evidence), word in zip(draft, committed[place:], strict=False):
+            seen.append((evidence, text != word))
+            if text != word:
+                break
+    return seen
 
 
 def fitted(seen: Sequence[tuple[Evidence, bool]]) -> list[float]:
