@@ -29,13 +29,13 @@ from streamwhisper.session.options import SessionOptions
 from streamwhisper.session.session import Session
 
 CHUNK = SAMPLE_RATE // 10
-PATIENT = AgreementOptions(risk=0.0, longest=2.0)
+PATIENT = AgreementOptions(risk=1e-4, patience=0.3)
 """Commits late: what it commits is what a word is compared with."""
 ITEMS = ["longform/speaker-4446", "longform/speaker-260", "longform/2300-131720"]
 PROBABILITIES = [(0.0, 0.5), (0.5, 0.7), (0.7, 0.9), (0.9, 0.97), (0.97, 1.1)]
 AGES = [(0.0, 0.05), (0.05, 0.15), (0.15, 0.25), (0.25, 0.45), (0.45, 0.75), (0.75, 9.0)]
 
-Evidence = tuple[float, float, bool, float]
+Evidence = tuple[float, float, bool]
 
 
 def said(session: Session) -> list[str]:
@@ -66,7 +66,7 @@ def watch(
             committed += said(session)
             hypothesis = recognizer.recognize([request])[0]
             session.receive_hypothesis(hypothesis)
-            now, context = session.audio_seconds, request.mel.shape[1] / 100
+            now = session.audio_seconds
             words = [word for word in hypothesis.words if normalized(word.text)]
             before, standing = standing, {}
             draft: list[tuple[str, Evidence]] = []
@@ -75,7 +75,7 @@ def watch(
                 stood, since = before.get(place, ("", now))
                 standing[place] = (text, since if stood == text else now)
                 age, followed = now - standing[place][1], index + 1 < len(words)
-                draft.append((text, (math.exp(word.log_probability), age, followed, context)))
+                draft.append((text, (math.exp(word.log_probability), age, followed)))
             if not request.final:
                 hypotheses.append((len(committed), draft))
     committed += said(session)

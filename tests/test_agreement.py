@@ -19,7 +19,8 @@ from streamwhisper.session.agreement import (
     terms,
 )
 
-NEVER = AgreementOptions(risk=0.0, longest=math.inf)
+CONSTANT = AgreementOptions(risk=0.05, patience=1e9)
+"""The same risk, however long a word has stood."""
 
 
 def spoken(*texts: str, probability: float = 0.9) -> list[HypothesisWord]:
@@ -34,7 +35,6 @@ def spoken(*texts: str, probability: float = 0.9) -> list[HypothesisWord]:
 sentences = st.lists(st.sampled_from(["one", "two", "three", "four"]), max_size=8)
 probabilities = st.floats(0.0, 1.0)
 ages = st.floats(0.0, 5.0)
-contexts = st.floats(0.1, 30.0)
 
 
 @given(sentences, sentences)
@@ -61,15 +61,15 @@ def test_full_width_letters_equal_plain_ones() -> None:
 
 
 def test_there_is_a_coefficient_for_every_term() -> None:
-    assert len(COEFFICIENTS) == len(terms(0.5, 0.2, True, 4.0))
+    assert len(COEFFICIENTS) == len(terms(0.5, 0.2, True))
 
 
-@given(probabilities, probabilities, ages, ages, contexts, contexts)
-def test_what_is_surer_older_or_has_more_context_is_less_likely_to_change(
-    p: float, q: float, a: float, b: float, c: float, d: float
+@given(probabilities, probabilities, ages, ages)
+def test_what_is_surer_or_older_or_followed_is_less_likely_to_change(
+    p: float, q: float, a: float, b: float
 ) -> None:
-    least = risk(max(p, q), max(a, b), True, max(c, d))
-    most = risk(min(p, q), min(a, b), False, min(c, d))
+    least = risk(max(p, q), max(a, b), True)
+    most = risk(min(p, q), min(a, b), False)
     assert 0 < least <= most < 1
 
 
@@ -77,35 +77,39 @@ def test_what_is_surer_older_or_has_more_context_is_less_likely_to_change(
 def test_words_are_settled_from_the_first_on_while_their_risk_is_taken(
     texts: list[str], taken: float, age: float
 ) -> None:
-    draft = Draft().renewed(spoken(*texts), 1.0)
-    options = replace(NEVER, risk=taken)
-    count = draft.settled(1.0 + age, 5.0, options)
-    risks = [risk(0.9, 1.0 + age - 1.0, i + 1 < len(texts), 5.0) for i in range(len(texts))]
-    assert all(each <= taken for each in risks[:count])
+    draft = Draft().renewed(spoken(*texts), 0.0)
+    count = draft.settled(age, replace(CONSTANT, risk=taken))
+    risks = [risk(0.9, age, i + 1 < len(texts)) for i in range(len(texts))]
+    assert all(each <= taken * 1.001 for each in risks[:count])
     assert count == len(texts) or risks[count] > taken
 
 
 def test_a_doubtful_word_holds_back_the_sure_ones_behind_it() -> None:
     words = [*spoken("one", probability=0.3), *spoken("two", "three", probability=0.999)]
     draft = Draft().renewed(words, 1.0)
-    assert draft.settled(1.4, 5.0, AgreementOptions(risk=0.05)) == 0
-    assert draft.after(1).settled(1.4, 5.0, AgreementOptions(risk=0.05)) == 2
+    assert draft.settled(1.2, CONSTANT) == 0
+    assert draft.after(1).settled(1.2, CONSTANT) == 2
 
 
-def test_a_sure_word_needs_fewer_hypotheses_than_a_doubtful_one() -> None:
-    def seconds(probability: float) -> float:
-        draft = Draft().renewed(spoken("one", "two", probability=probability), 0.0)
-        steps = (0.1 * step for step in range(100))
-        return next(age for age in steps if draft.settled(age, 5.0, AgreementOptions()))
-
-    assert seconds(0.99) < seconds(0.85) < seconds(0.6) < seconds(0.3)
+def waiting(probability: float, options: AgreementOptions | None = None) -> float:
+    """Seconds that a word has to stand."""
+    draft = Draft().renewed(spoken("one", "two", probability=probability), 0.0)
+    steps = (0.1 * step for step in range(1000))
+    return next(age for age in steps if draft.settled(age, options or AgreementOptions()))
 
 
-def test_a_word_that_has_stood_long_enough_is_settled_however_doubtful() -> None:
-    draft = Draft().renewed(spoken("one", probability=0.01), 1.0)
-    options = replace(NEVER, longest=1.5)
-    assert draft.settled(2.4, 5.0, options) == 0
-    assert draft.settled(2.5, 5.0, options) == 1
+def test_a_sure_word_is_settled_at_once_and_a_doubtful_one_after_a_while() -> None:
+    assert waiting(0.999) == 0 < waiting(0.9) < waiting(0.6) <= waiting(0.3)
+
+
+def test_no_word_waits_for_long_however_doubtful() -> None:
+    assert waiting(0.001) < 2
+
+
+def test_less_risk_and_more_patience_wait_longer() -> None:
+    usual = AgreementOptions()
+    assert waiting(0.5, replace(usual, risk=0.001)) > waiting(0.5, usual)
+    assert waiting(0.5, replace(usual, patience=1.0)) > waiting(0.5, usual)
 
 
 def test_a_moved_draft_is_as_old_as_before() -> None:

@@ -18,21 +18,23 @@ from streamwhisper.recognition import HypothesisWord
 
 __all__ = ["AgreementOptions", "Draft", "normalized", "risk", "terms"]
 
-COEFFICIENTS = (-0.27, -0.28, -0.8, -2.34, -1.54, -0.62, 0.25)
+MOST_DOUBLINGS = 1000
+COEFFICIENTS = (-0.352, -1.244, -2.037, -2.543, -0.929)
 """Of the `terms`; fitted by benchmarks/changes.py on tiny.en and base together."""
 
 
 @dataclass(frozen=True, slots=True)
 class AgreementOptions:
-    """When a word is committed.
+    """How likely a committed word may be to differ from what would be heard there later.
 
     Attributes:
-        risk: how likely a committed word may be to differ from what would be heard there later.
-        longest: a word that has stood for so many seconds is committed however doubtful.
+        risk: that is taken for a word that was heard for the first time.
+        patience: seconds of standing unchanged in which the risk taken doubles, so that no word
+            waits for long.
     """
 
-    risk: float = 0.025
-    longest: float = 1.6
+    risk: float = 0.005
+    patience: float = 0.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,19 +77,13 @@ class Draft:
         )
         return Draft(words, self.since)
 
-    def settled(self, now: float, context: float, options: AgreementOptions) -> int:
-        """How many leading words can be committed.
-
-        Args:
-            now: how far the sound reached that the draft was heard in.
-            context: seconds of sound that it was heard in.
-        """
+    def settled(self, now: float, options: AgreementOptions) -> int:
+        """How many leading words can be committed, heard in sound up to `now`."""
         count = 0
         for index, (word, since) in enumerate(zip(self.words, self.since, strict=True)):
-            age = now - since
-            followed = index + 1 < len(self.words)
-            doubt = risk(math.exp(word.log_probability), age, followed, context)
-            if doubt > options.risk and age < options.longest:
+            age, followed = now - since, index + 1 < len(self.words)
+            taken = options.risk * 2 ** min(MOST_DOUBLINGS, age / options.patience)
+            if risk(math.exp(word.log_probability), age, followed) > taken:
                 break
             count += 1
         return count
@@ -102,30 +98,22 @@ def normalized(word: str) -> str:
     )
 
 
-def terms(probability: float, age: float, followed: bool, context: float) -> tuple[float, ...]:
+def terms(probability: float, age: float, followed: bool) -> tuple[float, ...]:
     """What the `risk` is made of; see there."""
     probability = min(max(probability, 1e-9), 1 - 1e-9)
-    odds = min(5.0, max(-3.0, math.log(probability / (1 - probability))))
-    return (
-        1.0,
-        odds,
-        min(odds, 2.0),
-        min(age, 2.0),
-        min(age, 0.2),
-        float(followed),
-        max(0.0, 3.0 - context),
-    )
+    odds = math.log(probability / (1 - probability))
+    return 1.0, min(6.0, max(-3.0, odds)), min(age, 2.0), min(age, 0.2), float(followed)
 
 
-def risk(probability: float, age: float, followed: bool, context: float) -> float:
+def risk(probability: float, age: float, followed: bool) -> float:
     """How likely a word is to change when more is heard: a logistic regression.
 
     Args:
         probability: that the model gives the word.
-        age: seconds of sound since it was first heard so.
+        age: seconds of sound since it was first heard so; the first update that confirms it
+            counts for more than later ones.
         followed: whether there is another word after it; the last one may be half spoken.
-        context: seconds of sound in the window; in the first three a word is easily misheard.
     """
-    features = terms(probability, age, followed, context)
+    features = terms(probability, age, followed)
     score = math.fsum(c * x for c, x in zip(COEFFICIENTS, features, strict=True))
     return 1 / (1 + math.exp(-score))

@@ -31,7 +31,7 @@ class SessionOptions:
     language: str | None = None
     task: Task = "transcribe"
     partials: bool = True
-    update_interval: float = 0.4
+    update_interval: float = 0.25
     settle: float = 0.4
     partial_margin: float = 0.3
     gate: GateOptions = field(default_factory=GateOptions)
@@ -49,7 +49,7 @@ class SessionOptions:
         if latency == "balanced":
             return self
         if latency == "low":
-            low = replace(self.agreement, risk=0.06, longest=1.2)
+            low = replace(self.agreement, risk=0.01, patience=0.2)
             return replace(self, update_interval=0.2, partial_margin=0.2, agreement=low)
-        accurate = replace(self.agreement, risk=0.008, longest=2.5)
-        return replace(self, update_interval=0.5, agreement=accurate)
+        accurate = replace(self.agreement, risk=0.002, patience=0.4)
+        return replace(self, update_interval=0.4, agreement=accurate)

@@ -92,9 +92,9 @@ class Utterance:
         window, words = self.window, hypothesis.words
         window.past = hypothesis.past
         full = end - window.start >= self._limit
-        now, context = end / SAMPLE_RATE, (end - window.start) / SAMPLE_RATE
+        now = end / SAMPLE_RATE
         draft = self.draft.renewed(words, now)
-        count = draft.settled(now, context, self.options.agreement)
+        count = draft.settled(now, self.options.agreement)
         if full and count == 0:
             count = max(0, len(words) - 2)  # the window can grow no more: it has to move on
         committed = window.commit(words[:count])
