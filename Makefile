@@ -45,9 +45,11 @@ bench: $(TEST) ## measure latency, accuracy and cost in ten minutes; STREAMWHISP
 	$(BENCH)/idle.py --model $(MODEL) --seconds 10
 	$(BENCH)/streams.py --model $(MODEL) --counts 1 4 --limit 20
 	$(BENCH)/soak.py --model $(MODEL) --hours 0.05 --every 1
-	$(BENCH)/curve.py --model $(MODEL) --limit 30 --pace 0.15 --settings low balanced accurate
+	$(BENCH)/curve.py --model $(MODEL) --items longform/1284-1181 --limit 30 --pace 0.15 \
+		--settings low balanced accurate
 	$(BENCH)/streaming.py --model $(MODEL) --limit 60 $(ARGS)
-	$(BENCH)/peers.py --model $(MODEL) --limit 20 --patience 30 --compute int8 --beams 1 \
+	$(BENCH)/peers.py --model $(MODEL) --items longform/1284-1181 --limit 20 --patience 30 \
+		--compute int8 --beams 1 \
 		|| echo "The peers could not be run; all of streamwhisper's own figures are above."
 
 clean: ## remove the virtual environment and every cache
