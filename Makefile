@@ -5,6 +5,7 @@ BIN := $(VENV)/bin
 RUNTIME := $(VENV)/.runtime
 TEST := $(VENV)/.test
 PINS := pyproject.toml constraints.txt
+BENCH = $(BIN)/python benchmarks
 INSTALL = $(BIN)/python -m pip install -qq --disable-pip-version-check -c constraints.txt
 
 MODEL ?= tiny.en
@@ -35,12 +36,21 @@ serve: $(RUNTIME) ## start a server
 	$(BIN)/streamwhisper serve --model $(MODEL) --host $(HOST) --port $(PORT) $(ARGS)
 
 bench: $(TEST) ## measure latency, accuracy and cost in ten minutes; STREAMWHISPER_SPEECH names real speech
-	$(BIN)/python benchmarks/micro.py --model $(MODEL)
-	$(BIN)/python benchmarks/accuracy.py --model $(MODEL) --clips 40
-	$(BIN)/python benchmarks/boundary.py --model $(MODEL) --clips 20
-	$(BIN)/python benchmarks/nonspeech.py --model $(MODEL) --clips 5
-	$(BIN)/python benchmarks/streams.py --model $(MODEL) --counts 1 4 --limit 30
-	$(BIN)/python benchmarks/streaming.py --model $(MODEL) --limit 120 $(ARGS)
+	$(BENCH)/micro.py --model $(MODEL)
+	$(BENCH)/accuracy.py --model $(MODEL) --clips 20
+	$(BENCH)/boundary.py --model $(MODEL) --clips 10
+	$(BENCH)/tail.py --model $(MODEL) --clips 15 --windows 10
+	$(BENCH)/nonspeech.py --model $(MODEL) --clips 2 --snrs 10
+	$(BENCH)/finals.py --model $(MODEL) --clips 3
+	$(BENCH)/idle.py --model $(MODEL) --seconds 10
+	$(BENCH)/streams.py --model $(MODEL) --counts 1 4 --limit 20
+	$(BENCH)/soak.py --model $(MODEL) --hours 0.05 --every 1
+	$(BENCH)/curve.py --model $(MODEL) --items longform/1284-1181 --limit 30 --pace 0.15 \
+		--settings low balanced accurate
+	$(BENCH)/streaming.py --model $(MODEL) --limit 60 $(ARGS)
+	$(BENCH)/peers.py --model $(MODEL) --items longform/1284-1181 --limit 20 --patience 30 \
+		--compute int8 --beams 1 \
+		|| echo "The peers could not be run; all of streamwhisper's own figures are above."
 
 clean: ## remove the virtual environment and every cache
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import datetime
 import json
 import os
 import shlex
@@ -37,6 +36,7 @@ from peer_setup import (
     installed_version,
     weights_folder,
 )
+from results import RESULTS, heading, save
 from speech import Recording, load, normalized, speech_folder
 from streamwhisper.errors import UnknownModelError
 from streamwhisper.whisper.catalog import known_model
@@ -271,7 +271,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--compute", nargs="+", default=["int8", "float32"], help="faster-whisper")
     parser.add_argument("--beams", nargs="+", type=int, default=[1, 5], help="faster-whisper")
     parser.add_argument("--serve", default="", help="more flags for streamwhisper serve")
-    parser.add_argument("--save", action="store_true", help=f"append to {streaming.RESULTS.name}")
+    parser.add_argument("--save", action="store_true", help=f"append to {RESULTS.name}")
     return parser.parse_args()
 
 
@@ -291,20 +291,16 @@ def main() -> None:
             rows += PEERS[name](flags, recordings)
         except PeerError as error:
             rows.append({"engine": name, "reason": str(error)})
-    result: Row = {
-        "model": flags.model,
+    result = heading(flags.model, flags.threads) | {
         "items": flags.items,
         "gap": flags.gap,
         "limit": flags.limit,
-        "date": datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d %H:%M UTC"),
-        "command": shlex.join(["python", *sys.argv]),
-        "machine": measure.machine_line(flags.threads),
         "rows": rows,
     }
     text = table(rows)
     print(f"{flags.model} on {result['machine']}\n\n{text}\n")
     if flags.save:
-        streaming.save(result, text)
+        save(result, text)
     print(json.dumps(result, ensure_ascii=False))
 
 

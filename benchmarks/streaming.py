@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
-import datetime
 import json
 import os
 import shlex
@@ -24,7 +23,6 @@ from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import partial
-from pathlib import Path
 from typing import Any, Protocol
 
 import psutil
@@ -32,12 +30,12 @@ import psutil
 import measure
 from measure import Errors, HeardWord, ScreenUpdate
 from offline import VARIANTS, offline_transcripts
+from results import RESULTS, heading, save
 from speech import SAMPLE_RATE, Recording, load, normalized, speech_folder, tokens
 from streamwhisper.client import StreamEvent, connect
 from streamwhisper.events import Committed, Partial
 from streamwhisper.protocol import Status
 
-RESULTS = Path(__file__).with_name("RESULTS.md")
 YARDSTICKS = ["greedy", "greedy, each window alone"]
 
 
@@ -89,27 +87,32 @@ class Run:
                 points.append((sent, sent - covered))
         return points
 
-    def final_latencies(self) -> list[float]:
-        """For each utterance: from sending its last recognized word's end to its final commit."""
+    def finals(self) -> dict[int, float]:
+        """When each utterance's final commit came."""
+        return {
+            message.utterance: at
+            for at, message in self.arrivals
+            if isinstance(message, Committed) and message.final
+        }
+
+    def speech_ends(self) -> dict[int, float]:
+        """Where each utterance's last word ends, in audio seconds, if it was recognized."""
         last_word: dict[int, int] = {}
-        finals: dict[int, float] = {}
         count = 0
-        for at, message in self.arrivals:
+        for _, message in self.arrivals:
             if isinstance(message, Committed):
                 count += len(tokens(message.text))
                 if message.text.strip():
                     last_word[message.utterance] = count - 1
-                if message.final:
-                    finals[message.utterance] = at
         spoken = self.recording.words
-        reference = {j: i for i, j in measure.recognized(spoken, self.heard())}
-        found = []
-        for utterance, at in finals.items():
-            place = reference.get(last_word.get(utterance, -1))
-            end = spoken[place].end if place is not None else None
-            if end is not None:
-                found.append(at - self.sent(end))
-        return found
+        ends = {j: spoken[i].end for i, j in measure.recognized(spoken, self.heard())}
+        found = {utterance: ends.get(place) for utterance, place in last_word.items()}
+        return {utterance: end for utterance, end in found.items() if end is not None}
+
+    def final_latencies(self) -> list[float]:
+        """For each utterance: from sending its last recognized word's end to its final commit."""
+        ends = self.speech_ends()
+        return [at - self.sent(ends[u]) for u, at in self.finals().items() if u in ends]
 
 
 class Server:
@@ -269,15 +272,6 @@ def table(result: dict[str, Any]) -> str:
     return "\n".join(["| figure | value |", "|---|---|", *(f"| {a} | {b} |" for a, b in rows)])
 
 
-def save(result: dict[str, Any], text: str) -> None:
-    """Append a dated table to the results."""
-    if not RESULTS.is_file():
-        RESULTS.write_text("# Results\n\nNewest last; each with the command that made it.\n")
-    with RESULTS.open("a", encoding="utf-8") as file:
-        file.write(f"\n## {result['date']}: {result['model']}\n\n`{result['command']}`\n\n")
-        file.write(f"{result['machine']}\n\n{text}\n")
-
-
 def arguments() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(
@@ -312,13 +306,9 @@ def main() -> None:
     recordings = [load(folder, item, flags.gap, flags.limit) for item in flags.items]
     # Before the stream, so that it takes nothing from the server.
     offline = offline_figures(flags.model, recordings, flags.offline)
-    result: dict[str, Any] = {
-        "model": flags.model,
+    result = heading(flags.model, flags.threads) | {
         "items": flags.items,
         "gap": flags.gap,
-        "date": datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d %H:%M UTC"),
-        "command": shlex.join(["python", *sys.argv]),
-        "machine": measure.machine_line(flags.threads),
         "offline_wer": offline,
     }
     if not flags.offline_only:
