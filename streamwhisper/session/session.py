@@ -289,6 +289,9 @@ class Session:
             if partial is not None:
                 self._events.append(partial)
         utterance.move_on(end, self._spoken)
+        if self._segments[0].end is None and hypothesis.ending == "end_of_text":
+            language = self._transcript.language
+            self._listener.gate.hold(utterance.silence(self._spoken, language))
 
     def _conclude(self, utterance: Utterance, end: int) -> None:
         """Commit all that was heard; the utterance is over unless speech was left unheard."""
