@@ -41,7 +41,7 @@ class EndpointOptions:
     settle: float = 0.4
     sooner: float = 0.45
     later: float = 1.0
-    sure: float = 0.5
+    sure: float = 0.85
 
     def __post_init__(self) -> None:
         for name, ok, expected in (
@@ -83,7 +83,7 @@ CONTINUATIONS = {
         unstopped=_words(
             "so as while when where which who whose that since until before after whether like",
             "of to in on at by for from with without into onto over under about between through",
-            "during against among toward towards upon per via",
+            "during against among toward towards upon within beyond throughout per via",
             "this these those his her its no some any each which what",
             "is am are was were be been has have had do does did will would shall should can",
             "could may might must not i'm you're we're they're it's that's there's i'll we'll",
@@ -159,7 +159,7 @@ def _without_closers(text: str) -> str:
 def _last_word(text: str) -> str:
     """The last word in lower case, without punctuation around it; of "forty-two" it is "two"."""
     kept = "".join(
-        sign if sign.isalnum() or sign == "'" or unicodedata.category(sign)[0] == "M" else " "
+        sign if sign.isalnum() or sign in "'%" or unicodedata.category(sign)[0] == "M" else " "
         for sign in unicodedata.normalize("NFKC", text).casefold().replace("\u2019", "'")
     )
     return next((word for word in reversed([w.strip("'") for w in kept.split()]) if word), "")

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from streamwhisper.errors import SessionError
 from streamwhisper.events import Done, Event, Flushed, SpeechEnded, SpeechStarted
 from streamwhisper.recognition import Hypothesis, ModelInfo, RecognitionRequest
-from streamwhisper.session.listener import Listener
+from streamwhisper.session.listener import QUANTUM, Listener
 from streamwhisper.session.options import SessionOptions
 from streamwhisper.session.transcript import Transcript
 from streamwhisper.session.utterance import Utterance
@@ -162,7 +162,7 @@ class Session:
         if self._asked or self._done:
             return None
         if catch_up:
-            while self._take():
+            while not self._closing and self._take():
                 pass
         while True:
             request = self._due()
@@ -192,6 +192,21 @@ class Session:
     def abandon_request(self) -> None:
         """The request under way failed; what it covered will be asked for again."""
         self._asked = None
+
+    @property
+    def _closing(self) -> bool:
+        """Whether the next step of sound may end an utterance whose text has a say in it.
+
+        However far behind the recognizer is, and however long the chunks are, it is asked first.
+        """
+        if self.options.endpoint.kind == "fixed" or not self._listener.gate.speaking:
+            return False
+        spoken = self._listener.gate.last_speech
+        pause = self._listener.taken + QUANTUM - spoken
+        if pause < self.options.gate.silence * SAMPLE_RATE:
+            return False
+        utterance = self._utterance if len(self._segments) == 1 else None
+        return utterance is None or not utterance.heard_out(spoken)
 
     def _take(self) -> bool:
         """Take one step of sound; False if none can be taken now."""
