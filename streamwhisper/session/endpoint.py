@@ -37,7 +37,7 @@ class EndpointOptions:
         ValueError: a value that makes no sense.
     """
 
-    kind: EndpointKind = "fixed"
+    kind: EndpointKind = "sentence"
     settle: float = 0.4
     sooner: float = 0.45
     later: float = 1.0
