@@ -247,6 +247,22 @@ def test_long_chunks_do_not_end_an_utterance_unheard(
     assert finals == 1
 
 
+def test_a_request_about_a_pause_that_has_to_wait_gives_way_to_a_final(clip: Samples) -> None:
+    """A busy recognizer neither keeps sound from being taken nor an utterance from its end."""
+    session = new_session(Counting(), SENTENCE)
+    session.receive_audio(clip[: 4 * RATE].tobytes())
+    session.receive_audio(np.zeros(5 * RATE, np.float32).tobytes())
+    asked = session.next_request()
+    assert asked is not None
+    assert not asked.final
+    session.abandon_request()
+    again = session.next_request()
+    assert again is not None
+    assert again.final
+    assert session.can_receive
+    assert any(isinstance(event, SpeechEnded) for event in session.events())
+
+
 @pytest.mark.parametrize(
     ("tail", "silence"),
     [("", SENTENCE.endpoint.later), ("x", 0.6), ("x.", SENTENCE.endpoint.sooner), (",", 1.0)],

@@ -85,6 +85,7 @@ class Session:
         self._utterance: Utterance | None = None
         self._last: Utterance | None = None  # while what follows may still share its window
         self._asked: _Asked | None = None
+        self._stopped: int | None = None  # catching up stopped once for the pause after it
 
     # What the driver sees.
 
@@ -164,6 +165,8 @@ class Session:
         if catch_up:
             while not self._closing and self._take():
                 pass
+            if self._closing:
+                self._stopped = self._listener.gate.last_speech
         while True:
             request = self._due()
             if request is not None or self._done:
@@ -197,11 +200,14 @@ class Session:
     def _closing(self) -> bool:
         """Whether the next step of sound may end an utterance whose text has a say in it.
 
-        However far behind the recognizer is, and however long the chunks are, it is asked first.
+        However long the chunks are, the recognizer is asked first. Where it is so busy that the
+        request waits for more sound to come, the usual silence ends the utterance.
         """
         if self.options.endpoint.kind == "fixed" or not self._listener.gate.speaking:
             return False
         spoken = self._listener.gate.last_speech
+        if spoken == self._stopped:
+            return False
         pause = self._listener.taken + QUANTUM - spoken
         if pause < self.options.gate.silence * SAMPLE_RATE:
             return False
