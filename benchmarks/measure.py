@@ -27,6 +27,7 @@ __all__ = [
     "count_errors",
     "latencies",
     "machine_line",
+    "met",
     "moment_sent",
     "normalize_english",
     "percentile",
@@ -167,6 +168,11 @@ def moment_sent(chunk_ends: Sequence[float], moments: Sequence[float], position:
     """
     chunk = bisect_right(chunk_ends, position - 1e-6)
     return moments[min(chunk, len(moments) - 1)]
+
+
+def met(marks: Sequence[float], ends: Sequence[float], tolerance: float) -> int:
+    """How many `marks` have an end within `tolerance` of them; all in audio seconds."""
+    return sum(any(abs(end - mark) <= tolerance for end in ends) for mark in marks)
 
 
 def percentile(values: Sequence[float], share: float) -> float:

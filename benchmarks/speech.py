@@ -43,12 +43,14 @@ class Recording:
         samples: float32 mono ``[n]`` at 16 kHz.
         text: the reference.
         words: its normalized words, with ends where they were checked.
+        joins: where its clips end, in seconds.
     """
 
     key: str
     samples: NDArray[np.float32]
     text: str
     words: tuple[SpokenWord, ...]
+    joins: tuple[float, ...] = ()
 
     @property
     def seconds(self) -> float:
@@ -109,6 +111,7 @@ def joined(parts: Sequence[Recording], gap: float) -> Recording:
     silence = np.zeros(round(gap * SAMPLE_RATE), dtype=np.float32)
     pieces: list[NDArray[np.float32]] = []
     words: list[SpokenWord] = []
+    joins: list[float] = []
     length = 0
     for part in parts:
         offset = length / SAMPLE_RATE
@@ -117,9 +120,11 @@ def joined(parts: Sequence[Recording], gap: float) -> Recording:
             for word in part.words
         ]
         pieces += [part.samples, silence]
+        joins.append(offset + part.seconds)
         length += len(part.samples) + len(silence)
     text = " ".join(part.text for part in parts)
-    return Recording(f"{parts[0].key} ...", np.concatenate(pieces), text, tuple(words))
+    sound = np.concatenate(pieces)
+    return Recording(f"{parts[0].key} ...", sound, text, tuple(words), tuple(joins))
 
 
 def clips(folder: Path, set_name: str, count: int, longest: float = 30.0) -> list[Recording]:

@@ -17,7 +17,7 @@ import time
 from collections.abc import Sequence
 from typing import Any, get_args
 
-from measure import machine_line
+from measure import machine_line, met
 from speech import SAMPLE_RATE, Recording, load, normalized, speech_folder
 from streaming import Run, figures
 from streamwhisper.audio.formats import AudioDecoder, AudioFormat
@@ -27,6 +27,8 @@ from streamwhisper.session.options import Latency, SessionOptions
 from streamwhisper.session.session import Session
 
 CHUNK = SAMPLE_RATE // 10
+JOIN_SECONDS = 0.8
+"""An utterance whose last word ends this close to the end of a clip ends with the clip."""
 
 
 class VirtualStream:
@@ -61,6 +63,15 @@ class VirtualStream:
             self._answer()
         self.run.cpu_seconds = self.computed
         return self.run
+
+    def utterance_ends(self) -> list[float]:
+        """Where the last word of each utterance ends, in audio seconds."""
+        committed = [event for _, event in self.run.arrivals if isinstance(event, Committed)]
+        ends: dict[int, float] = {}
+        for event in committed:
+            if event.text.strip():
+                ends[event.utterance] = event.end
+        return list(ends.values())
 
     def _hear(self) -> None:
         """Send every chunk that is due."""
@@ -115,6 +126,12 @@ def measured(
     result = figures([stream.play() for stream in streams])
     requests = sum(stream.requests for stream in streams)
     result["requests"] = requests
+    ends = [stream.utterance_ends() for stream in streams]
+    pairs = [(s.run.recording.joins, e) for s, e in zip(streams, ends, strict=True)]
+    result["utterances"] = sum(map(len, ends))
+    result["joins"] = sum(len(joins) for joins, _ in pairs)
+    result["joins_met"] = sum(met(joins, e, JOIN_SECONDS) for joins, e in pairs)
+    result["mid_clip"] = sum(len(e) - met(e, joins, JOIN_SECONDS) for joins, e in pairs)
     result["ms_per_request"] = round(1000 * sum(s.computed for s in streams) / requests, 1)
     return result, streams
 
@@ -168,6 +185,8 @@ def main() -> None:
         f"({result['substitutions']} {result['deletions']} {result['insertions']}), "
         f"commit {commit}, display {display}, final {final}, "
         f"unstable {result['unstable_partial_words']} %, "
+        f"utterances {result['utterances']} (clips' ends met {result['joins_met']} of "
+        f"{result['joins']}, {result['mid_clip']} in mid-clip), "
         f"compute {result['cpu_per_audio_second']} s/s, {result['ms_per_request']} ms a request"
     )
     print(json.dumps(result))

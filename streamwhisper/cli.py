@@ -50,6 +50,13 @@ class Latency(StrEnum):
     accurate = "accurate"
 
 
+class Endpoint(StrEnum):
+    """What ends an utterance: a silence, or one whose length follows from the text before it."""
+
+    fixed = "fixed"
+    sentence = "sentence"
+
+
 class Dtype(StrEnum):
     """Precisions to compute in."""
 
@@ -89,6 +96,15 @@ Language = Annotated[
 HowSoon = Annotated[
     Latency,
     typer.Option("--latency", envvar="STREAMWHISPER_LATENCY", help="Sooner, or fewer errors."),
+]
+WhatEnds = Annotated[
+    Endpoint,
+    typer.Option(
+        "--endpoint",
+        envvar="STREAMWHISPER_ENDPOINT",
+        help="End utterances after a fixed silence, or sooner where a sentence is finished "
+        "and later where it goes on.",
+    ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object a line.")]
 SoundFile = Annotated[
@@ -130,6 +146,7 @@ def serve(
     dtype: Precision = Dtype.auto,
     threads: Threads = None,
     latency: HowSoon = Latency.balanced,
+    endpoint: WhatEnds = Endpoint.sentence,
 ) -> None:
     """Serve clients over WebSockets until Ctrl-C."""
     import logging
@@ -138,6 +155,7 @@ def serve(
     from streamwhisper.engine.scheduler import SchedulerOptions
     from streamwhisper.server.access import Limits
     from streamwhisper.server.app import ServerOptions, run
+    from streamwhisper.session.endpoint import EndpointOptions
     from streamwhisper.session.options import SessionOptions
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
@@ -149,7 +167,7 @@ def serve(
         host=host,
         port=port,
         limits=Limits(max_sessions=max_sessions, drain_timeout=drain),
-        session=SessionOptions().tuned(latency.value),
+        session=SessionOptions(endpoint=EndpointOptions(endpoint.value)).tuned(latency.value),
         scheduler=SchedulerOptions(max_batch=1, workers=recognizer.workers),
     )
     run(recognizer, options, ready=lambda url: typer.echo(f"Listening on {url}"))

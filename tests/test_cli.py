@@ -74,7 +74,15 @@ def test_the_package_runs_as_a_module():
     assert shown.stdout == f"streamwhisper {__version__}\n"
 
 
-@pytest.mark.parametrize("arguments", [["listen"], ["stream"], ["stream", "no-such-file.wav"]])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["listen"],
+        ["stream"],
+        ["stream", "no-such-file.wav"],
+        ["serve", "--endpoint", "never"],
+    ],
+)
 def test_wrong_usage_exits_with_2(arguments):
     shown = run(*arguments)
     assert shown.returncode == 2

@@ -142,6 +142,44 @@ def test_an_open_gate_ends_with_the_sound(speech):
     assert gate.finish() == []
 
 
+@pytest.mark.parametrize("silence", [0.2, 0.6, 1.0])
+def test_the_present_pause_can_be_given_a_silence_of_its_own(speech, silence):
+    """It ends at the first block by then; the next pause has the silence of the options again."""
+    talk = speech.load(speech.clips("ls-dev")[0])
+    pause = np.zeros(int(1.5 * SECOND), np.float32)
+    gate = VadGate()
+    gate.append(talk)
+    gate.hold(silence)
+    for expected in (silence, 0.6):
+        end = next(e for e in gate.append(pause) if isinstance(e, SpeechEnd))
+        waited = end.decided - gate.last_speech
+        assert expected * SECOND <= waited < expected * SECOND + 512
+        assert gate.last_speech <= end.at <= end.decided
+        gate.append(talk)
+
+
+def test_a_silence_given_too_late_ends_the_pause_at_the_next_block(speech):
+    gate = VadGate()
+    gate.append(speech.load(speech.clips("ls-dev")[0]))
+    gate.append(np.zeros(int(0.35 * SECOND), np.float32))
+    assert gate.speaking
+    gate.hold(0.1)
+    (end,) = gate.append(np.zeros(512, np.float32))
+    assert isinstance(end, SpeechEnd)
+    assert end.decided - gate.last_speech > 0.3 * SECOND
+    assert gate.last_speech <= end.at <= end.decided
+
+
+def test_speech_takes_back_the_silence_of_the_present_pause(speech):
+    talk = speech.load(speech.clips("ls-dev")[0])
+    gate = VadGate()
+    gate.append(np.concatenate([talk, np.zeros(SECOND // 4, np.float32)]))
+    gate.hold(5.0)
+    gate.append(talk)
+    (end,) = gate.append(SILENCE)
+    assert isinstance(end, SpeechEnd)
+
+
 def test_speech_that_has_only_begun_when_the_sound_ends_is_not_lost(speech):
     clip = next(c for c in speech.clips("ls-dev") if c["words_quality"] == "checked")
     sound = with_silence(speech.load(clip))

@@ -57,6 +57,11 @@ def test_a_position_was_sent_with_the_chunk_that_holds_its_last_sample():
     assert measure.moment_sent(ends, moments, 9.0) == 1.3
 
 
+def test_a_mark_is_met_by_an_end_within_the_tolerance():
+    assert measure.met([1.0, 5.0, 9.0], [1.5, 4.4, 1.2], 0.5) == 1
+    assert measure.met([1.0], [], 0.5) == 0
+
+
 @given(st.lists(st.floats(-100, 100), min_size=1), st.floats(0, 1))
 def test_a_percentile_lies_between_the_extremes_and_grows(values, share):
     value = measure.percentile(values, share)

@@ -22,12 +22,17 @@ from streamwhisper.recognition import (
     RecognitionRequest,
     Recognizer,
 )
+from streamwhisper.session.endpoint import EndpointOptions
 from streamwhisper.session.options import SessionOptions
 from streamwhisper.session.session import Session
 from streamwhisper.session.window import WindowOptions
 
 Samples = NDArray[np.float32]
 RATE = 16000
+FIXED = SessionOptions(endpoint=EndpointOptions(kind="fixed"))
+SENTENCE = SessionOptions(endpoint=EndpointOptions(kind="sentence"))
+TRAILING = "librispeech/61-70970-0037"
+"""HIS TONES RANG PLEASANTLY ON WARRENTON'S EARS AND FORTHWITH A GOOD FELLOWSHIP ..."""
 SLOW = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 
 
@@ -36,8 +41,9 @@ class Counting:
 
     info = ModelInfo("counting", 80, multilingual=False)
 
-    def __init__(self, silent_after: int | None = None) -> None:
+    def __init__(self, silent_after: int | None = None, tail: str = "") -> None:
         self.silent_after = silent_after
+        self.tail = tail  # of every word
 
     def recognize(self, requests: Sequence[RecognitionRequest]) -> list[Hypothesis]:
         return [self._answer(request) for request in requests]
@@ -47,7 +53,7 @@ class Counting:
         if self.silent_after is not None and held >= self.silent_after:
             count = 0
         words = tuple(
-            HypothesisWord(f" w{index}", (index,), index / 2, index / 2 + 0.5, -0.1)
+            HypothesisWord(f" w{index}{self.tail}", (index,), index / 2, index / 2 + 0.5, -0.1)
             for index in range(held, count)
         )
         return Hypothesis(words, "en", "end_of_text", 0.0, -0.1)
@@ -94,6 +100,14 @@ def clip(speech: Any) -> Samples:
     return np.concatenate([pause, parts[0][: 3 * RATE], pause, parts[1][: 3 * RATE], pause])
 
 
+@pytest.fixture(scope="module")
+def trailing(speech: Any) -> Samples:
+    """The beginning of `TRAILING`, up to its "and"."""
+    clip = speech.clip(TRAILING)
+    end = next(end for word, _, end in clip["words"] if word == "and")
+    return speech.load(clip)[: round(end * RATE)]
+
+
 @settings(max_examples=4, deadline=None, suppress_health_check=SLOW)
 @given(data=st.data())
 def test_chunk_sizes_do_not_matter(
@@ -104,6 +118,19 @@ def test_chunk_sizes_do_not_matter(
     cuts = data.draw(st.lists(st.integers(0, clip.nbytes), max_size=40), label="cuts")
     assert hear(recognizer, clip, cuts) == whole
     assert transcript(whole).strip()
+
+
+@settings(max_examples=4, deadline=None, suppress_health_check=SLOW)
+@given(data=st.data())
+def test_chunk_sizes_do_not_matter_where_the_text_ends_the_utterance(
+    recognizer: LocalRecognizer, trailing: Samples, data: st.DataObject
+) -> None:
+    pause = np.zeros(int(0.8 * RATE), np.float32)
+    sound = np.concatenate([trailing, pause, trailing, 2 * pause])
+    whole = hear(recognizer, sound, options=SENTENCE)
+    cuts = data.draw(st.lists(st.integers(0, sound.nbytes), max_size=40), label="cuts")
+    assert hear(recognizer, sound, cuts, options=SENTENCE) == whole
+    assert "and" in transcript(whole)
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=SLOW)
@@ -152,6 +179,100 @@ def test_a_flush_commits_everything_heard(recognizer: LocalRecognizer, clip: Sam
     after = before + transcript(pump(session, recognizer))
     assert after.startswith(before)
     assert len(after) > len(before)
+
+
+def closed(
+    recognizer: Recognizer, samples: Samples, options: SessionOptions, silence: float
+) -> tuple[float, str]:
+    """How long after `samples` the utterance was final, in seconds of `silence`, and its text."""
+    session = new_session(recognizer, options)
+    sound = np.concatenate([samples, np.zeros(round(silence * RATE), np.float32)])
+    events: list[Event] = []
+    for start in range(0, len(sound), 512):
+        session.receive_audio(sound[start : start + 512].tobytes())
+        events += pump(session, recognizer)
+        if any(isinstance(event, Committed) and event.final for event in events):
+            return session.audio_seconds - len(samples) / RATE, transcript(events)
+    raise AssertionError(f"the utterance did not end: {transcript(events)!r}")
+
+
+def test_a_finished_sentence_ends_sooner(recognizer: LocalRecognizer, speech: Any) -> None:
+    sound = speech.load(speech.clips("ls-dev")[0])
+    usual, text = closed(recognizer, sound, FIXED, 1.0)
+    sooner, same = closed(recognizer, sound, SENTENCE, 1.0)
+    assert same == text
+    assert text.endswith("on the left.")
+    saved = FIXED.gate.silence - SENTENCE.endpoint.sooner
+    assert usual - sooner == pytest.approx(saved, abs=512 / RATE)
+
+
+def test_a_trailing_and_is_waited_for(recognizer: LocalRecognizer, trailing: Samples) -> None:
+    usual, text = closed(recognizer, trailing, FIXED, 1.5)
+    later, same = closed(recognizer, trailing, SENTENCE, 1.5)
+    assert same == text
+    assert text.endswith(" and")
+    added = SENTENCE.endpoint.later - FIXED.gate.silence
+    assert later - usual == pytest.approx(added, abs=512 / RATE)
+
+
+def test_speech_after_a_hesitation_goes_on_with_the_utterance(
+    recognizer: LocalRecognizer, speech: Any, trailing: Samples
+) -> None:
+    """And the silence that was granted to the hesitation is not granted to the next pause."""
+    rest = speech.load(speech.clip(TRAILING))[len(trailing) :]
+    sound = np.concatenate([trailing, np.zeros(int(0.8 * RATE), np.float32), rest])
+    for options, utterances in ((FIXED, 2), (SENTENCE, 1)):
+        padded = np.concatenate([sound, np.zeros(2 * RATE, np.float32)])
+        events = hear(recognizer, padded, options=options)
+        finals = [e for e in events if isinstance(e, Committed) and e.final]
+        assert len(finals) == utterances
+    assert "ears, and forth" in transcript(events)
+    waited, _ = closed(recognizer, sound, SENTENCE, 1.5)
+    assert waited < SENTENCE.endpoint.later - 0.2
+
+
+@pytest.mark.parametrize("chunk", [RATE // 4, 8 * RATE])
+def test_long_chunks_do_not_end_an_utterance_unheard(
+    recognizer: LocalRecognizer, speech: Any, trailing: Samples, chunk: int
+) -> None:
+    """A recognizer that is behind is asked about a pause before the pause may end anything."""
+    rest = speech.load(speech.clip(TRAILING))[len(trailing) :]
+    pause = np.zeros(int(0.8 * RATE), np.float32)
+    sound = np.concatenate([trailing, pause, rest, 2 * pause])
+    session, finals = new_session(recognizer, SENTENCE), 0
+    for start in range(0, len(sound), chunk):
+        session.receive_audio(sound[start : start + chunk].tobytes())
+        events = pump(session, recognizer, catch_up=True)
+        finals += sum(isinstance(event, Committed) and event.final for event in events)
+    assert finals == 1
+
+
+def test_a_request_about_a_pause_that_has_to_wait_gives_way_to_a_final(clip: Samples) -> None:
+    """A busy recognizer neither keeps sound from being taken nor an utterance from its end."""
+    session = new_session(Counting(), SENTENCE)
+    session.receive_audio(clip[: 4 * RATE].tobytes())
+    session.receive_audio(np.zeros(5 * RATE, np.float32).tobytes())
+    asked = session.next_request()
+    assert asked is not None
+    assert not asked.final
+    session.abandon_request()
+    again = session.next_request()
+    assert again is not None
+    assert again.final
+    assert session.can_receive
+    assert any(isinstance(event, SpeechEnded) for event in session.events())
+
+
+@pytest.mark.parametrize(
+    ("tail", "silence"),
+    [("", SENTENCE.endpoint.later), ("x", 0.6), ("x.", SENTENCE.endpoint.sooner), (",", 1.0)],
+)
+def test_the_silence_follows_the_last_word(clip: Samples, tail: str, silence: float) -> None:
+    """Numbers, words that tell nothing, sentences and commas, as `Counting` writes them."""
+    sound = clip[: 4 * RATE]
+    usual, _ = closed(Counting(tail="x"), sound, FIXED, 1.5)
+    waited, _ = closed(Counting(tail=tail), sound, SENTENCE, 1.5)
+    assert waited - usual == pytest.approx(silence - FIXED.gate.silence, abs=512 / RATE)
 
 
 def test_nothing_is_committed_where_nobody_speaks(recognizer: LocalRecognizer, speech: Any) -> None:

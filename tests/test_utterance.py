@@ -56,7 +56,7 @@ def test_an_update_is_due_after_enough_new_sound(sound: LogMel) -> None:
 def test_silence_is_heard_out_once_and_then_brings_no_update(sound: LogMel) -> None:
     """The one update ahead of the end covers the speech and the silence that settles it."""
     one = utterance(sound)
-    settle = one.options.settle
+    settle = one.options.endpoint.settle
     spoken = at(1.0)
     assert one.due(at(1.0 + settle), spoken)
     one.update(heard("word"), at(1.0 + settle))

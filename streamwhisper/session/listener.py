@@ -11,7 +11,7 @@ from streamwhisper.audio.mel import HOP, LogMel
 from streamwhisper.session.window import SAMPLE_RATE
 from streamwhisper.vad.gate import GateOptions, SpeechEnd, SpeechStart, VadGate
 
-__all__ = ["Listener"]
+__all__ = ["QUANTUM", "Listener"]
 
 QUANTUM = 512
 """Sound is taken in steps that end on multiples of this, so that chunk sizes do not matter."""

@@ -7,6 +7,7 @@ from typing import Literal
 
 from streamwhisper.recognition import DecodingOptions, Task
 from streamwhisper.session.agreement import AgreementOptions
+from streamwhisper.session.endpoint import EndpointOptions
 from streamwhisper.session.window import WindowOptions
 from streamwhisper.vad.gate import GateOptions
 
@@ -23,7 +24,6 @@ class SessionOptions:
         language: a code such as ``"en"``; None detects it once and keeps it.
         partials: whether to say what is not committed yet.
         update_interval: new sound between two updates.
-        settle: silence after which the speech so far is heard out ahead of its end.
         partial_margin: words that begin less than this before the end of the sound are not
             shown yet; most of them would change.
     """
@@ -32,9 +32,9 @@ class SessionOptions:
     task: Task = "transcribe"
     partials: bool = True
     update_interval: float = 0.25
-    settle: float = 0.4
     partial_margin: float = 0.3
     gate: GateOptions = field(default_factory=GateOptions)
+    endpoint: EndpointOptions = field(default_factory=EndpointOptions)
     window: WindowOptions = field(default_factory=WindowOptions)
     agreement: AgreementOptions = field(default_factory=AgreementOptions)
     decoding: DecodingOptions = field(default_factory=DecodingOptions)

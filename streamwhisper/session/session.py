@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from streamwhisper.errors import SessionError
 from streamwhisper.events import Done, Event, Flushed, SpeechEnded, SpeechStarted
 from streamwhisper.recognition import Hypothesis, ModelInfo, RecognitionRequest
-from streamwhisper.session.listener import Listener
+from streamwhisper.session.listener import QUANTUM, Listener
 from streamwhisper.session.options import SessionOptions
 from streamwhisper.session.transcript import Transcript
 from streamwhisper.session.utterance import Utterance
@@ -85,6 +85,7 @@ class Session:
         self._utterance: Utterance | None = None
         self._last: Utterance | None = None  # while what follows may still share its window
         self._asked: _Asked | None = None
+        self._stopped: int | None = None  # catching up stopped once for the pause after it
 
     # What the driver sees.
 
@@ -162,8 +163,10 @@ class Session:
         if self._asked or self._done:
             return None
         if catch_up:
-            while self._take():
+            while not self._closing and self._take():
                 pass
+            if self._closing:
+                self._stopped = self._listener.gate.last_speech
         while True:
             request = self._due()
             if request is not None or self._done:
@@ -192,6 +195,24 @@ class Session:
     def abandon_request(self) -> None:
         """The request under way failed; what it covered will be asked for again."""
         self._asked = None
+
+    @property
+    def _closing(self) -> bool:
+        """Whether the next step of sound may end an utterance whose text has a say in it.
+
+        However long the chunks are, the recognizer is asked first. Where it is so busy that the
+        request waits for more sound to come, the usual silence ends the utterance.
+        """
+        if self.options.endpoint.kind == "fixed" or not self._listener.gate.speaking:
+            return False
+        spoken = self._listener.gate.last_speech
+        if spoken == self._stopped:
+            return False
+        pause = self._listener.taken + QUANTUM - spoken
+        if pause < self.options.gate.silence * SAMPLE_RATE:
+            return False
+        utterance = self._utterance if len(self._segments) == 1 else None
+        return utterance is None or not utterance.heard_out(spoken)
 
     def _take(self) -> bool:
         """Take one step of sound; False if none can be taken now."""
@@ -289,6 +310,9 @@ class Session:
             if partial is not None:
                 self._events.append(partial)
         utterance.move_on(end, self._spoken)
+        if self._segments[0].end is None and hypothesis.ending == "end_of_text":
+            language = self._transcript.language
+            self._listener.gate.hold(utterance.silence(self._spoken, language))
 
     def _conclude(self, utterance: Utterance, end: int) -> None:
         """Commit all that was heard; the utterance is over unless speech was left unheard."""

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import math
+
 from streamwhisper.audio.mel import HOP, LogMel, scale
 from streamwhisper.recognition import Hypothesis, RecognitionRequest
 from streamwhisper.session.agreement import Draft
+from streamwhisper.session.endpoint import silence_after
 from streamwhisper.session.options import SessionOptions
 from streamwhisper.session.window import SAMPLE_RATE, Window, WindowWord
 
@@ -13,6 +16,8 @@ __all__ = ["Utterance"]
 STALL_SECONDS = 1.0
 """Speech this far past the last word, and no new word for it, is a stalled decoder."""
 STALL_UPDATES = 2
+LAST_WORDS = 3
+"""Enough to tell how a text ends: a mark may be a word of its own."""
 PROGRESS_SECONDS = 0.3
 """A cut that moves the window's start by less has not helped."""
 
@@ -45,7 +50,7 @@ class Utterance:
         self.covered: int = start
         self._sound = sound
         self._limit = round(options.window.limit * SAMPLE_RATE)
-        self._settle = round(options.settle * SAMPLE_RATE)
+        self._settle = round(options.endpoint.settle * SAMPLE_RATE)
         self._silent_updates = 0
 
     # When to ask, and for what.
@@ -62,6 +67,17 @@ class Utterance:
     def heard_out(self, spoken: int) -> bool:
         """Whether the draft already covers all speech up to `spoken` and silence after it."""
         return self.covered >= spoken + self._settle
+
+    def silence(self, spoken: int, language: str | None) -> float:
+        """Seconds of silence after `spoken` that end the utterance, judged by what was heard."""
+        usual, endpoint = self.options.gate.silence, self.options.endpoint
+        committed = [] if self.window.silent else self.window.committed
+        words = [*(held.word for held in committed[-LAST_WORDS:]), *self.draft.words][-LAST_WORDS:]
+        if not words or not self.heard_out(spoken):
+            return usual
+        text = "".join(word.text for word in words)
+        probability = math.exp(min(0.0, words[-1].log_probability))
+        return silence_after(text, language, usual, endpoint, probability)
 
     def reach(self, end: int) -> int:
         """How far a request for the sound up to `end` can reach."""

@@ -116,6 +116,7 @@ class VadGate:
         self._last_end = 0
         self._speaking = False
         self._last_speech = 0
+        self._silence = self.options.silence  # that shuts it in the present pause
         self._probability = 0.0
 
     @property
@@ -132,6 +133,14 @@ class VadGate:
     def probability(self) -> float:
         """What the network said of the last block; 0.0 while it sleeps."""
         return self._probability
+
+    def hold(self, silence: float) -> None:
+        """Let `silence` (seconds, above 0) shut the gate in the present pause.
+
+        Speech takes it back: later pauses have the silence of the options again. What was heard
+        already is not judged once more; where that was longer, the next block shuts the gate.
+        """
+        self._silence = silence
 
     def append(self, samples: NDArray[np.float32]) -> list[SpeechStart | SpeechEnd]:
         """Hear the next samples (float32 ``[n]``) and say what was decided, in order."""
@@ -203,9 +212,11 @@ class VadGate:
         if self._speaking:
             if self._probability >= options.negative_threshold:
                 self._last_speech = end
-            elif end - self._last_speech >= _samples(options.silence):
+                self._silence = options.silence
+            elif end - self._last_speech >= _samples(self._silence):
                 self._speaking = False
-                self._last_end = self._last_speech + _samples(options.post_roll)
+                roll = min(options.post_roll, self._silence)
+                self._last_end = self._last_speech + _samples(roll)
                 return SpeechEnd(self._last_end, self._sound.end)
             return None
         if self._onset is None and self._probability >= options.threshold:
@@ -222,6 +233,7 @@ class VadGate:
         onset = self._onset or 0
         self._onset = None
         self._speaking = True
+        self._silence = self.options.silence
         return SpeechStart(max(onset - _samples(self.options.pre_roll), self._last_end, 0), decided)
 
 
