@@ -78,7 +78,7 @@ def test_words_are_settled_from_the_first_on_while_their_risk_is_taken(
     texts: list[str], taken: float, age: float
 ) -> None:
     draft = Draft().renewed(spoken(*texts), 0.0)
-    count = draft.settled(age, replace(CONSTANT, risk=taken))
+    count = draft.settled(age, 0.0, replace(CONSTANT, risk=taken))
     risks = [risk(0.9, age, i + 1 < len(texts)) for i in range(len(texts))]
     assert all(each <= taken * 1.001 for each in risks[:count])
     assert count == len(texts) or risks[count] > taken
@@ -87,28 +87,35 @@ def test_words_are_settled_from_the_first_on_while_their_risk_is_taken(
 def test_a_doubtful_word_holds_back_the_sure_ones_behind_it() -> None:
     words = [*spoken("one", probability=0.3), *spoken("two", "three", probability=0.999)]
     draft = Draft().renewed(words, 1.0)
-    assert draft.settled(1.2, CONSTANT) == 0
-    assert draft.after(1).settled(1.2, CONSTANT) == 2
+    assert draft.settled(1.2, 0.0, CONSTANT) == 0
+    assert draft.after(1).settled(1.2, 0.0, CONSTANT) == 2
 
 
-def waiting(probability: float, options: AgreementOptions | None = None) -> float:
+@given(sentences, st.floats(0.0, 1.0))
+def test_what_is_likely_is_shown_before_it_is_settled(texts: list[str], most: float) -> None:
+    draft = Draft().renewed(spoken(*texts), 0.0)
+    count = draft.likely(0.0, replace(CONSTANT, shown=most))
+    assert count == draft.settled(0.0, 0.0, replace(CONSTANT, risk=most))
+
+
+def waiting(probability: float, options: AgreementOptions = CONSTANT) -> float:
     """Seconds that a word has to stand."""
-    draft = Draft().renewed(spoken("one", "two", probability=probability), 0.0)
-    steps = (0.1 * step for step in range(1000))
-    return next(age for age in steps if draft.settled(age, options or AgreementOptions()))
+    draft = Draft().renewed(spoken("one", "two", probability=probability), 0.6)
+    ages = (0.1 * step for step in range(1000))
+    return next(age for age in ages if draft.settled(0.6 + age, 0.0, options))
 
 
 def test_a_sure_word_is_settled_at_once_and_a_doubtful_one_after_a_while() -> None:
-    assert waiting(0.999) == 0 < waiting(0.9) < waiting(0.6) <= waiting(0.3)
+    assert waiting(0.999) == 0 < waiting(0.7) < waiting(0.3)
 
 
 def test_no_word_waits_for_long_however_doubtful() -> None:
-    assert waiting(0.001) < 2
+    assert waiting(0.001, AgreementOptions()) < 2
 
 
 def test_less_risk_and_more_patience_wait_longer() -> None:
     usual = AgreementOptions()
-    assert waiting(0.5, replace(usual, risk=0.001)) > waiting(0.5, usual)
+    assert waiting(0.5, replace(usual, risk=usual.risk / 9)) > waiting(0.5, usual)
     assert waiting(0.5, replace(usual, patience=1.0)) > waiting(0.5, usual)
 
 

@@ -8,13 +8,12 @@ from streamwhisper.session.options import SessionOptions
 from streamwhisper.session.window import WindowOptions
 
 
-def test_sooner_means_more_updates_and_less_doubt() -> None:
+def test_sooner_means_more_updates_and_more_risk() -> None:
     options = SessionOptions()
     low, accurate = options.tuned("low"), options.tuned("accurate")
     assert options.tuned("balanced") is options
     assert low.update_interval < options.update_interval < accurate.update_interval
-    assert low.agreement.doubt < options.agreement.doubt < accurate.agreement.doubt
-    assert low.agreement.confidence < options.agreement.confidence < accurate.agreement.confidence
+    assert low.agreement.risk > options.agreement.risk > accurate.agreement.risk
 
 
 def test_what_was_asked_for_otherwise_is_kept() -> None:
@@ -24,7 +23,6 @@ def test_what_was_asked_for_otherwise_is_kept() -> None:
         kept = replace(
             tuned,
             update_interval=options.update_interval,
-            partial_margin=options.partial_margin,
             agreement=options.agreement,
         )
         assert kept == options

@@ -14,7 +14,7 @@ from streamwhisper.session.options import SessionOptions
 from streamwhisper.session.utterance import Utterance
 from streamwhisper.session.window import SAMPLE_RATE, WindowOptions
 
-SURE = AgreementOptions(risk=1e-9, patience=0.001)
+SURE = AgreementOptions(risk=0.015, patience=1e9, shown=1.0)
 """Whatever two hypotheses share is committed."""
 
 
@@ -86,11 +86,15 @@ def test_speech_after_the_last_word_is_asked_for_again(sound: LogMel) -> None:
     assert one.window.prefix == ()
 
 
-def test_words_near_the_end_of_the_sound_are_not_shown_until_it_settles(sound: LogMel) -> None:
-    one = utterance(sound, SessionOptions(agreement=SURE, partial_margin=0.3))
-    one.update(heard("one", "two"), at(0.7))
-    assert [item.word.text for item in one.shown(at(0.7))] == [" one"]
-    assert [item.word.text for item in one.shown(at(0.3))] == [" one", " two"]
+def test_words_that_are_likely_to_change_are_not_shown_until_the_sound_settles(
+    sound: LogMel,
+) -> None:
+    one = utterance(sound, SessionOptions(agreement=replace(SURE, shown=0.1)))
+    likely, doubtful = heard("one").words[0], heard("two", start=0.5).words[0]
+    words = (likely, replace(doubtful, log_probability=-1.0))
+    one.update(replace(heard(), words=words), at(1.0))
+    assert [item.word.text for item in one.shown(at(1.0))] == [" one"]
+    assert [item.word.text for item in one.shown(at(0.5))] == [" one", " two"]
 
 
 @pytest.mark.parametrize("seconds", [4.0, 6.5, 9.0])

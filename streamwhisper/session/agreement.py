@@ -9,6 +9,7 @@ number of updates and a doubtful one waits for more of them.
 
 from __future__ import annotations
 
+import itertools
 import math
 import unicodedata
 from collections.abc import Sequence
@@ -28,13 +29,14 @@ class AgreementOptions:
     """How likely a committed word may be to differ from what would be heard there later.
 
     Attributes:
-        risk: that is taken for a word that was heard for the first time.
-        patience: seconds of standing unchanged in which the risk taken doubles, so that no word
-            waits for long.
+        risk: that is taken for a word that has just been spoken.
+        patience: seconds in which the risk taken doubles, so that no word waits for long.
+        shown: that is taken for a word in a partial.
     """
 
-    risk: float = 0.005
-    patience: float = 0.25
+    risk: float = 0.002
+    patience: float = 0.2
+    shown: float = 0.3
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,16 +79,32 @@ class Draft:
         )
         return Draft(words, self.since)
 
-    def settled(self, now: float, options: AgreementOptions) -> int:
-        """How many leading words can be committed, heard in sound up to `now`."""
+    def settled(self, now: float, start: float, options: AgreementOptions) -> int:
+        """How many leading words can be committed.
+
+        Args:
+            now: how far the sound reached that they were heard in.
+            start: where the window begins that their times count from.
+        """
         count = 0
-        for index, (word, since) in enumerate(zip(self.words, self.since, strict=True)):
-            age, followed = now - since, index + 1 < len(self.words)
-            taken = options.risk * 2 ** min(MOST_DOUBLINGS, age / options.patience)
-            if risk(math.exp(word.log_probability), age, followed) > taken:
+        for word, doubt in zip(self.words, self._risks(now), strict=True):
+            waited = max(0.0, now - start - word.end)
+            if doubt > options.risk * 2 ** min(MOST_DOUBLINGS, waited / options.patience):
                 break
             count += 1
         return count
+
+    def likely(self, now: float, options: AgreementOptions) -> int:
+        """How many leading words are worth showing before they are committed."""
+        doubts = self._risks(now)
+        return sum(1 for _ in itertools.takewhile(lambda doubt: doubt <= options.shown, doubts))
+
+    def _risks(self, now: float) -> list[float]:
+        last = len(self.words) - 1
+        return [
+            risk(math.exp(word.log_probability), now - since, index < last)
+            for index, (word, since) in enumerate(zip(self.words, self.since, strict=True))
+        ]
 
 
 def normalized(word: str) -> str:

@@ -24,15 +24,12 @@ class SessionOptions:
         language: a code such as ``"en"``; None detects it once and keeps it.
         partials: whether to say what is not committed yet.
         update_interval: new sound between two updates.
-        partial_margin: words that begin less than this before the end of the sound are not
-            shown yet; most of them would change.
     """
 
     language: str | None = None
     task: Task = "transcribe"
     partials: bool = True
     update_interval: float = 0.25
-    partial_margin: float = 0.3
     gate: GateOptions = field(default_factory=GateOptions)
     endpoint: EndpointOptions = field(default_factory=EndpointOptions)
     window: WindowOptions = field(default_factory=WindowOptions)
@@ -49,7 +46,7 @@ class SessionOptions:
         if latency == "balanced":
             return self
         if latency == "low":
-            low = replace(self.agreement, risk=0.01, patience=0.2)
-            return replace(self, update_interval=0.2, partial_margin=0.2, agreement=low)
-        accurate = replace(self.agreement, risk=0.002, patience=0.4)
+            low = replace(self.agreement, risk=0.005, patience=0.15)
+            return replace(self, update_interval=0.2, agreement=low)
+        accurate = replace(self.agreement, risk=0.001, patience=0.3)
         return replace(self, update_interval=0.4, agreement=accurate)

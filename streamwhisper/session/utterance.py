@@ -110,7 +110,7 @@ class Utterance:
         full = end - window.start >= self._limit
         now = end / SAMPLE_RATE
         draft = self.draft.renewed(words, now)
-        count = draft.settled(now, self.options.agreement)
+        count = draft.settled(now, window.start / SAMPLE_RATE, self.options.agreement)
         if full and count == 0:
             count = max(0, len(words) - 2)  # the window can grow no more: it has to move on
         committed = window.commit(words[:count])
@@ -133,10 +133,11 @@ class Utterance:
 
     def shown(self, spoken: int) -> list[WindowWord]:
         """The words of the draft that are worth showing."""
-        latest = self.covered
+        words = self.draft.words
         if not self.heard_out(spoken):
-            latest -= round(self.options.partial_margin * SAMPLE_RATE)
-        return [placed for placed in self.window.place(self.draft.words) if placed.start <= latest]
+            now = self.covered / SAMPLE_RATE
+            words = words[: self.draft.likely(now, self.options.agreement)]
+        return self.window.place(words)
 
     def hear_out(self, hypothesis: Hypothesis, end: int) -> None:
         """Take in what was heard up to the end; `conclude` commits it."""
