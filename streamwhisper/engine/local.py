@@ -31,11 +31,11 @@ from streamwhisper.whisper.model import Whisper
 from streamwhisper.whisper.output import OutputLayer
 from streamwhisper.whisper.quantized import can_quantize, quantize
 from streamwhisper.whisper.rows import SettledText
+from streamwhisper.whisper.settled import SettledSound
 from streamwhisper.whisper.tail import (
     CLAMP,
     FRAMES_PER_POSITION,
     EncodedSound,
-    SettledSound,
     SilentTails,
     TailOptions,
     encode,

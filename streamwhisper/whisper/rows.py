@@ -22,8 +22,8 @@ class EncoderRow:
             position to compute; frames past the last position only feed the convolutions.
         positions: how many to compute.
         before: for each layer, keys and values of the positions from the window's start on that
-            stand already: attended to, not computed. None for none; then `mel` begins with the
-            window.
+            stand already: attended to, not computed; in any floating-point type. None for none;
+            then `mel` begins with the window.
         tail: the same of the positions that follow.
         bias: added to the attention scores, ``[1, all positions]``.
     """
