@@ -67,13 +67,15 @@ class SettledText:
         tokens: the context, the prefix and what was written.
         self_attention: keys and values of each layer, for every token.
         weights: attention of the alignment heads, float32 ``[n_heads, n_rows, audible]``: a row
-            for each token from the last of the context on.
+            for each token from the last of the context on, without the first ones.
+        first_row: how many of those are left out, as no longer text needs them.
         no_speech_probability: at the start-of-transcript token.
     """
 
     tokens: tuple[int, ...]
     self_attention: list[KeysValues]
     weights: Tensor
+    first_row: int
     no_speech_probability: float
 
     def shared(self, tokens: Sequence[int]) -> int:
