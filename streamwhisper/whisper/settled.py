@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import math
 import mmap
+import sys
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -24,7 +25,7 @@ from streamwhisper.whisper.rows import KeysValues
 
 __all__ = ["SettledSound", "extended"]
 
-STEP = 256
+STEP = 512
 """Positions by which a store is larger than the next smaller one."""
 
 
@@ -111,9 +112,15 @@ def _room(layers: Sequence[KeysValues], positions: int, dtype: torch.dtype) -> T
     shape = (len(layers), 2, heads, -(-positions // STEP) * STEP, width)
     if keys.device.type != "cpu":
         return keys.new_empty(shape, dtype=dtype)
-    # Pages of its own go back to the system at once, and those not yet written to cost nothing.
-    pages = mmap.mmap(-1, math.prod(shape) * dtype.itemsize)
-    return torch.frombuffer(pages, dtype=dtype).view(shape)
+    return torch.frombuffer(_pages(math.prod(shape) * dtype.itemsize), dtype=dtype).view(shape)
+
+
+def _pages(size: int) -> mmap.mmap:
+    """Memory that goes back to the system at once, and costs nothing until it is written to."""
+    if sys.platform == "win32":
+        return mmap.mmap(-1, size)
+    # Private pages are half as dear to take as shared ones, which are the default.
+    return mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
 
 
 def _fill(store: Tensor, first: int, end: int, layers: Sequence[KeysValues]) -> None:

@@ -149,10 +149,11 @@ def encode(
     attention = model.cross_attention(encoded, [row.positions for row, _ in joins])
     sounds = []
     for index, (mel, held, (row, silence)) in enumerate(zip(mels, before, joins, strict=True)):
+        settled_cross = held.cross_attention if held else None
         cross = [
             joined(
                 model.dtype,
-                held.cross_attention[layer] if held else None,
+                settled_cross[layer] if settled_cross else None,
                 own,
                 silence[layer] if silence else None,
             )
