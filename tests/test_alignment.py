@@ -64,3 +64,9 @@ def test_skipped_rows_move_no_other_onset_by_more_than_a_position(skip: int) -> 
     for row in range(41):
         weights[:, row, 14 * row : 14 * row + 14] += 0.1
     assert np.abs(onsets(weights, skip) - onsets(weights)[skip:]).max() <= 1
+
+
+@pytest.mark.parametrize(("skip", "omitted"), [(8, 0), (9, 1), (20, 5), (20, 12), (40, 32)])
+def test_rows_that_would_not_be_looked_at_may_be_omitted(skip: int, omitted: int) -> None:
+    weights = np.random.default_rng(1).random((3, 41, 600), np.float32)
+    assert (onsets(weights[:, omitted:], skip, omitted) == onsets(weights, skip)).all()

@@ -121,6 +121,7 @@ def together_as_alone(recognizer: LocalRecognizer, answered: Answered) -> None:
         assert ours.log_probability == pytest.approx(theirs.log_probability, abs=1e-3)
         for one, two in zip(ours.words, theirs.words, strict=True):
             assert (one.start, one.end) == pytest.approx((two.start, two.end), abs=0.041)
+            assert one.log_probability == pytest.approx(two.log_probability, abs=2e-3)
 
 
 @settings(max_examples=2, deadline=None)
@@ -131,6 +132,73 @@ def test_requests_together_are_answered_as_each_alone_in_any_order(
     """Of different lengths, prefixes, drafts, prompts and options."""
     recognizer, pairs = answered
     together_as_alone(recognizer, data.draw(st.permutations(pairs)))
+
+
+@pytest.fixture(scope="module", params=["recognizer", "int8"])
+def going_on(
+    request: pytest.FixtureRequest, talk: Mel, speech: Any
+) -> tuple[LocalRecognizer, list[RecognitionRequest]]:
+    """In float32 and in 8 bits: windows that grew, each with what its last answer left.
+
+    Some of their words were committed meanwhile, the rest is the draft.
+    """
+    recognizer: LocalRecognizer = request.getfixturevalue(request.param)
+    clips = [clip for clip in speech.clips("ls-dev") if 6 < clip["duration_s"] < 9]
+    mels = [talk, *(log_mel(speech.load(clip)) for clip in clips[:: len(clips) // 3][:3])]
+    requests = []
+    for index, mel in enumerate(mels):
+        first = RecognitionRequest(mel=np.ascontiguousarray(mel[:, : 300 + 60 * index]))
+        heard = recognizer.recognize([first])[0]
+        held = heard.words[: max(0, len(heard.words) - 2 - index)]
+        prefix = tuple(token for word in held for token in word.tokens)
+        requests.append(
+            replace(
+                first,
+                mel=np.ascontiguousarray(mel[:, : 400 + 60 * index]),
+                prefix=prefix,
+                prefix_end=held[-1].end if held else 0.0,
+                draft=heard.tokens[len(prefix) :],
+                past=heard.past,
+            )
+        )
+    assert any(each.prefix for each in requests)
+    return recognizer, requests
+
+
+@settings(max_examples=3, deadline=None)
+@given(data=st.data())
+def test_requests_with_pasts_are_answered_together_as_each_alone(
+    going_on: tuple[LocalRecognizer, list[RecognitionRequest]],
+    requests: list[RecognitionRequest],
+    data: st.DataObject,
+) -> None:
+    """In any order, and beside some that have none."""
+    recognizer, grown = going_on
+    mixed = [*grown, replace(grown[0], past=None), *requests[:2]]
+    together_as_alone(recognizer, data.draw(st.permutations(alone(recognizer, mixed))))
+
+
+def test_a_past_from_a_mixed_batch_serves_the_next_answer_as_one_made_alone(
+    going_on: tuple[LocalRecognizer, list[RecognitionRequest]], requests: list[RecognitionRequest]
+) -> None:
+    """Session by session, some of them at their first request."""
+    recognizer, grown = going_on
+    mixed = [grown[0], requests[0], grown[1], replace(grown[2], past=None), grown[3]]
+    longer = [np.concatenate([each.mel, each.mel[:, -50:]], axis=1) for each in mixed]
+
+    def following(answers: list[Hypothesis]) -> list[RecognitionRequest]:
+        return [
+            replace(each, mel=mel, past=answer.past)
+            for each, mel, answer in zip(mixed, longer, answers, strict=True)
+        ]
+
+    expected = alone(recognizer, following([answer for _, answer in alone(recognizer, mixed)]))
+    found = recognizer.recognize(following(recognizer.recognize(mixed)))
+    for ours, (_, theirs) in zip(found, expected, strict=True):
+        assert (ours.text, ours.tokens) == (theirs.text, theirs.tokens)
+        assert ours.log_probability == pytest.approx(theirs.log_probability, abs=1e-3)
+        for one, two in zip(ours.words, theirs.words, strict=True):
+            assert one.log_probability == pytest.approx(two.log_probability, abs=1e-3)
 
 
 def test_requests_in_different_languages_are_answered_as_each_alone(

@@ -31,11 +31,11 @@ from streamwhisper.whisper.model import Whisper
 from streamwhisper.whisper.output import OutputLayer
 from streamwhisper.whisper.quantized import can_quantize, quantize
 from streamwhisper.whisper.rows import SettledText
+from streamwhisper.whisper.settled import SettledSound
 from streamwhisper.whisper.tail import (
     CLAMP,
     FRAMES_PER_POSITION,
     EncodedSound,
-    SettledSound,
     SilentTails,
     TailOptions,
     encode,
@@ -242,7 +242,8 @@ class LocalRecognizer:
         text = [i for i, token in enumerate(decoded.tokens) if token < self.tokenizer.eot]
         if not text:
             return ()
-        seconds = onsets(decoded.weights, skip=len(request.prefix)) * SECONDS_PER_POSITION
+        rows = onsets(decoded.weights, len(request.prefix), decoded.first_row)
+        seconds = rows * SECONDS_PER_POSITION
         spelt = self.tokenizer.split_words([decoded.tokens[i] for i in text], language=language)
         if decoded.ending != "end_of_text":
             spelt = spelt[:-1]  # a guard may have stopped in the middle of it

@@ -29,13 +29,16 @@ class AgreementOptions:
     """How likely a committed word may be to differ from what would be heard there later.
 
     Attributes:
-        risk: that is taken for a word that has just been spoken.
-        patience: seconds in which the risk taken doubles, so that no word waits for long.
+        risk: that is taken for a word that is heard for the first time.
+        patience: seconds of standing in which the risk taken doubles, so that no word waits long.
+        slack: for words that were spoken longer ago than this it doubles, too, though they keep
+            changing.
         shown: that is taken for a word in a partial.
     """
 
-    risk: float = 0.002
+    risk: float = 0.005
     patience: float = 0.2
+    slack: float = 0.5
     shown: float = 0.3
 
 
@@ -87,8 +90,8 @@ class Draft:
             start: where the window begins that their times count from.
         """
         count = 0
-        for word, doubt in zip(self.words, self._risks(now), strict=True):
-            waited = max(0.0, now - start - word.end)
+        for word, since, doubt in zip(self.words, self.since, self._risks(now), strict=True):
+            waited = max(now - since, now - start - word.end - options.slack)
             if doubt > options.risk * 2 ** min(MOST_DOUBLINGS, waited / options.patience):
                 break
             count += 1

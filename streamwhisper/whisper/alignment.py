@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["SECONDS_PER_POSITION", "dynamic_time_warping", "onsets"]
+__all__ = ["CONTEXT_ROWS", "SECONDS_PER_POSITION", "dynamic_time_warping", "onsets"]
 
 SECONDS_PER_POSITION = 0.02
 CONTEXT_ROWS = 8
@@ -21,23 +21,25 @@ SLACK_POSITIONS = 50
 Matrix = NDArray[np.float64]
 
 
-def onsets(weights: NDArray[np.float32], skip: int = 0) -> NDArray[np.int64]:
+def onsets(weights: NDArray[np.float32], skip: int = 0, omitted: int = 0) -> NDArray[np.int64]:
     """Onset of every token after the first `skip`.
 
     Args:
         weights: ``[n_heads, n_rows, n_positions]``; row i is the attention of the step that
             predicted token i, so the row after the last token's tells where that one ends.
-        skip: rows that are not asked for.
+        skip: rows that are not asked for, omitted ones among them.
+        omitted: the first rows, which `weights` lacks; `skip` less `CONTEXT_ROWS` at most.
 
     Returns:
-        ``[n_rows - skip]`` encoder positions (20 ms each), never decreasing.
+        ``[omitted + n_rows - skip]`` encoder positions (20 ms each), never decreasing.
     """
     if weights.shape[1] == 0:
         return np.zeros(0, np.int64)
     before, first = max(0, skip - CONTEXT_ROWS), 0
     if before:
-        first = max(0, int(weights[:, before].mean(axis=0).argmax()) - SLACK_POSITIONS)
-    weights = weights[:, before:, first:]
+        heard = int(weights[:, before - omitted].mean(axis=0).argmax())
+        first = max(0, heard - SLACK_POSITIONS)
+    weights = weights[:, before - omitted :, first:]
     spread = weights.std(axis=1, keepdims=True)
     normed = (weights - weights.mean(axis=1, keepdims=True)) / np.maximum(spread, 1e-6)
     if weights.shape[1] == 1:

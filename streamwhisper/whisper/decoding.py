@@ -20,6 +20,7 @@ from torch import Tensor
 from streamwhisper.errors import RecognitionError
 from streamwhisper.recognition import DecodingOptions, Ending, Task
 from streamwhisper.whisper import guard
+from streamwhisper.whisper.alignment import CONTEXT_ROWS
 from streamwhisper.whisper.model import Whisper
 from streamwhisper.whisper.output import OutputLayer
 from streamwhisper.whisper.rows import DecoderCache, SettledText
@@ -48,6 +49,7 @@ class DecodedTokens:
         log_probabilities: one for each token.
         weights: alignment heads' attention, float32 ``[n_heads, n_rows, audible]``: one row for
             each prefix token, each new token, and the step after the last.
+        first_row: prefix tokens whose rows are left out.
         no_speech_probability: at the start-of-transcript token.
         drafted: how many tokens of the draft were accepted.
         settled: what a decoding with the same beginning may take over.
@@ -56,6 +58,7 @@ class DecodedTokens:
     tokens: tuple[int, ...]
     log_probabilities: tuple[float, ...]
     weights: NDArray[np.float32]
+    first_row: int
     no_speech_probability: float
     ending: Ending
     drafted: int
@@ -231,6 +234,7 @@ class _Row:
         self._no_speech_token = rules.tokenizer.no_speech
         self._no_speech = 0.0
         self._weights: list[Tensor] = []
+        self._first_row = 0
         self._held = 0
         if task.settled is not None:
             self._take_over(task.settled)
@@ -238,14 +242,15 @@ class _Row:
     def _take_over(self, settled: SettledText) -> None:
         """Start behind the tokens that went through the decoder before."""
         shared = min(settled.shared([*self.task.context, *self.task.prefix]), self.start - 1)
-        rows = shared - len(self.task.context) + 1
-        if rows < 1:
+        rows = shared - len(self.task.context) + 1 - settled.first_row
+        if rows < 1 or settled.first_row > _first_row(self.task.prefix):
             return
         for own, held in zip(self.cache.self_attention, settled.self_attention, strict=True):
             for mine, theirs in zip(own, held, strict=True):
                 mine[:, :, :shared] = theirs[:, :, :shared]
         longer = self.task.sound.audible - settled.weights.shape[2]
         self._weights.append(F.pad(settled.weights[:, :rows], (0, longer)))
+        self._first_row = settled.first_row
         self._no_speech = settled.no_speech_probability
         self._held = self.cache.length = shared
 
@@ -283,12 +288,13 @@ class _Row:
     def result(self) -> DecodedTokens:
         """Everything that was written."""
         written = self.written
-        kept = len(self.task.prefix) + len(written.tokens) + 1
+        kept = len(self.task.prefix) + len(written.tokens) + 1 - self._first_row
         weights = torch.cat(self._weights, dim=1)[:, :kept]
         return DecodedTokens(
             tokens=tuple(written.tokens),
             log_probabilities=tuple(written.log_probabilities),
             weights=weights.cpu().numpy(),
+            first_row=self._first_row,
             no_speech_probability=self._no_speech,
             ending=self.ending or "end_of_text",
             drafted=min(self.drafted, len(written.tokens)),
@@ -302,7 +308,10 @@ class _Row:
             (keys[:, :, : len(tokens)], values[:, :, : len(tokens)])
             for keys, values in self.cache.self_attention
         ]
-        return SettledText(tokens, attention, weights, self._no_speech)
+        # A copy: the rest is most of it, and nobody asks for the onsets of a prefix.
+        first = _first_row(self.task.prefix)
+        rows = weights[:, first - self._first_row :].clone()
+        return SettledText(tokens, attention, rows, first, self._no_speech)
 
 
 @torch.inference_mode()
@@ -333,6 +342,11 @@ def decode(
 
 def _cache(model: Whisper, sound: EncodedSound, capacity: int | None = None) -> DecoderCache:
     return model.decoder_cache(sound.cross_attention, sound.audible, sound.bias, capacity)
+
+
+def _first_row(prefix: Sequence[int]) -> int:
+    """The first row of attention weights that tells where the words after `prefix` begin."""
+    return max(0, len(prefix) - CONTEXT_ROWS)
 
 
 def _peaks(weights: Tensor) -> list[int]:

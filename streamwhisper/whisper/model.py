@@ -66,23 +66,22 @@ class EncoderBlock(nn.Module):
     def forward(
         self, x: Tensor, rows: Sequence[EncoderRow], layer: int
     ) -> tuple[Tensor, list[KeysValues]]:
-        """``x [N, D]`` to the same, and each row's keys and values without those of its tail."""
+        """``x [N, D]`` to the same, and the keys and values of each row's own positions."""
         normed = self.attn_ln(x)
         lengths = [row.positions for row in rows]
         queries = self.attn.query(normed).split(lengths)
         keys = self.attn.key(normed).split(lengths)
         values = self.attn.value(normed).split(lengths)
-        attended, recorded = [], []
+        attended, every_own = [], []
         for row, q, k, v in zip(rows, queries, keys, values, strict=True):
             own = (self.attn.heads(k), self.attn.heads(v))
+            every_own.append(own)
             before, tail = (part[layer] if part else None for part in (row.before, row.tail))
-            key, value = joined(before, own, tail)
-            end = row.first + row.positions
-            recorded.append((key[:, :, :end], value[:, :, :end]))
+            key, value = joined(x.dtype, before, own, tail)
             query = self.attn.heads(q)
             attended.append(F.scaled_dot_product_attention(query, key, value, attn_mask=row.bias))
         x = x + self.attn.merge(attended)
-        return x + self.mlp(self.mlp_ln(x)), recorded
+        return x + self.mlp(self.mlp_ln(x)), every_own
 
 
 class AudioEncoder(nn.Module):
@@ -105,15 +104,15 @@ class AudioEncoder(nn.Module):
         """Encode the rows.
 
         Returns:
-            the output of all rows ``[N, D]``, and for each layer each row's keys and values
-            (those before it and its own).
+            the output of all rows ``[N, D]``, and for each layer the keys and values of each
+            row's own positions.
         """
         x = torch.cat([self._embed(row) for row in rows])
-        recorded = []
+        layers = []
         for layer, block in enumerate(self.blocks):
             x, own = block(x, rows, layer)
-            recorded.append(own)
-        return self.ln_post(x), recorded
+            layers.append(own)
+        return self.ln_post(x), layers
 
     def _embed(self, row: EncoderRow) -> Tensor:
         x = F.gelu(self.conv1(row.mel[None]))
@@ -243,13 +242,20 @@ class TextDecoder(nn.Module):
         return F.linear(hidden, self.token_embedding.weight).float()
 
 
-def joined(*parts: KeysValues | None) -> KeysValues:
-    """Keys and values of neighbouring stretches of positions, one behind the other."""
-    given = [part for part in parts if part is not None]
-    if len(given) == 1:
-        return given[0]
-    keys, values = zip(*given, strict=True)
-    return torch.cat(keys, dim=2), torch.cat(values, dim=2)
+def joined(dtype: torch.dtype, *parts: KeysValues | None) -> KeysValues:
+    """Copy keys and values of neighbouring stretches of positions, one behind the other."""
+    keys, values = zip(*(part for part in parts if part is not None), strict=True)
+    return _concatenated(dtype, keys), _concatenated(dtype, values)
+
+
+def _concatenated(dtype: torch.dtype, parts: Sequence[Tensor]) -> Tensor:
+    """``[1, H, S, D / H]`` along S; each part is converted as it is copied."""
+    _, heads, _, width = parts[0].shape
+    lengths = [part.shape[2] for part in parts]
+    whole = parts[0].new_empty((1, heads, sum(lengths), width), dtype=dtype)
+    for place, part in zip(torch.split(whole, lengths, dim=2), parts, strict=True):
+        place.copy_(part)
+    return whole
 
 
 def _causal_mask(held: int, length: int, device: torch.device) -> Tensor | None:

@@ -12,7 +12,7 @@ import warnings
 import torch
 from torch import Tensor, nn
 
-__all__ = ["IntegerProduct", "QuantizedLinear", "can_quantize", "quantize"]
+__all__ = ["IntegerProduct", "QuantizedLinear", "can_quantize", "is_quantized", "quantize"]
 
 ENGINE = "fbgemm"
 TINY = 1e-8
@@ -72,6 +72,11 @@ class QuantizedLinear(nn.Module):
         else:
             torch.addcmul(bias, products, scale, out=products)
         return products.view(*x.shape[:-1], self._outputs)
+
+
+def is_quantized(module: nn.Module) -> bool:
+    """Whether there is a quantized layer inside `module`."""
+    return any(isinstance(child, QuantizedLinear) for child in module.modules())
 
 
 def quantize(module: nn.Module) -> None:

@@ -22,8 +22,8 @@ class EncoderRow:
             position to compute; frames past the last position only feed the convolutions.
         positions: how many to compute.
         before: for each layer, keys and values of the positions from the window's start on that
-            stand already: attended to, not computed. None for none; then `mel` begins with the
-            window.
+            stand already: attended to, not computed; in any floating-point type. None for none;
+            then `mel` begins with the window.
         tail: the same of the positions that follow.
         bias: added to the attention scores, ``[1, all positions]``.
     """
@@ -67,13 +67,15 @@ class SettledText:
         tokens: the context, the prefix and what was written.
         self_attention: keys and values of each layer, for every token.
         weights: attention of the alignment heads, float32 ``[n_heads, n_rows, audible]``: a row
-            for each token from the last of the context on.
+            for each token from the last of the context on, without the first ones.
+        first_row: how many of those are left out, as no longer text needs them.
         no_speech_probability: at the start-of-transcript token.
     """
 
     tokens: tuple[int, ...]
     self_attention: list[KeysValues]
     weights: Tensor
+    first_row: int
     no_speech_probability: float
 
     def shared(self, tokens: Sequence[int]) -> int:

@@ -9,7 +9,8 @@ into one, whose attention score is raised by the logarithm of how many it stands
 
 Sound that lies well behind the edge is as little moved by what is said now: `SettledSound` keeps
 the keys and values of those positions, and a later, longer window with the same start computes
-only the rest.
+only the rest. Where the linear layers are in 8 bits they are kept in half precision, which is far
+finer.
 
 The padding's value depends on how loud the window is (log-mel frames are clamped at 8 below the
 window's maximum), so there is one tail for each quantised floor. The joint matters: some real
@@ -29,11 +30,12 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from streamwhisper.whisper.model import Whisper, joined
+from streamwhisper.whisper.quantized import is_quantized
 from streamwhisper.whisper.rows import EncoderRow, KeysValues
+from streamwhisper.whisper.settled import SettledSound, extended
 
 __all__ = [
     "EncodedSound",
-    "SettledSound",
     "SilentTail",
     "SilentTails",
     "TailOptions",
@@ -78,19 +80,6 @@ class SilentTail:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class SettledSound:
-    """The first positions of a window, encoded: keys and values of each layer, never empty."""
-
-    self_attention: list[KeysValues]
-    cross_attention: list[KeysValues]
-
-    @property
-    def positions(self) -> int:
-        """How many they are."""
-        return self.self_attention[0][0].shape[2]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
 class EncodedSound:
     """What the decoder needs of one window.
 
@@ -113,6 +102,7 @@ class SilentTails:
     def __init__(self, model: Whisper, options: TailOptions | None = None) -> None:
         self.model = model
         self.options = options or TailOptions()
+        self.settled_dtype: torch.dtype = torch.float16 if is_quantized(model) else model.dtype
         self._tails: OrderedDict[int, SilentTail] = OrderedDict()
         self._lock = threading.Lock()
 
@@ -159,16 +149,22 @@ def encode(
     attention = model.cross_attention(encoded, [row.positions for row, _ in joins])
     sounds = []
     for index, (mel, held, (row, silence)) in enumerate(zip(mels, before, joins, strict=True)):
+        settled_cross = held.cross_attention if held else None
         cross = [
             joined(
-                held.cross_attention[layer] if held else None,
+                model.dtype,
+                settled_cross[layer] if settled_cross else None,
                 own,
                 silence[layer] if silence else None,
             )
             for layer, own in enumerate(attention[index])
         ]
         positions = (mel.shape[-1] - tails.options.settling_frames) // FRAMES_PER_POSITION
-        kept = _settled([layer[index] for layer in layers], cross, positions)
+        more = positions - (held.positions if held else 0)
+        kept = held
+        if more > 0:
+            own = [layer[index] for layer in layers]
+            kept = extended(held, own, attention[index], more, tails.settled_dtype)
         sounds.append(EncodedSound(cross, _audible(mel), row.bias, kept))
     return sounds
 
@@ -199,15 +195,6 @@ def _after(settled: SettledSound | None, row: EncoderRow) -> EncoderRow:
     first = settled.positions
     mel = row.mel[:, first * FRAMES_PER_POSITION - CONVOLUTION_REACH :]
     return replace(row, mel=mel, positions=row.positions - first, before=settled.self_attention)
-
-
-def _settled(
-    layers: Sequence[KeysValues], cross: Sequence[KeysValues], positions: int
-) -> SettledSound | None:
-    """The first `positions`; None where there are none."""
-    if positions < 1:
-        return None
-    return SettledSound(_until(layers, positions), _until(cross, positions))
 
 
 def _padded(model: Whisper, mel: Tensor) -> EncoderRow:
@@ -260,10 +247,6 @@ def _bias(positions: int, groups: int, thinning: int, like: Tensor) -> Tensor | 
 
 def _from(keys_values: KeysValues, position: int) -> KeysValues:
     return keys_values[0][:, :, position:], keys_values[1][:, :, position:]
-
-
-def _until(layers: Sequence[KeysValues], position: int) -> list[KeysValues]:
-    return [(keys[:, :, :position], values[:, :, :position]) for keys, values in layers]
 
 
 def _audible(mel: Tensor) -> int:
