@@ -24,11 +24,12 @@ from virtual import argument_parser, measured, prepared, session_options
 LATENCIES = get_args(Latency)
 SETTINGS = [
     *LATENCIES,
-    "update_interval=0.25",
-    "update_interval=0.6",
-    "agreement.confidence=1.0",
-    "agreement.doubt=0.0",
-    "agreement.context=0.0",
+    "update_interval=0.15",
+    "update_interval=0.5",
+    "agreement.risk=0.0005",
+    "agreement.risk=0.02",
+    "agreement.patience=0.4",
+    "agreement.slack=10.0",
 ]
 MARKERS = "os^vD<>PX*hd"
 STEP = 0.11  # inches

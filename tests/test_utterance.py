@@ -74,6 +74,19 @@ def test_what_was_heard_out_is_committed_whole(sound: LogMel) -> None:
     assert whole
 
 
+@pytest.mark.parametrize(("score", "said"), [(-1.0, " word"), (-1.5, "")])
+def test_a_last_word_that_is_hardly_believed_is_not_said(
+    sound: LogMel, score: float, said: str
+) -> None:
+    """Where nobody speaks a decoder writes something all the same."""
+    one = utterance(sound)
+    (word,) = heard("word").words
+    one.hear_out(replace(heard(), words=(replace(word, log_probability=score),)), at(0.8))
+    held, whole = one.conclude(at(0.8), at(0.5))
+    assert "".join(item.word.text for item in held) == said
+    assert whole
+
+
 def test_speech_after_the_last_word_is_asked_for_again(sound: LogMel) -> None:
     """A decoder that wrote two words and stopped is made to hear the rest."""
     one = utterance(sound)

@@ -34,12 +34,15 @@ class AgreementOptions:
         slack: for words that were spoken longer ago than this it doubles, too, though they keep
             changing.
         shown: that is taken for a word in a partial.
+        disbelief: the end of an utterance is left out if its words have a lower mean log
+            probability: in noise nine of ten such words are wrong, and without speech all are.
     """
 
     risk: float = 0.005
     patience: float = 0.2
     slack: float = 0.5
     shown: float = 0.3
+    disbelief: float = -1.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +99,11 @@ class Draft:
                 break
             count += 1
         return count
+
+    def credible(self, options: AgreementOptions) -> bool:
+        """Whether the words are worth committing where there is no more to be heard."""
+        scores = [word.log_probability for word in self.words]
+        return not scores or sum(scores) / len(scores) >= options.disbelief
 
     def likely(self, now: float, options: AgreementOptions) -> int:
         """How many leading words are worth showing before they are committed."""

@@ -145,14 +145,15 @@ class Utterance:
         self.draft, self.covered = self.draft.renewed(hypothesis.words, end / SAMPLE_RATE), end
 
     def conclude(self, end: int, spoken: int) -> tuple[list[WindowWord], bool]:
-        """Commit the whole draft.
+        """Commit the whole draft, unless it is hardly believed.
 
         Returns:
             the words, and whether that was all: speech after them may have been left unheard,
             and is then to be asked for again.
         """
         window = self.window
-        held = window.commit(self.draft.words, min(spoken, end))
+        words = self.draft.words if self.draft.credible(self.options.agreement) else ()
+        held = window.commit(words, min(spoken, end))
         self.draft = Draft()
         again = window.silent or (window.committed and self._unheard(end, spoken))
         if again and self._go_on_after_committed(end):
