@@ -110,7 +110,15 @@ def test_a_sure_word_is_settled_at_once_and_a_doubtful_one_after_a_while() -> No
 
 
 def test_no_word_waits_for_long_however_doubtful() -> None:
-    assert waiting(0.001, AgreementOptions()) < 2
+    assert waiting(0.001, AgreementOptions(disbelief=-10.0)) < 2
+
+
+def test_words_that_are_hardly_believed_wait() -> None:
+    """Where nobody speaks a decoder writes something all the same."""
+    draft = Draft().renewed(spoken("for", "a", "long", "time", probability=0.2), 1.5)
+    assert not draft.credible(AgreementOptions())
+    assert draft.settled(5.0, 0.0, AgreementOptions()) == 0
+    assert draft.settled(5.0, 0.0, AgreementOptions(disbelief=-2.0)) == 4
 
 
 def test_less_risk_and_more_patience_wait_longer() -> None:

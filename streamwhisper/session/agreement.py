@@ -34,8 +34,9 @@ class AgreementOptions:
         slack: for words that were spoken longer ago than this it doubles, too, though they keep
             changing.
         shown: that is taken for a word in a partial.
-        disbelief: the end of an utterance is left out if its words have a lower mean log
-            probability: in noise nine of ten such words are wrong, and without speech all are.
+        disbelief: a draft with a lower mean log probability is in no hurry, and is left out at
+            the end of an utterance: in noise nine of ten such words are wrong, and without speech
+            all are.
     """
 
     risk: float = 0.005
@@ -92,16 +93,17 @@ class Draft:
             now: how far the sound reached that they were heard in.
             start: where the window begins that their times count from.
         """
-        count = 0
+        count, hurry = 0, self.credible(options)
         for word, since, doubt in zip(self.words, self.since, self._risks(now), strict=True):
             waited = max(now - since, now - start - word.end - options.slack)
-            if doubt > options.risk * 2 ** min(MOST_DOUBLINGS, waited / options.patience):
+            doublings = min(MOST_DOUBLINGS, waited / options.patience) if hurry else 0.0
+            if doubt > options.risk * 2**doublings:
                 break
             count += 1
         return count
 
     def credible(self, options: AgreementOptions) -> bool:
-        """Whether the words are worth committing where there is no more to be heard."""
+        """Whether the words are worth committing though they are in doubt."""
         scores = [word.log_probability for word in self.words]
         return not scores or sum(scores) / len(scores) >= options.disbelief
 
