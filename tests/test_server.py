@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 from websockets.asyncio.client import ClientConnection
 from websockets.asyncio.client import connect as connect_async
-from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus
 
 from streamwhisper.engine.scheduler import SchedulerOptions
 from streamwhisper.errors import RecognitionError
@@ -728,7 +728,7 @@ async def until_refused(url: str) -> None:
         try:
             async with connect_async(url, proxy=None):
                 pass
-        except (OSError, InvalidStatus):
+        except (OSError, InvalidHandshake):  # refused, or accepted and dropped
             return
 
 

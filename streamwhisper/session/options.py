@@ -46,7 +46,7 @@ class SessionOptions:
         if latency == "balanced":
             return self
         if latency == "low":
-            low = replace(self.agreement, risk=0.005, patience=0.15)
+            low = replace(self.agreement, risk=0.01, patience=0.15)
             return replace(self, update_interval=0.2, agreement=low)
-        accurate = replace(self.agreement, risk=0.001, patience=0.3)
+        accurate = replace(self.agreement, risk=0.002, patience=0.3)
         return replace(self, update_interval=0.4, agreement=accurate)
