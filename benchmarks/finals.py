@@ -6,13 +6,10 @@ A real server hears utterances in real time in 100 ms chunks, each chunk when a 
 have it.
 
 After the endpoint: the utterances come in one session with silence after each, long enough for
-the server to find their ends by itself. It says so with ``speech_ended``, which carries where the
-segment ends: `post_roll` after the block that was last judged speech. The gate shuts with the
-first block that lies `silence` after that one, so the last sample that the decision needed is
-known to the client to the sample, and is what latency is counted from: when it was sent. (The
+the server to find their ends by itself. It says so with ``speech_ended``, which carries how much
+sound had been heard when that was decided: latency is counted from when that sound was sent. (The
 arrival of ``speech_ended`` itself would hide what the server takes to decide.) From the end of the
-last word, which a detector knows only afterwards, the endpoint's silence comes on top; it stands
-beside.
+last word, which is known only afterwards, the endpoint's silence comes on top; it stands beside.
 
 After a flush (push-to-talk): each utterance is a session of its own, and a flush is sent directly
 after its last sample. Once with the clip as it is, once cut just after its last word. Whatever is
@@ -38,11 +35,7 @@ from speech import SAMPLE_RATE, Recording, clips, joined, normalized, speech_fol
 from streaming import Run, Server, running_server, send_paced, stream
 from streamwhisper.client import StreamClient, connect
 from streamwhisper.events import Committed, Flushed, SpeechEnded
-from streamwhisper.vad.gate import GateOptions
-from streamwhisper.vad.models import SileroVad
 
-BLOCK = SileroVad.block / SAMPLE_RATE
-"""Seconds of sound that the gate judges at once."""
 CHUNK = 0.1
 """Seconds sent at a time."""
 
@@ -67,19 +60,7 @@ class Endpoint:
     whole: float | None
 
 
-def decision(at: float, gate: GateOptions) -> float:
-    """Where the sound ends on which a segment's end was decided, in audio seconds.
-
-    Args:
-        at: where the segment ends, as ``speech_ended`` says it.
-        gate: the server's options.
-    """
-    speech = round((at - gate.post_roll) / BLOCK)  # blocks up to the last one with speech
-    silence = math.ceil(round(gate.silence * SAMPLE_RATE) / SileroVad.block)
-    return (speech + silence) * BLOCK
-
-
-def endpoints(run: Run, gate: GateOptions) -> list[Endpoint]:
+def endpoints(run: Run) -> list[Endpoint]:
     """The utterances that ended before the sound did, in order.
 
     The n-th segment that ended is the n-th utterance that became final, for nothing was flushed.
@@ -88,8 +69,8 @@ def endpoints(run: Run, gate: GateOptions) -> list[Endpoint]:
     ends = run.speech_ends()
     found = []
     for (told, message), (utterance, final) in zip(ended, run.finals().items(), strict=True):
-        decided = decision(message.at, gate)
-        if decided > run.recording.seconds:  # the end of the sound ended it
+        decided = message.decided
+        if decided >= run.recording.seconds:  # the end of the sound ended it
             continue
         sent, end = run.sent(decided), ends.get(utterance)
         found.append(
@@ -231,7 +212,7 @@ def main() -> None:
     }
     with running_server(flags.model, flags.threads, shlex.split(flags.serve)) as server:
         run = asyncio.run(stream(server, joined(chosen, flags.gap), CHUNK, speed=1.0))
-        endpoint = endpoint_figures(endpoints(run, GateOptions()))
+        endpoint = endpoint_figures(endpoints(run))
         flushes = {
             name: flush_figures([answer(asyncio.run(push_to_talk(server, clip))) for clip in each])
             for name, each in pressed.items()

@@ -46,9 +46,14 @@ class SpeechStarted:
 
 @dataclass(frozen=True, slots=True)
 class SpeechEnded:
-    """The voice activity gate closed; speech ended `at` this second."""
+    """The voice activity gate closed; speech ended `at` this second.
+
+    Attributes:
+        decided: seconds of sound that had been heard when this was known.
+    """
 
     at: float
+    decided: float
 
 
 @dataclass(frozen=True, slots=True)

@@ -69,7 +69,7 @@ client_messages: st.SearchStrategy[ClientMessage] = st.one_of(
 server_messages: st.SearchStrategy[ServerMessage] = st.one_of(
     st.builds(Ready, texts, texts, texts, counts, counts),
     st.builds(SpeechStarted, floats),
-    st.builds(SpeechEnded, floats),
+    st.builds(SpeechEnded, floats, floats),
     st.builds(Partial, texts, floats, floats, words),
     st.builds(Committed, texts, floats, floats, words, optional_texts, counts, st.booleans()),
     st.builds(Ack, counts),

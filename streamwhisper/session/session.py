@@ -227,7 +227,8 @@ class Session:
                 segment.end = max(segment.start, change.at)
                 segment.speech_end = self._listener.gate.last_speech
                 self._speech_samples += segment.end - segment.start
-                self._events.append(SpeechEnded(segment.end / SAMPLE_RATE))
+                ended = SpeechEnded(segment.end / SAMPLE_RATE, change.decided / SAMPLE_RATE)
+                self._events.append(ended)
         return changes is not None
 
     # Deciding what is due.
