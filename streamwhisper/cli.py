@@ -16,21 +16,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from streamwhisper import __version__
-from streamwhisper.errors import AudioFormatError, StreamWhisperError
+from streamwhisper.errors import StreamWhisperError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
-
-    from streamwhisper.client import StreamClient
     from streamwhisper.engine.local import LocalRecognizer
-    from streamwhisper.protocol import ServerMessage
     from streamwhisper.whisper.hub import HubOptions
 
 __all__ = ["app", "main"]
 
 DEFAULT_MODEL = "tiny.en"
-SAMPLE_RATE = 16000
-CHUNK_SECONDS = 0.1
 
 app = typer.Typer(
     help="Real-time streaming dictation: text while the person still speaks.",
@@ -192,10 +186,14 @@ def stream(
 ) -> None:
     """Send FILE as if it were being spoken, and show the text as it appears."""
     from streamwhisper.display import GrowingText, JsonLines
+    from streamwhisper.playback import play, play_here
 
     recognizer = None if url else _load(model, device, dtype, threads)
     with JsonLines() if as_json else GrowingText() as text:
-        asyncio.run(_stream(recognizer, url, file, speed, language, text.show))
+        if url:
+            asyncio.run(play(file, url, language, text.show, speed=speed))
+        elif recognizer:
+            asyncio.run(play_here(file, recognizer, language, text.show, speed=speed))
 
 
 @app.command()
@@ -315,60 +313,3 @@ def _load(model: str, device: str, dtype: Dtype, threads: int | None) -> LocalRe
 
     options = LocalOptions(device=device, dtype=dtype.value, threads=threads)
     return LocalRecognizer.load(model, options, _hub_options())
-
-
-async def _stream(
-    recognizer: LocalRecognizer | None,
-    url: str | None,
-    file: Path,
-    speed: float,
-    language: str | None,
-    show: Callable[[ServerMessage], None],
-) -> None:
-    """Stream to `url`, or to a server in this process, on a port of its own."""
-    if url:
-        await _converse(url, file, speed, language, show)
-        return
-    assert recognizer is not None
-    from streamwhisper.server.app import Server, ServerOptions
-
-    async with Server(recognizer, ServerOptions(port=0)) as server:
-        await _converse(server.url, file, speed, language, show)
-
-
-async def _converse(
-    url: str, file: Path, speed: float, language: str | None, show: Callable[[ServerMessage], None]
-) -> None:
-    from streamwhisper.client import connect
-
-    async with connect(url, encoding="pcm_f32le", language=language) as client:
-        sending = asyncio.create_task(_send(client, file, speed))
-        try:
-            async for event in client:
-                show(event)
-            await sending
-        finally:
-            sending.cancel()
-            await asyncio.gather(sending, return_exceptions=True)
-
-
-async def _send(client: StreamClient, file: Path, speed: float) -> None:
-    try:
-        async for chunk in _paced(file, speed):
-            await client.send(chunk)
-    except AudioFormatError:
-        await client.end()  # the text of what came before the damage is wanted
-        raise
-    await client.end()
-
-
-async def _paced(file: Path, speed: float) -> AsyncIterator[bytes]:
-    """The file's sound in chunks, each when a microphone would have it."""
-    from streamwhisper.audio.files import stream_audio
-
-    loop = asyncio.get_running_loop()
-    started, sent = loop.time(), 0
-    for chunk in stream_audio(file, chunk_samples=round(CHUNK_SECONDS * SAMPLE_RATE)):
-        sent += len(chunk)
-        await asyncio.sleep(started + sent / SAMPLE_RATE / speed - loop.time())
-        yield chunk.astype("<f4").tobytes()

@@ -16,7 +16,7 @@ ROOT = Path(streamwhisper.__file__).parent
 LAYERS = [
     {"__main__"},
     {"cli"},
-    {"display"},
+    {"display", "playback"},
     {"dictation"},
     {"client", "server", "transcribe"},
     {"session", "engine"},
