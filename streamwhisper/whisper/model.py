@@ -147,7 +147,7 @@ class DecoderBlock(nn.Module):
     def forward(
         self,
         x: Tensor,
-        lengths: Sequence[int],
+        lengths: list[int],
         masks: Sequence[Tensor | None],
         caches: Sequence[DecoderCache],
         layer: int,
@@ -174,7 +174,7 @@ class DecoderBlock(nn.Module):
     def _to_text(
         self,
         normed: Tensor,
-        lengths: Sequence[int],
+        lengths: list[int],
         masks: Sequence[Tensor | None],
         caches: Sequence[DecoderCache],
         layer: int,
