@@ -185,3 +185,14 @@ def test_other_devices_are_told_apart() -> None:
     """Only CPUs multiply integers through this kernel."""
     assert not can_quantize(torch.device("meta"))
     assert not can_quantize(torch.device("cuda"))
+
+
+@settings(max_examples=50, deadline=None)
+@given(inputs=SIZES, sizes=st.lists(SIZES, min_size=2, max_size=4), seed=SEEDS)
+def test_layers_in_one_give_the_bits_of_each_alone(
+    inputs: int, sizes: list[int], seed: int
+) -> None:
+    layers = [layer(inputs, size, bias=i != 1, seed=seed + i) for i, size in enumerate(sizes)]
+    x = rows(3, inputs, seed + 9)
+    alone = torch.cat([QuantizedLinear(each)(x) for each in layers], dim=1)
+    assert torch.equal(QuantizedLinear(*layers)(x), alone)

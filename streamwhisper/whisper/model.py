@@ -36,6 +36,19 @@ class MultiHeadAttention(nn.Module):
         self.key = nn.Linear(n_state, n_state, bias=False)
         self.value = nn.Linear(n_state, n_state)
         self.out = nn.Linear(n_state, n_state)
+        self.fused: nn.Module | None = None
+
+    def fuse(self, fused: nn.Module) -> None:
+        """Take one layer for queries, keys and values, in place of three."""
+        self.fused = fused
+        del self.query, self.key, self.value
+
+    def project(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Queries, keys and values of ``x [N, D]``, each ``[N, D]``."""
+        if self.fused is None:
+            return self.query(x), self.key(x), self.value(x)
+        queries, keys, values = self.fused(x).chunk(3, dim=-1)
+        return queries, keys, values
 
     def heads(self, x: Tensor) -> Tensor:
         """``[S, D]`` to ``[1, H, S, D / H]``."""
@@ -69,9 +82,7 @@ class EncoderBlock(nn.Module):
         """``x [N, D]`` to the same, and the keys and values of each row's own positions."""
         normed = self.attn_ln(x)
         lengths = [row.positions for row in rows]
-        queries = self.attn.query(normed).split(lengths)
-        keys = self.attn.key(normed).split(lengths)
-        values = self.attn.value(normed).split(lengths)
+        queries, keys, values = (torch.split(part, lengths) for part in self.attn.project(normed))
         attended, every_own = [], []
         for row, q, k, v in zip(rows, queries, keys, values, strict=True):
             own = (self.attn.heads(k), self.attn.heads(v))
@@ -136,7 +147,7 @@ class DecoderBlock(nn.Module):
     def forward(
         self,
         x: Tensor,
-        lengths: Sequence[int],
+        lengths: list[int],
         masks: Sequence[Tensor | None],
         caches: Sequence[DecoderCache],
         layer: int,
@@ -163,14 +174,14 @@ class DecoderBlock(nn.Module):
     def _to_text(
         self,
         normed: Tensor,
-        lengths: Sequence[int],
+        lengths: list[int],
         masks: Sequence[Tensor | None],
         caches: Sequence[DecoderCache],
         layer: int,
     ) -> list[Tensor]:
-        queries = self.attn.query(normed).split(lengths)
-        new_keys = self.attn.key(normed).split(lengths)
-        new_values = self.attn.value(normed).split(lengths)
+        queries, new_keys, new_values = (
+            torch.split(part, lengths) for part in self.attn.project(normed)
+        )
         attended = []
         for q, k, v, mask, cache in zip(queries, new_keys, new_values, masks, caches, strict=True):
             keys, values = cache.self_attention[layer]

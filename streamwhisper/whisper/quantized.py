@@ -12,6 +12,8 @@ import warnings
 import torch
 from torch import Tensor, nn
 
+from streamwhisper.whisper.model import MultiHeadAttention
+
 __all__ = ["IntegerProduct", "QuantizedLinear", "can_quantize", "is_quantized", "quantize"]
 
 ENGINE = "fbgemm"
@@ -57,11 +59,22 @@ class IntegerProduct:
 class QuantizedLinear(nn.Module):
     """Stands in for a linear layer; float32 in and out."""
 
-    def __init__(self, linear: nn.Linear) -> None:
+    def __init__(self, *linears: nn.Linear) -> None:
+        """Take the place of one layer, or of several with the same input, one after the other."""
         super().__init__()
-        self._product = IntegerProduct(linear.weight.float())
-        self._outputs = linear.out_features
-        self.bias: Tensor | None = linear.bias
+        weights = [linear.weight.float() for linear in linears]
+        self._product = IntegerProduct(weights[0] if len(weights) == 1 else torch.cat(weights))
+        self._outputs = sum(linear.out_features for linear in linears)
+        biases = [linear.bias for linear in linears]
+        self.bias: Tensor | None = None
+        if any(bias is not None for bias in biases):
+            missing = (linear.weight.new_zeros(linear.out_features) for linear in linears)
+            self.bias = torch.cat(
+                [
+                    zeros if bias is None else bias
+                    for bias, zeros in zip(biases, missing, strict=True)
+                ]
+            )
 
     def forward(self, x: Tensor) -> Tensor:
         """``x [..., inputs]`` to ``[..., outputs]``."""
@@ -85,6 +98,8 @@ def quantize(module: nn.Module) -> None:
     Layers in other floating-point types need not be converted before: each is, by itself.
     """
     for name, child in list(module.named_children()):
+        if name == "attn" and isinstance(child, MultiHeadAttention):
+            child.fuse(QuantizedLinear(child.query, child.key, child.value))
         if isinstance(child, nn.Linear):
             setattr(module, name, QuantizedLinear(child))
         else:
