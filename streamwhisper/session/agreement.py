@@ -33,6 +33,8 @@ class AgreementOptions:
         patience: seconds of standing in which the risk taken doubles, so that no word waits long.
         slack: for words that were spoken longer ago than this it doubles, too, though they keep
             changing.
+        fresh: in a window without committed text patience and slack are so many times as long;
+            first words are easily misheard.
         shown: that is taken for a word in a partial.
         disbelief: a draft with a lower mean log probability is in no hurry, and is left out at
             the end of an utterance: in noise nine of ten such words are wrong, and without speech
@@ -42,8 +44,13 @@ class AgreementOptions:
     risk: float = 0.005
     patience: float = 0.2
     slack: float = 0.5
+    fresh: float = 2.0
     shown: float = 0.3
     disbelief: float = -1.2
+
+    def at_first(self) -> AgreementOptions:
+        """The options for a window without committed text."""
+        return replace(self, patience=self.patience * self.fresh, slack=self.slack * self.fresh)
 
 
 @dataclass(frozen=True, slots=True)

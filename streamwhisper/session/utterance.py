@@ -110,7 +110,10 @@ class Utterance:
         full = end - window.start >= self._limit
         now = end / SAMPLE_RATE
         draft = self.draft.renewed(words, now)
-        count = draft.settled(now, window.start / SAMPLE_RATE, self.options.agreement)
+        agreement = self.options.agreement
+        if not window.committed:
+            agreement = agreement.at_first()
+        count = draft.settled(now, window.start / SAMPLE_RATE, agreement)
         if full and count == 0:
             count = max(0, len(words) - 2)  # the window can grow no more: it has to move on
         committed = window.commit(words[:count])
