@@ -32,7 +32,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-models_app = typer.Typer(help="Show, fetch and remove models.", invoke_without_command=True)
+models_app = typer.Typer(
+    help="Show, fetch, convert and remove models.", invoke_without_command=True
+)
 app.add_typer(models_app, name="models")
 
 
@@ -71,7 +73,10 @@ class Format(StrEnum):
 Model = Annotated[
     str,
     typer.Option(
-        "--model", "-m", envvar="STREAMWHISPER_MODEL", help="Name, checkpoint file or hub id."
+        "--model",
+        "-m",
+        envvar="STREAMWHISPER_MODEL",
+        help="Name, checkpoint file or folder, or hub id.",
     ),
 ]
 Device = Annotated[
@@ -265,6 +270,26 @@ def model_path(name: ModelName) -> None:
     from streamwhisper.whisper.hub import resolve
 
     typer.echo(resolve(name, options=replace(_hub_options(), offline=True)))
+
+
+@models_app.command("convert")
+def convert_model(
+    name: ModelName,
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="The folder to write.")],
+    force: Annotated[bool, typer.Option("--force", help="Overwrite files in OUT.")] = False,
+) -> None:
+    """Write a model as a Hugging Face folder: model.safetensors and its two config files."""
+    from streamwhisper.whisper.layout import refuse_to_overwrite
+
+    refuse_to_overwrite(out, force=force)  # before anything is fetched
+    path = _resolve(name)
+    from streamwhisper.display import DownloadBar
+    from streamwhisper.whisper.checkpoints import load_checkpoint
+    from streamwhisper.whisper.conversion import write_huggingface
+
+    with DownloadBar(f"writing {out}") as progress:
+        write_huggingface(load_checkpoint(path), out, force=force, advance=progress.advance)
+    typer.echo(out)
 
 
 @models_app.command("remove")

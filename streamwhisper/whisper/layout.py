@@ -14,7 +14,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from streamwhisper.errors import CheckpointError
+from streamwhisper.errors import CheckpointError, ModelError
 from streamwhisper.whisper.catalog import AlignmentHeads
 
 __all__ = [
@@ -26,6 +26,7 @@ __all__ = [
     "declared_sizes",
     "folder_of",
     "read_json",
+    "refuse_to_overwrite",
     "shard_names",
     "weight_files",
 ]
@@ -78,6 +79,20 @@ def weight_files(folder: Path) -> tuple[Path, ...]:
             f"that {INDEX} names not there; fetch the whole folder"
         )
     return tuple(shards)
+
+
+def refuse_to_overwrite(folder: Path, *, force: bool) -> None:
+    """See that a model can be written to `folder`.
+
+    Raises:
+        ModelError: it is a file, or it has files and `force` is not set.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise ModelError(f"{folder} is a file; expected a folder, or a path where nothing is yet")
+    if not force and folder.is_dir() and any(folder.iterdir()):
+        raise ModelError(
+            f"{folder} has files already; choose another folder, or take their place with --force"
+        )
 
 
 def shard_names(index: Path) -> tuple[str, ...]:
