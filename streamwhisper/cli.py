@@ -89,6 +89,10 @@ Threads = Annotated[
     int | None,
     typer.Option(min=1, envvar="STREAMWHISPER_THREADS", help="CPU threads for one operation."),
 ]
+Adapter = Annotated[
+    Path | None,
+    typer.Option(envvar="STREAMWHISPER_ADAPTER", help="Folder of a LoRA adapter to merge in."),
+]
 Language = Annotated[
     str | None, typer.Option("--language", "-l", help="Such as en; default: found by listening.")
 ]
@@ -144,6 +148,7 @@ def serve(
     device: Device = "auto",
     dtype: Precision = Dtype.auto,
     threads: Threads = None,
+    adapter: Adapter = None,
     latency: HowSoon = Latency.balanced,
     endpoint: WhatEnds = Endpoint.sentence,
 ) -> None:
@@ -159,7 +164,7 @@ def serve(
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     share_one_arena()
-    recognizer = _load(model, device, dtype, threads)
+    recognizer = _load(model, device, dtype, threads, adapter)
     recognizer.warm_up()
     release_free_memory()
     options = ServerOptions(
@@ -188,12 +193,13 @@ def stream(
     device: Device = "auto",
     dtype: Precision = Dtype.auto,
     threads: Threads = None,
+    adapter: Adapter = None,
 ) -> None:
     """Send FILE as if it were being spoken, and show the text as it appears."""
     from streamwhisper.display import GrowingText, JsonLines
     from streamwhisper.playback import play, play_here
 
-    recognizer = None if url else _load(model, device, dtype, threads)
+    recognizer = None if url else _load(model, device, dtype, threads, adapter)
     with JsonLines() if as_json else GrowingText() as text:
         if url:
             asyncio.run(play(file, url, language, text.show, speed=speed))
@@ -216,6 +222,7 @@ def transcribe(
     device: Device = "auto",
     dtype: Precision = Dtype.auto,
     threads: Threads = None,
+    adapter: Adapter = None,
 ) -> None:
     """Transcribe recordings as fast as the machine can."""
     from dataclasses import asdict
@@ -226,7 +233,7 @@ def transcribe(
     from streamwhisper.transcribe import STEP
     from streamwhisper.transcribe import transcribe as run
 
-    recognizer = _load(model, device, dtype, threads)
+    recognizer = _load(model, device, dtype, threads, adapter)
     options = SessionOptions(language=language, partials=False)
     for file in files:
         with recording_bar(file) as progress:
@@ -277,18 +284,19 @@ def convert_model(
     name: ModelName,
     out: Annotated[Path, typer.Argument(metavar="OUT", help="The folder to write.")],
     force: Annotated[bool, typer.Option("--force", help="Overwrite files in OUT.")] = False,
+    adapter: Adapter = None,
 ) -> None:
-    """Write a model as a Hugging Face folder: model.safetensors and its two config files."""
+    """Write a model as a Hugging Face folder, with an adapter merged in if one is given."""
     from streamwhisper.whisper.layout import refuse_to_overwrite
 
     refuse_to_overwrite(out, force=force)  # before anything is fetched
     path = _resolve(name)
     from streamwhisper.display import DownloadBar
-    from streamwhisper.whisper.checkpoints import load_checkpoint
+    from streamwhisper.whisper.adapter import load_adapted
     from streamwhisper.whisper.conversion import write_huggingface
 
     with DownloadBar(f"writing {out}") as progress:
-        write_huggingface(load_checkpoint(path), out, force=force, advance=progress.advance)
+        write_huggingface(load_adapted(path, adapter), out, force=force, advance=progress.advance)
     typer.echo(out)
 
 
@@ -332,9 +340,11 @@ def _resolve(name: str) -> Path:
         return resolve(name, options=_hub_options(), progress=progress)
 
 
-def _load(model: str, device: str, dtype: Dtype, threads: int | None) -> LocalRecognizer:
+def _load(
+    model: str, device: str, dtype: Dtype, threads: int | None, adapter: Path | None
+) -> LocalRecognizer:
     _resolve(model)  # first, for its progress and so that a wrong name costs no import of torch
     from streamwhisper.engine.local import LocalOptions, LocalRecognizer
 
-    options = LocalOptions(device=device, dtype=dtype.value, threads=threads)
+    options = LocalOptions(device, dtype.value, threads, adapter=adapter)
     return LocalRecognizer.load(model, options, _hub_options())
