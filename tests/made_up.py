@@ -50,7 +50,7 @@ def assert_equal(found: State, expected: State) -> None:
 CODES = {torch.float32: 0, torch.int8: 1, torch.int16: 2, torch.float16: 4, torch.bfloat16: 5}
 
 
-def ctranslate2_variables(state: State) -> State:
+def ctranslate2_variables(state: State, dims: ModelDimensions = SMALL) -> State:
     """The same weights under the names, and stacked, as CTranslate2 has them."""
     variables: State = {
         "encoder/num_heads": torch.tensor(1, dtype=torch.int16),
@@ -75,7 +75,7 @@ def ctranslate2_variables(state: State) -> State:
     linear("encoder/conv2", "encoder.conv2")
     norm("encoder/layer_norm", "encoder.ln_post")
     norm("decoder/layer_norm", "decoder.ln")
-    for wing, layers in (("encoder", SMALL.n_audio_layer), ("decoder", SMALL.n_text_layer)):
+    for wing, layers in (("encoder", dims.n_audio_layer), ("decoder", dims.n_text_layer)):
         position = f"{wing}.positional_embedding"
         variables[f"{wing}/position_encodings/encodings"] = state[position]
         for n in range(layers):
@@ -97,8 +97,27 @@ def ctranslate2_variables(state: State) -> State:
     return variables
 
 
+def quantised(variables: State) -> State:
+    """Weights of layers in 8 bits, with a scale for each row, as CTranslate2 makes them."""
+    found: State = {}
+    for name, tensor in variables.items():
+        if not name.endswith("/weight") or "conv" in name:
+            found[name] = tensor
+            continue
+        weight = tensor.float()
+        largest = weight.abs().amax(dim=1)
+        scale = 127 / torch.where(largest == 0, 127.0, largest)
+        found[name] = (weight * scale[:, None]).round().to(torch.int8)
+        found[f"{name}_scale"] = scale
+    return found
+
+
 def ctranslate2_bytes(
-    variables: State, *, version: int = 6, specification: str = "WhisperSpec"
+    variables: State,
+    *,
+    version: int = 6,
+    specification: str = "WhisperSpec",
+    aliases: dict[str, str] | None = None,
 ) -> bytes:
     def string(text: str) -> bytes:
         raw = text.encode() + b"\0"
@@ -110,8 +129,9 @@ def ctranslate2_bytes(
         raw = tensor.contiguous().reshape(-1).view(torch.uint8).numpy().tobytes()
         out += [string(name), struct.pack(f"<B{tensor.ndim}I", tensor.ndim, *tensor.shape)]
         out += [struct.pack("<BI", CODES[tensor.dtype], len(raw)), raw]
-    out += [struct.pack("<I", 1), string("decoder/projection/weight")]
-    out += [string("decoder/embeddings/weight")]
+    aliases = {"decoder/projection/weight": "decoder/embeddings/weight", **(aliases or {})}
+    out.append(struct.pack("<I", len(aliases)))
+    out += [string(end) for pair in aliases.items() for end in pair]
     return b"".join(out)
 
 
