@@ -10,7 +10,6 @@ what a folder's ``config.json`` declares must fit them. Source of names and shap
 
 from __future__ import annotations
 
-import pickle
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -28,24 +27,11 @@ from streamwhisper.whisper.layout import (
     folder_of,
     weight_files,
 )
+from streamwhisper.whisper.pickled import is_pickled, read_pickled
 
 __all__ = ["Checkpoint", "ModelDimensions", "load_checkpoint", "state_shapes"]
 
 _HEAD_SIZE = 64
-_ZIP = b"PK\x03\x04"
-_PICKLE = b"\x80"
-# What torch.load raises on files that are damaged, foreign or hold forbidden objects.
-_LOAD_ERRORS = (
-    RuntimeError,
-    pickle.UnpicklingError,
-    EOFError,
-    OSError,
-    ValueError,
-    LookupError,
-    TypeError,
-    AttributeError,
-    AssertionError,
-)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -109,8 +95,8 @@ def _read(paths: Sequence[Path]) -> dict[str, torch.Tensor]:
         return read_weights(paths)
     if is_ctranslate2(start):
         return read_ctranslate2(path)
-    if start.startswith((_ZIP, _PICKLE)):
-        return _read_openai(path)
+    if is_pickled(start):
+        return read_pickled(path)
     raise CheckpointError(
         f"{path} is not a Whisper checkpoint: it starts with {start[:16]!r}; expected "
         "OpenAI's .pt, Hugging Face's model.safetensors, or CTranslate2's model.bin"
@@ -148,25 +134,6 @@ def state_shapes(dims: ModelDimensions) -> dict[str, tuple[int, ...]]:
         block(f"decoder.blocks.{layer}", text, ("attn", "cross_attn"))
     linear("decoder.ln", text)
     return shapes
-
-
-def _read_openai(path: Path) -> dict[str, torch.Tensor]:
-    try:
-        loaded = torch.load(path, map_location="cpu", weights_only=True)
-    except _LOAD_ERRORS as error:
-        reason = str(error).strip().partition("\n")[0]
-        raise CheckpointError(
-            f"cannot read {path} as an OpenAI checkpoint of plain tensors: {reason}"
-        ) from error
-    state = loaded.get("model_state_dict") if isinstance(loaded, Mapping) else None
-    if not isinstance(state, Mapping) or not all(
-        isinstance(tensor, torch.Tensor) for tensor in state.values()
-    ):
-        raise CheckpointError(
-            f"{path} holds {type(loaded).__name__} without 'model_state_dict'; expected an "
-            "OpenAI Whisper checkpoint with 'dims' and 'model_state_dict'"
-        )
-    return dict(state)
 
 
 def _dimensions(
