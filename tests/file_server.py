@@ -44,7 +44,7 @@ class FileServer(ThreadingHTTPServer):
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Reply)
         self.content = CONTENT
-        self.files: dict[str, bytes | None] = {"config.json": None, "index.json": None}
+        self.files: dict[str, bytes | None] = {".json": None}
         self.status: int | None = None
         self.ranges = True
         self.cuts: list[int] = []

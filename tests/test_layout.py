@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from made_up import (
 from streamwhisper.errors import CheckpointError
 from streamwhisper.whisper.checkpoints import load_checkpoint
 from streamwhisper.whisper.layout import shard_names, weight_files
+from streamwhisper.whisper.tokenizer import get_tokenizer
 
 TINY = shrunk(EVERY_SIZE["tiny.en"])
 
@@ -55,6 +57,39 @@ def test_the_config_may_declare_heads_of_another_width(tmp_path: Path) -> None:
     config = config_of(TINY, encoder_attention_heads=4, decoder_attention_heads=2)
     checkpoint = load_checkpoint(write_hugging_face(tmp_path, made_up(TINY), config=config))
     assert (checkpoint.dims.n_audio_head, checkpoint.dims.n_text_head) == (4, 2)
+
+
+@pytest.mark.parametrize("name", ["tiny.en", "tiny", "large-v3"])
+@pytest.mark.parametrize("kind", ["added", "whole"])
+def test_embeddings_beyond_the_vocabulary_are_left_out(
+    tmp_path: Path, name: str, kind: str
+) -> None:
+    """Of tokens that a fine-tuned model added, or of rounding the embeddings up."""
+    dims = shrunk(EVERY_SIZE[name])
+    larger = replace(dims, n_vocab=51904)
+    state = made_up(larger)
+    write_hugging_face(tmp_path, state, config=config_of(larger))
+    tokens = {"<|notimestamps|>": get_tokenizer(dims.n_vocab).no_timestamps, "<|mine|>": 51900}
+    if kind == "added":
+        (tmp_path / "added_tokens.json").write_text(json.dumps(tokens))
+    else:
+        entries = [{"content": text, "id": token} for text, token in tokens.items()]
+        (tmp_path / "tokenizer.json").write_text(json.dumps({"added_tokens": entries}))
+    checkpoint = load_checkpoint(tmp_path)
+    assert checkpoint.dims == dims
+    embeddings = "decoder.token_embedding.weight"
+    state[embeddings] = state[embeddings][: dims.n_vocab]
+    assert_equal(checkpoint.state, state)
+
+
+@pytest.mark.parametrize("tokens", [{}, {"<|notimestamps|>": "many"}, {"<|notimestamps|>": 51000}])
+def test_a_vocabulary_that_is_not_declared_changes_nothing(
+    tmp_path: Path, tokens: dict[str, Any]
+) -> None:
+    write_hugging_face(tmp_path, made_up(TINY))
+    (tmp_path / "added_tokens.json").write_text(json.dumps(tokens))
+    (tmp_path / "tokenizer.json").write_text('{"added_tokens": 3}')
+    assert load_checkpoint(tmp_path).dims == TINY
 
 
 def test_the_weights_alone_have_the_same_declarations_as_their_folder(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -24,6 +24,7 @@ from streamwhisper.whisper.huggingface import is_safetensors, read_weights
 from streamwhisper.whisper.layout import (
     declared_heads,
     declared_sizes,
+    declared_vocabulary,
     folder_of,
     weight_files,
 )
@@ -32,6 +33,7 @@ from streamwhisper.whisper.pickled import is_pickled, read_pickled
 __all__ = ["Checkpoint", "ModelDimensions", "load_checkpoint", "state_shapes"]
 
 _HEAD_SIZE = 64
+_EMBEDDINGS = "decoder.token_embedding.weight"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -73,6 +75,11 @@ def load_checkpoint(path: Path | str, *, name: str | None = None) -> Checkpoint:
     folder = folder_of(path)
     dims = _dimensions(state, path, declared_sizes(folder) if folder else {})
     _check_shapes(state, state_shapes(dims), path)
+    vocabulary = declared_vocabulary(folder) if folder else None
+    if vocabulary is not None and vocabulary < dims.n_vocab:
+        # What was added to the vocabulary, or rounded up: nothing here could spell it.
+        state[_EMBEDDINGS] = state[_EMBEDDINGS][:vocabulary]
+        dims = replace(dims, n_vocab=vocabulary)
     name = name or _stem(path)
     heads = declared_heads(folder) if folder else None
     if heads and not all(n < dims.n_text_layer and m < dims.n_text_head for n, m in heads):
@@ -162,7 +169,7 @@ def _dimensions(
         n_audio_state=audio,
         n_audio_head=declared.get("n_audio_head", audio // _HEAD_SIZE),
         n_audio_layer=layers("encoder"),
-        n_vocab=size("decoder.token_embedding.weight", 0, 2),
+        n_vocab=size(_EMBEDDINGS, 0, 2),
         n_text_ctx=size("decoder.positional_embedding", 0, 2),
         n_text_state=text,
         n_text_head=declared.get("n_text_head", text // _HEAD_SIZE),

@@ -1,10 +1,10 @@
 """A model's folder as Hugging Face lays it out: which files it has, and what they declare.
 
-``config.json`` has the sizes, ``generation_config.json`` the alignment heads; the weights are
-in ``model.safetensors``, or in the shards that ``model.safetensors.index.json`` names. Folders
-of CTranslate2 (``model.bin``, with alignment heads in ``config.json``) serve as well. Nothing
-here imports torch. Source of the fields: ``configuration_whisper.py`` of Hugging Face's
-transformers.
+``config.json`` has the sizes, ``generation_config.json`` the alignment heads, and
+``added_tokens.json`` or ``tokenizer.json`` tell which vocabulary it is; the weights are in
+``model.safetensors``, or in the shards that ``model.safetensors.index.json`` names. Folders of
+CTranslate2 (``model.bin``, with alignment heads in ``config.json``) serve as well. Nothing here
+imports torch. Source of the fields: ``configuration_whisper.py`` of Hugging Face's transformers.
 """
 
 from __future__ import annotations
@@ -18,12 +18,15 @@ from streamwhisper.errors import CheckpointError, ModelError
 from streamwhisper.whisper.catalog import AlignmentHeads
 
 __all__ = [
+    "ADDED_TOKENS",
     "CONFIG",
     "GENERATION_CONFIG",
     "INDEX",
+    "TOKENIZER",
     "WEIGHTS",
     "declared_heads",
     "declared_sizes",
+    "declared_vocabulary",
     "folder_of",
     "read_json",
     "refuse_to_overwrite",
@@ -35,6 +38,8 @@ WEIGHTS = "model.safetensors"
 INDEX = "model.safetensors.index.json"
 CONFIG = "config.json"
 GENERATION_CONFIG = "generation_config.json"
+ADDED_TOKENS = "added_tokens.json"
+TOKENIZER = "tokenizer.json"
 CTRANSLATE2 = "model.bin"
 _ADAPTER = "adapter_config.json"
 
@@ -50,6 +55,9 @@ _SIZES = {
     "decoder_attention_heads": ("n_text_head",),
     "decoder_layers": ("n_text_layer",),
 }
+# The last token before the timestamps, and how many tokens there are from it on.
+_LAST_WORD = "<|notimestamps|>"
+_FROM_LAST_WORD = 1502
 # Never a path: an index is somebody else's, and names files that are fetched and read.
 _SHARD = re.compile(r"[A-Za-z0-9][\w.-]*\.safetensors")
 
@@ -165,6 +173,26 @@ def declared_heads(folder: Path) -> AlignmentHeads | None:
             )
         return tuple((layer, head) for layer, head in pairs)
     return None
+
+
+def declared_vocabulary(folder: Path) -> int | None:
+    """Return how many tokens the vocabulary has that the folder's tokens come from, if it says.
+
+    Whoever adds tokens of their own, or rounds the embeddings up, has more embeddings than that.
+
+    Raises:
+        CheckpointError: a file cannot be read.
+    """
+    added = folder / ADDED_TOKENS
+    places = read_json(added) if added.is_file() else {}
+    whole = folder / TOKENIZER
+    if _LAST_WORD not in places and whole.is_file():
+        entries = read_json(whole).get("added_tokens")
+        for entry in entries if isinstance(entries, list) else ():
+            if isinstance(entry, dict):
+                places[str(entry.get("content"))] = entry.get("id")
+    place = places.get(_LAST_WORD)
+    return place + _FROM_LAST_WORD if type(place) is int and place > 0 else None
 
 
 def read_json(path: Path) -> dict[str, Any]:

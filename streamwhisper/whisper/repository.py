@@ -14,7 +14,15 @@ from urllib.parse import urlsplit
 
 from streamwhisper.errors import CheckpointError, ModelDownloadError
 from streamwhisper.whisper import cache
-from streamwhisper.whisper.layout import CONFIG, GENERATION_CONFIG, INDEX, WEIGHTS, shard_names
+from streamwhisper.whisper.layout import (
+    ADDED_TOKENS,
+    CONFIG,
+    GENERATION_CONFIG,
+    INDEX,
+    TOKENIZER,
+    WEIGHTS,
+    shard_names,
+)
 from streamwhisper.whisper.sources import Progress, fetch_address, reason
 
 __all__ = ["fetch_repository"]
@@ -90,7 +98,9 @@ def fetch_repository(
             progress.message(f"fetching {shard} ({n} of {len(shards)})")
             _fetch(source, shard, part, first.commit)
         names += shards
-    for name in (CONFIG, GENERATION_CONFIG):
+    for name in (CONFIG, GENERATION_CONFIG, ADDED_TOKENS, TOKENIZER):
+        if name == TOKENIZER and ADDED_TOKENS in names:
+            continue  # says the same at greater length
         try:
             _fetch(source, name, part, first.commit)
         except _NoSuchFileError:
