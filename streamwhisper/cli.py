@@ -32,7 +32,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-models_app = typer.Typer(help="Show, fetch and remove models.", invoke_without_command=True)
+models_app = typer.Typer(
+    help="Show, fetch, convert and remove models.", invoke_without_command=True
+)
 app.add_typer(models_app, name="models")
 
 
@@ -71,7 +73,10 @@ class Format(StrEnum):
 Model = Annotated[
     str,
     typer.Option(
-        "--model", "-m", envvar="STREAMWHISPER_MODEL", help="Name, checkpoint file or hub id."
+        "--model",
+        "-m",
+        envvar="STREAMWHISPER_MODEL",
+        help="Name, checkpoint file or folder, or hub id.",
     ),
 ]
 Device = Annotated[
@@ -83,6 +88,10 @@ Precision = Annotated[
 Threads = Annotated[
     int | None,
     typer.Option(min=1, envvar="STREAMWHISPER_THREADS", help="CPU threads for one operation."),
+]
+Adapter = Annotated[
+    Path | None,
+    typer.Option(envvar="STREAMWHISPER_ADAPTER", help="Folder of a LoRA adapter to merge in."),
 ]
 Language = Annotated[
     str | None, typer.Option("--language", "-l", help="Such as en; default: found by listening.")
@@ -139,6 +148,7 @@ def serve(
     device: Device = "auto",
     dtype: Precision = Dtype.auto,
     threads: Threads = None,
+    adapter: Adapter = None,
     latency: HowSoon = Latency.balanced,
     endpoint: WhatEnds = Endpoint.sentence,
 ) -> None:
@@ -154,7 +164,7 @@ def serve(
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     share_one_arena()
-    recognizer = _load(model, device, dtype, threads)
+    recognizer = _load(model, device, dtype, threads, adapter)
     recognizer.warm_up()
     release_free_memory()
     options = ServerOptions(
@@ -183,12 +193,13 @@ def stream(
     device: Device = "auto",
     dtype: Precision = Dtype.auto,
     threads: Threads = None,
+    adapter: Adapter = None,
 ) -> None:
     """Send FILE as if it were being spoken, and show the text as it appears."""
     from streamwhisper.display import GrowingText, JsonLines
     from streamwhisper.playback import play, play_here
 
-    recognizer = None if url else _load(model, device, dtype, threads)
+    recognizer = None if url else _load(model, device, dtype, threads, adapter)
     with JsonLines() if as_json else GrowingText() as text:
         if url:
             asyncio.run(play(file, url, language, text.show, speed=speed))
@@ -211,6 +222,7 @@ def transcribe(
     device: Device = "auto",
     dtype: Precision = Dtype.auto,
     threads: Threads = None,
+    adapter: Adapter = None,
 ) -> None:
     """Transcribe recordings as fast as the machine can."""
     from dataclasses import asdict
@@ -221,7 +233,7 @@ def transcribe(
     from streamwhisper.transcribe import STEP
     from streamwhisper.transcribe import transcribe as run
 
-    recognizer = _load(model, device, dtype, threads)
+    recognizer = _load(model, device, dtype, threads, adapter)
     options = SessionOptions(language=language, partials=False)
     for file in files:
         with recording_bar(file) as progress:
@@ -267,6 +279,27 @@ def model_path(name: ModelName) -> None:
     typer.echo(resolve(name, options=replace(_hub_options(), offline=True)))
 
 
+@models_app.command("convert")
+def convert_model(
+    name: ModelName,
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="The folder to write.")],
+    force: Annotated[bool, typer.Option("--force", help="Overwrite files in OUT.")] = False,
+    adapter: Adapter = None,
+) -> None:
+    """Write a model as a Hugging Face folder, with an adapter merged in if one is given."""
+    from streamwhisper.whisper.layout import refuse_to_overwrite
+
+    refuse_to_overwrite(out, force=force)  # before anything is fetched
+    path = _resolve(name)
+    from streamwhisper.display import DownloadBar
+    from streamwhisper.whisper.adapter import load_adapted
+    from streamwhisper.whisper.conversion import write_huggingface
+
+    with DownloadBar(f"writing {out}") as progress:
+        write_huggingface(load_adapted(path, adapter), out, force=force, advance=progress.advance)
+    typer.echo(out)
+
+
 @models_app.command("remove")
 def remove_model(name: ModelName) -> None:
     """Delete a model from the cache."""
@@ -307,9 +340,11 @@ def _resolve(name: str) -> Path:
         return resolve(name, options=_hub_options(), progress=progress)
 
 
-def _load(model: str, device: str, dtype: Dtype, threads: int | None) -> LocalRecognizer:
+def _load(
+    model: str, device: str, dtype: Dtype, threads: int | None, adapter: Path | None
+) -> LocalRecognizer:
     _resolve(model)  # first, for its progress and so that a wrong name costs no import of torch
     from streamwhisper.engine.local import LocalOptions, LocalRecognizer
 
-    options = LocalOptions(device=device, dtype=dtype.value, threads=threads)
+    options = LocalOptions(device, dtype.value, threads, adapter=adapter)
     return LocalRecognizer.load(model, options, _hub_options())

@@ -1,9 +1,12 @@
-"""What tests share: real speech, real weights and a real recognizer, each skipped with a reason."""
+"""What tests share: real speech, weights and a recognizer, or a reason to skip; a file server."""
 
 from __future__ import annotations
 
 import json
 import os
+import socket
+import threading
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -11,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from file_server import FileServer
 from numpy.typing import NDArray
 
 from streamwhisper.errors import ModelError
@@ -80,3 +84,22 @@ def recognizer(tiny_en_path: Path) -> Any:
     from streamwhisper.engine.local import LocalOptions, LocalRecognizer
 
     return LocalRecognizer.load(tiny_en_path, LocalOptions(dtype="float32", threads=1))
+
+
+@pytest.fixture
+def server() -> Iterator[FileServer]:
+    with FileServer() as running:
+        thread = threading.Thread(target=running.serve_forever, kwargs={"poll_interval": 0.02})
+        thread.start()
+        yield running
+        running.release.set()
+        running.shutdown()
+        thread.join()
+
+
+@pytest.fixture
+def dead_url() -> str:
+    """An address where nobody listens."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return f"http://127.0.0.1:{probe.getsockname()[1]}"

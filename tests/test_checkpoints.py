@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import pickle
-import struct
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,116 +14,21 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from made_up import (
+    SMALL,
+    State,
+    assert_equal,
+    ctranslate2_bytes,
+    ctranslate2_variables,
+    made_up,
+    under_hugging_face_names,
+    write_ctranslate2,
+)
 from safetensors.torch import save_file
 
 from streamwhisper.errors import CheckpointError
 from streamwhisper.whisper.catalog import KNOWN_MODELS
-from streamwhisper.whisper.checkpoints import ModelDimensions, load_checkpoint, state_shapes
-
-SMALL = ModelDimensions(
-    n_mels=5,
-    n_audio_ctx=6,
-    n_audio_state=64,
-    n_audio_head=1,
-    n_audio_layer=2,
-    n_vocab=11,
-    n_text_ctx=7,
-    n_text_state=128,
-    n_text_head=2,
-    n_text_layer=3,
-)
-State = dict[str, torch.Tensor]
-
-
-def made_up(dims: ModelDimensions = SMALL, dtype: torch.dtype = torch.float16) -> State:
-    generator = torch.Generator().manual_seed(1)
-    return {
-        name: torch.randn(shape, generator=generator).to(dtype)
-        for name, shape in state_shapes(dims).items()
-    }
-
-
-def assert_equal(found: State, expected: State) -> None:
-    assert found.keys() == expected.keys()
-    for name, tensor in expected.items():
-        assert found[name].dtype == tensor.dtype, name
-        assert torch.equal(found[name], tensor), name
-
-
-# --- a writer of CTranslate2's format ------------------------------------------------------
-
-CODES = {torch.float32: 0, torch.int8: 1, torch.int16: 2, torch.float16: 4, torch.bfloat16: 5}
-
-
-def ctranslate2_variables(state: State) -> State:
-    """The same weights under the names, and stacked, as CTranslate2 has them."""
-    variables: State = {
-        "encoder/num_heads": torch.tensor(1, dtype=torch.int16),
-        "decoder/num_heads": torch.tensor(2, dtype=torch.int16),
-        "decoder/pre_norm": torch.tensor(1, dtype=torch.int8),
-    }
-
-    def norm(target: str, source: str) -> None:
-        variables[f"{target}/gamma"] = state[f"{source}.weight"]
-        variables[f"{target}/beta"] = state[f"{source}.bias"]
-
-    def linear(target: str, *sources: str) -> None:
-        weights = [state[f"{source}.weight"] for source in sources]
-        biases = [
-            state.get(f"{source}.bias", torch.zeros(len(weight), dtype=weight.dtype))
-            for source, weight in zip(sources, weights, strict=True)
-        ]
-        variables[f"{target}/weight"] = torch.cat(weights)
-        variables[f"{target}/bias"] = torch.cat(biases)
-
-    linear("encoder/conv1", "encoder.conv1")
-    linear("encoder/conv2", "encoder.conv2")
-    norm("encoder/layer_norm", "encoder.ln_post")
-    norm("decoder/layer_norm", "decoder.ln")
-    for wing, layers in (("encoder", SMALL.n_audio_layer), ("decoder", SMALL.n_text_layer)):
-        position = f"{wing}.positional_embedding"
-        variables[f"{wing}/position_encodings/encodings"] = state[position]
-        for n in range(layers):
-            old, new = f"{wing}.blocks.{n}", f"{wing}/layer_{n}"
-            queries = [f"{old}.attn.{part}" for part in ("query", "key", "value")]
-            linear(f"{new}/self_attention/linear_0", *queries)
-            linear(f"{new}/self_attention/linear_1", f"{old}.attn.out")
-            norm(f"{new}/self_attention/layer_norm", f"{old}.attn_ln")
-            if wing == "decoder":
-                cross = f"{old}.cross_attn"
-                linear(f"{new}/attention/linear_0", f"{cross}.query")
-                linear(f"{new}/attention/linear_1", f"{cross}.key", f"{cross}.value")
-                linear(f"{new}/attention/linear_2", f"{cross}.out")
-                norm(f"{new}/attention/layer_norm", f"{cross}_ln")
-            linear(f"{new}/ffn/linear_0", f"{old}.mlp.0")
-            linear(f"{new}/ffn/linear_1", f"{old}.mlp.2")
-            norm(f"{new}/ffn/layer_norm", f"{old}.mlp_ln")
-    variables["decoder/embeddings/weight"] = state["decoder.token_embedding.weight"]
-    return variables
-
-
-def ctranslate2_bytes(
-    variables: State, *, version: int = 6, specification: str = "WhisperSpec"
-) -> bytes:
-    def string(text: str) -> bytes:
-        raw = text.encode() + b"\0"
-        return struct.pack("<H", len(raw)) + raw
-
-    out = [struct.pack("<I", version), string(specification), struct.pack("<I", 3)]
-    out.append(struct.pack("<I", len(variables)))
-    for name, tensor in variables.items():
-        raw = tensor.contiguous().reshape(-1).view(torch.uint8).numpy().tobytes()
-        out += [string(name), struct.pack(f"<B{tensor.ndim}I", tensor.ndim, *tensor.shape)]
-        out += [struct.pack("<BI", CODES[tensor.dtype], len(raw)), raw]
-    out += [struct.pack("<I", 1), string("decoder/projection/weight")]
-    out += [string("decoder/embeddings/weight")]
-    return b"".join(out)
-
-
-def write_ctranslate2(path: Path, state: State, **changes: Any) -> Path:
-    path.write_bytes(ctranslate2_bytes(ctranslate2_variables(state), **changes))
-    return path
-
+from streamwhisper.whisper.checkpoints import load_checkpoint, state_shapes
 
 # --- round trips ---------------------------------------------------------------------------
 
@@ -188,31 +92,7 @@ def test_hugging_face_weights_come_back_under_openai_names(
     tmp_path: Path, with_projection: bool
 ) -> None:
     state = made_up()
-    names = {
-        "positional_embedding": "embed_positions.weight",
-        "token_embedding": "embed_tokens",
-        "ln_post": "layer_norm",
-        "decoder.ln.": "decoder.layer_norm.",
-        "blocks": "layers",
-        "cross_attn_ln": "encoder_attn_layer_norm",
-        "attn_ln": "self_attn_layer_norm",
-        "cross_attn.": "encoder_attn.",
-        ".attn.": ".self_attn.",
-        "attn.query": "attn.q_proj",
-        "attn.key": "attn.k_proj",
-        "attn.value": "attn.v_proj",
-        "attn.out": "attn.out_proj",
-        "mlp.0": "fc1",
-        "mlp.2": "fc2",
-        "mlp_ln": "final_layer_norm",
-    }
-
-    def hugging_face(name: str) -> str:
-        for old, new in names.items():
-            name = name.replace(old, new)
-        return f"model.{name}"
-
-    renamed = {hugging_face(name): tensor for name, tensor in state.items()}
+    renamed = under_hugging_face_names(state)
     if with_projection:
         renamed["proj_out.weight"] = state["decoder.token_embedding.weight"].clone()
     save_file(renamed, tmp_path / "model.safetensors", metadata={"format": "pt"})

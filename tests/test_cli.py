@@ -8,8 +8,12 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
+from made_up import EVERY_SIZE, assert_equal, made_up, shrunk, write_hugging_face
+from safetensors.torch import save_file
 
 from streamwhisper import __version__
+from streamwhisper.whisper.checkpoints import load_checkpoint
 
 SAMPLE = Path(__file__).parents[1] / "examples" / "sample.flac"
 SPOKEN = SAMPLE.with_suffix(".txt")
@@ -18,7 +22,15 @@ START = (
     "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
     "from streamwhisper.cli import main; main()"
 )
-COMMANDS = ["serve", "stream", "transcribe", "models", "models pull", "models path"]
+COMMANDS = [
+    "serve",
+    "stream",
+    "transcribe",
+    "models",
+    "models pull",
+    "models path",
+    "models convert",
+]
 
 
 def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -127,6 +139,48 @@ def test_models_are_listed_for_people_without_colours(tmp_path):
 
 def test_a_cached_model_has_a_path(tiny_en_path):
     assert run("models", "path", "tiny.en").stdout == f"{tiny_en_path}\n"
+
+
+def test_a_model_is_converted_once_and_overwritten_only_with_force(tmp_path):
+    dims = shrunk(EVERY_SIZE["distil-large-v3"])
+    state = made_up(dims)
+    model = write_hugging_face(tmp_path / "model", state, shards=2, heads=[(1, 0)])
+    out = tmp_path / "out"
+    assert run("models", "convert", str(model), str(out)).stdout == f"{out}\n"
+    converted = load_checkpoint(out)
+    assert converted.alignment_heads == ((1, 0),)
+    assert_equal(converted.state, state)
+    refused = run("models", "convert", "no-such-model", str(out))
+    assert refused.returncode == 1
+    assert refused.stderr.startswith(f"error: {out} has files already")
+    assert run("models", "convert", str(model), str(out), "--force").returncode == 0
+
+
+def test_an_adapter_is_merged_into_what_is_converted_or_refused(tmp_path):
+    model = write_hugging_face(tmp_path / "model", made_up(shrunk(EVERY_SIZE["tiny.en"])))
+    for command in (["models", "convert", str(model), str(tmp_path / "out")], ["serve"]):
+        chosen = [] if "convert" in command else ["--model", str(model), "--port", "0"]
+        shown = run(*command, *chosen, "--adapter", str(tmp_path / "none"))
+        assert shown.returncode == 1
+        assert shown.stderr.startswith(f"error: cannot read {tmp_path / 'none'}")
+        assert shown.stderr.count("\n") == 1
+    layer = "base_model.model.model.decoder.layers.0.fc1"
+    adapter = tmp_path / "adapter"
+    adapter.mkdir()
+    config = {"peft_type": "LORA", "r": 1, "lora_alpha": 2}
+    (adapter / "adapter_config.json").write_text(json.dumps(config))
+    ones = {
+        f"{layer}.lora_A.weight": torch.ones(1, 64),
+        f"{layer}.lora_B.weight": torch.ones(256, 1),
+    }
+    save_file(ones, adapter / "adapter_model.safetensors")
+    run("models", "convert", str(model), str(tmp_path / "out"), "--adapter", str(adapter))
+    name = "decoder.blocks.0.mlp.0.weight"
+    before, after = (
+        load_checkpoint(model).state[name],
+        load_checkpoint(tmp_path / "out").state[name],
+    )
+    assert torch.equal(after, before + 2)
 
 
 def test_removing_a_model_that_is_not_there_says_so(tmp_path):

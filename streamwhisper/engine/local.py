@@ -16,8 +16,8 @@ import torch
 from streamwhisper.errors import RecognitionError
 from streamwhisper.recognition import Hypothesis, HypothesisWord, ModelInfo, RecognitionRequest
 from streamwhisper.whisper import guard
+from streamwhisper.whisper.adapter import load_adapted
 from streamwhisper.whisper.alignment import SECONDS_PER_POSITION, onsets
-from streamwhisper.whisper.checkpoints import load_checkpoint
 from streamwhisper.whisper.decoding import (
     DecodedTokens,
     DecodingTask,
@@ -62,6 +62,8 @@ class LocalOptions:
         threads: CPU threads for one operation; None takes half the cores, four at most (a
             team of threads that has to wait for a busy core is slower than one thread alone).
         silent_tail: encode only the sound that exists; False pads to 30 s, as a yardstick.
+        adapter: a folder with a LoRA adapter as Hugging Face's PEFT writes it, merged into the
+            weights when they are loaded.
     """
 
     device: str = "auto"
@@ -69,6 +71,7 @@ class LocalOptions:
     threads: int | None = None
     silent_tail: bool = True
     tail: TailOptions = field(default_factory=TailOptions)
+    adapter: Path | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -110,7 +113,8 @@ class LocalRecognizer:
         device = _choose_device(options.device)
         precision = _choose_precision(options.dtype, device)
         dtype = torch.float32 if precision == "int8" else getattr(torch, precision)
-        checkpoint = load_checkpoint(resolve(str(model), options=hub or HubOptions()))
+        path = resolve(str(model), options=hub or HubOptions())
+        checkpoint = load_adapted(path, options.adapter)
         whisper = Whisper.from_checkpoint(checkpoint)
         # From here on the model alone holds the weights, so each is freed once it is converted.
         del checkpoint

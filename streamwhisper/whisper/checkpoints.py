@@ -1,18 +1,18 @@
 """Whisper checkpoints: one description, whichever file format the weights came in.
 
 Formats are told apart by content, never by file name: OpenAI's ``.pt``, CTranslate2's
-``model.bin`` and Hugging Face's ``model.safetensors``. All become tensors under OpenAI's names
-(``encoder.conv1.weight``, ``decoder.blocks.0.attn.query.weight``, ...), and the model's sizes
-are read from those tensors. Source of names and shapes: ``whisper/model.py`` of OpenAI's
-reference implementation.
+``model.bin`` and Hugging Face's ``model.safetensors``, alone or in a folder with what belongs to
+it. All become tensors under OpenAI's names (``encoder.conv1.weight``,
+``decoder.blocks.0.attn.query.weight``, ...), and the model's sizes are read from those tensors;
+what a folder's ``config.json`` declares must fit them. Source of names and shapes:
+``whisper/model.py`` of OpenAI's reference implementation.
 """
 
 from __future__ import annotations
 
-import pickle
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -20,25 +20,20 @@ import torch
 from streamwhisper.errors import CheckpointError
 from streamwhisper.whisper.catalog import KNOWN_MODELS, AlignmentHeads, ModelDimensions
 from streamwhisper.whisper.ctranslate2 import is_ctranslate2, read_ctranslate2
-from streamwhisper.whisper.huggingface import is_safetensors, read_safetensors
+from streamwhisper.whisper.huggingface import is_safetensors, read_weights
+from streamwhisper.whisper.layout import (
+    declared_heads,
+    declared_sizes,
+    declared_vocabulary,
+    folder_of,
+    weight_files,
+)
+from streamwhisper.whisper.pickled import is_pickled, read_pickled
 
 __all__ = ["Checkpoint", "ModelDimensions", "load_checkpoint", "state_shapes"]
 
 _HEAD_SIZE = 64
-_ZIP = b"PK\x03\x04"
-_PICKLE = b"\x80"
-# What torch.load raises on files that are damaged, foreign or hold forbidden objects.
-_LOAD_ERRORS = (
-    RuntimeError,
-    pickle.UnpicklingError,
-    EOFError,
-    OSError,
-    ValueError,
-    LookupError,
-    TypeError,
-    AttributeError,
-    AssertionError,
-)
+_EMBEDDINGS = "decoder.token_embedding.weight"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -48,7 +43,8 @@ class Checkpoint:
     Attributes:
         name: such as ``"tiny.en"``; the file's stem where nothing better is known.
         alignment_heads: (decoder layer, head) pairs whose cross-attention follows the sound:
-            the published ones, or every head of the upper half of the decoder.
+            those its folder declares, the published ones, or every head of the upper half of
+            the decoder.
         state: tensors under OpenAI's names, on the CPU, in the file's floating-point types.
     """
 
@@ -64,10 +60,10 @@ class Checkpoint:
 
 
 def load_checkpoint(path: Path | str, *, name: str | None = None) -> Checkpoint:
-    """Read the checkpoint file at `path`, whichever of the known formats it has.
+    """Read the checkpoint at `path`, whichever of the known formats it has.
 
     Args:
-        path: a file.
+        path: a file, or a folder as Hugging Face or CTranslate2 lay it out.
         name: what to call the model; its alignment heads are those published for it. Without
             one the file's name serves (``tiny.en.pt`` is ``tiny.en``).
 
@@ -75,26 +71,43 @@ def load_checkpoint(path: Path | str, *, name: str | None = None) -> Checkpoint:
         CheckpointError: the file is missing, damaged, or not a Whisper checkpoint.
     """
     path = Path(path)
+    state = _read(weight_files(path) if path.is_dir() else (path,))
+    folder = folder_of(path)
+    dims = _dimensions(state, path, declared_sizes(folder) if folder else {})
+    _check_shapes(state, state_shapes(dims), path)
+    vocabulary = declared_vocabulary(folder) if folder else None
+    if vocabulary is not None and vocabulary < dims.n_vocab:
+        # What was added to the vocabulary, or rounded up: nothing here could spell it.
+        state[_EMBEDDINGS] = state[_EMBEDDINGS][:vocabulary]
+        dims = replace(dims, n_vocab=vocabulary)
+    name = name or _stem(path)
+    heads = declared_heads(folder) if folder else None
+    if heads and not all(n < dims.n_text_layer and m < dims.n_text_head for n, m in heads):
+        raise CheckpointError(
+            f"{folder} declares alignment heads {list(map(list, heads))}; expected pairs below "
+            f"[{dims.n_text_layer}, {dims.n_text_head}], the decoder's layers and heads"
+        )
+    return Checkpoint(name, dims, heads or _alignment_heads(name, dims), state)
+
+
+def _read(paths: Sequence[Path]) -> dict[str, torch.Tensor]:
+    """The tensors of one model; only safetensors may come in several files."""
+    path = paths[0]
     try:
         with path.open("rb") as file:
             start = file.read(64)
     except OSError as error:
         raise CheckpointError(f"cannot read the checkpoint {path}: {error}") from error
+    if is_safetensors(start):
+        return read_weights(paths)
     if is_ctranslate2(start):
-        state = read_ctranslate2(path)
-    elif is_safetensors(start):
-        state = read_safetensors(path)
-    elif start.startswith((_ZIP, _PICKLE)):
-        state = _read_openai(path)
-    else:
-        raise CheckpointError(
-            f"{path} is not a Whisper checkpoint: it starts with {start[:16]!r}; expected "
-            "OpenAI's .pt, Hugging Face's model.safetensors, or CTranslate2's model.bin"
-        )
-    dims = _dimensions(state, path)
-    _check_shapes(state, state_shapes(dims), path)
-    name = name or _stem(path)
-    return Checkpoint(name, dims, _alignment_heads(name, dims), state)
+        return read_ctranslate2(path)
+    if is_pickled(start):
+        return read_pickled(path)
+    raise CheckpointError(
+        f"{path} is not a Whisper checkpoint: it starts with {start[:16]!r}; expected "
+        "OpenAI's .pt, Hugging Face's model.safetensors, or CTranslate2's model.bin"
+    )
 
 
 def state_shapes(dims: ModelDimensions) -> dict[str, tuple[int, ...]]:
@@ -130,26 +143,11 @@ def state_shapes(dims: ModelDimensions) -> dict[str, tuple[int, ...]]:
     return shapes
 
 
-def _read_openai(path: Path) -> dict[str, torch.Tensor]:
-    try:
-        loaded = torch.load(path, map_location="cpu", weights_only=True)
-    except _LOAD_ERRORS as error:
-        reason = str(error).strip().partition("\n")[0]
-        raise CheckpointError(
-            f"cannot read {path} as an OpenAI checkpoint of plain tensors: {reason}"
-        ) from error
-    state = loaded.get("model_state_dict") if isinstance(loaded, Mapping) else None
-    if not isinstance(state, Mapping) or not all(
-        isinstance(tensor, torch.Tensor) for tensor in state.values()
-    ):
-        raise CheckpointError(
-            f"{path} holds {type(loaded).__name__} without 'model_state_dict'; expected an "
-            "OpenAI Whisper checkpoint with 'dims' and 'model_state_dict'"
-        )
-    return dict(state)
+def _dimensions(
+    state: Mapping[str, torch.Tensor], path: Path, declared: Mapping[str, int]
+) -> ModelDimensions:
+    """The sizes that the tensors have. Only how many heads there are may need a declaration."""
 
-
-def _dimensions(state: Mapping[str, torch.Tensor], path: Path) -> ModelDimensions:
     def size(name: str, axis: int, rank: int) -> int:
         tensor = state.get(name)
         if tensor is None or tensor.ndim != rank:
@@ -165,24 +163,32 @@ def _dimensions(state: Mapping[str, torch.Tensor], path: Path) -> ModelDimension
 
     audio = size("encoder.positional_embedding", 1, 2)
     text = size("decoder.positional_embedding", 1, 2)
-    for width in (audio, text):
-        if width == 0 or width % _HEAD_SIZE:
-            raise CheckpointError(
-                f"{path} has states {width} wide; Whisper's heads are {_HEAD_SIZE} wide, so a "
-                f"multiple of {_HEAD_SIZE} was expected"
-            )
-    return ModelDimensions(
+    dims = ModelDimensions(
         n_mels=size("encoder.conv1.weight", 1, 3),
         n_audio_ctx=size("encoder.positional_embedding", 0, 2),
         n_audio_state=audio,
-        n_audio_head=audio // _HEAD_SIZE,
+        n_audio_head=declared.get("n_audio_head", audio // _HEAD_SIZE),
         n_audio_layer=layers("encoder"),
-        n_vocab=size("decoder.token_embedding.weight", 0, 2),
+        n_vocab=size(_EMBEDDINGS, 0, 2),
         n_text_ctx=size("decoder.positional_embedding", 0, 2),
         n_text_state=text,
-        n_text_head=text // _HEAD_SIZE,
+        n_text_head=declared.get("n_text_head", text // _HEAD_SIZE),
         n_text_layer=layers("decoder"),
     )
+    for width, heads in ((audio, dims.n_audio_head), (text, dims.n_text_head)):
+        if width == 0 or heads == 0 or width % heads or (not declared and width % _HEAD_SIZE):
+            raise CheckpointError(
+                f"{path} has states {width} wide and {heads} heads; Whisper's heads are "
+                f"{_HEAD_SIZE} wide, so a multiple of {_HEAD_SIZE}, or a config.json with "
+                "numbers of heads that divide the width was expected"
+            )
+    for name, said in declared.items():
+        if getattr(dims, name) != said:
+            raise CheckpointError(
+                f"{path} declares {name} = {said} in config.json, and its weights have "
+                f"{getattr(dims, name)}; expected files of one and the same model"
+            )
+    return dims
 
 
 def _check_shapes(

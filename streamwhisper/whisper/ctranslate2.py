@@ -3,7 +3,8 @@
 The file (binary version 6, little-endian): u32 version; string name of the model's
 specification; u32 revision; u32 count of variables; for each a string name, u8 rank, u32 per
 dimension, u8 type, u32 bytes and the data; u32 count of aliases, each two strings. A string is
-a u16 length, its NUL included, and the bytes. Source: ``model_spec.py`` of CTranslate2.
+a u16 length, its NUL included, and the bytes. Any two equal variables are stored once, and the
+second is an alias. Source: ``model_spec.py`` of CTranslate2.
 """
 
 from __future__ import annotations
@@ -25,6 +26,8 @@ __all__ = ["is_ctranslate2", "read_ctranslate2"]
 _VERSION = 6
 _SPECIFICATION = b"WhisperSpec\0"
 _SIGNATURE = struct.pack("<IH", _VERSION, len(_SPECIFICATION)) + _SPECIFICATION
+_EMBEDDINGS = "decoder/embeddings/weight"
+_PROJECTION = "decoder/projection/weight"
 _BFLOAT16 = 5
 _TYPES = {0: "<f4", 1: "<i1", 2: "<i2", 3: "<i4", 4: "<f2", _BFLOAT16: "<i2"}
 
@@ -49,7 +52,7 @@ _OUTSIDE_LAYERS = {
     "encoder/position_encodings/encodings": "encoder.positional_embedding",
     "encoder/layer_norm/gamma": "encoder.ln_post.weight",
     "encoder/layer_norm/beta": "encoder.ln_post.bias",
-    "decoder/embeddings/weight": "decoder.token_embedding.weight",
+    _EMBEDDINGS: "decoder.token_embedding.weight",
     "decoder/position_encodings/encodings": "decoder.positional_embedding",
     "decoder/layer_norm/gamma": "decoder.ln.weight",
     "decoder/layer_norm/beta": "decoder.ln.bias",
@@ -102,12 +105,17 @@ def read_ctranslate2(path: Path) -> dict[str, torch.Tensor]:
         CheckpointError: the file is damaged, or holds something else than a Whisper model.
     """
     with path.open("rb") as file:
-        variables, aliases = _read_variables(_Reader(path, file))
+        variables = _read_variables(_Reader(path, file))
+    projection = variables.pop(_PROJECTION, None)
+    embeddings = variables.get(_EMBEDDINGS)
+    if projection is not None and (embeddings is None or not embeddings.equal(projection)):
+        raise CheckpointError(f"{path} has an output projection other than its token embeddings")
+    # Rank 0 is the specification's settings; scales belong to their weights.
+    scales = {name: variables.pop(name) for name in [*variables] if name.endswith("_scale")}
+    names = [name for name, variable in variables.items() if variable.ndim]
     state: dict[str, torch.Tensor] = {}
-    for name, variable in variables.items():
-        # Rank 0 is the specification's settings; scales belong to their weights.
-        if variable.ndim == 0 or name.endswith("_scale"):
-            continue
+    for name in names:
+        variable = variables.pop(name)  # so that integers do not stay beside what they become
         targets = _openai_names(name)
         if not targets:
             raise CheckpointError(
@@ -119,16 +127,12 @@ def read_ctranslate2(path: Path) -> dict[str, torch.Tensor]:
                 f"{path}: {name!r} has shape {list(variable.shape)}, which does not split into "
                 f"{len(targets)} equal parts"
             )
-        tensor = _dequantised(name, variable, variables.get(f"{name}_scale"), path)
+        tensor = _dequantised(name, variable, scales.get(f"{name}_scale"), path)
         for target, part in zip(targets, tensor.tensor_split(len(targets)), strict=True):
             # A bias on the keys adds the same to every score of a query: softmax ignores it,
             # so Whisper has none and the converter writes zeros.
             if not target.endswith(".key.bias"):
                 state[target] = part
-    if aliases.get("decoder/projection/weight", "decoder/embeddings/weight") != (
-        "decoder/embeddings/weight"
-    ):
-        raise CheckpointError(f"{path} has an output projection other than its token embeddings")
     return state
 
 
@@ -143,7 +147,7 @@ def _openai_names(name: str) -> tuple[str, ...]:
     return tuple(f"{wing}.blocks.{layer}.{part}.{leaf}" for part in _LAYER.get(inside, ()))
 
 
-def _read_variables(reader: _Reader) -> tuple[dict[str, torch.Tensor], dict[str, str]]:
+def _read_variables(reader: _Reader) -> dict[str, torch.Tensor]:
     path = reader.path
     version, specification, _ = reader.unsigned(4), reader.string(), reader.unsigned(4)
     if (version, f"{specification}\0".encode()) != (_VERSION, _SPECIFICATION):
@@ -172,11 +176,19 @@ def _read_variables(reader: _Reader) -> tuple[dict[str, torch.Tensor], dict[str,
     for _ in range(reader.unsigned(4)):
         alias = reader.string()
         aliases[alias] = reader.string()
+    for alias, name in aliases.items():
+        if name not in variables:
+            raise CheckpointError(
+                f"{path} has {alias!r} as an alias of {name!r}, which it has not; it is damaged"
+            )
+        variables[alias] = variables[name]
+        if f"{name}_scale" in variables:
+            variables[f"{alias}_scale"] = variables[f"{name}_scale"]
     if reader.offset != reader.size:
         raise CheckpointError(
             f"{path} has {reader.size - reader.offset} bytes after its end; it is damaged"
         )
-    return variables, aliases
+    return variables
 
 
 def _dequantised(

