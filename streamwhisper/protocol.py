@@ -235,8 +235,8 @@ def _exactly(kind: type) -> Callable[[object], object]:
     return read
 
 
-def _optional_text(value: object) -> object:
-    return value if value is None else _exactly(str)(value)
+def _optional(read: Callable[[object], object]) -> Callable[[object], object]:
+    return lambda value: None if value is None else read(value)
 
 
 def _number(value: object) -> float:
@@ -272,9 +272,10 @@ def _listed(choices: Iterable[str]) -> str:
 
 _READERS: dict[str, tuple[str, Callable[[object], object]]] = {
     "str": ("a string", _exactly(str)),
-    "str | None": ("a string or null", _optional_text),
+    "str | None": ("a string or null", _optional(_exactly(str))),
     "int": ("a whole number", _exactly(int)),
     "float": ("a number", _number),
+    "float | None": ("a number or null", _optional(_number)),
     "bool": ("true or false", _exactly(bool)),
     "tuple[str, ...]": ("a list of strings", _texts),
     "tuple[Word, ...]": ("a list of words", _words),

@@ -61,18 +61,23 @@ client_messages: st.SearchStrategy[ClientMessage] = st.one_of(
         partials=st.booleans(),
         vocabulary=st.lists(texts, max_size=3).map(tuple),
         resume=optional_texts,
+        last_seq=counts,
     ),
     st.builds(Flush, optional_texts),
     st.just(End()),
     st.builds(Ping, optional_texts),
 )
 server_messages: st.SearchStrategy[ServerMessage] = st.one_of(
-    st.builds(Ready, texts, texts, texts, counts, counts),
+    st.builds(Ready, texts, texts, texts, counts, counts, counts, counts, counts),
     st.builds(SpeechStarted, floats),
     st.builds(SpeechEnded, floats, floats),
     st.builds(Partial, texts, floats, floats, words),
     st.builds(Committed, texts, floats, floats, words, optional_texts, counts, st.booleans()),
-    st.builds(Ack, counts),
+    st.builds(
+        *(Committed, texts, floats, floats, words, optional_texts, counts, st.booleans()),
+        heard=st.none() | floats,
+    ),
+    st.builds(Ack, counts, counts),
     st.builds(Status, st.integers(), floats, floats),
     st.builds(Flushed, optional_texts),
     st.builds(Pong, optional_texts),
@@ -148,7 +153,9 @@ def test_every_field_of_start_has_the_default_of_the_protocol() -> None:
 
 
 def test_a_committed_text_looks_as_the_protocol_says() -> None:
-    event = Committed(" schön.", 1.0, 1.25, (Word("schön.", 1.0, 1.25, 0.98765),), "de", 2, True)
+    event = Committed(
+        " schön.", 1.0, 1.25, (Word("schön.", 1.0, 1.25, 0.98765),), "de", 2, True, 1.4
+    )
     assert json.loads(encode_server_message(event, 7)) == {
         "type": "committed",
         "seq": 7,
@@ -159,6 +166,7 @@ def test_a_committed_text_looks_as_the_protocol_says() -> None:
         "language": "de",
         "utterance": 2,
         "final": True,
+        "heard": 1.4,
     }
     assert "schön" in encode_server_message(event, 7)
 
