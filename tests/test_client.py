@@ -215,7 +215,7 @@ async def scripted(*frames: str | None) -> Any:
 async def test_a_connection_that_breaks_is_an_error_and_not_an_end(session: Any) -> None:
     async with scripted(READY, encode_server_message(Pong("p"), 2), None) as url:
         with pytest.raises(ConnectionLostError, match="before the session was done"):
-            await session(url, b"")
+            await session(url, b"", reconnect=None)
 
 
 @both
