@@ -5,7 +5,8 @@ from __future__ import annotations
 import contextlib
 import json
 from dataclasses import replace
-from typing import Any
+from pathlib import Path
+from typing import Any, get_args
 
 import pytest
 from hypothesis import given
@@ -108,8 +109,8 @@ def test_a_server_message_is_read_as_it_was_written(message: ServerMessage, seq:
 @given(client_messages, st.dictionaries(texts.map("x-".__add__), json_values, max_size=3))
 def test_unknown_fields_are_ignored(message: ClientMessage, extra: dict[str, Any]) -> None:
     fields = json.loads(encode_client_message(message))
-    text = json.dumps({**fields, **extra}, default=str).replace("NaN", "0")
-    assert parse_client_message(text.replace("Infinity", "0")) == message
+    plain = json.dumps(extra, default=str).replace("NaN", "0").replace("Infinity", "0")
+    assert parse_client_message(json.dumps({**fields, **json.loads(plain)})) == message
 
 
 @given(texts | json_values.map(json.dumps))
@@ -229,3 +230,30 @@ def test_a_word_of_a_wrong_type_is_an_error() -> None:
 def test_messages_are_values() -> None:
     assert replace(Start(), language="en") == Start(language="en")
     assert len({Flush("a"), Flush("a"), Ping("a"), End(), End()}) == 3
+
+
+def documented() -> list[str]:
+    """The lines of JSON in the protocol's page."""
+    page = (Path(__file__).parents[1] / "docs" / "PROTOCOL.md").read_text(encoding="utf-8")
+    blocks = [block.split("\n```")[0] for block in page.split("```json\n")[1:]]
+    return [line for block in blocks for line in block.split("\n")]
+
+
+def test_every_message_is_documented_by_an_example_that_can_be_read() -> None:
+    server = [line for line in documented() if '"seq"' in line]
+    client = [line for line in documented() if '"seq"' not in line]
+    spoken = {type(parse_client_message(line)) for line in client}
+    told = [parse_server_message(line) for line in server]
+    assert spoken == set(get_args(ClientMessage))
+    assert {type(message) for _, message in told} == set(get_args(ServerMessage))
+    assert parse_client_message(client[0]) == Start()
+
+
+@pytest.mark.parametrize("line", documented())
+def test_an_example_shows_every_field_and_no_other(line: str) -> None:
+    if '"seq"' not in line:
+        shown = json.loads(encode_client_message(parse_client_message(line)))
+        assert json.loads(line).items() <= shown.items()
+        return
+    seq, message = parse_server_message(line)
+    assert json.loads(encode_server_message(message, seq)) == json.loads(line)
