@@ -86,7 +86,7 @@ class StreamClient:
         self._listener: asyncio.Task[None] | None = None
         self._sender: asyncio.Task[None] | None = None  # of what a lost connection left unsaid
         self._inbox: asyncio.Queue[StreamEvent | None] = asyncio.Queue()  # None: there is no more
-        self._failure: StreamWhisperError | None = None
+        self._failure: Exception | None = None
         self._sending = asyncio.Lock()
         self._news = asyncio.Event()  # the server said something, or the session is over
         self._heard_at = 0.0  # when it last did, by the event loop's clock
@@ -203,7 +203,7 @@ class StreamClient:
         try:
             while not await self._hear():
                 pass
-        except StreamWhisperError as error:
+        except Exception as error:  # outermost loop of a connection: the caller is told
             self._failure = error
         finally:
             self._inbox.put_nowait(None)

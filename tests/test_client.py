@@ -236,6 +236,19 @@ async def test_a_server_that_speaks_something_else_is_a_protocol_error(
             await session(url, b"")
 
 
+async def test_a_mistake_of_the_clients_own_is_raised_and_not_taken_for_the_end(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def stumble(*_: Any) -> None:
+        raise ZeroDivisionError
+
+    async with serving() as server, connect(server.url) as stream:
+        monkeypatch.setattr(stream._conversation, "hear", stumble)
+        await stream.ping()
+        with pytest.raises(ZeroDivisionError):
+            await stream.receive()
+
+
 async def test_ready_says_what_listens() -> None:
     async with serving() as server:
         stream = StreamClient(server.url)
