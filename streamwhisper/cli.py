@@ -145,6 +145,9 @@ def serve(
     drain: Annotated[
         float, typer.Option(min=0, help="Seconds in which clients are heard out when it stops.")
     ] = 10.0,
+    resume: Annotated[
+        float, typer.Option(min=0, help="Seconds that a session whose connection is lost is kept.")
+    ] = 30.0,
     device: Device = "auto",
     dtype: Precision = Dtype.auto,
     threads: Threads = None,
@@ -170,7 +173,7 @@ def serve(
     options = ServerOptions(
         host=host,
         port=port,
-        limits=Limits(max_sessions=max_sessions, drain_timeout=drain),
+        limits=Limits(max_sessions=max_sessions, drain_timeout=drain, resume_timeout=resume),
         session=SessionOptions(endpoint=EndpointOptions(endpoint.value)).tuned(latency.value),
         scheduler=SchedulerOptions(max_batch=1, workers=recognizer.workers),
     )

@@ -11,50 +11,49 @@
 
 `send` waits while the server's buffers are full. What the server says is kept until it is read,
 so sound may be sent to the end before the first event is looked at.
+
+A connection that is lost is made again, and the session goes on: no event is missed or comes
+twice. Where the server itself was lost, it hears the audio since its last final commit once more;
+the transcript goes on all the same. See `Reconnection`.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import AsyncIterator, Iterator
-from ipaddress import ip_address
+import asyncio
+import random
+import threading
+from collections.abc import AsyncIterator, Coroutine, Iterator
 from types import TracebackType
-from typing import Any, Literal, TypeVar
-from urllib.parse import urlsplit
+from typing import Any, TypeVar
 
 from websockets.asyncio.client import ClientConnection
-from websockets.asyncio.client import connect as connect_async
-from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus, InvalidURI
+from websockets.exceptions import ConnectionClosed
 from websockets.protocol import State
-from websockets.sync.client import ClientConnection as SyncClientConnection
-from websockets.sync.client import connect as connect_sync
 
-from streamwhisper.errors import ConnectionLostError, ServerError, SessionError
-from streamwhisper.events import Done, Event
-from streamwhisper.protocol import (
-    Ack,
-    ClientMessage,
-    End,
-    ErrorMessage,
-    Flush,
-    Ping,
-    Pong,
-    Ready,
-    ServerMessage,
-    Start,
-    Status,
-    encode_client_message,
-    parse_server_message,
+from streamwhisper.conversation import Conversation, StreamEvent
+from streamwhisper.dialing import DEFAULT_URL, close, dial, lost
+from streamwhisper.errors import (
+    ConnectionLostError,
+    ServerError,
+    SessionError,
+    StreamWhisperError,
 )
+from streamwhisper.events import Done
+from streamwhisper.journal import Command
+from streamwhisper.protocol import End, Flush, Ping, Ready, Start
+from streamwhisper.reconnection import Reconnection
 
-__all__ = ["DEFAULT_URL", "StreamClient", "StreamEvent", "SyncStreamClient", "connect"]
+__all__ = [
+    "DEFAULT_URL",
+    "Reconnection",
+    "StreamClient",
+    "StreamEvent",
+    "SyncStreamClient",
+    "connect",
+]
 
-DEFAULT_URL = "ws://127.0.0.1:8765/v1/stream"
-
-StreamEvent = Event | Ack | Status | Pong | ErrorMessage
-"""What a stream yields; an `ErrorMessage` here is not fatal."""
-
-_CANNOT_CONNECT = (OSError, InvalidHandshake, InvalidURI, ConnectionClosed)
+_FORGOTTEN = {"resume_unknown", "resume_failed"}  # codes of a server that cannot resume
+_BUSY = {"shutting_down", "too_many_sessions"}  # and of one that may serve later
 T = TypeVar("T")
 
 _CHUNK = 64 * 1024  # bytes of audio in a frame; a server takes 1 MiB at the most
@@ -63,29 +62,44 @@ _CHUNK = 64 * 1024  # bytes of audio in a frame; a server takes 1 MiB at the mos
 class StreamClient:
     """One session with a server, for use with ``async with``."""
 
-    def __init__(self, url: str = DEFAULT_URL, *, open_timeout: float = 10.0, **start: Any) -> None:
+    def __init__(
+        self,
+        url: str = DEFAULT_URL,
+        *,
+        open_timeout: float = 10.0,
+        reconnect: Reconnection | None = Reconnection(),  # noqa: B008 (it is frozen)
+        **start: Any,
+    ) -> None:
         """Say where and how to start; entering the context connects.
 
         Args:
             url: of the server's stream, ``ws://`` or ``wss://``.
             open_timeout: seconds that connecting may take.
+            reconnect: what to do about a connection that is lost; None raises an error.
             start: fields of `streamwhisper.protocol.Start`, such as ``language="en"``.
         """
         self.url = url
-        self._start = Start(**start)
         self._open_timeout = open_timeout
+        self._reconnect = reconnect
+        self._conversation = Conversation(Start(**start), reconnect or Reconnection())
         self._websocket: ClientConnection | None = None
-        self._ready: Ready | None = None
-        self._over = False
+        self._listener: asyncio.Task[None] | None = None
+        self._sender: asyncio.Task[None] | None = None  # of what a lost connection left unsaid
+        self._inbox: asyncio.Queue[StreamEvent | None] = asyncio.Queue()  # None: there is no more
+        self._failure: Exception | None = None
+        self._sending = asyncio.Lock()
+        self._news = asyncio.Event()  # the server said something, or the session is over
+        self._heard_at = 0.0  # when it last did, by the event loop's clock
+        self._attempts = 0  # to connect, since then
 
     @property
     def ready(self) -> Ready:
-        """What the server said on opening the session.
+        """What the server said on opening the session, or on resuming it last.
 
         Raises:
             SessionError: outside of the context.
         """
-        return _opened(self._ready)
+        return _opened(self._conversation.ready)
 
     async def __aenter__(self) -> StreamClient:
         """Connect and start.
@@ -94,18 +108,9 @@ class StreamClient:
             ConnectionLostError: nobody answers, or not a streamwhisper server.
             ServerError: the server does not take the session, and says why.
         """
-        try:
-            self._websocket = await connect_async(
-                self.url, **_websocket_options(self.url, self._open_timeout)
-            )
-        except _CANNOT_CONNECT as error:
-            raise _cannot_connect(self.url, error) from error
-        try:
-            await self._say(self._start)
-            self._ready = _ready(self.url, await self._receive())
-        except BaseException:
-            await _close(self._websocket)
-            raise
+        await self._open()
+        self._heard_at = asyncio.get_running_loop().time()
+        self._listener = asyncio.create_task(self._listen())
         return self
 
     async def __aexit__(
@@ -114,16 +119,27 @@ class StreamClient:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        await _close(_opened(self._websocket))
+        tasks = [task for task in (self._listener, self._sender) if task is not None]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await close(_opened(self._websocket))
 
     async def send(self, audio: bytes) -> None:
         """Send audio in the encoding that was declared; any size.
 
         Raises:
-            ConnectionLostError: the server went away.
+            ConnectionLostError: the server went away, and no other took its place.
+            ServerError: it has ended the session.
         """
         for start in range(0, len(audio), _CHUNK):
-            await self._write(audio[start : start + _CHUNK])
+            self._check()
+            while self._conversation.full:
+                self._news.clear()
+                await self._news.wait()
+                self._check()
+            self._conversation.send(bytes(audio[start : start + _CHUNK]))
+            await self._send()
 
     async def flush(self, id: str | None = None) -> None:
         """Have everything so far committed now; `Flushed` with this `id` follows it."""
@@ -142,66 +158,166 @@ class StreamClient:
 
         Raises:
             ServerError: a fatal error.
-            ConnectionLostError: the server went away before it was done.
+            ConnectionLostError: the server went away before it was done, and no other took its
+                place.
         """
-        while not self._over:
-            event = _event(await self._receive())
-            self._over = isinstance(event, Done)
+        while (event := await self.receive()) is not None:
             yield event
 
-    async def _say(self, message: ClientMessage) -> None:
-        await self._write(encode_client_message(message))
+    async def receive(self) -> StreamEvent | None:
+        """The next thing that the server says; None after `Done`. Raises as iterating does."""
+        _opened(self._listener)
+        event = await self._inbox.get()
+        if event is None:
+            self._inbox.put_nowait(None)  # for whoever asks again
+            if self._failure is not None:
+                raise self._failure
+        return event
 
-    async def _write(self, frame: str | bytes) -> None:
-        websocket = _opened(self._websocket)
+    async def _say(self, command: Command) -> None:
+        self._check()
+        self._conversation.say(command)
+        await self._send()
+
+    def _check(self) -> None:
+        """Raise what ended the session, if it is over."""
+        if _opened(self._listener).done():
+            raise self._failure or ConnectionLostError(
+                f"the session with {self.url} is done; open another one for more audio"
+            )
+
+    async def _send(self) -> None:
+        """Send what there is; what is not sent is sent by the next connection."""
+        async with self._sending:
+            while (frame := self._conversation.take()) is not None:
+                websocket = _opened(self._websocket)
+                try:
+                    if websocket.state is State.CLOSED:  # see `close`
+                        return
+                    await websocket.send(frame)
+                except ConnectionClosed:
+                    return
+
+    async def _listen(self) -> None:
+        """Take in what the server says, on this connection and on those after it."""
         try:
-            if websocket.state is State.CLOSED:  # see `_close`
-                raise websocket.protocol.close_exc
-            await websocket.send(frame)
-        except ConnectionClosed as error:
-            raise _lost(self.url, error) from error
+            while not await self._hear():
+                pass
+        except Exception as error:  # outermost loop of a connection: the caller is told
+            self._failure = error
+        finally:
+            self._inbox.put_nowait(None)
+            self._news.set()
 
-    async def _receive(self) -> ServerMessage:
+    async def _hear(self) -> bool:
+        """Take in one frame, or come back; whether that was the last."""
+        conversation = self._conversation
         try:
             frame = await _opened(self._websocket).recv(decode=True)
         except ConnectionClosed as error:
-            raise _lost(self.url, error) from error
-        return parse_server_message(frame)[1]
+            await self._come_back(lost(self.url, error))
+            return False
+        before = conversation.last_seq
+        try:
+            events = conversation.hear(frame)
+        except ServerError as error:
+            if error.code not in _BUSY or self._reconnect is None:
+                raise
+            conversation.start_again()
+            await self._come_back(error)
+            return False
+        if conversation.last_seq > before:
+            self._heard_at, self._attempts = asyncio.get_running_loop().time(), 0
+        for event in events:
+            self._inbox.put_nowait(event)
+        self._news.set()
+        return any(isinstance(event, Done) for event in events)
+
+    async def _come_back(self, cause: StreamWhisperError) -> None:
+        """Connect until a server takes the session, and have said what it has not heard.
+
+        Raises:
+            StreamWhisperError: the cause, when that lasts too long or is not wanted; what a
+                server says against the session; or that it cannot be continued.
+        """
+        options = self._reconnect
+        if options is None:
+            raise cause
+        loop = asyncio.get_running_loop()
+        while True:
+            delay = options.delay(self._attempts, random.random())
+            self._attempts += 1
+            if loop.time() + delay > self._heard_at + options.patience:
+                raise cause
+            await asyncio.sleep(delay)
+            await close(_opened(self._websocket))
+            try:
+                await self._open()
+            except ServerError as error:
+                if error.code in _FORGOTTEN:
+                    self._conversation.start_again()
+                elif error.code not in _BUSY:
+                    raise
+            except ConnectionLostError as error:
+                cause = error
+            else:
+                break
+        if self._sender is not None:
+            self._sender.cancel()
+        self._sender = asyncio.create_task(self._send())
+
+    async def _open(self) -> None:
+        """Make a connection, and start the session on it or resume it."""
+        websocket = await dial(self.url, self._open_timeout)
+        try:
+            await websocket.send(self._conversation.opening())
+            async with asyncio.timeout(self._open_timeout):
+                frame = await websocket.recv(decode=True)
+            self._conversation.opened(frame)
+        except ConnectionClosed as error:
+            await close(websocket)
+            raise lost(self.url, error) from error
+        except TimeoutError:
+            await close(websocket)
+            raise ConnectionLostError(
+                f"{self.url} does not answer: {self._open_timeout:g} s after the start there was "
+                "no ready. Is it a streamwhisper server?"
+            ) from None
+        except BaseException:
+            await close(websocket)
+            raise
+        self._websocket = websocket
 
 
 class SyncStreamClient:
     """One session with a server, for use with ``with``; the methods of `StreamClient`.
 
-    One thread may send while another iterates.
+    One thread may send while another iterates. A thread of its own keeps the connection.
     """
 
-    def __init__(self, url: str = DEFAULT_URL, *, open_timeout: float = 10.0, **start: Any) -> None:
+    def __init__(self, url: str = DEFAULT_URL, **options: Any) -> None:
         """Say where and how to start; see `StreamClient`."""
         self.url = url
-        self._start = Start(**start)
-        self._open_timeout = open_timeout
-        self._websocket: SyncClientConnection | None = None
-        self._ready: Ready | None = None
-        self._over = False
+        self._client = StreamClient(url, **options)
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread: threading.Thread | None = None
 
     @property
     def ready(self) -> Ready:
-        """What the server said on opening the session."""
-        return _opened(self._ready)
+        """What the server said on opening the session, or on resuming it last."""
+        return self._client.ready
 
     def __enter__(self) -> SyncStreamClient:
         """Connect and start; raises as `StreamClient` does."""
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(
+            target=self._loop.run_forever, name="stream client", daemon=True
+        )
+        self._thread.start()
         try:
-            self._websocket = connect_sync(
-                self.url, **_websocket_options(self.url, self._open_timeout)
-            ).__enter__()
-        except _CANNOT_CONNECT as error:
-            raise _cannot_connect(self.url, error) from error
-        try:
-            self._say(self._start)
-            self._ready = _ready(self.url, self._receive())
+            self._run(self._client.__aenter__())
         except BaseException:
-            self._websocket.close()
+            self._stop()
             raise
         return self
 
@@ -211,130 +327,51 @@ class SyncStreamClient:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        _opened(self._websocket).close()
+        try:
+            self._run(self._client.__aexit__(kind, error, traceback))
+        finally:
+            self._stop()
 
     def send(self, audio: bytes) -> None:
         """Send audio in the encoding that was declared; any size."""
-        for start in range(0, len(audio), _CHUNK):
-            self._write(audio[start : start + _CHUNK])
+        self._run(self._client.send(audio))
 
     def flush(self, id: str | None = None) -> None:
         """Have everything so far committed now; `Flushed` with this `id` follows it."""
-        self._say(Flush(id))
+        self._run(self._client.flush(id))
 
     def ping(self, id: str | None = None) -> None:
         """Ask for a `Pong` with this `id`."""
-        self._say(Ping(id))
+        self._run(self._client.ping(id))
 
     def end(self) -> None:
         """No more audio: the rest of the text comes, then `Done`."""
-        self._say(End())
+        self._run(self._client.end())
 
     def __iter__(self) -> Iterator[StreamEvent]:
         """Everything the server says, `Done` last; raises as `StreamClient` does."""
-        while not self._over:
-            event = _event(self._receive())
-            self._over = isinstance(event, Done)
+        while (event := self._run(self._client.receive())) is not None:
             yield event
 
-    def _say(self, message: ClientMessage) -> None:
-        self._write(encode_client_message(message))
+    def _run(self, work: Coroutine[Any, Any, T]) -> T:
+        if self._loop is None:
+            work.close()
+        return asyncio.run_coroutine_threadsafe(work, _opened(self._loop)).result()
 
-    def _write(self, frame: str | bytes) -> None:
-        try:
-            _opened(self._websocket).send(frame)
-        except ConnectionClosed as error:
-            raise _lost(self.url, error) from error
-
-    def _receive(self) -> ServerMessage:
-        try:
-            frame = _opened(self._websocket).recv(decode=True)
-        except ConnectionClosed as error:
-            raise _lost(self.url, error) from error
-        return parse_server_message(frame)[1]
+    def _stop(self) -> None:
+        loop, thread = _opened(self._loop), _opened(self._thread)
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+        loop.close()
+        self._loop = None
 
 
-def connect(url: str = DEFAULT_URL, *, open_timeout: float = 10.0, **start: Any) -> StreamClient:
+def connect(url: str = DEFAULT_URL, **options: Any) -> StreamClient:
     """A `StreamClient` under the name that asyncio libraries use."""
-    return StreamClient(url, open_timeout=open_timeout, **start)
-
-
-async def _close(websocket: ClientConnection) -> None:
-    # To close or to send where the server has closed in the middle of a large write makes
-    # asyncio's transport fail: it was let go already, and is aborted once more.
-    if websocket.state is not State.CLOSED:
-        await websocket.close()
-
-
-def _websocket_options(url: str, open_timeout: float) -> dict[str, Any]:
-    return {
-        "open_timeout": open_timeout,
-        "compression": None,  # audio hardly shrinks
-        # What is unread is text, a few kilobytes a minute. With a limit, a client that sends a
-        # whole file before it reads would stop the server, which would stop the client.
-        "max_queue": None,
-        "proxy": _proxy(url),
-    }
-
-
-def _proxy(url: str) -> Literal[True] | None:
-    """Whether to ask the environment for a proxy: not on the way to this machine itself."""
-    host = urlsplit(url).hostname or ""
-    try:
-        return None if ip_address(host).is_loopback else True
-    except ValueError:
-        return None if host == "localhost" else True
+    return StreamClient(url, **options)
 
 
 def _opened(value: T | None) -> T:
     if value is None:
         raise SessionError("the stream is not open; use it inside of `with`, or `async with`")
     return value
-
-
-def _ready(url: str, message: ServerMessage) -> Ready:
-    if isinstance(message, Ready):
-        return message
-    _event(message)
-    raise ConnectionLostError(f"{url} answered the start with {type(message).__name__}, not Ready")
-
-
-def _event(message: ServerMessage) -> StreamEvent:
-    if isinstance(message, ErrorMessage) and message.fatal:
-        raise ServerError(message.code, message.message, fatal=True)
-    if isinstance(message, Ready):
-        raise ConnectionLostError("the server said ready a second time, in mid-session")
-    return message
-
-
-def _cannot_connect(url: str, error: Exception) -> Exception:
-    if isinstance(error, InvalidURI):
-        return ConnectionLostError(f"{error}; expected an address such as {DEFAULT_URL}")
-    if isinstance(error, InvalidStatus):
-        return _refused(url, error)
-    if isinstance(error, InvalidHandshake | ConnectionClosed):
-        return ConnectionLostError(
-            f"{url} does not speak WebSocket ({error}); is it a streamwhisper server?"
-        )
-    reason = str(error) or type(error).__name__
-    return ConnectionLostError(
-        f"cannot connect to {url}: {reason}. Is a server running there? Try: streamwhisper serve"
-    )
-
-
-def _refused(url: str, error: InvalidStatus) -> Exception:
-    response = error.response
-    body = bytes(response.body or b"").decode(errors="replace").strip()
-    try:
-        answer = json.loads(body)
-        return ServerError(str(answer["code"]), str(answer["message"]), fatal=True)
-    except (ValueError, TypeError, KeyError):
-        said = f"{response.status_code} {response.reason_phrase}".strip()
-        return ConnectionLostError(f"{url} answered HTTP {said}: {body[:200]}")
-
-
-def _lost(url: str, error: ConnectionClosed) -> ConnectionLostError:
-    return ConnectionLostError(
-        f"the connection to {url} was lost before the session was done: {error}. What is "
-        "committed stays; open another session for the audio after it."
-    )

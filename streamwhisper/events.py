@@ -75,6 +75,8 @@ class Committed:
         language: the language's code, such as ``"en"``.
         utterance: number of the utterance, from 0.
         final: whether this is the last one of its utterance (its text may be empty).
+        heard: of a final one: all sound before this second is dealt with, and what comes next
+            was said after it.
     """
 
     text: str
@@ -84,6 +86,7 @@ class Committed:
     language: str | None
     utterance: int
     final: bool
+    heard: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

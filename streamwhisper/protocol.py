@@ -57,7 +57,9 @@ class Start:
         words: whether texts come with their words' times and confidences.
         partials: whether partial texts are wanted.
         vocabulary: names and terms to expect.
-        resume: the token of a session whose connection was lost.
+        resume: the token of a session whose connection was lost; nothing else is looked at then
+            but `last_seq`.
+        last_seq: the number of the last message that was received in that session.
     """
 
     encoding: Encoding = "pcm_s16le"
@@ -70,6 +72,7 @@ class Start:
     partials: bool = True
     vocabulary: tuple[str, ...] = ()
     resume: str | None = None
+    last_seq: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,11 +98,17 @@ class Ping:
 class Ready:
     """The session is open and takes audio.
 
+    In a session that is resumed it says what the server has of it, in the order in which it was
+    sent; the client goes on after that. Its `seq` is then the client's `Start.last_seq`.
+
     Attributes:
         session: its identifier, as it stands in the server's log.
         resume_token: names the session when its connection is lost.
-        sample_rate: the rate in Hz that `Ack.samples` counts at.
+        sample_rate: the rate in Hz that samples are counted at.
         protocol: the version spoken.
+        samples: audio the server has, for each channel.
+        bytes: the same as it came in binary frames.
+        messages: text frames it has, those that start or resume the session apart.
     """
 
     session: str
@@ -107,13 +116,22 @@ class Ready:
     model: str
     sample_rate: int
     protocol: int = PROTOCOL_VERSION
+    samples: int = 0
+    bytes: int = 0
+    messages: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Ack:
-    """All audio up to `samples` (for each channel, from the session's start) was taken in."""
+    """All audio up to here, from the session's start, is safe in a session that can be resumed.
+
+    Attributes:
+        samples: of each channel.
+        bytes: the same as it came in binary frames.
+    """
 
     samples: int
+    bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,8 +235,8 @@ def _exactly(kind: type) -> Callable[[object], object]:
     return read
 
 
-def _optional_text(value: object) -> object:
-    return value if value is None else _exactly(str)(value)
+def _optional(read: Callable[[object], object]) -> Callable[[object], object]:
+    return lambda value: None if value is None else read(value)
 
 
 def _number(value: object) -> float:
@@ -254,9 +272,10 @@ def _listed(choices: Iterable[str]) -> str:
 
 _READERS: dict[str, tuple[str, Callable[[object], object]]] = {
     "str": ("a string", _exactly(str)),
-    "str | None": ("a string or null", _optional_text),
+    "str | None": ("a string or null", _optional(_exactly(str))),
     "int": ("a whole number", _exactly(int)),
     "float": ("a number", _number),
+    "float | None": ("a number or null", _optional(_number)),
     "bool": ("true or false", _exactly(bool)),
     "tuple[str, ...]": ("a list of strings", _texts),
     "tuple[Word, ...]": ("a list of words", _words),

@@ -215,7 +215,7 @@ async def scripted(*frames: str | None) -> Any:
 async def test_a_connection_that_breaks_is_an_error_and_not_an_end(session: Any) -> None:
     async with scripted(READY, encode_server_message(Pong("p"), 2), None) as url:
         with pytest.raises(ConnectionLostError, match="before the session was done"):
-            await session(url, b"")
+            await session(url, b"", reconnect=None)
 
 
 @both
@@ -234,6 +234,19 @@ async def test_a_server_that_speaks_something_else_is_a_protocol_error(
     async with scripted(frame) as url:
         with pytest.raises(ProtocolError):
             await session(url, b"")
+
+
+async def test_a_mistake_of_the_clients_own_is_raised_and_not_taken_for_the_end(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def stumble(*_: Any) -> None:
+        raise ZeroDivisionError
+
+    async with serving() as server, connect(server.url) as stream:
+        monkeypatch.setattr(stream._conversation, "hear", stumble)
+        await stream.ping()
+        with pytest.raises(ZeroDivisionError):
+            await stream.receive()
 
 
 async def test_ready_says_what_listens() -> None:

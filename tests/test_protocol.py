@@ -5,7 +5,8 @@ from __future__ import annotations
 import contextlib
 import json
 from dataclasses import replace
-from typing import Any
+from pathlib import Path
+from typing import Any, get_args
 
 import pytest
 from hypothesis import given
@@ -61,18 +62,23 @@ client_messages: st.SearchStrategy[ClientMessage] = st.one_of(
         partials=st.booleans(),
         vocabulary=st.lists(texts, max_size=3).map(tuple),
         resume=optional_texts,
+        last_seq=counts,
     ),
     st.builds(Flush, optional_texts),
     st.just(End()),
     st.builds(Ping, optional_texts),
 )
 server_messages: st.SearchStrategy[ServerMessage] = st.one_of(
-    st.builds(Ready, texts, texts, texts, counts, counts),
+    st.builds(Ready, texts, texts, texts, counts, counts, counts, counts, counts),
     st.builds(SpeechStarted, floats),
     st.builds(SpeechEnded, floats, floats),
     st.builds(Partial, texts, floats, floats, words),
     st.builds(Committed, texts, floats, floats, words, optional_texts, counts, st.booleans()),
-    st.builds(Ack, counts),
+    st.builds(
+        *(Committed, texts, floats, floats, words, optional_texts, counts, st.booleans()),
+        heard=st.none() | floats,
+    ),
+    st.builds(Ack, counts, counts),
     st.builds(Status, st.integers(), floats, floats),
     st.builds(Flushed, optional_texts),
     st.builds(Pong, optional_texts),
@@ -103,8 +109,8 @@ def test_a_server_message_is_read_as_it_was_written(message: ServerMessage, seq:
 @given(client_messages, st.dictionaries(texts.map("x-".__add__), json_values, max_size=3))
 def test_unknown_fields_are_ignored(message: ClientMessage, extra: dict[str, Any]) -> None:
     fields = json.loads(encode_client_message(message))
-    text = json.dumps({**fields, **extra}, default=str).replace("NaN", "0")
-    assert parse_client_message(text.replace("Infinity", "0")) == message
+    plain = json.dumps(extra, default=str).replace("NaN", "0").replace("Infinity", "0")
+    assert parse_client_message(json.dumps({**fields, **json.loads(plain)})) == message
 
 
 @given(texts | json_values.map(json.dumps))
@@ -148,7 +154,9 @@ def test_every_field_of_start_has_the_default_of_the_protocol() -> None:
 
 
 def test_a_committed_text_looks_as_the_protocol_says() -> None:
-    event = Committed(" schön.", 1.0, 1.25, (Word("schön.", 1.0, 1.25, 0.98765),), "de", 2, True)
+    event = Committed(
+        " schön.", 1.0, 1.25, (Word("schön.", 1.0, 1.25, 0.98765),), "de", 2, True, 1.4
+    )
     assert json.loads(encode_server_message(event, 7)) == {
         "type": "committed",
         "seq": 7,
@@ -159,6 +167,7 @@ def test_a_committed_text_looks_as_the_protocol_says() -> None:
         "language": "de",
         "utterance": 2,
         "final": True,
+        "heard": 1.4,
     }
     assert "schön" in encode_server_message(event, 7)
 
@@ -221,3 +230,30 @@ def test_a_word_of_a_wrong_type_is_an_error() -> None:
 def test_messages_are_values() -> None:
     assert replace(Start(), language="en") == Start(language="en")
     assert len({Flush("a"), Flush("a"), Ping("a"), End(), End()}) == 3
+
+
+def documented() -> list[str]:
+    """The lines of JSON in the protocol's page."""
+    page = (Path(__file__).parents[1] / "docs" / "PROTOCOL.md").read_text(encoding="utf-8")
+    blocks = [block.split("\n```")[0] for block in page.split("```json\n")[1:]]
+    return [line for block in blocks for line in block.split("\n")]
+
+
+def test_every_message_is_documented_by_an_example_that_can_be_read() -> None:
+    server = [line for line in documented() if '"seq"' in line]
+    client = [line for line in documented() if '"seq"' not in line]
+    spoken = {type(parse_client_message(line)) for line in client}
+    told = [parse_server_message(line) for line in server]
+    assert spoken == set(get_args(ClientMessage))
+    assert {type(message) for _, message in told} == set(get_args(ServerMessage))
+    assert parse_client_message(client[0]) == Start()
+
+
+@pytest.mark.parametrize("line", documented())
+def test_an_example_shows_every_field_and_no_other(line: str) -> None:
+    if '"seq"' not in line:
+        shown = json.loads(encode_client_message(parse_client_message(line)))
+        assert json.loads(line).items() <= shown.items()
+        return
+    seq, message = parse_server_message(line)
+    assert json.loads(encode_server_message(message, seq)) == json.loads(line)

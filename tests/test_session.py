@@ -369,3 +369,29 @@ def test_partials_can_be_left_out(clip: Samples) -> None:
     without = hear(Counting(), clip, options=SessionOptions(partials=False))
     assert [type(event).__name__ for event in without].count("Partial") == 0
     assert [event for event in with_partials if type(event).__name__ != "Partial"] == without
+
+
+def hear_and_flush(clip: Samples, at: int, *, later: bool) -> list[Event]:
+    """The events where a flush comes at a sample; `later` it is dealt with when all is heard."""
+    session, recognizer = new_session(Counting(), FIXED), Counting()
+    data, events = clip.tobytes(), []
+    session.receive_audio(data[: 4 * at])
+    session.flush()
+    events += [] if later else pump(session, recognizer)
+    session.receive_audio(data[4 * at :])
+    session.end()
+    return events + pump(session, recognizer)
+
+
+def test_final_texts_say_how_far_the_sound_was_dealt_with(clip: Samples) -> None:
+    events = hear_and_flush(clip, 3 * RATE, later=False)
+    committed = [event for event in events if isinstance(event, Committed)]
+    ends = [event.at for event in events if isinstance(event, SpeechEnded)]
+    assert [event.heard for event in committed if event.final] == [3.0, *ends]
+    assert all(event.heard is None for event in committed if not event.final)
+
+
+def test_a_flush_in_the_midst_of_speech_takes_nothing_from_its_seconds(clip: Samples) -> None:
+    whole = hear(Counting(), clip, options=FIXED)[-1]
+    for later in (True, False):
+        assert hear_and_flush(clip, 3 * RATE, later=later)[-1] == whole

@@ -19,7 +19,8 @@ class Limits:
     """What a server grants its clients.
 
     Attributes:
-        max_sessions: connections served at the same time; further ones are refused.
+        max_sessions: connections served at the same time; further ones are refused. Sessions
+            that wait to be resumed take places that no connection needs.
         max_text_bytes: the largest text frame; a larger one is answered by close 1009.
         max_message_bytes: the largest frame of any kind, likewise.
         start_timeout: seconds from the connection to its ``start``.
@@ -27,6 +28,7 @@ class Limits:
         send_timeout: seconds that a client may leave its incoming data unread.
         drain_timeout: seconds in which what a client has sent is still heard when the server
             stops.
+        resume_timeout: seconds that a session is kept after its connection was lost; 0: none is.
     """
 
     max_sessions: int = 100
@@ -36,6 +38,7 @@ class Limits:
     idle_timeout: float = 300.0
     send_timeout: float = 20.0
     drain_timeout: float = 10.0
+    resume_timeout: float = 30.0
 
 
 class Access:

@@ -28,6 +28,8 @@ from streamwhisper.server.connection import Connection
 from streamwhisper.server.dialects import TRY_AGAIN_LATER, Close, Dialect
 from streamwhisper.server.dialects.native import NativeDialect
 from streamwhisper.server.metrics import METRICS_CONTENT_TYPE, Metrics
+from streamwhisper.server.outcome import LOST
+from streamwhisper.server.parking import Parking, Timer
 from streamwhisper.session.options import SessionOptions
 
 __all__ = ["DEFAULT_PORT", "STREAM_PATH", "Server", "ServerOptions", "run", "serve"]
@@ -88,11 +90,22 @@ class Server:
         self._connections: set[Connection] = set()
         self._listener: WebSocketServer | None = None
         self._metrics = Metrics()
+        self._parking = Parking(
+            self.options.limits.resume_timeout,
+            self.options.limits.max_sessions,
+            _call_later,
+            on_lapse=self._metrics.sessions_closed.labels(LOST).inc,
+        )
         self._scheduler = Scheduler(
             recognizer, self.options.scheduler, on_batch=self._metrics.record_batch
         )
         self._metrics.follow(
             "open_sessions", "Sessions open now.", lambda: self._access.open_sessions
+        )
+        self._metrics.follow(
+            "parked_sessions",
+            "Sessions without a connection that can be resumed.",
+            lambda: self._parking.parked,
         )
         self._metrics.follow(
             "waiting_requests",
@@ -148,6 +161,7 @@ class Server:
         if self._listener is None:
             return
         self._access.shutting_down = True
+        self._parking.close()
         self._listener.close(close_connections=False)
         for connection in self._connections:
             connection.shut_down()
@@ -168,7 +182,13 @@ class Server:
         name = uuid.uuid4().hex[:12]
         dialect = _DIALECTS[_path(websocket.request)](self._info, self.options.session, name)
         connection = Connection(
-            websocket, dialect, self._scheduler, self.options.limits, self._metrics, name=name
+            websocket,
+            dialect,
+            self._scheduler,
+            self.options.limits,
+            self._metrics,
+            self._parking,
+            name=name,
         )
         obstacle = self._access.obstacle()
         if obstacle is not None:  # the last place was taken during the handshake
@@ -211,6 +231,10 @@ class Server:
             HTTPStatus.NOT_FOUND,
             f"nothing at {path}; streams are at {STREAM_PATH}, and / says how to use them\n",
         )
+
+
+def _call_later(seconds: float, call: Callable[[], None]) -> Timer:
+    return asyncio.get_running_loop().call_later(seconds, call)
 
 
 def _path(request: Request) -> str:

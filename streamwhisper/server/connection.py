@@ -1,5 +1,7 @@
 """One WebSocket connection: frames to its dialect, requests to the scheduler, texts back.
 
+Its dialect is a session of its own, or one whose connection was lost, once its client claims it.
+
 Two tasks share a connection. The reader takes frames in, and pauses while the session's buffers
 are full, so that the pressure reaches the client. The driver has answered what the session asks,
 one request at a time; while that waits for its turn, the reader keeps it up to the newest sound.
@@ -19,19 +21,12 @@ from websockets.exceptions import ConnectionClosed
 
 from streamwhisper.engine.scheduler import Scheduler, Ticket, Withdrawn
 from streamwhisper.errors import RecognitionError
-from streamwhisper.protocol import ErrorMessage
+from streamwhisper.server import faults
 from streamwhisper.server.access import Limits
-from streamwhisper.server.dialects import (
-    CLIENT_FAULT,
-    GOING_AWAY,
-    NORMAL,
-    SERVER_FAULT,
-    TOO_BIG,
-    TRY_AGAIN_LATER,
-    Close,
-    Dialect,
-)
+from streamwhisper.server.dialects import GOING_AWAY, Close, Dialect, Resumable
 from streamwhisper.server.metrics import Metrics
+from streamwhisper.server.outcome import LOST, how_client_left, how_server_left
+from streamwhisper.server.parking import Parking
 
 __all__ = ["Connection"]
 
@@ -39,15 +34,7 @@ log = logging.getLogger(__name__)
 
 _PIECE_BYTES = 32 * 1024  # of audio taken in at once, so that no client holds up the event loop
 _MAX_FAILURES = 3  # of the same request in a row
-_OUTCOMES = {
-    NORMAL: "done",
-    GOING_AWAY: "shut_down",
-    CLIENT_FAULT: "client_error",
-    TOO_BIG: "client_error",
-    SERVER_FAULT: "server_error",
-    TRY_AGAIN_LATER: "cut_off",
-}
-_BROKEN_FRAMES = {1002, 1007, 1009}  # close codes with which websockets answers them by itself
+_RESUMABLE = {LOST, "client_unread"}  # outcomes
 
 
 class _Unread(Exception):
@@ -64,15 +51,22 @@ class Connection:
         scheduler: Scheduler,
         limits: Limits,
         metrics: Metrics,
+        parking: Parking,
         *,
         name: str,
     ) -> None:
-        """Join a socket, what is spoken on it, and who recognizes; `name` is for the log."""
+        """Join a socket, what is spoken on it, and who recognizes.
+
+        Args:
+            parking: where sessions wait whose connection is lost.
+            name: for the log.
+        """
         self._websocket = websocket
         self._dialect = dialect
         self._scheduler = scheduler
         self._limits = limits
         self._metrics = metrics
+        self._parking = parking
         self._name = name
         self._loop = asyncio.get_running_loop()
         self._opened = self._loop.time()
@@ -84,6 +78,7 @@ class Connection:
         self._stopping = asyncio.Event()  # the server is
         self._all_read = asyncio.Event()  # the reader waits for the client
         self._sending = asyncio.Lock()
+        self._handed_over = False  # the session is another connection's
 
     async def run(self) -> None:
         """Serve the client until one side leaves. Raises nothing but a cancellation."""
@@ -100,8 +95,36 @@ class Connection:
             log.exception("session %s: failed", self._name)
             await self._apologize()
         finally:
+            self._leave(outcome)
+
+    def _leave(self, outcome: str) -> None:
+        dialect = self._dialect
+        if self._handed_over:
+            outcome = "handed over"
+        elif isinstance(dialect, Resumable) and dialect.session is not None:
+            if outcome in _RESUMABLE and self._parking.park(dialect):
+                dialect.session.abandon_request()
+                self._metrics.sessions_lost.inc()
+                log.info("session %s: connection lost, kept to be resumed", self._name)
+                return
+            self._parking.leave(dialect)
+        dialect.release()
+        if not self._handed_over:
             self._metrics.sessions_closed.labels(outcome).inc()
-            log.info("session %s: closed, %s", self._name, outcome)
+        log.info("session %s: closed, %s", self._name, outcome)
+
+    def hand_over(self) -> None:
+        """Let go of the session, which goes on in another connection; say so, and close."""
+        dialect = self._dialect
+        assert isinstance(dialect, Resumable)
+        if self._ticket is not None:
+            self._ticket.withdraw()
+            self._ticket = None
+        if dialect.session is not None:
+            dialect.session.abandon_request()
+        self._handed_over = True
+        self._dialect = dialect.left_behind()
+        self._wake()
 
     def shut_down(self) -> None:
         """The server stops: hear what the client has sent, commit everything, and close."""
@@ -109,12 +132,7 @@ class Connection:
 
     def cut_off(self) -> None:
         """The server can wait no longer: close now, saying what is missing."""
-        message = (
-            "the server is shutting down and could not finish in time; text after the last "
-            "committed one is missing, send its audio again to another server"
-        )
-        error = ErrorMessage("shutting_down", message, fatal=True)
-        self._dialect.fail(error, Close(TRY_AGAIN_LATER, "shutting_down"))
+        self._dialect.fail(*faults.cut_off())
         self._wake()
 
     def _wake(self) -> None:
@@ -145,12 +163,11 @@ class Connection:
             await self._send()
             # The reader stays until then: frames left unread would hold up the handshake.
             await self._close(close)
-            return _OUTCOMES.get(close.code, "done")
+            return how_server_left(close.code, self._websocket.protocol.close_rcvd)
         finally:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
-            self._dialect.release()
 
     async def _read(self) -> None:
         while True:
@@ -177,9 +194,7 @@ class Connection:
             async with asyncio.timeout_at(patience):
                 return await self._websocket.recv()
         except TimeoutError:
-            code, message = _silence(self._limits, started=started)
-            error = ErrorMessage(code, message, fatal=True)
-            self._dialect.finish(error, Close(CLIENT_FAULT, code))
+            self._dialect.finish(*faults.silent(self._limits, started=started))
             self._wake()
             return b""
         finally:
@@ -201,18 +216,37 @@ class Connection:
 
     def _take(self, frame: str | bytes) -> None:
         if isinstance(frame, str) and (size := len(frame.encode())) > self._limits.max_text_bytes:
-            message = (
-                f"a text frame of {size} bytes; the most is {self._limits.max_text_bytes}. "
-                "Audio goes in binary frames."
-            )
-            error = ErrorMessage("message_too_big", message, fatal=True)
-            self._dialect.fail(error, Close(TOO_BIG, "message_too_big"))
+            self._dialect.fail(*faults.text_too_big(size, self._limits))
             return
         session = self._dialect.session
         before = session.audio_seconds if session is not None else 0.0
         self._dialect.receive(frame)
-        if session is not None:
+        if session is None:
+            self._enter()
+        else:
             self._metrics.audio_seconds.inc(session.audio_seconds - before)
+
+    def _enter(self) -> None:
+        """A session that starts can be resumed from now on; one that is claimed goes on here."""
+        dialect = self._dialect
+        if not isinstance(dialect, Resumable) or dialect.closing is not None:
+            return
+        claim = dialect.claim
+        if claim is None:
+            if dialect.session is not None:
+                self._parking.enter(dialect, self)
+            return
+        resumed = self._parking.resume(claim.resume or "", self)
+        if resumed is None:
+            self._dialect.fail(*faults.unknown_token())
+        elif resumed.rejoin(claim):
+            log.info("session %s: resumed as %s", resumed.name, self._name)
+            self._dialect, self._name = resumed, resumed.name
+            self._metrics.sessions_resumed.inc()
+        else:
+            self._parking.leave(resumed)
+            resumed.release()
+            self._dialect.fail(*faults.messages_gone(claim.last_seq))
 
     def _advance(self) -> None:
         """Let the session take in what has come, and ask for as much as it can by now.
@@ -247,7 +281,7 @@ class Connection:
             if self._ticket is not None:
                 failures = 0 if await self._answer(self._ticket) else failures + 1
                 if failures == _MAX_FAILURES:
-                    self._give_up()
+                    self._dialect.fail(*faults.recognition_failed(failures, self._name))
             elif self._dialect.closing is None:
                 await self._news.wait()
 
@@ -261,6 +295,8 @@ class Connection:
         except Withdrawn:  # the session needs no answer any more
             return True
         except RecognitionError as error:
+            if self._ticket is not ticket:  # the session was handed over meanwhile
+                return True
             log.warning("session %s: a request failed: %s", self._name, error)
             self._metrics.request_errors.inc()
             session.abandon_request()
@@ -269,6 +305,8 @@ class Connection:
         finally:
             self._record_wait()
             self._waiting_since = None
+        if self._ticket is not ticket:
+            return True
         seconds = self._loop.time() - began
         kind = "final" if ticket.request.final else "partial"
         self._metrics.request_seconds.labels(kind).observe(seconds)
@@ -282,14 +320,6 @@ class Connection:
             now = self._loop.time()
             self._dialect.record_wait(now - self._waiting_since)
             self._waiting_since = now
-
-    def _give_up(self) -> None:
-        message = (
-            f"the recognizer failed {_MAX_FAILURES} times on the same audio; text after the last "
-            f"committed one is missing. The server's log says why (session {self._name})."
-        )
-        error = ErrorMessage("recognition_failed", message, fatal=True)
-        self._dialect.fail(error, Close(SERVER_FAULT, "recognition_failed"))
 
     async def _send(self) -> None:
         """Send what the dialect has to say, in order, at the pace that the client reads."""
@@ -310,9 +340,8 @@ class Connection:
             raise _Unread from None
 
     async def _apologize(self) -> None:
-        message = f"an internal error; the server's log has it under session {self._name}"
-        close = Close(SERVER_FAULT, "internal")
-        self._dialect.fail(ErrorMessage("internal", message, fatal=True), close)
+        error, close = faults.internal(self._name)
+        self._dialect.fail(error, close)
         try:
             await self._send()
             await self._close(close)
@@ -320,9 +349,8 @@ class Connection:
             self._websocket.transport.abort()
 
     def _how_client_left(self) -> str:
-        sent = self._websocket.protocol.close_sent
-        broken = sent is not None and sent.code in _BROKEN_FRAMES
-        return "client_error" if broken else "client_left"
+        protocol = self._websocket.protocol
+        return how_client_left(protocol.close_sent, protocol.close_rcvd)
 
 
 def _pieces(frame: str | bytes) -> Iterator[str | bytes]:
@@ -331,16 +359,3 @@ def _pieces(frame: str | bytes) -> Iterator[str | bytes]:
         return
     for start in range(0, len(frame), _PIECE_BYTES):
         yield frame[start : start + _PIECE_BYTES]
-
-
-def _silence(limits: Limits, *, started: bool) -> tuple[str, str]:
-    if started:
-        return (
-            "idle_timeout",
-            f"no message for {limits.idle_timeout:g} s, so the session was ended; send audio or "
-            'pings to keep it, and {"type": "end"} to end it.',
-        )
-    return (
-        "start_timeout",
-        f'no start within {limits.start_timeout:g} s; send {{"type": "start"}} at once.',
-    )

@@ -27,6 +27,16 @@ class Metrics:
             ["outcome"],
             registry=registry,
         )
+        self.sessions_lost = Counter(
+            "streamwhisper_sessions_lost",
+            "Connections that were lost, their sessions kept to be resumed.",
+            registry=registry,
+        )
+        self.sessions_resumed = Counter(
+            "streamwhisper_sessions_resumed",
+            "Sessions that went on in another connection.",
+            registry=registry,
+        )
         self.sessions_refused = Counter(
             "streamwhisper_sessions_refused",
             "Sessions for which there was no place.",

@@ -50,8 +50,12 @@ class Decoder(Protocol):
 
 @dataclass(slots=True)
 class _Segment:
-    """Speech between an opening and a closing of the gate; None while it is open."""
+    """Speech between an opening and a closing of the gate; None while it is open.
 
+    Its start moves when a flush ends an utterance in its middle; where it opened stays.
+    """
+
+    opened: int
     start: int
     end: int | None = None
     speech_end: int = 0
@@ -220,13 +224,13 @@ class Session:
         changes = self._listener.take(boundary, self._needed)
         for change in changes or ():
             if isinstance(change, SpeechStart):
-                self._segments.append(_Segment(change.at))
+                self._segments.append(_Segment(change.at, change.at))
                 self._events.append(SpeechStarted(change.at / SAMPLE_RATE))
             else:
                 segment = self._segments[-1]
                 segment.end = max(segment.start, change.at)
                 segment.speech_end = self._listener.gate.last_speech
-                self._speech_samples += segment.end - segment.start
+                self._speech_samples += segment.end - segment.opened
                 ended = SpeechEnded(segment.end / SAMPLE_RATE, change.decided / SAMPLE_RATE)
                 self._events.append(ended)
         return changes is not None
@@ -323,7 +327,7 @@ class Session:
             if held:
                 self._say_committed(held, at)
             return
-        self._say_committed(held, at, final=True)
+        self._say_committed(held, at, heard=end)
         self._last, self._utterance = utterance, None
         segment = self._segments[0]
         if segment.end is not None and end >= segment.end:
@@ -331,5 +335,5 @@ class Session:
         else:
             segment.start = end
 
-    def _say_committed(self, held: Sequence[WindowWord], at: int, *, final: bool = False) -> None:
-        self._events.append(self._transcript.commit(held, at, final=final))
+    def _say_committed(self, held: Sequence[WindowWord], at: int, heard: int | None = None) -> None:
+        self._events.append(self._transcript.commit(held, at, heard))

@@ -26,12 +26,12 @@ class Transcript:
         self._empty = True
         self._shown = ""
 
-    def commit(self, words: Sequence[WindowWord], at: int, *, final: bool) -> Committed:
+    def commit(self, words: Sequence[WindowWord], at: int, heard: int | None = None) -> Committed:
         """The event for newly committed words (perhaps none).
 
         Args:
             at: where committed text ends if there are no words, in samples.
-            final: the utterance ends with them.
+            heard: the utterance ends with them, and was heard up to this sample.
         """
         text = self._joined(words)
         self._empty = self._empty and not text
@@ -42,9 +42,10 @@ class Transcript:
             _written(words),
             self.language,
             self.utterance,
-            final,
+            heard is not None,
+            None if heard is None else heard / SAMPLE_RATE,
         )
-        if final:
+        if heard is not None:
             self.utterance += 1
             self._shown = ""
         return committed

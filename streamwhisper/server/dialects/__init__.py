@@ -6,10 +6,10 @@ A dialect turns frames into calls on a `Session` and the session's events into f
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
-    from streamwhisper.protocol import ErrorMessage
+    from streamwhisper.protocol import ErrorMessage, Start
     from streamwhisper.session.session import Session
 
 __all__ = [
@@ -21,6 +21,7 @@ __all__ = [
     "TRY_AGAIN_LATER",
     "Close",
     "Dialect",
+    "Resumable",
 ]
 
 NORMAL = 1000
@@ -79,4 +80,36 @@ class Dialect(Protocol):
 
     def release(self) -> None:
         """The connection is gone: let go of what the session holds."""
+        ...
+
+
+@runtime_checkable
+class Resumable(Dialect, Protocol):
+    """A dialect whose session can go on in another connection."""
+
+    @property
+    def name(self) -> str:
+        """What the session is called in the log."""
+        ...
+
+    @property
+    def token(self) -> str:
+        """Known to the session's client alone."""
+        ...
+
+    @property
+    def claim(self) -> Start | None:
+        """What the client said if it wants a session of before; None as long as it does not."""
+        ...
+
+    def rejoin(self, claim: Start) -> bool:
+        """Go on in another connection: say what is here, then all that the client has not seen.
+
+        Returns:
+            False if that cannot be, for some of it is not kept any more.
+        """
+        ...
+
+    def left_behind(self) -> Dialect:
+        """What the old connection speaks from now on: it says why it is over, and closes."""
         ...

@@ -10,8 +10,8 @@ import secrets
 from dataclasses import replace
 
 from streamwhisper.audio.container import ContainerDecoder
-from streamwhisper.audio.formats import AudioDecoder, AudioFormat
-from streamwhisper.errors import AudioFormatError, ProtocolError, RecognitionError
+from streamwhisper.audio.formats import AudioDecoder
+from streamwhisper.errors import AudioFormatError, ProtocolError
 from streamwhisper.events import Committed, Done, Event, Flushed, Partial
 from streamwhisper.protocol import (
     Ack,
@@ -24,24 +24,30 @@ from streamwhisper.protocol import (
     ServerMessage,
     Start,
     Status,
-    encode_server_message,
     parse_client_message,
 )
 from streamwhisper.recognition import ModelInfo
 from streamwhisper.server.dialects import CLIENT_FAULT, NORMAL, Close
+from streamwhisper.server.dialects.outbox import Outbox
+from streamwhisper.server.dialects.start import check_start, decoder_for
 from streamwhisper.session.options import SessionOptions
 from streamwhisper.session.session import Session
-from streamwhisper.whisper.languages import language_code
 
 __all__ = ["NativeDialect"]
 
 _STATUS_SECONDS = 1.0
 _MAX_FLUSHES = 64
 _CONTAINER_RATE = 16000  # a container has no rate that is known from the start
+_TAKEN_OVER = ErrorMessage(
+    "taken_over",
+    "another connection has resumed this session with its token, and goes on with it; "
+    "open a session of your own if that was not you.",
+    fatal=True,
+)
 
 
 class NativeDialect:
-    """One connection that speaks the native protocol, version 1; see `Dialect`."""
+    """One session that speaks the native protocol, version 1; see `Dialect` and `Resumable`."""
 
     def __init__(self, info: ModelInfo, options: SessionOptions, session_id: str) -> None:
         """Wait for a start.
@@ -54,6 +60,8 @@ class NativeDialect:
         self._info = info
         self._options = options
         self._session_id = session_id
+        self._token = secrets.token_urlsafe(32)
+        self._claim: Start | None = None
         self._start = Start()
         self._session: Session | None = None
         self._decoder: AudioDecoder | ContainerDecoder | None = None
@@ -61,9 +69,9 @@ class NativeDialect:
         self._ending: tuple[ErrorMessage | None, Close] | None = None
         self._told_after_end = False
         self._flushes = 0  # not answered yet
-        self._outgoing: list[str] = []
-        self._seq = 0
+        self._outbox = Outbox()
         self._bytes = 0
+        self._messages = 0  # text frames since the start
         self._waited = 0.0  # for the recognizer, in seconds, since the last status
         self._status_at = 0.0
 
@@ -90,6 +98,7 @@ class NativeDialect:
         if isinstance(frame, bytes):
             self._receive_audio(frame)
             return
+        self._messages += self._session is not None
         try:
             match parse_client_message(frame):
                 case Start() as start:
@@ -134,8 +143,7 @@ class NativeDialect:
         """The text frames to be sent; each is returned once."""
         self._report()
         self._collect_events()
-        frames, self._outgoing = self._outgoing, []
-        return frames
+        return self._outbox.take()
 
     def release(self) -> None:
         """Let go of the session and of its decoder's thread."""
@@ -144,6 +152,36 @@ class NativeDialect:
             self._decoder.close()
             self._decoder = None
 
+    # What outlives a connection.
+
+    @property
+    def name(self) -> str:
+        """What the session is called in the log."""
+        return self._session_id
+
+    @property
+    def token(self) -> str:
+        """Known to the session's client alone."""
+        return self._token
+
+    @property
+    def claim(self) -> Start | None:
+        """What the client said if it wants a session of before."""
+        return self._claim
+
+    def rejoin(self, claim: Start) -> bool:
+        """Go on in another connection; False if what the client has not seen is not kept."""
+        self._report()
+        self._collect_events()
+        return self._outbox.rewind(claim.last_seq, self._ready())
+
+    def left_behind(self) -> NativeDialect:
+        """What the old connection speaks from now on."""
+        left = NativeDialect(self._info, self._options, self._session_id)
+        left._outbox.seq = self._outbox.seq
+        left.fail(_TAKEN_OVER, Close(CLIENT_FAULT, _TAKEN_OVER.code))
+        return left
+
     def _open(self, start: Start) -> None:
         if self._session is not None:
             raise ProtocolError(
@@ -151,28 +189,35 @@ class NativeDialect:
                 'a second "start" in one connection; the session goes on as it was started. '
                 "Open another connection for another session.",
             )
-        language = _check(start, self._info)
-        self._decoder = _decoder(start)
+        if start.resume is not None:
+            self._claim = start
+            return
+        language = check_start(start, self._info)
+        self._decoder = decoder_for(start)
         self._start = start
         self._session = Session(
             self._info,
             self._decoder,
             replace(self._options, language=language, task=start.task, partials=start.partials),
         )
-        self._say(
-            Ready(
-                session=self._session_id,
-                resume_token=secrets.token_urlsafe(16),
-                model=self._info.name,
-                sample_rate=self._sample_rate,
-            )
-        )
+        self._say(self._ready())
         if start.vocabulary:
             self._reject(
                 "unsupported",
                 f"the vocabulary of {len(start.vocabulary)} terms is not used: this server cannot "
                 "favour terms; the session goes on without it.",
             )
+
+    def _ready(self) -> Ready:
+        return Ready(
+            session=self._session_id,
+            resume_token=self._token,
+            model=self._info.name,
+            sample_rate=self._sample_rate,
+            samples=self._samples,
+            bytes=self._bytes,
+            messages=self._messages,
+        )
 
     def _flush(self, id: str | None) -> None:
         session = self._listening("flush")
@@ -220,7 +265,7 @@ class NativeDialect:
         received = session.audio_seconds
         if (elapsed := received - self._status_at) < _STATUS_SECONDS:
             return
-        self._say(Ack(self._samples(session)))
+        self._say(Ack(self._samples, self._bytes))
         self._say(
             Status(
                 lag_ms=round(1000 * (received - session.covered_seconds)),
@@ -235,10 +280,11 @@ class NativeDialect:
     def _sample_rate(self) -> int:
         return _CONTAINER_RATE if self._start.encoding == "container" else self._start.sample_rate
 
-    def _samples(self, session: Session) -> int:
+    @property
+    def _samples(self) -> int:
         if isinstance(self._decoder, AudioDecoder):
             return self._bytes // self._decoder.format.frame_bytes
-        return int(session.audio_seconds * _CONTAINER_RATE)
+        return int(self._session.audio_seconds * _CONTAINER_RATE) if self._session else 0
 
     def _listening(self, what: str) -> Session:
         """The session, when it can take `what`."""
@@ -263,11 +309,7 @@ class NativeDialect:
 
     def _say(self, message: ServerMessage) -> None:
         self._collect_events()  # what has happened before comes first
-        self._append(message)
-
-    def _append(self, message: ServerMessage) -> None:
-        self._seq += 1
-        self._outgoing.append(encode_server_message(message, self._seq))
+        self._outbox.put(message)
 
     def _collect_events(self) -> None:
         if self._session is None or self._closing is not None:
@@ -275,59 +317,12 @@ class NativeDialect:
         for event in self._session.events():
             if isinstance(event, Done):
                 error, self._closing = self._ending or (None, Close(NORMAL))
-                self._append(event if error is None else error)
+                self._outbox.put(event if error is None else error)
             else:
                 self._flushes -= isinstance(event, Flushed)
-                self._append(self._dress(event))
+                self._outbox.put(self._dress(event))
 
     def _dress(self, event: Event) -> Event:
         if not self._start.words and isinstance(event, Committed | Partial):
             return replace(event, words=())
         return event
-
-
-def _decoder(start: Start) -> AudioDecoder | ContainerDecoder:
-    if start.encoding == "container":
-        return ContainerDecoder()
-    try:
-        return AudioDecoder(AudioFormat(start.encoding, start.sample_rate, start.channels))
-    except AudioFormatError as error:
-        raise ProtocolError("audio_format", str(error)) from None
-
-
-def _check(start: Start, info: ModelInfo) -> str | None:
-    """The code of the session's language.
-
-    Raises:
-        ProtocolError: this server cannot start such a session.
-    """
-    if start.resume is not None:
-        raise ProtocolError(
-            "resume_unknown",
-            "no session waits for this resume token, for this server cannot resume sessions; "
-            'start afresh, with "resume": null.',
-        )
-    if start.model not in (None, info.name):
-        raise ProtocolError(
-            "unknown_model",
-            f'model "{start.model}" is not served here; this server serves "{info.name}". '
-            'Leave "model" out, or start a server with the other model.',
-        )
-    try:
-        language = None if start.language is None else language_code(start.language)
-    except RecognitionError as error:
-        raise ProtocolError("unsupported_language", str(error)) from None
-    english = f'model "{info.name}" knows English alone'
-    if not info.multilingual and language not in (None, "en"):
-        raise ProtocolError(
-            "unsupported_language",
-            f'language is "{start.language}", but {english}; leave "language" out, or use a '
-            "server with a multilingual model.",
-        )
-    if not info.multilingual and start.task != "transcribe":
-        raise ProtocolError(
-            "unsupported_task",
-            f'task is "{start.task}", but {english}; use "transcribe", or a server with a '
-            "multilingual model.",
-        )
-    return language

@@ -1,0 +1,110 @@
+"""Why a connection is closed: the error that its client is sent, and the close after it."""
+
+from __future__ import annotations
+
+from streamwhisper.protocol import ErrorMessage
+from streamwhisper.server.access import Limits
+from streamwhisper.server.dialects import (
+    CLIENT_FAULT,
+    SERVER_FAULT,
+    TOO_BIG,
+    TRY_AGAIN_LATER,
+    Close,
+)
+
+__all__ = [
+    "Fault",
+    "cut_off",
+    "internal",
+    "messages_gone",
+    "recognition_failed",
+    "silent",
+    "text_too_big",
+    "unknown_token",
+]
+
+Fault = tuple[ErrorMessage, Close]
+
+_AFRESH = (
+    'Start afresh, with "resume": null, and send the audio again that comes after the last '
+    '"committed" that was "final".'
+)
+
+
+def silent(limits: Limits, *, started: bool) -> Fault:
+    """The client has sent nothing for too long."""
+    if started:
+        return _fault(
+            CLIENT_FAULT,
+            "idle_timeout",
+            f"no message for {limits.idle_timeout:g} s, so the session was ended; send audio or "
+            'pings to keep it, and {"type": "end"} to end it.',
+        )
+    return _fault(
+        CLIENT_FAULT,
+        "start_timeout",
+        f'no start within {limits.start_timeout:g} s; send {{"type": "start"}} at once.',
+    )
+
+
+def text_too_big(size: int, limits: Limits) -> Fault:
+    """A text frame of so many bytes."""
+    return _fault(
+        TOO_BIG,
+        "message_too_big",
+        f"a text frame of {size} bytes; the most is {limits.max_text_bytes}. "
+        "Audio goes in binary frames.",
+    )
+
+
+def unknown_token() -> Fault:
+    """The session that the client wants to resume is not here."""
+    return _fault(
+        CLIENT_FAULT,
+        "resume_unknown",
+        "no session waits for this resume token: it is wrong, or nobody came back in time, or "
+        f"the server was started anew. {_AFRESH}",
+    )
+
+
+def messages_gone(last_seq: int) -> Fault:
+    """The session is here, but not all that the client has not seen of it."""
+    return _fault(
+        CLIENT_FAULT,
+        "resume_failed",
+        f"the messages after number {last_seq} cannot all be sent again: the server keeps only "
+        f"the newest ones. {_AFRESH}",
+    )
+
+
+def recognition_failed(failures: int, session: str) -> Fault:
+    """The recognizer could not answer a request, however often it was asked."""
+    return _fault(
+        SERVER_FAULT,
+        "recognition_failed",
+        f"the recognizer failed {failures} times on the same audio; text after the last "
+        f"committed one is missing. The server's log says why (session {session}).",
+    )
+
+
+def internal(session: str) -> Fault:
+    """Something went wrong that nobody thought of."""
+    return _fault(
+        SERVER_FAULT,
+        "internal",
+        f"an internal error; the server's log has it under session {session}",
+    )
+
+
+def cut_off() -> Fault:
+    """The server stops and can wait no longer."""
+    return _fault(
+        TRY_AGAIN_LATER,
+        "shutting_down",
+        "the server is shutting down and could not finish in time; text after the last "
+        "committed one is missing, send its audio again to another server",
+    )
+
+
+def _fault(close: int, code: str, message: str) -> Fault:
+    return ErrorMessage(code, message, fatal=True), Close(close, code)
