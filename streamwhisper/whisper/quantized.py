@@ -8,6 +8,7 @@ in one pass, or sessions that share a batch, get the very numbers they would get
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
@@ -65,16 +66,7 @@ class QuantizedLinear(nn.Module):
         weights = [linear.weight.float() for linear in linears]
         self._product = IntegerProduct(weights[0] if len(weights) == 1 else torch.cat(weights))
         self._outputs = sum(linear.out_features for linear in linears)
-        biases = [linear.bias for linear in linears]
-        self.bias: Tensor | None = None
-        if any(bias is not None for bias in biases):
-            missing = (linear.weight.new_zeros(linear.out_features) for linear in linears)
-            self.bias = torch.cat(
-                [
-                    zeros if bias is None else bias
-                    for bias, zeros in zip(biases, missing, strict=True)
-                ]
-            )
+        self.bias: nn.Parameter | None = _biases(linears)
 
     def forward(self, x: Tensor) -> Tensor:
         """``x [..., inputs]`` to ``[..., outputs]``."""
@@ -85,6 +77,18 @@ class QuantizedLinear(nn.Module):
         else:
             torch.addcmul(bias, products, scale, out=products)
         return products.view(*x.shape[:-1], self._outputs)
+
+
+def _biases(linears: Sequence[nn.Linear]) -> nn.Parameter | None:
+    """Of all layers; zeros for those without one, None if there is none."""
+    given = [linear.bias for linear in linears]
+    if len(given) == 1 or all(bias is None for bias in given):
+        return given[0]
+    found: list[Tensor] = [
+        linear.weight.new_zeros(linear.out_features) if bias is None else bias
+        for linear, bias in zip(linears, given, strict=True)
+    ]
+    return nn.Parameter(torch.cat(found), requires_grad=False)
 
 
 def is_quantized(module: nn.Module) -> bool:
