@@ -14,7 +14,6 @@ from __future__ import annotations
 import argparse
 import itertools
 import json
-import math
 from collections.abc import Sequence
 
 import torch
@@ -24,7 +23,7 @@ from speech import SAMPLE_RATE, Recording, clips, load, speech_folder
 from streamwhisper.audio.formats import AudioDecoder, AudioFormat
 from streamwhisper.engine.local import LocalOptions, LocalRecognizer
 from streamwhisper.events import Committed
-from streamwhisper.session.agreement import AgreementOptions, normalized, risk, terms
+from streamwhisper.session.agreement import AgreementOptions, Draft, normalized, risk, terms
 from streamwhisper.session.options import SessionOptions
 from streamwhisper.session.session import Session
 
@@ -55,7 +54,7 @@ def watch(
     session = Session(recognizer.info, AudioDecoder(AudioFormat("pcm_f32le")), options)
     committed: list[str] = []
     hypotheses: list[tuple[int, list[tuple[str, Evidence]]]] = []
-    standing: dict[int, tuple[str, float]] = {}
+    draft = Draft()
     for start in range(0, len(recording.samples) + CHUNK, CHUNK):
         chunk = recording.samples[start : start + CHUNK]
         if len(chunk):
@@ -63,25 +62,21 @@ def watch(
         else:
             session.end()
         while request := session.next_request():
-            committed += said(session)
+            new = said(session)
+            committed += new
             hypothesis = recognizer.recognize([request])[0]
             session.receive_hypothesis(hypothesis)
             now = session.audio_seconds
             words = [word for word in hypothesis.words if normalized(word.text)]
-            before, standing = standing, {}
-            draft: list[tuple[str, Evidence]] = []
-            for index, word in enumerate(words):
-                place, text = len(committed) + index, normalized(word.text)
-                stood, since = before.get(place, ("", now))
-                standing[place] = (text, since if stood == text else now)
-                age, followed = now - standing[place][1], index + 1 < len(words)
-                draft.append((text, (math.exp(word.log_probability), age, followed)))
+            draft = draft.after(len(new)).renewed(words, now)
             if not request.final:
-                hypotheses.append((len(committed), draft))
+                texts = (normalized(word.text) for word in words)
+                sights = list(zip(texts, draft.evidence(now), strict=True))
+                hypotheses.append((len(committed), sights))
     committed += said(session)
     seen: list[tuple[Evidence, bool]] = []
-    for place, draft in hypotheses:
-        for (text, evidence), word in zip(draft, committed[place:], strict=False):
+    for place, sights in hypotheses:
+        for (text, evidence), word in zip(sights, committed[place:], strict=False):
             seen.append((evidence, text != word))
             if text != word:
                 break

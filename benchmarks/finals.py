@@ -20,7 +20,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import json
 import math
 import os
 import shlex
@@ -30,7 +29,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from measure import Errors, count_errors, percentiles
-from results import RESULTS, heading, save
+from results import RESULTS, heading, report
 from speech import SAMPLE_RATE, Recording, clips, joined, normalized, speech_folder, tokens
 from streaming import Run, Server, running_server, send_paced, stream
 from streamwhisper.client import StreamClient, connect
@@ -222,11 +221,7 @@ def main() -> None:
         "endpoint": endpoint,
         "flush": flushes,
     }
-    text = table(endpoint, flushes)
-    print(f"{flags.model} on {result['machine']}\n\n{text}\n")
-    if flags.save:
-        save(result, text)
-    print(json.dumps(result, ensure_ascii=False))
+    report(result, table(endpoint, flushes), save=flags.save)
 
 
 if __name__ == "__main__":

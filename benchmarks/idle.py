@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import json
 import os
 import shlex
 import time
@@ -25,7 +24,7 @@ from urllib.request import urlopen
 import numpy as np
 from prometheus_client.parser import text_string_to_metric_families
 
-from results import RESULTS, heading, save
+from results import RESULTS, heading, report
 from speech import SAMPLE_RATE, Recording, load, speech_folder
 from streaming import Server, running_server, stream
 
@@ -138,11 +137,7 @@ def main() -> None:
         rows = [without_session(server, flags.seconds)]
         rows += [with_session(server, recording) for recording in heard]
     result = heading(flags.model, flags.threads) | {"rows": [figures(row) for row in rows]}
-    text = table(rows)
-    print(f"{flags.model} on {result['machine']}\n\n{text}\n")
-    if flags.save:
-        save(result, text)
-    print(json.dumps(result, ensure_ascii=False))
+    report(result, table(rows), save=flags.save)
 
 
 if __name__ == "__main__":

@@ -36,7 +36,7 @@ from peer_setup import (
     installed_version,
     weights_folder,
 )
-from results import RESULTS, heading, save
+from results import heading, report
 from speech import Recording, load, normalized, speech_folder
 from streamwhisper.errors import UnknownModelError
 from streamwhisper.whisper.catalog import known_model
@@ -252,26 +252,13 @@ def _live_cells(row: Row) -> list[str]:
 
 def arguments() -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--model", default="tiny.en")
-    parser.add_argument("--items", nargs="+", default=["longform/speaker-1284"], metavar="ID")
-    parser.add_argument("--gap", type=float, default=0.3, help="seconds of silence between clips")
-    parser.add_argument("--limit", type=float, help="stop each recording after so many seconds")
+    parser = streaming.live_arguments(__doc__ or "", "longform/speaker-1284", "every engine")
     parser.add_argument("--peers", nargs="+", default=list(PEERS), choices=list(PEERS))
-    parser.add_argument(
-        "--threads", type=int, default=max(1, (os.cpu_count() or 2) - 1), help="of every engine"
-    )
-    parser.add_argument("--chunk", type=float, default=0.1, help="seconds sent at a time")
-    parser.add_argument("--speed", type=float, default=1.0, help="1 is real time")
     parser.add_argument(
         "--patience", type=float, default=120.0, help="seconds after the last sound to wait"
     )
     parser.add_argument("--compute", nargs="+", default=["int8", "float32"], help="faster-whisper")
     parser.add_argument("--beams", nargs="+", type=int, default=[1, 5], help="faster-whisper")
-    parser.add_argument("--serve", default="", help="more flags for streamwhisper serve")
-    parser.add_argument("--save", action="store_true", help=f"append to {RESULTS.name}")
     return parser.parse_args()
 
 
@@ -297,11 +284,7 @@ def main() -> None:
         "limit": flags.limit,
         "rows": rows,
     }
-    text = table(rows)
-    print(f"{flags.model} on {result['machine']}\n\n{text}\n")
-    if flags.save:
-        save(result, text)
-    print(json.dumps(result, ensure_ascii=False))
+    report(result, table(rows), save=flags.save)
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import json
 import shlex
 import sys
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 
 from measure import machine_line
 
-__all__ = ["RESULTS", "heading", "save"]
+__all__ = ["RESULTS", "heading", "report"]
 
 RESULTS = Path(__file__).with_name("RESULTS.md")
 
@@ -25,8 +26,20 @@ def heading(model: str, threads: int) -> dict[str, Any]:
     }
 
 
-def save(result: dict[str, Any], text: str) -> None:
-    """Append a dated table to the results; `result` has what `heading` says."""
+def report(result: dict[str, Any], text: str, *, save: bool) -> None:
+    """Print a table and the JSON line; append the table to the results if it is to be saved.
+
+    Args:
+        result: has what `heading` says.
+    """
+    print(f"{result['model']} on {result['machine']}\n\n{text}\n")
+    if save:
+        _save(result, text)
+    print(json.dumps(result, ensure_ascii=False))
+
+
+def _save(result: dict[str, Any], text: str) -> None:
+    """Append a dated table to the results."""
     if not RESULTS.is_file():
         RESULTS.write_text("# Results\n\nNewest last; each with the command that made it.\n")
     with RESULTS.open("a", encoding="utf-8") as file:

@@ -30,7 +30,7 @@ import psutil
 import measure
 from measure import Errors, HeardWord, ScreenUpdate
 from offline import VARIANTS, offline_transcripts
-from results import RESULTS, heading, save
+from results import RESULTS, heading, report
 from speech import SAMPLE_RATE, Recording, load, normalized, speech_folder, tokens
 from streamwhisper.client import StreamEvent, connect
 from streamwhisper.events import Committed, Partial
@@ -272,20 +272,34 @@ def table(result: dict[str, Any]) -> str:
     return "\n".join(["| figure | value |", "|---|---|", *(f"| {a} | {b} |" for a, b in rows)])
 
 
-def arguments() -> argparse.Namespace:
-    """Read the command line."""
+def live_arguments(description: str, item: str, owner: str) -> argparse.ArgumentParser:
+    """The flags of whatever hears recordings in real time.
+
+    Args:
+        description: of the benchmark.
+        item: is heard by default.
+        owner: of the threads.
+    """
     parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--model", default="tiny.en")
-    parser.add_argument("--items", nargs="+", default=["longform/speaker-61"], metavar="ID")
+    parser.add_argument("--items", nargs="+", default=[item], metavar="ID")
     parser.add_argument("--gap", type=float, default=0.3, help="seconds of silence between clips")
     parser.add_argument("--limit", type=float, help="stop each recording after so many seconds")
     parser.add_argument(
-        "--threads", type=int, default=max(1, (os.cpu_count() or 2) - 1), help="of the server"
+        "--threads", type=int, default=max(1, (os.cpu_count() or 2) - 1), help=f"of {owner}"
     )
     parser.add_argument("--chunk", type=float, default=0.1, help="seconds sent at a time")
     parser.add_argument("--speed", type=float, default=1.0, help="1 is real time")
+    parser.add_argument("--serve", default="", help="more flags for streamwhisper serve")
+    parser.add_argument("--save", action="store_true", help=f"append to {RESULTS.name}")
+    return parser
+
+
+def arguments() -> argparse.Namespace:
+    """Read the command line."""
+    parser = live_arguments(__doc__ or "", "longform/speaker-61", "the server")
     parser.add_argument(
         "--offline",
         nargs="*",
@@ -294,8 +308,6 @@ def arguments() -> argparse.Namespace:
         help="variants of the yardstick; none after the flag skips it",
     )
     parser.add_argument("--offline-only", action="store_true", help="fill the yardstick's cache")
-    parser.add_argument("--serve", default="", help="more flags for streamwhisper serve")
-    parser.add_argument("--save", action="store_true", help=f"append to {RESULTS.name}")
     return parser.parse_args()
 
 
@@ -311,7 +323,9 @@ def main() -> None:
         "gap": flags.gap,
         "offline_wer": offline,
     }
-    if not flags.offline_only:
+    if flags.offline_only:
+        print(json.dumps(result, ensure_ascii=False))
+    else:
         with running_server(flags.model, flags.threads, shlex.split(flags.serve)) as server:
             runs = [
                 asyncio.run(stream(server, recording, flags.chunk, flags.speed))
@@ -321,11 +335,7 @@ def main() -> None:
         greedy = [wer for name, wer in offline.items() if name.startswith("greedy")]
         if greedy:
             result["streaming_cost"] = round(result["wer"] - min(greedy), 2)
-        text = table(result)
-        print(f"{result['model']} on {result['machine']}\n\n{text}\n")
-        if flags.save:
-            save(result, text)
-    print(json.dumps(result, ensure_ascii=False))
+        report(result, table(result), save=flags.save)
 
 
 if __name__ == "__main__":

@@ -31,6 +31,7 @@ __all__ = [
     "SessionError",
     "StreamWhisperError",
     "UnknownModelError",
+    "check_fields",
 ]
 
 
@@ -94,3 +95,14 @@ class ServerError(StreamWhisperError):
 
 class ConnectionLostError(StreamWhisperError, ConnectionError):
     """The server went away before the session was done."""
+
+
+def check_fields(options: object, *rules: tuple[str, bool, str]) -> None:
+    """Raise ValueError for the first field of `options` that breaks its rule.
+
+    Args:
+        rules: the name of a field, whether its value is fine, and what would be.
+    """
+    for name, fine, expected in rules:
+        if not fine:
+            raise ValueError(f"{name} is {getattr(options, name)!r}; expected {expected}")

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 from streamwhisper.audio.files import stream_audio
+from streamwhisper.audio.mel import RATE
 from streamwhisper.client import StreamClient, connect
 from streamwhisper.errors import AudioFormatError
 from streamwhisper.protocol import ServerMessage
@@ -15,8 +16,7 @@ from streamwhisper.server.app import Server, ServerOptions
 
 __all__ = ["play", "play_here"]
 
-SAMPLE_RATE = 16000
-CHUNK = SAMPLE_RATE // 10
+CHUNK = RATE // 10
 
 Show = Callable[[ServerMessage], None]
 
@@ -67,5 +67,5 @@ async def _paced(file: Path, speed: float) -> AsyncIterator[bytes]:
     started, sent = loop.time(), 0
     for chunk in stream_audio(file, chunk_samples=CHUNK):
         sent += len(chunk)
-        await asyncio.sleep(started + sent / SAMPLE_RATE / speed - loop.time())
+        await asyncio.sleep(started + sent / RATE / speed - loop.time())
         yield chunk.astype("<f4").tobytes()

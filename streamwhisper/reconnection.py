@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from streamwhisper.errors import check_fields
+
 __all__ = ["Reconnection"]
 
 
@@ -35,7 +37,8 @@ class Reconnection:
     max_replay: float = 600.0
 
     def __post_init__(self) -> None:
-        for name, ok, expected in (
+        check_fields(
+            self,
             ("patience", self.patience >= 0, "0 s or more"),
             ("first_delay", self.first_delay > 0, "above 0 s"),
             ("longest_delay", self.longest_delay >= self.first_delay, "first_delay or more"),
@@ -43,9 +46,7 @@ class Reconnection:
             # A server acknowledges once a second.
             ("max_unacknowledged", self.max_unacknowledged >= 3, "3 s or more"),
             ("max_replay", self.max_replay >= 0, "0 s or more"),
-        ):
-            if not ok:
-                raise ValueError(f"{name} is {getattr(self, name)!r}; expected {expected}")
+        )
 
     def delay(self, attempt: int, chance: float) -> float:
         """Seconds to wait before an attempt.

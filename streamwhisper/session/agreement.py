@@ -73,14 +73,11 @@ class Draft:
 
     def renewed(self, words: Sequence[HypothesisWord], now: float) -> Draft:
         """The draft after a new hypothesis, heard in sound up to `now`; its spelling is taken."""
-        stood = {
-            index: since
-            for index, (old, new, since) in enumerate(
-                zip(self.words, words, self.since, strict=False)
-            )
-            if normalized(old.text) == normalized(new.text)
-        }
-        return Draft(tuple(words), tuple(stood.get(index, now) for index in range(len(words))))
+        since = [now] * len(words)
+        for index, (old, new) in enumerate(zip(self.words, words, strict=False)):
+            if normalized(old.text) == normalized(new.text):
+                since[index] = self.since[index]
+        return Draft(tuple(words), tuple(since))
 
     def after(self, count: int) -> Draft:
         """The draft without its first `count` words."""
@@ -119,12 +116,16 @@ class Draft:
         doubts = self._risks(now)
         return sum(1 for _ in itertools.takewhile(lambda doubt: doubt <= options.shown, doubts))
 
-    def _risks(self, now: float) -> list[float]:
+    def evidence(self, now: float) -> list[tuple[float, float, bool]]:
+        """For each word the arguments of `risk`, when the sound reaches up to `now`."""
         last = len(self.words) - 1
         return [
-            risk(math.exp(word.log_probability), now - since, index < last)
+            (math.exp(word.log_probability), now - since, index < last)
             for index, (word, since) in enumerate(zip(self.words, self.since, strict=True))
         ]
+
+    def _risks(self, now: float) -> list[float]:
+        return [risk(*each) for each in self.evidence(now)]
 
 
 def normalized(word: str) -> str:

@@ -10,6 +10,8 @@ import unicodedata
 from dataclasses import dataclass
 from typing import Literal
 
+from streamwhisper.errors import check_fields
+
 __all__ = ["Continuations", "EndpointKind", "EndpointOptions", "ending", "silence_after"]
 
 EndpointKind = Literal["fixed", "sentence"]
@@ -44,15 +46,14 @@ class EndpointOptions:
     sure: float = 0.85
 
     def __post_init__(self) -> None:
-        for name, ok, expected in (
+        check_fields(
+            self,
             ("kind", self.kind in ("fixed", "sentence"), '"fixed" or "sentence"'),
             ("settle", self.settle > 0, "above 0 s"),
             ("sooner", self.sooner >= self.settle, f"at least settle ({self.settle} s)"),
             ("later", self.sooner <= self.later <= 10, f"sooner ({self.sooner} s) to 10 s"),
             ("sure", 0 <= self.sure <= 1, "0 to 1"),
-        ):
-            if not ok:
-                raise ValueError(f"{name} is {getattr(self, name)!r}; expected {expected}")
+        )
 
 
 @dataclass(frozen=True, slots=True)

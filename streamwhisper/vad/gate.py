@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamwhisper.audio.ring import RingBuffer
+from streamwhisper.errors import check_fields
 from streamwhisper.vad.models import Leveller, SileroVad, VoiceDetector, WebRtcVad
 
 __all__ = ["GateOptions", "SpeechEnd", "SpeechStart", "VadGate"]
@@ -49,7 +50,8 @@ class GateOptions:
     aggressiveness: int = 0
 
     def __post_init__(self) -> None:
-        for name, ok, expected in (
+        check_fields(
+            self,
             ("threshold", 0 < self.threshold < 1, "between 0 and 1"),
             (
                 "negative_threshold",
@@ -65,9 +67,7 @@ class GateOptions:
                 f"0 s to silence ({self.silence} s)",
             ),
             ("aggressiveness", self.aggressiveness in range(4), "0, 1, 2 or 3"),
-        ):
-            if not ok:
-                raise ValueError(f"{name} is {getattr(self, name)!r}; expected {expected}")
+        )
 
 
 @dataclass(frozen=True, slots=True)
