@@ -2,8 +2,9 @@
 
     python benchmarks/soak.py --hours 1
 
-Sound is fed as fast as it is recognized. Every ten minutes of it: memory, CPU milliseconds a request,
-how far the newest word's time is from the sound's clock, and word errors of those ten minutes.
+Sound is fed as fast as it is recognized. Every ten minutes of it: memory, milliseconds of the
+processor a request, how far the newest word's time is from the sound's clock, and word errors of
+those ten minutes.
 """
 
 from __future__ import annotations
