@@ -160,8 +160,8 @@ def serve(
 
     from streamwhisper.engine.heap import release_free_memory, share_one_arena
     from streamwhisper.engine.scheduler import SchedulerOptions
-    from streamwhisper.server.access import Limits
     from streamwhisper.server.app import ServerOptions, run
+    from streamwhisper.server.limits import Limits
     from streamwhisper.session.endpoint import EndpointOptions
     from streamwhisper.session.options import SessionOptions
 

@@ -18,8 +18,8 @@ from streamwhisper.errors import ConnectionLostError, ProtocolError, ServerError
 from streamwhisper.events import Committed, Done, Flushed, Partial
 from streamwhisper.protocol import Ack, ErrorMessage, Pong, Ready, Status, encode_server_message
 from streamwhisper.recognition import Hypothesis, ModelInfo, RecognitionRequest
-from streamwhisper.server.access import Limits
 from streamwhisper.server.app import DEFAULT_PORT, STREAM_PATH, Server, ServerOptions
+from streamwhisper.server.limits import Limits
 
 SECOND = bytes(2 * 16000)  # of silence
 READY = encode_server_message(Ready("s", "token", "m", 16000), 1)

@@ -15,8 +15,8 @@ from streamwhisper.client import Reconnection, StreamEvent, SyncStreamClient, co
 from streamwhisper.errors import ConnectionLostError, ServerError
 from streamwhisper.events import Committed, Done, Flushed, SpeechEnded, SpeechStarted
 from streamwhisper.protocol import Ack, Pong
-from streamwhisper.server.access import Limits
 from streamwhisper.server.app import STREAM_PATH, Server, ServerOptions
+from streamwhisper.server.limits import Limits
 
 CHUNK = 9600  # bytes: 0.3 s
 CUTS = 200

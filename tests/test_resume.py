@@ -29,8 +29,8 @@ from streamwhisper.protocol import (
     encode_client_message,
     parse_server_message,
 )
-from streamwhisper.server.access import Limits
 from streamwhisper.server.app import Server, ServerOptions
+from streamwhisper.server.limits import Limits
 from streamwhisper.session.session import Session
 
 CHUNK = 9600  # bytes: 0.3 s

@@ -34,8 +34,8 @@ from streamwhisper.protocol import (
     parse_server_message,
 )
 from streamwhisper.recognition import Hypothesis, HypothesisWord, ModelInfo, RecognitionRequest
-from streamwhisper.server.access import Limits
 from streamwhisper.server.app import Server, ServerOptions
+from streamwhisper.server.limits import Limits
 from streamwhisper.session.session import Session
 
 START = '{"type": "start"}'

@@ -1,95 +1,194 @@
-"""Who may come in, and how much one client may ask of the server."""
+"""Who may come in, and whether there is a place."""
 
 from __future__ import annotations
 
-import json
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from http import HTTPStatus
+from ipaddress import ip_address, ip_network
 
-from websockets.datastructures import Headers
-from websockets.http11 import Response
+from websockets.http11 import Request
 
-__all__ = ["Access", "Limits", "http_response", "refusal"]
+from streamwhisper.server.keys import Key, find_key, presented_keys
+from streamwhisper.server.limits import Allowance, Limits
+from streamwhisper.server.origins import check_origin, host_admitted, origin_admitted
+from streamwhisper.server.refusal import Refusal
+
+__all__ = ["Access", "AccessOptions", "Visitor"]
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
-    """What a server grants its clients.
+class AccessOptions:
+    """Who may come in.
 
     Attributes:
-        max_sessions: connections served at the same time; further ones are refused. Sessions
-            that wait to be resumed take places that no connection needs.
-        max_text_bytes: the largest text frame; a larger one is answered by close 1009.
-        max_message_bytes: the largest frame of any kind, likewise.
-        start_timeout: seconds from the connection to its ``start``.
-        idle_timeout: seconds without any message before a session is ended.
-        send_timeout: seconds that a client may leave its incoming data unread.
-        drain_timeout: seconds in which what a client has sent is still heard when the server
-            stops.
-        resume_timeout: seconds that a session is kept after its connection was lost; 0: none is.
+        keys: clients need one of them; where there are none, everybody may come.
+        origins: web pages of other hosts that may use the server; ``*``: all.
+        allowance: what a client without a key is granted.
+        behind_proxy: whether a proxy of one's own stands before the server, and says in
+            ``X-Forwarded-For`` who asks. Otherwise everybody could say so.
+
+    Raises:
+        ValueError: something that is no origin.
     """
 
-    max_sessions: int = 100
-    max_text_bytes: int = 64 * 1024
-    max_message_bytes: int = 1024 * 1024
-    start_timeout: float = 10.0
-    idle_timeout: float = 300.0
-    send_timeout: float = 20.0
-    drain_timeout: float = 10.0
-    resume_timeout: float = 30.0
+    keys: tuple[Key, ...] = ()
+    origins: tuple[str, ...] = ()
+    allowance: Allowance = field(default_factory=Allowance)
+    behind_proxy: bool = False
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "origins", tuple(check_origin(origin) for origin in self.origins))
+
+
+@dataclass(frozen=True, slots=True)
+class Visitor:
+    """Somebody who may come in.
+
+    Attributes:
+        address: where they are.
+        allowance: what they are granted.
+        key: the name of their key.
+    """
+
+    address: str = ""
+    allowance: Allowance = field(default_factory=Allowance)
+    key: str | None = None
 
 
 class Access:
-    """Counts the sessions that are open, and refuses those beyond the limit."""
+    """Lets clients in, and counts the sessions that are open."""
 
-    def __init__(self, limits: Limits) -> None:
-        self.limits = limits
+    def __init__(self, options: AccessOptions, limits: Limits, *, loopback: bool) -> None:
+        """Guard a server.
+
+        Args:
+            loopback: whether it listens for this machine alone, and so goes by its names alone.
+        """
+        self._options = options
+        self._limits = limits
+        self._loopback = loopback
+        self._by_key: Counter[str] = Counter()
+        self._by_network: Counter[str] = Counter()
         self.open_sessions = 0
         self.shutting_down = False
 
-    def obstacle(self) -> tuple[str, str] | None:
-        """Why nobody can come in at present, as an error's code and message; None: they can."""
-        if self.shutting_down:
-            return "shutting_down", "the server is shutting down; try another one, or later"
-        if self.open_sessions >= self.limits.max_sessions:
-            return (
-                "too_many_sessions",
-                f"all {self.limits.max_sessions} sessions of this server are taken; try again "
-                "in a few seconds, or have the server started with a higher limit",
+    def check_page(self, request: Request) -> None:
+        """Refuse web pages of others.
+
+        Raises:
+            Refusal: the request comes from one.
+        """
+        host, origin = request.headers.get("Host"), request.headers.get("Origin")
+        allowed = self._options.origins
+        if self._loopback and not host_admitted(host, allowed):
+            raise Refusal(
+                HTTPStatus.FORBIDDEN,
+                "forbidden_host",
+                f"the request is for the host {_cut(host)}, but this server listens on this "
+                "machine alone and goes by its names, such as localhost; behind a proxy, start "
+                "it with --origin and the address that is public",
             )
-        return None
+        if not origin_admitted(origin, host, allowed):
+            raise Refusal(
+                HTTPStatus.FORBIDDEN,
+                "forbidden_origin",
+                f"web pages of {_cut(origin)} may not use this server ({_cut(host)}); open a page "
+                "of the server itself, or have it started with --origin for the other one",
+            )
+
+    def visitor(self, request: Request, peer: str) -> Visitor:
+        """Who asks.
+
+        Args:
+            peer: the address at the other end of the connection.
+
+        Raises:
+            Refusal: they have no key.
+        """
+        options = self._options
+        forwarded = request.headers.get_all("X-Forwarded-For")
+        if options.behind_proxy and forwarded:
+            peer = forwarded[-1].rpartition(",")[2].strip()  # by the proxy itself; the rest is talk
+        if not options.keys:
+            return Visitor(peer, options.allowance)
+        presented = list(presented_keys(request))
+        for secret in presented:
+            if (key := find_key(options.keys, secret)) is not None:
+                return Visitor(peer, key.allowance, key.name)
+        raise Refusal(
+            HTTPStatus.UNAUTHORIZED,
+            "unauthorized",
+            "the key that came with the request is none of this server's; ask its operator for one"
+            if presented
+            else 'this server wants a key: send it as "Authorization: Bearer KEY", as ?token=KEY, '
+            'or with the WebSocket subprotocols "streamwhisper" and "bearer.KEY"',
+        )
+
+    def check_room(self, visitor: Visitor | None = None) -> None:
+        """Refuse who finds no place at present; None: whoever may come next.
+
+        Raises:
+            Refusal: there is none.
+        """
+        limits = self._limits
+        if self.shutting_down:
+            raise Refusal(
+                HTTPStatus.SERVICE_UNAVAILABLE,
+                "shutting_down",
+                "the server is shutting down; try another one, or later",
+            )
+        if self.open_sessions >= limits.max_sessions:
+            raise _full(HTTPStatus.SERVICE_UNAVAILABLE, limits.max_sessions, "of this server")
+        if visitor is None:
+            return
+        most = visitor.allowance.sessions
+        if visitor.key is not None and most is not None and self._by_key[visitor.key] >= most:
+            raise _full(HTTPStatus.TOO_MANY_REQUESTS, most, "of this key")
+        most = limits.max_sessions_per_address
+        if most is not None and self._by_network[_network(visitor.address)] >= most:
+            raise _full(HTTPStatus.TOO_MANY_REQUESTS, most, "of this address")
 
     @contextmanager
-    def session(self) -> Iterator[None]:
+    def session(self, visitor: Visitor) -> Iterator[None]:
         """Holds a place while its body runs."""
+        places = [(self._by_network, _network(visitor.address))]
+        if visitor.key is not None:
+            places.append((self._by_key, visitor.key))
         self.open_sessions += 1
+        for count, name in places:
+            count[name] += 1
         try:
             yield
         finally:
             self.open_sessions -= 1
+            for count, name in places:
+                count[name] -= 1
+                if not count[name]:
+                    del count[name]
 
 
-def refusal(code: str, message: str) -> Response:
-    """The HTTP answer to a client that cannot come in."""
-    body = json.dumps({"code": code, "message": message}) + "\n"
-    response = http_response(HTTPStatus.SERVICE_UNAVAILABLE, body, "application/json")
-    response.headers["Retry-After"] = "5"
-    return response
-
-
-def http_response(
-    status: HTTPStatus, body: str | bytes, content_type: str = "text/plain; charset=utf-8"
-) -> Response:
-    """A whole HTTP response, after which the connection is closed."""
-    content = body.encode() if isinstance(body, str) else body
-    headers = Headers(
-        {
-            "Content-Type": content_type,
-            "Content-Length": str(len(content)),
-            "Cache-Control": "no-store",
-            "Connection": "close",
-        }
+def _full(status: HTTPStatus, most: int, whose: str) -> Refusal:
+    return Refusal(
+        status,
+        "too_many_sessions",
+        f"all {most} sessions {whose} are taken; try again in a few seconds, or have the server "
+        "started with a higher limit",
     )
-    return Response(status.value, status.phrase, headers, content)
+
+
+def _network(address: str) -> str:
+    """What one household or machine has: an address, or of IPv6 a /64."""
+    try:
+        if ip_address(address).version == 6:
+            return str(ip_network((address, 64), strict=False))
+    except ValueError:
+        pass
+    return address
+
+
+def _cut(header: str | None) -> str:
+    """What a client says, in a message to it."""
+    return repr(header)[:200]

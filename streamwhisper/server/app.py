@@ -3,34 +3,42 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import errno
 import logging
-import signal
 import sys
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from types import TracebackType
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING, Any
 
 from websockets.asyncio.server import Server as WebSocketServer
 from websockets.asyncio.server import ServerConnection
 from websockets.asyncio.server import serve as serve_websockets
 from websockets.http11 import Request, Response
+from websockets.typing import Subprotocol
 
 from streamwhisper.engine.scheduler import Scheduler, SchedulerOptions
-from streamwhisper.protocol import ErrorMessage
 from streamwhisper.recognition import ModelInfo, Recognizer
-from streamwhisper.server.access import Access, Limits, http_response, refusal
+from streamwhisper.server import faults
+from streamwhisper.server.access import Access, AccessOptions
 from streamwhisper.server.connection import Connection
-from streamwhisper.server.dialects import TRY_AGAIN_LATER, Close, Dialect
+from streamwhisper.server.dialects import Dialect, OnError
 from streamwhisper.server.dialects.native import NativeDialect
+from streamwhisper.server.keys import SUBPROTOCOL
+from streamwhisper.server.limits import Limits
+from streamwhisper.server.logs import figures, wire_log
 from streamwhisper.server.metrics import METRICS_CONTENT_TYPE, Metrics
+from streamwhisper.server.origins import is_loopback
 from streamwhisper.server.outcome import LOST
 from streamwhisper.server.parking import Parking, Timer
+from streamwhisper.server.refusal import Refusal, http_response
+from streamwhisper.server.signals import stop_signals
 from streamwhisper.session.options import SessionOptions
+
+if TYPE_CHECKING:
+    import ssl
 
 __all__ = ["DEFAULT_PORT", "STREAM_PATH", "Server", "ServerOptions", "run", "serve"]
 
@@ -39,21 +47,21 @@ log = logging.getLogger(__name__)
 DEFAULT_PORT = 8765
 STREAM_PATH = "/v1/stream"
 
-_DIALECTS: dict[str, Callable[[ModelInfo, SessionOptions, str], Dialect]] = {
+_DIALECTS: dict[str, Callable[[ModelInfo, SessionOptions, str, OnError], Dialect]] = {
     STREAM_PATH: NativeDialect,
 }
 _MAX_QUEUE = 4  # frames that the library reads ahead, of up to `Limits.max_message_bytes` each
 _WELCOME = """\
 streamwhisper: sound in, text out, over a WebSocket. This server listens with {model}.
 
-  ws://{host}{path}
+  {scheme}://{host}{path}
 
 Send {{"type": "start"}}, then audio in binary frames (by default 16-bit PCM, 16 kHz, mono),
 then {{"type": "end"}}. Text comes back as JSON while you speak: "partial" may still change,
 "committed" never does.
 
-From a shell:   streamwhisper stream speech.wav --url ws://{host}{path}
-In Python:      streamwhisper.connect("ws://{host}{path}")
+From a shell:   streamwhisper stream speech.wav --url {scheme}://{host}{path}
+In Python:      streamwhisper.connect("{scheme}://{host}{path}")
 
 /healthz and /readyz say how the server is, /metrics what it does (for Prometheus).
 """
@@ -68,11 +76,14 @@ class ServerOptions:
         port: 0 takes a free one.
         commit_timeout: seconds that sessions get to commit everything when the server stops,
             after those in which they hear out their clients (`Limits.drain_timeout`).
+        tls: encrypts; None leaves that to a proxy, or out.
     """
 
     host: str = "127.0.0.1"
     port: int = DEFAULT_PORT
     commit_timeout: float = 20.0
+    tls: ssl.SSLContext | None = None
+    access: AccessOptions = field(default_factory=AccessOptions)
     limits: Limits = field(default_factory=Limits)
     session: SessionOptions = field(default_factory=SessionOptions)
     scheduler: SchedulerOptions = field(default_factory=SchedulerOptions)
@@ -86,8 +97,12 @@ class Server:
         self.options = options or ServerOptions()
         self.port = self.options.port
         self._info = recognizer.info
-        self._access = Access(self.options.limits)
+        self._access = Access(
+            self.options.access, self.options.limits, loopback=is_loopback(self.options.host)
+        )
         self._connections: set[Connection] = set()
+        self._empty = asyncio.Event()  # there are no connections
+        self._empty.set()
         self._listener: WebSocketServer | None = None
         self._metrics = Metrics()
         self._parking = Parking(
@@ -112,12 +127,24 @@ class Server:
             "Requests that wait for the recognizer.",
             lambda: self._scheduler.waiting,
         )
+        self._metrics.follow(
+            "longest_lag_seconds",
+            "Sound that is received and not yet recognized, in the session with the most of it.",
+            lambda: max((connection.lag for connection in self._connections), default=0.0),
+        )
+        self._metrics.follow(
+            "ready", "1 if somebody may come in now.", lambda: self._obstacle() is None
+        )
 
     @property
     def url(self) -> str:
         """Where the native protocol is spoken."""
         host = self.options.host
-        return f"ws://{f'[{host}]' if ':' in host else host}:{self.port}{STREAM_PATH}"
+        return f"{self._scheme}://{f'[{host}]' if ':' in host else host}:{self.port}{STREAM_PATH}"
+
+    @property
+    def _scheme(self) -> str:
+        return "ws" if self.options.tls is None else "wss"
 
     async def __aenter__(self) -> Server:
         """Start to listen.
@@ -132,6 +159,11 @@ class Server:
                 options.host,
                 options.port,
                 process_request=self._process_request,
+                select_subprotocol=_select_subprotocol,
+                open_timeout=options.limits.handshake_timeout,
+                ping_timeout=None,  # see `keep_alive`
+                ssl=options.tls,
+                logger=wire_log,
                 # Audio hardly shrinks, and deflate costs each connection time and memory.
                 compression=None,
                 max_size=options.limits.max_message_bytes,
@@ -157,30 +189,37 @@ class Server:
         await self.shut_down()
 
     async def shut_down(self) -> None:
-        """Take nobody in, have every session hear what was sent, commit and say done; then stop."""
+        """Take nobody in, have every session hear what was sent, commit and say done; then stop.
+
+        Until then whoever asks is told that the server is shutting down.
+        """
         if self._listener is None:
             return
         self._access.shutting_down = True
         self._parking.close()
-        self._listener.close(close_connections=False)
         for connection in self._connections:
             connection.shut_down()
         try:
             options = self.options
             async with asyncio.timeout(options.limits.drain_timeout + options.commit_timeout):
-                await self._listener.wait_closed()
+                await self._empty.wait()
         except TimeoutError:
             log.warning("cutting off %d sessions that did not finish", len(self._connections))
             for connection in self._connections:
                 connection.cut_off()
-            await self._listener.wait_closed()
+        self._listener.close(close_connections=False)
+        await self._listener.wait_closed()
         await self._scheduler.aclose()
         self._listener = None
 
     async def _serve(self, websocket: ServerConnection) -> None:
-        assert websocket.request is not None
+        request = websocket.request
+        assert request is not None
+        visitor = self._access.visitor(request, _peer(websocket))
         name = uuid.uuid4().hex[:12]
-        dialect = _DIALECTS[_path(websocket.request)](self._info, self.options.session, name)
+        dialect = _DIALECTS[_path(request)](
+            self._info, self.options.session, name, self._metrics.count_error
+        )
         connection = Connection(
             websocket,
             dialect,
@@ -188,49 +227,81 @@ class Server:
             self.options.limits,
             self._metrics,
             self._parking,
+            visitor=visitor,
             name=name,
         )
-        obstacle = self._access.obstacle()
-        if obstacle is not None:  # the last place was taken during the handshake
-            code, message = obstacle
+        try:
+            self._access.check_room(visitor)
+        except Refusal as refusal:  # the last place was taken during the handshake
             self._metrics.sessions_refused.inc()
-            dialect.fail(ErrorMessage(code, message, fatal=True), Close(TRY_AGAIN_LATER, code))
+            dialect.fail(*faults.refused(refusal))
             await connection.run()
             return
-        with self._access.session():
+        with self._access.session(visitor):
             self._connections.add(connection)
+            self._empty.clear()
             try:
                 await connection.run()
             finally:
                 self._connections.discard(connection)
+                if not self._connections:
+                    self._empty.set()
 
-    def _process_request(self, _: ServerConnection, request: Request) -> Response | None:
+    def _process_request(self, websocket: ServerConnection, request: Request) -> Response | None:
         """Answer plain HTTP requests; None lets a WebSocket handshake go on."""
         path = _path(request)
-        obstacle = self._access.obstacle()
+        if path == "/healthz":
+            return http_response(HTTPStatus.OK, "ok\n")
+        if path == "/readyz":
+            return self._readiness()
+        try:
+            return self._answer(websocket, request, path)
+        except Refusal as refusal:
+            self._metrics.count_error(refusal.code)
+            if path in _DIALECTS:
+                self._metrics.sessions_refused.inc()
+            log.info(
+                "refused %s: %s",
+                path[:200],
+                refusal.code,
+                extra=figures(address=_peer(websocket), status=refusal.status.value),
+            )
+            return refusal.response()
+
+    def _answer(self, websocket: ServerConnection, request: Request, path: str) -> Response | None:
+        self._access.check_page(request)
         if path in _DIALECTS:
-            if obstacle is None:
-                return None
-            self._metrics.sessions_refused.inc()
-            return refusal(*obstacle)
+            self._access.check_room(self._access.visitor(request, _peer(websocket)))
+            return None
         if path == "/":
             host = request.headers.get("Host", f"{self.options.host}:{self.port}")
             return http_response(
                 HTTPStatus.OK,
-                _WELCOME.format(model=self._info.name, host=host, path=STREAM_PATH),
+                _WELCOME.format(
+                    model=self._info.name, scheme=self._scheme, host=host, path=STREAM_PATH
+                ),
             )
-        if path == "/healthz":
-            return http_response(HTTPStatus.OK, "ok\n")
-        if path == "/readyz":
-            if obstacle is None:
-                return http_response(HTTPStatus.OK, "ready\n")
-            return http_response(HTTPStatus.SERVICE_UNAVAILABLE, f"not ready: {obstacle[1]}\n")
         if path == "/metrics":
+            self._access.visitor(request, _peer(websocket))
             return http_response(HTTPStatus.OK, self._metrics.render(), METRICS_CONTENT_TYPE)
         return http_response(
             HTTPStatus.NOT_FOUND,
             f"nothing at {path}; streams are at {STREAM_PATH}, and / says how to use them\n",
         )
+
+    def _readiness(self) -> Response:
+        obstacle = self._obstacle()
+        if obstacle is None:
+            return http_response(HTTPStatus.OK, "ready\n")
+        return http_response(HTTPStatus.SERVICE_UNAVAILABLE, f"not ready: {obstacle}\n")
+
+    def _obstacle(self) -> str | None:
+        """Why nobody can come in at present; the model is loaded before there is a server."""
+        try:
+            self._access.check_room()
+        except Refusal as refusal:
+            return refusal.message
+        return None
 
 
 def _call_later(seconds: float, call: Callable[[], None]) -> Timer:
@@ -238,7 +309,16 @@ def _call_later(seconds: float, call: Callable[[], None]) -> Timer:
 
 
 def _path(request: Request) -> str:
-    return urlsplit(request.path).path
+    return request.path.partition("?")[0]
+
+
+def _peer(websocket: ServerConnection) -> str:
+    address: Any = websocket.remote_address
+    return str(address[0]) if address else ""
+
+
+def _select_subprotocol(_: ServerConnection, offered: Sequence[Subprotocol]) -> Subprotocol | None:
+    return Subprotocol(SUBPROTOCOL) if SUBPROTOCOL in offered else None
 
 
 async def serve(
@@ -260,7 +340,7 @@ async def serve(
         OSError: the address or the port cannot be had.
     """
     stop = asyncio.Event()
-    with _signals(stop):
+    with stop_signals(stop):
         async with Server(recognizer, options) as server:
             if ready is not None:
                 ready(server.url)
@@ -282,31 +362,3 @@ def run(
 
     with asyncio.Runner(loop_factory=new_event_loop) as runner:
         runner.run(serve(recognizer, options, ready=ready))
-
-
-@contextlib.contextmanager
-def _signals(stop: asyncio.Event) -> Iterator[None]:
-    """Set `stop` at the first signal, and let the second end the process at once."""
-    loop = asyncio.get_running_loop()
-    asked = (signal.SIGTERM, signal.SIGINT)
-
-    def on_signal() -> None:
-        for number in asked:
-            with contextlib.suppress(NotImplementedError):
-                loop.remove_signal_handler(number)
-            signal.signal(number, signal.SIG_DFL)
-        stop.set()
-
-    before = {number: signal.getsignal(number) for number in asked}
-    for number in asked:
-        try:
-            loop.add_signal_handler(number, on_signal)
-        except NotImplementedError:  # Windows
-            signal.signal(number, lambda *_: loop.call_soon_threadsafe(on_signal))
-    try:
-        yield
-    finally:
-        for number in asked:
-            with contextlib.suppress(NotImplementedError):
-                loop.remove_signal_handler(number)
-            signal.signal(number, before[number] or signal.SIG_DFL)

@@ -22,8 +22,11 @@ from websockets.exceptions import ConnectionClosed
 from streamwhisper.engine.scheduler import Scheduler, Ticket, Withdrawn
 from streamwhisper.errors import RecognitionError
 from streamwhisper.server import faults
-from streamwhisper.server.access import Limits
+from streamwhisper.server.access import Visitor
+from streamwhisper.server.account import Account
 from streamwhisper.server.dialects import GOING_AWAY, Close, Dialect, Resumable
+from streamwhisper.server.keepalive import keep_alive
+from streamwhisper.server.limits import Limits, Pace
 from streamwhisper.server.metrics import Metrics
 from streamwhisper.server.outcome import LOST, how_client_left, how_server_left
 from streamwhisper.server.parking import Parking
@@ -53,12 +56,14 @@ class Connection:
         metrics: Metrics,
         parking: Parking,
         *,
+        visitor: Visitor,
         name: str,
     ) -> None:
         """Join a socket, what is spoken on it, and who recognizes.
 
         Args:
             parking: where sessions wait whose connection is lost.
+            visitor: whose connection it is.
             name: for the log.
         """
         self._websocket = websocket
@@ -67,9 +72,12 @@ class Connection:
         self._limits = limits
         self._metrics = metrics
         self._parking = parking
+        self._allowance = visitor.allowance
         self._name = name
         self._loop = asyncio.get_running_loop()
-        self._opened = self._loop.time()
+        self._account = Account(visitor, metrics, self._loop.time)
+        self._pace = Pace(visitor.allowance, self._account.opened)
+        self._client_awaited_since: float | None = None  # None: the reader has something to do
         self._ticket: Ticket | None = None  # for the session's request under way
         self._waiting_since: float | None = None  # as far as the dialect has been told
         self._news = asyncio.Event()  # for the driver: something came in
@@ -82,7 +90,7 @@ class Connection:
 
     async def run(self) -> None:
         """Serve the client until one side leaves. Raises nothing but a cancellation."""
-        log.info("session %s: opened from %s", self._name, self._websocket.remote_address)
+        self._account.open(self._name)
         outcome = "server_error"
         try:
             outcome = await self._converse()
@@ -97,21 +105,24 @@ class Connection:
         finally:
             self._leave(outcome)
 
+    @property
+    def lag(self) -> float:
+        """Seconds of sound that are received and not recognized yet."""
+        session = self._dialect.session
+        return session.audio_seconds - session.covered_seconds if session is not None else 0.0
+
     def _leave(self, outcome: str) -> None:
         dialect = self._dialect
         if self._handed_over:
-            outcome = "handed over"
+            outcome = "handed_over"
         elif isinstance(dialect, Resumable) and dialect.session is not None:
             if outcome in _RESUMABLE and self._parking.park(dialect):
                 dialect.session.abandon_request()
-                self._metrics.sessions_lost.inc()
-                log.info("session %s: connection lost, kept to be resumed", self._name)
+                self._account.close(self._name, outcome, kept=True)
                 return
             self._parking.leave(dialect)
         dialect.release()
-        if not self._handed_over:
-            self._metrics.sessions_closed.labels(outcome).inc()
-        log.info("session %s: closed, %s", self._name, outcome)
+        self._account.close(self._name, outcome, closed=not self._handed_over)
 
     def hand_over(self) -> None:
         """Let go of the session, which goes on in another connection; say so, and close."""
@@ -149,6 +160,8 @@ class Connection:
                 self._read(),
                 self._drive(),
                 self._drain(),
+                self._limit_length(),
+                keep_alive(self._websocket, lambda: self._client_awaited_since),
                 self._over.wait(),
                 self._websocket.wait_closed(),
             )
@@ -175,10 +188,32 @@ class Connection:
                 while isinstance(piece, bytes) and not self._dialect.can_receive:
                     self._room.clear()
                     await self._room.wait()
-                self._take(piece)
+                heard = self._take(piece)
                 self._wake()
                 await self._send()
-                await asyncio.sleep(0)  # a large frame must not hold up the others
+                # A large frame must not hold up the others, nor come faster than is allowed.
+                await self._hold(self._pace.wait(heard, self._loop.time()))
+
+    async def _hold(self, seconds: float) -> None:
+        """Leave the socket unread for a while, or until the connection is over."""
+        self._metrics.audio_held_seconds.inc(seconds)
+        if seconds <= 0:
+            await asyncio.sleep(0)
+        elif self._dialect.closing is None:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(seconds):
+                    await self._over.wait()
+
+    async def _limit_length(self) -> None:
+        """End a session that lasts too long; what it has heard is committed."""
+        if self._allowance.session_seconds is not None:
+            await asyncio.sleep(self._allowance.session_seconds)
+            self._end_for_length(self._allowance.session_seconds)
+        await self._over.wait()
+
+    def _end_for_length(self, seconds: float) -> None:
+        self._dialect.finish(*faults.too_long(seconds))
+        self._wake()
 
     async def _next_frame(self) -> str | bytes:
         """The next frame; an empty one when the client has been silent for too long."""
@@ -188,9 +223,10 @@ class Connection:
         elif started:
             patience = self._loop.time() + self._limits.idle_timeout
         else:
-            patience = self._opened + self._limits.start_timeout
+            patience = self._account.opened + self._limits.start_timeout
         try:
             self._all_read.set()
+            self._client_awaited_since = self._loop.time()
             async with asyncio.timeout_at(patience):
                 return await self._websocket.recv()
         except TimeoutError:
@@ -199,6 +235,7 @@ class Connection:
             return b""
         finally:
             self._all_read.clear()
+            self._client_awaited_since = None
 
     async def _drain(self) -> None:
         """Once the server stops: hear what the client has sent by now, commit all, and close."""
@@ -214,17 +251,23 @@ class Connection:
         self._wake()
         await self._over.wait()
 
-    def _take(self, frame: str | bytes) -> None:
+    def _take(self, frame: str | bytes) -> float:
+        """Have the dialect receive a frame; how many seconds of sound that brought."""
         if isinstance(frame, str) and (size := len(frame.encode())) > self._limits.max_text_bytes:
             self._dialect.fail(*faults.text_too_big(size, self._limits))
-            return
+            return 0.0
         session = self._dialect.session
         before = session.audio_seconds if session is not None else 0.0
         self._dialect.receive(frame)
         if session is None:
             self._enter()
-        else:
-            self._metrics.audio_seconds.inc(session.audio_seconds - before)
+            return 0.0
+        heard = session.audio_seconds - before
+        self._account.hear(heard)
+        most = self._allowance.session_seconds
+        if most is not None and session.audio_seconds > most:
+            self._end_for_length(most)
+        return heard
 
     def _enter(self) -> None:
         """A session that starts can be resumed from now on; one that is claimed goes on here."""
@@ -269,6 +312,8 @@ class Connection:
         elif ticket is None:
             self._ticket = Ticket(request)
         else:
+            if not ticket.request.final:
+                self._metrics.requests_replaced.inc()
             ticket.replace(request)
 
     async def _drive(self) -> None:
@@ -307,10 +352,8 @@ class Connection:
             self._waiting_since = None
         if self._ticket is not ticket:
             return True
-        seconds = self._loop.time() - began
-        kind = "final" if ticket.request.final else "partial"
-        self._metrics.request_seconds.labels(kind).observe(seconds)
         session.receive_hypothesis(hypothesis)
+        self._account.answer(self._loop.time() - began, self.lag, final=ticket.request.final)
         self._ticket = None
         return True
 

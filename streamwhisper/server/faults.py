@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from http import HTTPStatus
+
 from streamwhisper.protocol import ErrorMessage
-from streamwhisper.server.access import Limits
 from streamwhisper.server.dialects import (
     CLIENT_FAULT,
     SERVER_FAULT,
@@ -11,6 +12,8 @@ from streamwhisper.server.dialects import (
     TRY_AGAIN_LATER,
     Close,
 )
+from streamwhisper.server.limits import Limits
+from streamwhisper.server.refusal import Refusal
 
 __all__ = [
     "Fault",
@@ -18,8 +21,10 @@ __all__ = [
     "internal",
     "messages_gone",
     "recognition_failed",
+    "refused",
     "silent",
     "text_too_big",
+    "too_long",
     "unknown_token",
 ]
 
@@ -45,6 +50,22 @@ def silent(limits: Limits, *, started: bool) -> Fault:
         "start_timeout",
         f'no start within {limits.start_timeout:g} s; send {{"type": "start"}} at once.',
     )
+
+
+def too_long(seconds: float) -> Fault:
+    """The session has lasted as long as one may."""
+    return _fault(
+        CLIENT_FAULT,
+        "session_too_long",
+        f"a session may last {seconds:g} s, and bring so much sound; this one has, and its text "
+        "is committed. Open another one to go on.",
+    )
+
+
+def refused(refusal: Refusal) -> Fault:
+    """Somebody who is not let in found out only when the WebSocket was open."""
+    passes = refusal.status in (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE)
+    return _fault(TRY_AGAIN_LATER if passes else CLIENT_FAULT, refusal.code, refusal.message)
 
 
 def text_too_big(size: int, limits: Limits) -> Fault:

@@ -12,6 +12,7 @@ __all__ = ["METRICS_CONTENT_TYPE", "Metrics"]
 METRICS_CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 _SECONDS = (0.01, 0.025, 0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 6.4, 12.8)
+_MINUTES = (1, 5, 15, 60, 300, 900, 3600, 14400)  # in seconds
 _SIZES = (1, 2, 4, 8, 16, 32, 64)
 
 
@@ -39,7 +40,30 @@ class Metrics:
         )
         self.sessions_refused = Counter(
             "streamwhisper_sessions_refused",
-            "Sessions for which there was no place.",
+            "Sessions that were not let in; streamwhisper_errors has the reasons.",
+            registry=registry,
+        )
+        self._errors = Counter(
+            "streamwhisper_errors",
+            "Errors that clients were told, by their code.",
+            ["code"],
+            registry=registry,
+        )
+        self.session_seconds = Histogram(
+            "streamwhisper_session_seconds",
+            "How long connections lasted.",
+            buckets=_MINUTES,
+            registry=registry,
+        )
+        self.audio_held_seconds = Counter(
+            "streamwhisper_audio_held_seconds",
+            "Time in which sockets were left unread because their sound came too fast.",
+            registry=registry,
+        )
+        self.lag_seconds = Histogram(
+            "streamwhisper_lag_seconds",
+            "Sound received after the newest that an update covers, when that update is told.",
+            buckets=_SECONDS,
             registry=registry,
         )
         self.audio_seconds = Counter(
@@ -57,6 +81,16 @@ class Metrics:
             "Requests that the recognizer could not answer.",
             registry=registry,
         )
+        self.requests_replaced = Counter(
+            "streamwhisper_requests_replaced",
+            "Partials that were given up, while they waited, for fresher ones.",
+            registry=registry,
+        )
+        self._encoder_calls = Counter(
+            "streamwhisper_encoder_calls",
+            "Windows of sound that the encoder was given.",
+            registry=registry,
+        )
         self._batch_size = Histogram(
             "streamwhisper_batch_size",
             "Requests in a batch.",
@@ -72,8 +106,13 @@ class Metrics:
 
     def record_batch(self, size: int, seconds: float) -> None:
         """A batch of `size` requests took so long."""
+        self._encoder_calls.inc(size)
         self._batch_size.observe(size)
         self._batch_seconds.observe(seconds)
+
+    def count_error(self, code: str) -> None:
+        """A client was told an error with this code."""
+        self._errors.labels(code).inc()
 
     def follow(self, name: str, explanation: str, value: Callable[[], float]) -> None:
         """Add a gauge that asks `value` whenever it is read."""

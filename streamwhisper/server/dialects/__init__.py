@@ -5,6 +5,7 @@ A dialect turns frames into calls on a `Session` and the session's events into f
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
@@ -21,8 +22,12 @@ __all__ = [
     "TRY_AGAIN_LATER",
     "Close",
     "Dialect",
+    "OnError",
     "Resumable",
 ]
+
+OnError = Callable[[str], None]
+"""Told the code of every error that a client is sent."""
 
 NORMAL = 1000
 GOING_AWAY = 1001

@@ -27,7 +27,7 @@ from streamwhisper.protocol import (
     parse_client_message,
 )
 from streamwhisper.recognition import ModelInfo
-from streamwhisper.server.dialects import CLIENT_FAULT, NORMAL, Close
+from streamwhisper.server.dialects import CLIENT_FAULT, NORMAL, Close, OnError
 from streamwhisper.server.dialects.outbox import Outbox
 from streamwhisper.server.dialects.start import check_start, decoder_for
 from streamwhisper.session.options import SessionOptions
@@ -49,13 +49,20 @@ _TAKEN_OVER = ErrorMessage(
 class NativeDialect:
     """One session that speaks the native protocol, version 1; see `Dialect` and `Resumable`."""
 
-    def __init__(self, info: ModelInfo, options: SessionOptions, session_id: str) -> None:
+    def __init__(
+        self,
+        info: ModelInfo,
+        options: SessionOptions,
+        session_id: str,
+        on_error: OnError = lambda code: None,
+    ) -> None:
         """Wait for a start.
 
         Args:
             info: the model that is served.
             options: of the session, save what the client may choose.
             session_id: names the session to the client and in the log.
+            on_error: told of every error that is sent.
         """
         self._info = info
         self._options = options
@@ -69,6 +76,7 @@ class NativeDialect:
         self._ending: tuple[ErrorMessage | None, Close] | None = None
         self._told_after_end = False
         self._flushes = 0  # not answered yet
+        self._on_error = on_error
         self._outbox = Outbox()
         self._bytes = 0
         self._messages = 0  # text frames since the start
@@ -177,7 +185,7 @@ class NativeDialect:
 
     def left_behind(self) -> NativeDialect:
         """What the old connection speaks from now on."""
-        left = NativeDialect(self._info, self._options, self._session_id)
+        left = NativeDialect(self._info, self._options, self._session_id, self._on_error)
         left._outbox.seq = self._outbox.seq
         left.fail(_TAKEN_OVER, Close(CLIENT_FAULT, _TAKEN_OVER.code))
         return left
@@ -309,6 +317,11 @@ class NativeDialect:
 
     def _say(self, message: ServerMessage) -> None:
         self._collect_events()  # what has happened before comes first
+        self._put(message)
+
+    def _put(self, message: ServerMessage) -> None:
+        if isinstance(message, ErrorMessage):
+            self._on_error(message.code)
         self._outbox.put(message)
 
     def _collect_events(self) -> None:
@@ -317,7 +330,7 @@ class NativeDialect:
         for event in self._session.events():
             if isinstance(event, Done):
                 error, self._closing = self._ending or (None, Close(NORMAL))
-                self._outbox.put(event if error is None else error)
+                self._put(event if error is None else error)
             else:
                 self._flushes -= isinstance(event, Flushed)
                 self._outbox.put(self._dress(event))

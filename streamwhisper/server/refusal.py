@@ -1,0 +1,55 @@
+"""Why somebody is not let in: an HTTP answer, or the error and the close of a WebSocket."""
+
+from __future__ import annotations
+
+import json
+from http import HTTPStatus
+
+from websockets.datastructures import Headers
+from websockets.http11 import Response
+
+__all__ = ["Refusal", "http_response"]
+
+_RETRY_AFTER = 5  # seconds
+
+
+class Refusal(Exception):
+    """Somebody is not let in.
+
+    Attributes:
+        status: of the HTTP answer. 429 and 503 pass; the client may try again.
+        code: short name for programs.
+        message: what was seen, what was expected and what to try.
+    """
+
+    def __init__(self, status: HTTPStatus, code: str, message: str) -> None:
+        super().__init__(f"{code}: {message}")
+        self.status = status
+        self.code = code
+        self.message = message
+
+    def response(self) -> Response:
+        """The HTTP answer."""
+        body = json.dumps({"code": self.code, "message": self.message}) + "\n"
+        response = http_response(self.status, body, "application/json")
+        if self.status in (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE):
+            response.headers["Retry-After"] = str(_RETRY_AFTER)
+        if self.status is HTTPStatus.UNAUTHORIZED:
+            response.headers["WWW-Authenticate"] = 'Bearer realm="streamwhisper"'
+        return response
+
+
+def http_response(
+    status: HTTPStatus, body: str | bytes, content_type: str = "text/plain; charset=utf-8"
+) -> Response:
+    """A whole HTTP response, after which the connection is closed."""
+    content = body.encode() if isinstance(body, str) else body
+    headers = Headers(
+        {
+            "Content-Type": content_type,
+            "Content-Length": str(len(content)),
+            "Cache-Control": "no-store",
+            "Connection": "close",
+        }
+    )
+    return Response(status.value, status.phrase, headers, content)
