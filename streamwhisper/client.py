@@ -21,6 +21,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import ssl
 import threading
 from collections.abc import AsyncIterator, Coroutine, Iterator
 from types import TracebackType
@@ -31,7 +32,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.protocol import State
 
 from streamwhisper.conversation import Conversation, StreamEvent
-from streamwhisper.dialing import DEFAULT_URL, close, dial, lost
+from streamwhisper.dialing import DEFAULT_URL, Credentials, close, dial, lost, trust_anything
 from streamwhisper.errors import (
     ConnectionLostError,
     ServerError,
@@ -50,6 +51,7 @@ __all__ = [
     "StreamEvent",
     "SyncStreamClient",
     "connect",
+    "trust_anything",
 ]
 
 _FORGOTTEN = {"resume_unknown", "resume_failed"}  # codes of a server that cannot resume
@@ -68,6 +70,8 @@ class StreamClient:
         *,
         open_timeout: float = 10.0,
         reconnect: Reconnection | None = Reconnection(),  # noqa: B008 (it is frozen)
+        token: str | None = None,
+        tls: ssl.SSLContext | None = None,
         **start: Any,
     ) -> None:
         """Say where and how to start; entering the context connects.
@@ -76,11 +80,15 @@ class StreamClient:
             url: of the server's stream, ``ws://`` or ``wss://``.
             open_timeout: seconds that connecting may take.
             reconnect: what to do about a connection that is lost; None raises an error.
+            token: the key that the server wants, if it wants one.
+            tls: what is trusted at a ``wss://`` address, such as `trust_anything`; None: what
+                the system trusts.
             start: fields of `streamwhisper.protocol.Start`, such as ``language="en"``.
         """
         self.url = url
         self._open_timeout = open_timeout
         self._reconnect = reconnect
+        self._credentials = Credentials(token, tls)
         self._conversation = Conversation(Start(**start), reconnect or Reconnection())
         self._websocket: ClientConnection | None = None
         self._listener: asyncio.Task[None] | None = None
@@ -268,7 +276,7 @@ class StreamClient:
 
     async def _open(self) -> None:
         """Make a connection, and start the session on it or resume it."""
-        websocket = await dial(self.url, self._open_timeout)
+        websocket = await dial(self.url, self._open_timeout, self._credentials)
         try:
             await websocket.send(self._conversation.opening())
             async with asyncio.timeout(self._open_timeout):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import ssl
+from dataclasses import dataclass, field
 from ipaddress import ip_address
 from typing import Any, Literal
 from urllib.parse import urlsplit
@@ -13,14 +15,35 @@ from websockets.protocol import State
 
 from streamwhisper.errors import ConnectionLostError, ServerError
 
-__all__ = ["DEFAULT_URL", "close", "dial", "lost"]
+__all__ = ["DEFAULT_URL", "Credentials", "close", "dial", "lost", "trust_anything"]
 
 DEFAULT_URL = "ws://127.0.0.1:8765/v1/stream"
 
 _CANNOT_CONNECT = (OSError, InvalidHandshake, InvalidURI, ConnectionClosed)
 
 
-async def dial(url: str, open_timeout: float) -> ClientConnection:
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """What a client shows a server, and wants to be shown.
+
+    Attributes:
+        token: the key that the server wants.
+        tls: what is trusted at a ``wss://`` address; None: what the system trusts.
+    """
+
+    token: str | None = field(default=None, repr=False)
+    tls: ssl.SSLContext | None = None
+
+
+def trust_anything() -> ssl.SSLContext:
+    """TLS with whoever answers: encrypted, but it is not known with whom. For self-signed ones."""
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context
+
+
+async def dial(url: str, open_timeout: float, credentials: Credentials) -> ClientConnection:
     """A WebSocket connection to `url`, within `open_timeout` seconds.
 
     Raises:
@@ -28,7 +51,7 @@ async def dial(url: str, open_timeout: float) -> ClientConnection:
         ServerError: a server that takes nobody in at present.
     """
     try:
-        return await connect(url, **_websocket_options(url, open_timeout))
+        return await connect(url, **_websocket_options(url, open_timeout, credentials))
     except _CANNOT_CONNECT as error:
         raise _cannot_connect(url, error) from error
 
@@ -41,8 +64,14 @@ async def close(websocket: ClientConnection) -> None:
         await websocket.close()
 
 
-def _websocket_options(url: str, open_timeout: float) -> dict[str, Any]:
+def _websocket_options(url: str, open_timeout: float, credentials: Credentials) -> dict[str, Any]:
+    secure: dict[str, Any] = {}
+    if credentials.token is not None:
+        secure["additional_headers"] = {"Authorization": f"Bearer {credentials.token}"}
+    if credentials.tls is not None and url.startswith("wss:"):
+        secure["ssl"] = credentials.tls
     return {
+        **secure,
         "open_timeout": open_timeout,
         "compression": None,  # audio hardly shrinks
         # What is unread is text, a few kilobytes a minute. With a limit, a client that sends a
@@ -71,6 +100,12 @@ def _cannot_connect(url: str, error: Exception) -> Exception:
             f"{url} does not speak WebSocket ({error}); is it a streamwhisper server?"
         )
     reason = str(error) or type(error).__name__
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return ConnectionLostError(
+            f"{url} shows a certificate that is not trusted here: {reason}. If it is self-signed, "
+            "compare its fingerprint with the one that the server prints; then trust it by "
+            "`tls=` with an ssl.SSLContext that has it, or give up on knowing by --insecure"
+        )
     return ConnectionLostError(
         f"cannot connect to {url}: {reason}. Is a server running there? Try: streamwhisper serve"
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
+from typing import Any
 
 from streamwhisper.audio.files import stream_audio
 from streamwhisper.audio.mel import RATE
@@ -22,17 +23,18 @@ Show = Callable[[ServerMessage], None]
 
 
 async def play(
-    file: Path, url: str, language: str | None, show: Show, *, speed: float = 1.0
+    file: Path, url: str, language: str | None, show: Show, *, speed: float = 1.0, **options: Any
 ) -> None:
     """Send `file` to the server at `url`, and hand on what it says.
 
     Args:
         speed: 1 is real time, 2 twice as fast.
+        options: of the client, such as its ``token``.
 
     Raises:
         AudioFormatError: the file is damaged; the text of what came before was shown.
     """
-    async with connect(url, encoding="pcm_f32le", language=language) as client:
+    async with connect(url, encoding="pcm_f32le", language=language, **options) as client:
         sending = asyncio.create_task(_send(client, file, speed))
         try:
             async for event in client:
