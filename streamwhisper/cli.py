@@ -1,7 +1,7 @@
 """The ``streamwhisper`` command: reads flags and environment, builds engines, shows text.
 
-Flags and environment variables are read here and nowhere else. Imports that cost time are made
-inside the commands, so that ``--help`` answers at once.
+Flags and environment variables are read here and in `streamwhisper.commands` alone. Imports that
+cost time are made inside the commands, so that ``--help`` answers at once.
 """
 
 from __future__ import annotations
@@ -11,20 +11,29 @@ import os
 import sys
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated, Any
 
 import typer
 
 from streamwhisper import __version__
+from streamwhisper.commands.flags import (
+    DEFAULT_MODEL,
+    Adapter,
+    Device,
+    Dtype,
+    Json,
+    Language,
+    Model,
+    Precision,
+    Threads,
+    Token,
+    option,
+)
+from streamwhisper.commands.loading import find_model, hub_options, load_model
+from streamwhisper.commands.serve import serve
 from streamwhisper.errors import StreamWhisperError
 
-if TYPE_CHECKING:
-    from streamwhisper.engine.local import LocalRecognizer
-    from streamwhisper.whisper.hub import HubOptions
-
 __all__ = ["app", "main"]
-
-DEFAULT_MODEL = "tiny.en"
 
 app = typer.Typer(
     help="Real-time streaming dictation: text while the person still speaks.",
@@ -38,31 +47,6 @@ models_app = typer.Typer(
 app.add_typer(models_app, name="models")
 
 
-class Latency(StrEnum):
-    """How soon text is committed."""
-
-    low = "low"
-    balanced = "balanced"
-    accurate = "accurate"
-
-
-class Endpoint(StrEnum):
-    """What ends an utterance: a silence, or one whose length follows from the text before it."""
-
-    fixed = "fixed"
-    sentence = "sentence"
-
-
-class Dtype(StrEnum):
-    """Precisions to compute in."""
-
-    auto = "auto"
-    float32 = "float32"
-    bfloat16 = "bfloat16"
-    float16 = "float16"
-    int8 = "int8"
-
-
 class Format(StrEnum):
     """How a transcript is written."""
 
@@ -70,46 +54,6 @@ class Format(StrEnum):
     json = "json"
 
 
-Model = Annotated[
-    str,
-    typer.Option(
-        "--model",
-        "-m",
-        envvar="STREAMWHISPER_MODEL",
-        help="Name, checkpoint file or folder, or hub id.",
-    ),
-]
-Device = Annotated[
-    str, typer.Option(envvar="STREAMWHISPER_DEVICE", help="Such as cpu or cuda; auto chooses.")
-]
-Precision = Annotated[
-    Dtype, typer.Option("--dtype", envvar="STREAMWHISPER_DTYPE", help="Precision; auto chooses.")
-]
-Threads = Annotated[
-    int | None,
-    typer.Option(min=1, envvar="STREAMWHISPER_THREADS", help="CPU threads for one operation."),
-]
-Adapter = Annotated[
-    Path | None,
-    typer.Option(envvar="STREAMWHISPER_ADAPTER", help="Folder of a LoRA adapter to merge in."),
-]
-Language = Annotated[
-    str | None, typer.Option("--language", "-l", help="Such as en; default: found by listening.")
-]
-HowSoon = Annotated[
-    Latency,
-    typer.Option("--latency", envvar="STREAMWHISPER_LATENCY", help="Sooner, or fewer errors."),
-]
-WhatEnds = Annotated[
-    Endpoint,
-    typer.Option(
-        "--endpoint",
-        envvar="STREAMWHISPER_ENDPOINT",
-        help="End utterances after a fixed silence, or sooner where a sentence is finished "
-        "and later where it goes on.",
-    ),
-]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object a line.")]
 SoundFile = Annotated[
     Path,
     typer.Argument(exists=True, dir_okay=False, help="Any sound or video file.", metavar="FILE"),
@@ -132,61 +76,20 @@ def _options(
     pass
 
 
-@app.command()
-def serve(
-    model: Model = DEFAULT_MODEL,
-    host: Annotated[str, typer.Option(envvar="STREAMWHISPER_HOST")] = "127.0.0.1",
-    port: Annotated[
-        int, typer.Option(min=0, max=65535, envvar="STREAMWHISPER_PORT", help="0: a free one.")
-    ] = 8765,
-    max_sessions: Annotated[
-        int, typer.Option(min=1, help="Clients at a time; further ones are told to wait.")
-    ] = 100,
-    drain: Annotated[
-        float, typer.Option(min=0, help="Seconds in which clients are heard out when it stops.")
-    ] = 10.0,
-    resume: Annotated[
-        float, typer.Option(min=0, help="Seconds that a session whose connection is lost is kept.")
-    ] = 30.0,
-    device: Device = "auto",
-    dtype: Precision = Dtype.auto,
-    threads: Threads = None,
-    adapter: Adapter = None,
-    latency: HowSoon = Latency.balanced,
-    endpoint: WhatEnds = Endpoint.sentence,
-) -> None:
-    """Serve clients over WebSockets until Ctrl-C."""
-    import logging
-
-    from streamwhisper.engine.heap import release_free_memory, share_one_arena
-    from streamwhisper.engine.scheduler import SchedulerOptions
-    from streamwhisper.server.app import ServerOptions, run
-    from streamwhisper.server.limits import Limits
-    from streamwhisper.session.endpoint import EndpointOptions
-    from streamwhisper.session.options import SessionOptions
-
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
-    share_one_arena()
-    recognizer = _load(model, device, dtype, threads, adapter)
-    recognizer.warm_up()
-    release_free_memory()
-    options = ServerOptions(
-        host=host,
-        port=port,
-        limits=Limits(max_sessions=max_sessions, drain_timeout=drain, resume_timeout=resume),
-        session=SessionOptions(endpoint=EndpointOptions(endpoint.value)).tuned(latency.value),
-        scheduler=SchedulerOptions(max_batch=1, workers=recognizer.workers),
-    )
-    run(recognizer, options, ready=lambda url: typer.echo(f"Listening on {url}"))
+app.command()(serve)
 
 
 @app.command()
 def stream(
     file: SoundFile,
     url: Annotated[
-        str | None,
-        typer.Option(envvar="STREAMWHISPER_URL", help="A server; default: one in this process."),
+        str | None, option("--url", help="A server; default: one in this process.")
     ] = None,
+    token: Token = None,
+    insecure: Annotated[
+        bool,
+        option("--insecure", help="Take any certificate, such as one that a server has signed."),
+    ] = False,
     speed: Annotated[
         float, typer.Option(min=0.1, max=1000, help="1 is real time, 2 twice as fast.")
     ] = 1.0,
@@ -202,10 +105,15 @@ def stream(
     from streamwhisper.display import GrowingText, JsonLines
     from streamwhisper.playback import play, play_here
 
-    recognizer = None if url else _load(model, device, dtype, threads, adapter)
+    recognizer = None if url else load_model(model, device, dtype, threads, adapter)
     with JsonLines() if as_json else GrowingText() as text:
         if url:
-            asyncio.run(play(file, url, language, text.show, speed=speed))
+            options: dict[str, Any] = {"token": token}
+            if insecure:
+                from streamwhisper.client import trust_anything
+
+                options["tls"] = trust_anything()
+            asyncio.run(play(file, url, language, text.show, speed=speed, **options))
         elif recognizer:
             asyncio.run(play_here(file, recognizer, language, text.show, speed=speed))
 
@@ -236,7 +144,7 @@ def transcribe(
     from streamwhisper.transcribe import STEP
     from streamwhisper.transcribe import transcribe as run
 
-    recognizer = _load(model, device, dtype, threads, adapter)
+    recognizer = load_model(model, device, dtype, threads, adapter)
     options = SessionOptions(language=language, partials=False)
     for file in files:
         with recording_bar(file) as progress:
@@ -258,7 +166,7 @@ def models(context: typer.Context, as_json: Json = False) -> None:
     from streamwhisper.display import print_json, print_models
     from streamwhisper.whisper.hub import list_models
 
-    found = list_models(_hub_options())
+    found = list_models(hub_options())
     if as_json:
         for status in found:
             print_json(asdict(status))
@@ -269,7 +177,7 @@ def models(context: typer.Context, as_json: Json = False) -> None:
 @models_app.command("pull")
 def pull_model(name: ModelName) -> None:
     """Fetch a model, so that it serves without a network later."""
-    typer.echo(_resolve(name))
+    typer.echo(find_model(name))
 
 
 @models_app.command("path")
@@ -279,7 +187,7 @@ def model_path(name: ModelName) -> None:
 
     from streamwhisper.whisper.hub import resolve
 
-    typer.echo(resolve(name, options=replace(_hub_options(), offline=True)))
+    typer.echo(resolve(name, options=replace(hub_options(), offline=True)))
 
 
 @models_app.command("convert")
@@ -293,7 +201,7 @@ def convert_model(
     from streamwhisper.whisper.layout import refuse_to_overwrite
 
     refuse_to_overwrite(out, force=force)  # before anything is fetched
-    path = _resolve(name)
+    path = find_model(name)
     from streamwhisper.display import DownloadBar
     from streamwhisper.whisper.adapter import load_adapted
     from streamwhisper.whisper.conversion import write_huggingface
@@ -308,7 +216,7 @@ def remove_model(name: ModelName) -> None:
     """Delete a model from the cache."""
     from streamwhisper.whisper.hub import remove
 
-    removed = remove(name, _hub_options())
+    removed = remove(name, hub_options())
     for path in removed:
         typer.echo(f"removed {path}")
     if not removed:
@@ -327,27 +235,3 @@ def main() -> None:
 
         print_error(str(error))
         sys.exit(1)
-
-
-def _hub_options() -> HubOptions:
-    from streamwhisper.whisper.hub import HubOptions
-
-    return HubOptions.from_environment(os.environ)
-
-
-def _resolve(name: str) -> Path:
-    from streamwhisper.display import DownloadBar
-    from streamwhisper.whisper.hub import resolve
-
-    with DownloadBar(name) as progress:
-        return resolve(name, options=_hub_options(), progress=progress)
-
-
-def _load(
-    model: str, device: str, dtype: Dtype, threads: int | None, adapter: Path | None
-) -> LocalRecognizer:
-    _resolve(model)  # first, for its progress and so that a wrong name costs no import of torch
-    from streamwhisper.engine.local import LocalOptions, LocalRecognizer
-
-    options = LocalOptions(device, dtype.value, threads, adapter=adapter)
-    return LocalRecognizer.load(model, options, _hub_options())

@@ -16,6 +16,7 @@ ROOT = Path(streamwhisper.__file__).parent
 LAYERS = [
     {"__main__"},
     {"cli"},
+    {"commands"},
     {"display", "playback"},
     {"dictation"},
     {"client", "server", "transcribe"},
@@ -107,6 +108,7 @@ def test_the_recognizing_wing_knows_neither_asyncio_nor_sessions(module):
     [
         ("streamwhisper", "numpy"),
         ("streamwhisper.cli", "numpy"),
+        ("streamwhisper.commands.serve", "websockets"),
         ("streamwhisper.client", "torch"),
         ("streamwhisper.session.session", "torch"),
         ("streamwhisper.server.app", "torch"),

@@ -1,0 +1,83 @@
+"""Options that several commands share, and how every option gets its environment variable."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+__all__ = [
+    "DEFAULT_MODEL",
+    "Adapter",
+    "Device",
+    "Dtype",
+    "Endpoint",
+    "HowSoon",
+    "Json",
+    "Language",
+    "Latency",
+    "Model",
+    "Precision",
+    "Threads",
+    "Token",
+    "WhatEnds",
+    "option",
+]
+
+DEFAULT_MODEL = "tiny.en"
+
+
+class Latency(StrEnum):
+    """How soon text is committed."""
+
+    low = "low"
+    balanced = "balanced"
+    accurate = "accurate"
+
+
+class Endpoint(StrEnum):
+    """What ends an utterance: a silence, or one whose length follows from the text before it."""
+
+    fixed = "fixed"
+    sentence = "sentence"
+
+
+class Dtype(StrEnum):
+    """Precisions to compute in."""
+
+    auto = "auto"
+    float32 = "float32"
+    bfloat16 = "bfloat16"
+    float16 = "float16"
+    int8 = "int8"
+
+
+def option(flag: str, *short: str, help: str, **more: Any) -> Any:
+    """An option whose variable is STREAMWHISPER_ and its name: ``--max-sessions`` is in
+    ``STREAMWHISPER_MAX_SESSIONS``.
+    """
+    name = flag.removeprefix("--").replace("-", "_").upper()
+    return typer.Option(flag, *short, envvar=f"STREAMWHISPER_{name}", help=help, **more)
+
+
+Model = Annotated[str, option("--model", "-m", help="Name, checkpoint file or folder, or hub id.")]
+Device = Annotated[str, option("--device", help="Such as cpu or cuda; auto chooses.")]
+Precision = Annotated[Dtype, option("--dtype", help="Precision; auto chooses.")]
+Threads = Annotated[int | None, option("--threads", min=1, help="CPU threads for one operation.")]
+Adapter = Annotated[Path | None, option("--adapter", help="Folder of a LoRA adapter to merge in.")]
+HowSoon = Annotated[Latency, option("--latency", help="Sooner, or fewer errors.")]
+WhatEnds = Annotated[
+    Endpoint,
+    option(
+        "--endpoint",
+        help="End utterances after a fixed silence, or sooner where a sentence is finished "
+        "and later where it goes on.",
+    ),
+]
+Token = Annotated[str | None, option("--token", help="The key that the server wants.")]
+Language = Annotated[
+    str | None, typer.Option("--language", "-l", help="Such as en; default: found by listening.")
+]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object a line.")]

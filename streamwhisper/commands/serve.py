@@ -1,0 +1,299 @@
+"""``streamwhisper serve``: a server, by flags, environment and a file."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+from urllib.parse import urlsplit
+
+import typer
+
+from streamwhisper.commands.flags import (
+    DEFAULT_MODEL,
+    Adapter,
+    Device,
+    Dtype,
+    Endpoint,
+    HowSoon,
+    Latency,
+    Model,
+    Precision,
+    Threads,
+    WhatEnds,
+    option,
+)
+from streamwhisper.commands.loading import hub_options, load_model
+from streamwhisper.commands.settings import read_settings, show_settings
+
+if TYPE_CHECKING:
+    from streamwhisper.server.keys import Key
+    from streamwhisper.server.limits import Allowance
+
+__all__ = ["serve"]
+
+access_option = partial(option, rich_help_panel="Who may come in")
+tls_option = partial(option, rich_help_panel="Encryption")
+limit = partial(option, rich_help_panel="Limits")
+operation = partial(option, rich_help_panel="Operation")
+
+_SHORT = 16  # characters of a key that can be guessed
+
+
+class Tls(StrEnum):
+    """Certificates that need no file."""
+
+    self_signed = "self-signed"
+
+
+class LogFormat(StrEnum):
+    """How a line of the log looks."""
+
+    text = "text"
+    json = "json"
+
+
+class LogLevel(StrEnum):
+    """What is worth a line in the log."""
+
+    debug = "debug"
+    info = "info"
+    warning = "warning"
+    error = "error"
+
+
+def serve(
+    context: typer.Context,
+    model: Model = DEFAULT_MODEL,
+    host: Annotated[
+        str | None,
+        option(
+            "--host",
+            help="Address to listen on. Default: 127.0.0.1; with --tls self-signed 0.0.0.0, "
+            "which is everywhere.",
+        ),
+    ] = None,
+    port: Annotated[int, option("--port", min=0, max=65535, help="0: a free one.")] = 8765,
+    device: Device = "auto",
+    dtype: Precision = Dtype.auto,
+    threads: Threads = None,
+    adapter: Adapter = None,
+    latency: HowSoon = Latency.balanced,
+    endpoint: WhatEnds = Endpoint.sentence,
+    token: Annotated[
+        list[str] | None,
+        access_option(
+            "--token",
+            help="A key that clients need; may be given often. Other users of the machine can "
+            "read what a command is given: the variable and --tokens tell less.",
+        ),
+    ] = None,
+    tokens: Annotated[
+        Path | None, access_option("--tokens", help="TOML file of keys, names and limits.")
+    ] = None,
+    origin: Annotated[
+        list[str] | None,
+        access_option(
+            "--origin",
+            help="Web pages of another host that may come, such as https://captions.example; "
+            "*: all. May be given often.",
+        ),
+    ] = None,
+    behind_proxy: Annotated[
+        bool,
+        access_option("--behind-proxy", help="A proxy of yours says in X-Forwarded-For who asks."),
+    ] = False,
+    tls: Annotated[
+        Tls | None,
+        tls_option(
+            "--tls",
+            help="Make a certificate, keep it, and print the address for the local network.",
+        ),
+    ] = None,
+    tls_cert: Annotated[Path | None, tls_option("--tls-cert", help="PEM file.")] = None,
+    tls_key: Annotated[
+        Path | None, tls_option("--tls-key", help="PEM file, if it is another one.")
+    ] = None,
+    max_sessions: Annotated[
+        int,
+        limit("--max-sessions", min=1, help="Clients at a time; further ones are told to wait."),
+    ] = 100,
+    sessions_per_key: Annotated[
+        int | None, limit("--sessions-per-key", min=1, help="Likewise.")
+    ] = None,
+    sessions_per_address: Annotated[
+        int | None, limit("--sessions-per-address", min=1, help="Likewise.")
+    ] = None,
+    session_seconds: Annotated[
+        float | None, limit("--session-seconds", help="How long one may last.")
+    ] = None,
+    audio_rate: Annotated[
+        float | None,
+        limit(
+            "--audio-rate",
+            min=2,
+            help="How many times faster than real time sound may come; faster clients are "
+            "slowed down. Default: as fast as the machine can.",
+        ),
+    ] = None,
+    audio_burst: Annotated[
+        float,
+        limit("--audio-burst", min=1, help="Seconds of sound that may come at once nevertheless."),
+    ] = 60.0,
+    max_message_bytes: Annotated[
+        int, limit("--max-message-bytes", min=256, help="Size of a frame of audio.")
+    ] = 1024 * 1024,
+    handshake_timeout: Annotated[
+        float, limit("--handshake-timeout", help="Seconds until a connection is open, or dropped.")
+    ] = 10.0,
+    start_timeout: Annotated[
+        float, limit("--start-timeout", help="Seconds from there to its start.")
+    ] = 10.0,
+    idle_timeout: Annotated[
+        float, limit("--idle-timeout", help="Seconds without a message until a session is ended.")
+    ] = 300.0,
+    send_timeout: Annotated[
+        float, limit("--send-timeout", help="Seconds that a client may leave its text unread.")
+    ] = 20.0,
+    drain: Annotated[
+        float,
+        operation("--drain", min=0, help="Seconds in which clients are heard out when it stops."),
+    ] = 10.0,
+    resume: Annotated[
+        float,
+        operation(
+            "--resume", min=0, help="Seconds that a session whose connection is lost is kept."
+        ),
+    ] = 30.0,
+    log_format: Annotated[
+        LogFormat, operation("--log-format", help="For people or programs.")
+    ] = LogFormat.text,
+    log_level: Annotated[
+        LogLevel, operation("--log-level", help="The least that is said.")
+    ] = LogLevel.info,
+    config: Annotated[
+        Path | None,
+        operation(
+            "--config",
+            is_eager=True,
+            callback=read_settings,
+            help="TOML file of these settings; flags and environment go before it.",
+        ),
+    ] = None,
+    print_config: Annotated[
+        bool,
+        typer.Option(
+            "--print-config",
+            rich_help_panel="Operation",
+            help="Print all settings and where they come from, as such a file, and exit.",
+        ),
+    ] = False,
+) -> None:
+    """Serve clients over WebSockets until Ctrl-C."""
+    host = host or ("127.0.0.1" if tls is None else "0.0.0.0")
+    if print_config:
+        typer.echo(show_settings(context, {"host": host}, secrets=["token"]))
+        return
+    import logging
+
+    from streamwhisper.engine.heap import release_free_memory, share_one_arena
+    from streamwhisper.engine.scheduler import SchedulerOptions
+    from streamwhisper.server.access import AccessOptions
+    from streamwhisper.server.app import ServerOptions, run
+    from streamwhisper.server.limits import Allowance, Limits
+    from streamwhisper.server.logs import configure
+    from streamwhisper.server.origins import is_loopback
+    from streamwhisper.server.tls import load_certificate
+    from streamwhisper.session.endpoint import EndpointOptions
+    from streamwhisper.session.options import SessionOptions
+
+    configure(log_format.value, log_level.value)
+    try:
+        allowance = Allowance(sessions_per_key, audio_rate, audio_burst, session_seconds)
+        limits = Limits(
+            max_sessions=max_sessions,
+            max_sessions_per_address=sessions_per_address,
+            max_message_bytes=max_message_bytes,
+            handshake_timeout=handshake_timeout,
+            start_timeout=start_timeout,
+            idle_timeout=idle_timeout,
+            send_timeout=send_timeout,
+            drain_timeout=drain,
+            resume_timeout=resume,
+        )
+        keys = _keys(token or [], tokens, allowance)
+        access = AccessOptions(keys, tuple(origin or ()), allowance, behind_proxy)
+        files = _certificate(tls, tls_cert, tls_key)
+        encryption = load_certificate(*files) if files else None
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from error
+    if not keys and not is_loopback(host):
+        logging.getLogger(__name__).warning(
+            "everybody who can reach %s may use this server: it has no keys; set --token, "
+            "--tokens or STREAMWHISPER_TOKEN",
+            host,
+        )
+    share_one_arena()
+    recognizer = load_model(model, device, dtype, threads, adapter)
+    recognizer.warm_up()
+    release_free_memory()
+    options = ServerOptions(
+        host=host,
+        port=port,
+        tls=encryption,
+        access=access,
+        limits=limits,
+        session=SessionOptions(endpoint=EndpointOptions(endpoint.value)).tuned(latency.value),
+        scheduler=SchedulerOptions(max_batch=1, workers=recognizer.workers),
+    )
+    run(recognizer, options, ready=lambda url: _announce(url, files[0] if files else None))
+
+
+def _keys(secrets: list[str], file: Path | None, allowance: Allowance) -> tuple[Key, ...]:
+    import logging
+
+    from streamwhisper.server.keys import Key, read_keys
+
+    for number, secret in enumerate(secrets, 1):
+        if len(secret) < _SHORT:
+            logging.getLogger(__name__).warning(
+                "key %d has %d characters and can be guessed; %d or more are better",
+                number,
+                len(secret),
+                _SHORT,
+            )
+    given = tuple(
+        Key.of(f"token-{number}", secret, allowance) for number, secret in enumerate(secrets, 1)
+    )
+    return (*given, *(read_keys(file, allowance) if file is not None else ()))
+
+
+def _certificate(
+    tls: Tls | None, cert: Path | None, key: Path | None
+) -> tuple[Path, Path | None] | None:
+    """The files of the certificate and of its key; None: nothing is encrypted."""
+    from streamwhisper.server.tls import self_signed
+
+    if tls is not None and (cert or key):
+        raise ValueError("--tls self-signed makes its own certificate; leave --tls-cert out")
+    if key is not None and cert is None:
+        raise ValueError("--tls-key needs --tls-cert, the certificate that it belongs to")
+    if tls is not None:
+        return self_signed(hub_options().cache_dir / "tls")
+    return (cert, key) if cert is not None else None
+
+
+def _announce(url: str, cert: Path | None) -> None:
+    from streamwhisper.server.tls import fingerprint, lan_address
+
+    typer.echo(f"Listening on {url}")
+    parts = urlsplit(url)
+    if parts.hostname in ("0.0.0.0", "::") and (address := lan_address()):
+        place = f"{address}:{parts.port}"
+        page = f"{'https' if parts.scheme == 'wss' else 'http'}://{place}/"
+        typer.echo(
+            f"In the local network: {parts.scheme}://{place}{parts.path}, in a browser {page}"
+        )
+    if cert is not None:
+        typer.echo(f"SHA-256 fingerprint of the certificate: {fingerprint(cert)}")

@@ -1,0 +1,112 @@
+"""A command's settings in a TOML file, and as they are in the end.
+
+What a flag says goes before its environment variable, that before the file, and that before the
+default. A setting is called like its flag, without the dashes before it.
+"""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+import typer
+
+__all__ = ["read_settings", "show_settings"]
+
+NO_SETTINGS = {"config", "print-config", "help"}
+
+
+def read_settings(context: typer.Context, file: Path | None) -> Path | None:
+    """Take the file's settings as the command's defaults: the callback of ``--config``.
+
+    Raises:
+        typer.BadParameter: it cannot be read, or has what is no setting, or no value of one.
+    """
+    if file is None or context.resilient_parsing:
+        return file
+    parameters = _parameters(context)
+    try:
+        found = tomllib.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise typer.BadParameter(f"cannot read {file}: {error}") from error
+    defaults = {}
+    for name, value in found.items():
+        if name not in parameters:
+            near = get_close_matches(name, parameters, 1, 0)[0]
+            raise typer.BadParameter(f"{file}: unknown setting {name!r}; did you mean {near!r}?")
+        parameter = parameters[name]
+        try:
+            defaults[str(parameter.name)] = words = _words(
+                value, many=parameter.nargs == -1 or getattr(parameter, "multiple", False)
+            )
+            parameter.type_cast_value(context, words)
+        except (ValueError, typer.BadParameter) as error:
+            raise typer.BadParameter(f"{file}: {name}: {error}") from error
+    context.default_map = {**(context.default_map or {}), **defaults}
+    return file
+
+
+def show_settings(
+    context: typer.Context, effective: Mapping[str, Any], secrets: Sequence[str]
+) -> str:
+    """A file of all settings, with where each one comes from.
+
+    Args:
+        context: of the command.
+        effective: values other than those that were given, by their names in Python.
+        secrets: names of settings that are not shown.
+    """
+    lines = []
+    for name, parameter in _parameters(context).items():
+        key = str(parameter.name)
+        value = effective.get(key, context.params[key])
+        source = _source(context, parameter)
+        if value is None or value in ([], ()):
+            lines.append(f"# {name} is not set")
+        elif name in secrets:
+            lines.append(f"# {name} is set, and not shown  # {source}")
+        else:
+            lines.append(f"{name} = {_toml(value)}  # {source}")
+    return "\n".join(lines)
+
+
+def _parameters(context: typer.Context) -> dict[str, Any]:
+    """What can be set, by the names of the flags."""
+    named = {
+        parameter.opts[0].removeprefix("--"): parameter for parameter in context.command.params
+    }
+    return {name: parameter for name, parameter in named.items() if name not in NO_SETTINGS}
+
+
+def _source(context: typer.Context, parameter: Any) -> str:
+    found = context.get_parameter_source(parameter.name)
+    sources = {
+        "COMMANDLINE": str(parameter.opts[0]),
+        "ENVIRONMENT": str(parameter.envvar),
+        "DEFAULT_MAP": str(context.params.get("config")),
+    }
+    return sources.get(found.name if found else "", "default")
+
+
+def _words(value: Any, *, many: bool) -> Any:
+    """A value of TOML as a shell would give it."""
+    if many:
+        return [_words(one, many=False) for one in (value if isinstance(value, list) else [value])]
+    if not isinstance(value, str | int | float):
+        raise ValueError(f"expected a single value, not {value!r}")
+    return str(value)
+
+
+def _toml(value: Any) -> str:
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(_toml, value))}]"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, int | float):
+        return repr(value)
+    return json.dumps(value.value if isinstance(value, Enum) else str(value), ensure_ascii=False)
