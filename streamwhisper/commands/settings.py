@@ -40,11 +40,11 @@ def read_settings(context: typer.Context, file: Path | None) -> Path | None:
             near = get_close_matches(name, parameters, 1, 0)[0]
             raise typer.BadParameter(f"{file}: unknown setting {name!r}; did you mean {near!r}?")
         parameter = parameters[name]
+        many = getattr(parameter, "multiple", False)
         try:
-            defaults[str(parameter.name)] = words = _words(
-                value, many=parameter.nargs == -1 or getattr(parameter, "multiple", False)
-            )
-            parameter.type_cast_value(context, words)
+            words = [_word(one) for one in (value if many and isinstance(value, list) else [value])]
+            defaults[parameter.name] = words if many else words[0]
+            parameter.process_value(context, defaults[parameter.name])  # for its error
         except (ValueError, typer.BadParameter) as error:
             raise typer.BadParameter(f"{file}: {name}: {error}") from error
     context.default_map = {**(context.default_map or {}), **defaults}
@@ -93,10 +93,8 @@ def _source(context: typer.Context, parameter: Any) -> str:
     return sources.get(found.name if found else "", "default")
 
 
-def _words(value: Any, *, many: bool) -> Any:
+def _word(value: Any) -> str:
     """A value of TOML as a shell would give it."""
-    if many:
-        return [_words(one, many=False) for one in (value if isinstance(value, list) else [value])]
     if not isinstance(value, str | int | float):
         raise ValueError(f"expected a single value, not {value!r}")
     return str(value)

@@ -29,11 +29,13 @@ def load_certificate(cert: Path, key: Path | None = None) -> ssl.SSLContext:
         key: PEM; None where it stands in the same file.
 
     Raises:
-        OSError: a file cannot be read.
-        ValueError: they are not what they should be.
+        ValueError: they cannot be read, or are not what they should be.
     """
     for file in (cert, key or cert):
-        file.read_bytes()  # its error names the file
+        try:
+            file.read_bytes()
+        except OSError as error:
+            raise ValueError(f"cannot read {file}: {error.strerror}") from error
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     try:
         # Without a password a locked key would be asked for at the terminal.
