@@ -59,11 +59,14 @@ def check_origin(origin: str) -> str:
     """
     if origin in ("*", "null"):
         return origin
+    wrong = ValueError(
+        f"{origin!r} is no origin; expected such as https://captions.example, or * for all"
+    )
+    if _place(origin) is None:
+        raise wrong
     parts = urlsplit(origin)
-    if _place(origin) is None or parts.path.strip("/") or parts.query or parts.fragment:
-        raise ValueError(
-            f"{origin!r} is no origin; expected such as https://captions.example, or * for all"
-        )
+    if parts.path.strip("/") or parts.query or parts.fragment:
+        raise wrong
     port = "" if parts.port in (None, _PORTS[parts.scheme]) else f":{parts.port}"
     host = parts.hostname or ""
     return f"{parts.scheme}://{f'[{host}]' if ':' in host else host}{port}"
