@@ -290,7 +290,7 @@ async def test_sound_that_comes_too_fast_waits_at_its_sender_and_is_all_heard() 
             began = time.monotonic()
             hasty = asyncio.create_task(transcript(fast, LONG.pcm))
             assert LONG.text.startswith(await transcript(other, LONG.pcm[:64000]))
-            assert time.monotonic() - began < 1.0
+            assert not hasty.done()
             assert await hasty == LONG.text
             took = time.monotonic() - began
         _, metrics = await get(server, "/metrics")

@@ -19,12 +19,12 @@ from collections.abc import Iterator
 from websockets.asyncio.server import ServerConnection
 from websockets.exceptions import ConnectionClosed
 
-from streamwhisper.engine.scheduler import Scheduler, Ticket, Withdrawn
-from streamwhisper.errors import RecognitionError
+from streamwhisper.engine.scheduler import Scheduler
 from streamwhisper.server import faults
 from streamwhisper.server.access import Visitor
 from streamwhisper.server.account import Account
 from streamwhisper.server.dialects import GOING_AWAY, Close, Dialect, Resumable
+from streamwhisper.server.inquiry import Inquiry
 from streamwhisper.server.keepalive import keep_alive
 from streamwhisper.server.limits import Limits, Pace
 from streamwhisper.server.metrics import Metrics
@@ -68,7 +68,6 @@ class Connection:
         """
         self._websocket = websocket
         self._dialect = dialect
-        self._scheduler = scheduler
         self._limits = limits
         self._metrics = metrics
         self._parking = parking
@@ -76,10 +75,9 @@ class Connection:
         self._name = name
         self._loop = asyncio.get_running_loop()
         self._account = Account(visitor, metrics, self._loop.time)
+        self._inquiry = Inquiry(scheduler, metrics, self._account, self._loop.time)
         self._pace = Pace(visitor.allowance, self._account.opened)
         self._client_awaited_since: float | None = None  # None: the reader has something to do
-        self._ticket: Ticket | None = None  # for the session's request under way
-        self._waiting_since: float | None = None  # as far as the dialect has been told
         self._news = asyncio.Event()  # for the driver: something came in
         self._room = asyncio.Event()  # for the reader: the session took audio from its buffers
         self._over = asyncio.Event()  # the dialect is closing
@@ -128,9 +126,7 @@ class Connection:
         """Let go of the session, which goes on in another connection; say so, and close."""
         dialect = self._dialect
         assert isinstance(dialect, Resumable)
-        if self._ticket is not None:
-            self._ticket.withdraw()
-            self._ticket = None
+        self._inquiry.withdraw()
         if dialect.session is not None:
             dialect.session.abandon_request()
         self._handed_over = True
@@ -292,29 +288,10 @@ class Connection:
             self._dialect.fail(*faults.messages_gone(claim.last_seq))
 
     def _advance(self) -> None:
-        """Let the session take in what has come, and ask for as much as it can by now.
-
-        A partial that waits for its turn gives way to one that reaches further, or to a final;
-        a final is asked for again as it was. What the recognizer has already stands.
-        """
-        session, ticket = self._dialect.session, self._ticket
-        if session is None or self._dialect.closing is not None:
-            return
-        if ticket is not None:
-            if ticket.started:
-                return
-            session.abandon_request()
-        request = session.next_request()
-        if request is None:
-            self._ticket = None
-            if ticket is not None:
-                ticket.withdraw()
-        elif ticket is None:
-            self._ticket = Ticket(request)
-        else:
-            if not ticket.request.final:
-                self._metrics.requests_replaced.inc()
-            ticket.replace(request)
+        """Let the session take in what has come, and ask for as much as it can by now."""
+        session = self._dialect.session
+        if session is not None and self._dialect.closing is None:
+            self._inquiry.advance(session)
 
     async def _drive(self) -> None:
         failures = 0
@@ -323,46 +300,19 @@ class Connection:
             self._advance()
             self._room.set()
             await self._send()
-            if self._ticket is not None:
-                failures = 0 if await self._answer(self._ticket) else failures + 1
+            session = self._dialect.session
+            if session is not None and self._inquiry.under_way:
+                answered = await self._inquiry.answer(session, self._name)
+                self._record_wait()
+                failures = 0 if answered else failures + 1
                 if failures == _MAX_FAILURES:
                     self._dialect.fail(*faults.recognition_failed(failures, self._name))
             elif self._dialect.closing is None:
                 await self._news.wait()
 
-    async def _answer(self, ticket: Ticket) -> bool:
-        """Have a request answered; False when that failed."""
-        session = self._dialect.session
-        assert session is not None
-        began = self._waiting_since = self._loop.time()
-        try:
-            hypothesis = await self._scheduler.recognize(ticket)
-        except Withdrawn:  # the session needs no answer any more
-            return True
-        except RecognitionError as error:
-            if self._ticket is not ticket:  # the session was handed over meanwhile
-                return True
-            log.warning("session %s: a request failed: %s", self._name, error)
-            self._metrics.request_errors.inc()
-            session.abandon_request()
-            self._ticket = None
-            return False
-        finally:
-            self._record_wait()
-            self._waiting_since = None
-        if self._ticket is not ticket:
-            return True
-        session.receive_hypothesis(hypothesis)
-        self._account.answer(self._loop.time() - began, self.lag, final=ticket.request.final)
-        self._ticket = None
-        return True
-
     def _record_wait(self) -> None:
         """Tell the dialect of the wait so far: an answer that is late is not to hide it."""
-        if self._waiting_since is not None:
-            now = self._loop.time()
-            self._dialect.record_wait(now - self._waiting_since)
-            self._waiting_since = now
+        self._dialect.record_wait(self._inquiry.take_wait())
 
     async def _send(self) -> None:
         """Send what the dialect has to say, in order, at the pace that the client reads."""
