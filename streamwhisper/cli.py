@@ -148,6 +148,18 @@ def serve(
     resume: Annotated[
         float, typer.Option(min=0, help="Seconds that a session whose connection is lost is kept.")
     ] = 30.0,
+    max_wait: Annotated[
+        float,
+        typer.Option(
+            min=0, help="Seconds requests may wait before new clients are refused; 0: any."
+        ),
+    ] = 1.0,
+    record: Annotated[
+        Path | None, typer.Option(help="Folder for each session's text: JSONL, SRT, VTT.")
+    ] = None,
+    record_audio: Annotated[
+        bool, typer.Option("--record-audio", help="Keep the sound there, too (WAV).")
+    ] = False,
     device: Device = "auto",
     dtype: Precision = Dtype.auto,
     threads: Threads = None,
@@ -162,9 +174,12 @@ def serve(
     from streamwhisper.engine.scheduler import SchedulerOptions
     from streamwhisper.server.access import Limits
     from streamwhisper.server.app import ServerOptions, run
+    from streamwhisper.server.recording import RecordingOptions
     from streamwhisper.session.endpoint import EndpointOptions
     from streamwhisper.session.options import SessionOptions
 
+    if record_audio and record is None:
+        raise typer.BadParameter("--record-audio needs --record, the folder to keep it in")
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     share_one_arena()
     recognizer = _load(model, device, dtype, threads, adapter)
@@ -176,6 +191,8 @@ def serve(
         limits=Limits(max_sessions=max_sessions, drain_timeout=drain, resume_timeout=resume),
         session=SessionOptions(endpoint=EndpointOptions(endpoint.value)).tuned(latency.value),
         scheduler=SchedulerOptions(max_batch=1, workers=recognizer.workers),
+        max_wait=max_wait or None,
+        recording=RecordingOptions(record, audio=record_audio) if record else None,
     )
     run(recognizer, options, ready=lambda url: typer.echo(f"Listening on {url}"))
 

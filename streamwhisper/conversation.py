@@ -24,6 +24,7 @@ from streamwhisper.protocol import (
     ServerMessage,
     Start,
     Status,
+    Watching,
     encode_client_message,
     parse_server_message,
 )
@@ -137,8 +138,10 @@ class Conversation:
     def _told(self, message: ServerMessage) -> list[StreamEvent]:
         journal, began = self._journal, self._journal.begin
         match message:
-            case Ready():
-                raise ProtocolError("second_ready", "the server said ready twice in a connection")
+            case Ready() | Watching():
+                raise ProtocolError(
+                    "out_of_place", f"{type(message).__name__} came in the middle of a session"
+                )
             case Ack(samples, count):
                 count = count or samples * self._frame_bytes
                 journal.acknowledge(count)

@@ -21,7 +21,7 @@ LAYERS = [
     {"client", "server", "transcribe"},
     {"conversation"},
     {"continuity", "journal"},
-    {"dialing", "overlap", "reconnection"},
+    {"captions", "dialing", "overlap", "reconnection"},
     {"session", "engine"},
     {"vad", "whisper"},
     {"audio"},

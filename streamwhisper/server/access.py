@@ -11,7 +11,10 @@ from http import HTTPStatus
 from websockets.datastructures import Headers
 from websockets.http11 import Response
 
-__all__ = ["Access", "Limits", "http_response", "refusal"]
+__all__ = ["RETRY_AFTER", "Access", "Limits", "http_response", "refusal"]
+
+RETRY_AFTER = 5.0
+"""Seconds after which who found no place may find one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,9 +76,9 @@ class Access:
 
 def refusal(code: str, message: str) -> Response:
     """The HTTP answer to a client that cannot come in."""
-    body = json.dumps({"code": code, "message": message}) + "\n"
+    body = json.dumps({"code": code, "message": message, "retry_after": RETRY_AFTER}) + "\n"
     response = http_response(HTTPStatus.SERVICE_UNAVAILABLE, body, "application/json")
-    response.headers["Retry-After"] = "5"
+    response.headers["Retry-After"] = f"{RETRY_AFTER:.0f}"
     return response
 
 

@@ -21,25 +21,31 @@ from websockets.asyncio.server import serve as serve_websockets
 from websockets.http11 import Request, Response
 
 from streamwhisper.engine.scheduler import Scheduler, SchedulerOptions
+from streamwhisper.errors import check_fields
 from streamwhisper.protocol import ErrorMessage
 from streamwhisper.recognition import ModelInfo, Recognizer
-from streamwhisper.server.access import Access, Limits, http_response, refusal
+from streamwhisper.server.access import RETRY_AFTER, Access, Limits, http_response, refusal
 from streamwhisper.server.connection import Connection
 from streamwhisper.server.dialects import TRY_AGAIN_LATER, Close, Dialect
 from streamwhisper.server.dialects.native import NativeDialect
+from streamwhisper.server.dialects.witness import Admit
 from streamwhisper.server.metrics import METRICS_CONTENT_TYPE, Metrics
 from streamwhisper.server.outcome import LOST
 from streamwhisper.server.parking import Parking, Timer
+from streamwhisper.server.reception import Reception
+from streamwhisper.server.recording import Recorder, RecordingOptions
+from streamwhisper.server.rooms import RoomOptions, Rooms, is_room
 from streamwhisper.session.options import SessionOptions
 
-__all__ = ["DEFAULT_PORT", "STREAM_PATH", "Server", "ServerOptions", "run", "serve"]
+__all__ = ["DEFAULT_PORT", "STREAM_PATH", "WATCH_PATH", "Server", "ServerOptions", "run", "serve"]
 
 log = logging.getLogger(__name__)
 
 DEFAULT_PORT = 8765
 STREAM_PATH = "/v1/stream"
+WATCH_PATH = "/v1/watch/"
 
-_DIALECTS: dict[str, Callable[[ModelInfo, SessionOptions, str], Dialect]] = {
+_DIALECTS: dict[str, Callable[[ModelInfo, SessionOptions, str, Admit], Dialect]] = {
     STREAM_PATH: NativeDialect,
 }
 _MAX_QUEUE = 4  # frames that the library reads ahead, of up to `Limits.max_message_bytes` each
@@ -68,6 +74,13 @@ class ServerOptions:
         port: 0 takes a free one.
         commit_timeout: seconds that sessions get to commit everything when the server stops,
             after those in which they hear out their clients (`Limits.drain_timeout`).
+        max_wait: seconds that requests may wait for the recognizer; while they wait longer, new
+            sessions are refused, for they would spoil those that run. None: they never are.
+        recording: what is recorded of all sessions; None: nothing is.
+        rooms: what viewers of sessions that publish are granted.
+
+    Raises:
+        ValueError: a value that makes no sense.
     """
 
     host: str = "127.0.0.1"
@@ -76,13 +89,23 @@ class ServerOptions:
     limits: Limits = field(default_factory=Limits)
     session: SessionOptions = field(default_factory=SessionOptions)
     scheduler: SchedulerOptions = field(default_factory=SchedulerOptions)
+    max_wait: float | None = 1.0
+    recording: RecordingOptions | None = None
+    rooms: RoomOptions = field(default_factory=RoomOptions)
+
+    def __post_init__(self) -> None:
+        check_fields(self, ("max_wait", self.max_wait is None or self.max_wait > 0, "above 0 s"))
 
 
 class Server:
     """A server that listens while its ``async with`` body runs."""
 
     def __init__(self, recognizer: Recognizer, options: ServerOptions | None = None) -> None:
-        """Serve sessions that `recognizer` listens to."""
+        """Serve sessions that `recognizer` listens to.
+
+        Raises:
+            OSError: the folder that is recorded in cannot be written to.
+        """
         self.options = options or ServerOptions()
         self.port = self.options.port
         self._info = recognizer.info
@@ -99,6 +122,19 @@ class Server:
         self._scheduler = Scheduler(
             recognizer, self.options.scheduler, on_batch=self._metrics.record_batch
         )
+        recording = self.options.recording
+        self._recorder = (
+            None if recording is None else Recorder(recording, self._metrics.recording_failures.inc)
+        )
+        self._rooms = Rooms(self.options.rooms, on_drop=self._metrics.viewers_dropped.inc)
+        self._reception = Reception(
+            self._info,
+            lambda: self._scheduler.wait,
+            self.options.max_wait,
+            self._rooms,
+            self._recorder,
+            self._metrics.sessions_refused.inc,
+        )
         self._metrics.follow(
             "open_sessions", "Sessions open now.", lambda: self._access.open_sessions
         )
@@ -112,6 +148,15 @@ class Server:
             "Requests that wait for the recognizer.",
             lambda: self._scheduler.waiting,
         )
+        self._metrics.follow(
+            "wait_seconds",
+            "How long requests wait for the recognizer at present.",
+            lambda: self._scheduler.wait,
+        )
+        self._metrics.follow(
+            "viewers", "Viewers of sessions that publish.", lambda: self._rooms.viewers
+        )
+        self._metrics.follow("tasks", "Tasks on the event loop.", lambda: len(asyncio.all_tasks()))
 
     @property
     def url(self) -> str:
@@ -162,6 +207,7 @@ class Server:
             return
         self._access.shutting_down = True
         self._parking.close()
+        self._rooms.close()
         self._listener.close(close_connections=False)
         for connection in self._connections:
             connection.shut_down()
@@ -175,12 +221,18 @@ class Server:
                 connection.cut_off()
             await self._listener.wait_closed()
         await self._scheduler.aclose()
+        if self._recorder is not None:
+            await asyncio.to_thread(self._recorder.close)
         self._listener = None
 
     async def _serve(self, websocket: ServerConnection) -> None:
         assert websocket.request is not None
+        path = _path(websocket.request)
+        if path.startswith(WATCH_PATH):
+            await self._rooms.watch(path.removeprefix(WATCH_PATH), websocket)
+            return
         name = uuid.uuid4().hex[:12]
-        dialect = _DIALECTS[_path(websocket.request)](self._info, self.options.session, name)
+        dialect = _DIALECTS[path](self._info, self.options.session, name, self._reception.admit)
         connection = Connection(
             websocket,
             dialect,
@@ -194,7 +246,9 @@ class Server:
         if obstacle is not None:  # the last place was taken during the handshake
             code, message = obstacle
             self._metrics.sessions_refused.inc()
-            dialect.fail(ErrorMessage(code, message, fatal=True), Close(TRY_AGAIN_LATER, code))
+            dialect.fail(
+                ErrorMessage(code, message, True, RETRY_AFTER), Close(TRY_AGAIN_LATER, code)
+            )
             await connection.run()
             return
         with self._access.session():
@@ -213,6 +267,8 @@ class Server:
                 return None
             self._metrics.sessions_refused.inc()
             return refusal(*obstacle)
+        if path.startswith(WATCH_PATH):  # viewers need no key
+            return self._obstacle_to_viewers(path.removeprefix(WATCH_PATH))
         if path == "/":
             host = request.headers.get("Host", f"{self.options.host}:{self.port}")
             return http_response(
@@ -231,6 +287,23 @@ class Server:
             HTTPStatus.NOT_FOUND,
             f"nothing at {path}; streams are at {STREAM_PATH}, and / says how to use them\n",
         )
+
+    def _obstacle_to_viewers(self, room: str) -> Response | None:
+        if not is_room(room):
+            return http_response(
+                HTTPStatus.NOT_FOUND,
+                f"no room can be called {room[:80]!r}; a name has 1 to 64 letters, digits, dots, "
+                "dashes and underscores\n",
+            )
+        if self._access.shutting_down:
+            return refusal("shutting_down", "the server is shutting down; try again later")
+        if self._rooms.full:
+            return refusal(
+                "too_many_viewers",
+                f"all {self.options.rooms.max_viewers} places for viewers are taken; try again "
+                "in a few seconds",
+            )
+        return None
 
 
 def _call_later(seconds: float, call: Callable[[], None]) -> Timer:

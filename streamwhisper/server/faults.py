@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from streamwhisper.protocol import ErrorMessage
-from streamwhisper.server.access import Limits
+from streamwhisper.server.access import RETRY_AFTER, Limits
 from streamwhisper.server.dialects import (
     CLIENT_FAULT,
     SERVER_FAULT,
@@ -17,6 +17,7 @@ __all__ = [
     "cut_off",
     "internal",
     "messages_gone",
+    "overloaded",
     "recognition_failed",
     "silent",
     "text_too_big",
@@ -55,6 +56,19 @@ def text_too_big(size: int, limits: Limits) -> Fault:
         f"a text frame of {size} bytes; the most is {limits.max_text_bytes}. "
         "Audio goes in binary frames.",
     )
+
+
+def overloaded(wait: float, most: float) -> Fault:
+    """Requests wait for so many seconds, which is too long for one session more."""
+    error = ErrorMessage(
+        "overloaded",
+        f"the server cannot keep up with another session: requests wait {wait:.1f} s for the "
+        f"recognizer, and above {most:g} s nobody is taken in; try again in {RETRY_AFTER:g} s, "
+        "or another server.",
+        fatal=True,
+        retry_after=RETRY_AFTER,
+    )
+    return error, Close(TRY_AGAIN_LATER, error.code)
 
 
 def unknown_token() -> Fault:

@@ -30,6 +30,7 @@ from streamwhisper.recognition import ModelInfo
 from streamwhisper.server.dialects import CLIENT_FAULT, NORMAL, Close
 from streamwhisper.server.dialects.outbox import Outbox
 from streamwhisper.server.dialects.start import check_start, decoder_for
+from streamwhisper.server.dialects.witness import Admit, Overheard, Refused, Witness, Witnesses
 from streamwhisper.session.options import SessionOptions
 from streamwhisper.session.session import Session
 
@@ -49,17 +50,26 @@ _TAKEN_OVER = ErrorMessage(
 class NativeDialect:
     """One session that speaks the native protocol, version 1; see `Dialect` and `Resumable`."""
 
-    def __init__(self, info: ModelInfo, options: SessionOptions, session_id: str) -> None:
+    def __init__(
+        self,
+        info: ModelInfo,
+        options: SessionOptions,
+        session_id: str,
+        admit: Admit = lambda *_: Witnesses(),
+    ) -> None:
         """Wait for a start.
 
         Args:
             info: the model that is served.
             options: of the session, save what the client may choose.
             session_id: names the session to the client and in the log.
+            admit: whether and with which witness a session may start.
         """
         self._info = info
         self._options = options
         self._session_id = session_id
+        self._admit = admit
+        self._witness: Witness = Witnesses()
         self._token = secrets.token_urlsafe(32)
         self._claim: Start | None = None
         self._start = Start()
@@ -112,6 +122,8 @@ class NativeDialect:
                     self.finish(None, Close(NORMAL))
         except ProtocolError as error:
             self._reject(error.code, str(error))
+        except Refused as refused:
+            self.fail(refused.error, refused.close)
 
     def record_wait(self, seconds: float) -> None:
         """The session has waited so long for an answer of the recognizer."""
@@ -146,7 +158,10 @@ class NativeDialect:
         return self._outbox.take()
 
     def release(self) -> None:
-        """Let go of the session and of its decoder's thread."""
+        """Let go of the session, its witness, and its decoder's thread."""
+        self._collect_events()
+        self._witness.close()
+        self._witness = Witnesses()
         self._session = None
         if self._decoder is not None:
             self._decoder.close()
@@ -194,10 +209,11 @@ class NativeDialect:
             return
         language = check_start(start, self._info)
         self._decoder = decoder_for(start)
+        self._witness = self._admit(self._session_id, start)
         self._start = start
         self._session = Session(
             self._info,
-            self._decoder,
+            Overheard(self._decoder, self._witness),
             replace(self._options, language=language, task=start.task, partials=start.partials),
         )
         self._say(self._ready())
@@ -315,6 +331,7 @@ class NativeDialect:
         if self._session is None or self._closing is not None:
             return
         for event in self._session.events():
+            self._witness.tell(event)
             if isinstance(event, Done):
                 error, self._closing = self._ending or (None, Close(NORMAL))
                 self._outbox.put(event if error is None else error)
