@@ -31,7 +31,7 @@ class WavWriter:
             OSError: it cannot be written, or the file would grow beyond 4 GiB; what stood there
                 before stands.
         """
-        data = (np.clip(samples, -1, 1) * 32767).astype("<i2").tobytes()
+        data = np.clip(samples * 32768, -32768, 32767).astype("<i2").tobytes()
         if self._bytes + len(data) > _MAX_BYTES:
             raise OSError("the WAV file has 4 GiB, and its format allows no more")
         # The sound first: a header that claims too little is right, one that claims more is not.
