@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -37,8 +39,10 @@ def test_signs_that_come_late_belong_to_the_words_before_them() -> None:
 
 
 def test_an_utterance_and_a_pause_end_a_cue() -> None:
-    events = committed(("one", 0, 1), final=True), committed(("two", 1, 2)), committed(
-        ("three", 4, 5)
+    events = (
+        committed(("one", 0, 1), final=True),
+        committed(("two", 1, 2)),
+        committed(("three", 4, 5)),
     )
     assert [cue.text for cue in cues_of(*events)] == ["one", "two", "three"]
 
@@ -85,7 +89,7 @@ def test_every_word_stands_in_one_cue_and_a_piece_of_a_file_never_gets_shorter(
             cues[number] = cue
     shown = list(cues.values())
     assert " ".join(cue.text for cue in shown).split() == "".join(e.text for e in events).split()
-    for before, after in zip(shown, shown[1:], strict=False):
+    for before, after in pairwise(shown):
         assert before.start <= before.end <= after.start
     for number, cue in cues.items():
         lines = as_srt(number, cue).rstrip("\n").split("\n")[2:]
