@@ -21,7 +21,7 @@ LAYERS = [
     {"client", "server", "transcribe"},
     {"conversation"},
     {"continuity", "journal"},
-    {"captions", "dialing", "overlap", "reconnection"},
+    {"captions", "dialing", "inbox", "overlap", "reconnection"},
     {"session", "engine"},
     {"vad", "whisper"},
     {"audio"},
