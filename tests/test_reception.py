@@ -11,6 +11,7 @@ import pytest
 from scripted import OPTIONS, ScriptedRecognizer, script
 
 from streamwhisper.client import Reconnection, connect
+from streamwhisper.engine.scheduler import SchedulerOptions
 from streamwhisper.errors import ServerError
 from streamwhisper.events import Committed, Done
 from streamwhisper.recognition import Hypothesis, RecognitionRequest
@@ -33,7 +34,10 @@ class Held(ScriptedRecognizer):
 
 
 def serving(recognizer: Any, **options: Any) -> Server:
-    return Server(recognizer, ServerOptions(port=0, session=OPTIONS, **options))
+    one_by_one = SchedulerOptions(max_batch=1)
+    return Server(
+        recognizer, ServerOptions(port=0, session=OPTIONS, scheduler=one_by_one, **options)
+    )
 
 
 async def overload(server: Server, recognizer: Held, *streams: Any) -> None:
