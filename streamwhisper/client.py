@@ -10,11 +10,13 @@
                 print(event.text, end="")
 
 `send` waits while the server's buffers are full. What the server says is kept until it is read,
-so sound may be sent to the end before the first event is looked at.
+so an hour of sound may be sent to the end before the first event is looked at; `send` waits while
+thousands of events are unread, and raises an error where nobody reads them.
 
 A connection that is lost is made again, and the session goes on: no event is missed or comes
-twice. Where the server itself was lost, it hears the audio since its last final commit once more;
-the transcript goes on all the same. See `Reconnection`.
+twice. Where the server itself was lost, another one hears the audio since the last final commit
+once more; where it was stopped in good order, another one hears what comes after it. The
+transcript goes on all the same. See `Reconnection`.
 """
 
 from __future__ import annotations
@@ -25,7 +27,7 @@ import ssl
 import threading
 from collections.abc import AsyncIterator, Coroutine, Iterator
 from types import TracebackType
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed
@@ -40,6 +42,7 @@ from streamwhisper.errors import (
     StreamWhisperError,
 )
 from streamwhisper.events import Done
+from streamwhisper.inbox import Inbox
 from streamwhisper.journal import Command
 from streamwhisper.protocol import End, Flush, Ping, Ready, Start
 from streamwhisper.reconnection import Reconnection
@@ -55,9 +58,10 @@ __all__ = [
 ]
 
 _FORGOTTEN = {"resume_unknown", "resume_failed"}  # codes of a server that cannot resume
-_BUSY = {"shutting_down", "too_many_sessions"}  # and of one that may serve later
+_BUSY = {"shutting_down", "too_many_sessions", "overloaded"}  # and of one that may serve later
 T = TypeVar("T")
 
+_UNREAD_TIMEOUT = 10.0  # seconds that `send` waits for somebody to read
 _CHUNK = 64 * 1024  # bytes of audio in a frame; a server takes 1 MiB at the most
 
 
@@ -93,7 +97,7 @@ class StreamClient:
         self._websocket: ClientConnection | None = None
         self._listener: asyncio.Task[None] | None = None
         self._sender: asyncio.Task[None] | None = None  # of what a lost connection left unsaid
-        self._inbox: asyncio.Queue[StreamEvent | None] = asyncio.Queue()  # None: there is no more
+        self._inbox = Inbox()
         self._failure: Exception | None = None
         self._sending = asyncio.Lock()
         self._news = asyncio.Event()  # the server said something, or the session is over
@@ -139,13 +143,10 @@ class StreamClient:
         Raises:
             ConnectionLostError: the server went away, and no other took its place.
             ServerError: it has ended the session.
+            SessionError: nobody reads what it says.
         """
         for start in range(0, len(audio), _CHUNK):
-            self._check()
-            while self._conversation.full:
-                self._news.clear()
-                await self._news.wait()
-                self._check()
+            await self._has_room()
             self._conversation.send(bytes(audio[start : start + _CHUNK]))
             await self._send()
 
@@ -176,11 +177,25 @@ class StreamClient:
         """The next thing that the server says; None after `Done`. Raises as iterating does."""
         _opened(self._listener)
         event = await self._inbox.get()
-        if event is None:
-            self._inbox.put_nowait(None)  # for whoever asks again
-            if self._failure is not None:
-                raise self._failure
-        return event
+        if event is None and self._failure is not None:
+            raise self._failure
+        self._news.set()
+        return cast(StreamEvent | None, event)
+
+    async def _has_room(self) -> None:
+        """Wait until more may be sent."""
+        self._check()
+        while self._conversation.full or self._inbox.full:
+            self._news.clear()
+            try:
+                async with asyncio.timeout(_UNREAD_TIMEOUT if self._inbox.full else None):
+                    await self._news.wait()
+            except TimeoutError:
+                raise SessionError(
+                    f"thousands of events are unread, and none was read for {_UNREAD_TIMEOUT:g} s; "
+                    "iterate over the stream in another task (or thread) while sending"
+                ) from None
+            self._check()
 
     async def _say(self, command: Command) -> None:
         self._check()
@@ -214,7 +229,7 @@ class StreamClient:
         except Exception as error:  # outermost loop of a connection: the caller is told
             self._failure = error
         finally:
-            self._inbox.put_nowait(None)
+            self._inbox.close()
             self._news.set()
 
     async def _hear(self) -> bool:
@@ -236,10 +251,21 @@ class StreamClient:
             return False
         if conversation.last_seq > before:
             self._heard_at, self._attempts = asyncio.get_running_loop().time(), 0
-        for event in events:
-            self._inbox.put_nowait(event)
+        done = events[-1] if events and isinstance(events[-1], Done) else None
+        stopped = done is not None and self._reconnect is not None and conversation.outlives(done)
+        for event in events[:-1] if stopped else events:
+            self._inbox.put(event)
         self._news.set()
-        return any(isinstance(event, Done) for event in events)
+        if stopped:
+            conversation.start_again()
+            await self._come_back(
+                ConnectionLostError(
+                    f"the server at {self.url} was stopped in the middle of the session, and no "
+                    "other took its place. What is committed stays; open another session for the "
+                    "audio after it."
+                )
+            )
+        return done is not None and not stopped
 
     async def _come_back(self, cause: StreamWhisperError) -> None:
         """Connect until a server takes the session, and have said what it has not heard.
@@ -254,6 +280,8 @@ class StreamClient:
         loop = asyncio.get_running_loop()
         while True:
             delay = options.delay(self._attempts, random.random())
+            if isinstance(cause, ServerError) and cause.retry_after is not None:
+                delay = max(delay, min(cause.retry_after, options.longest_delay))
             self._attempts += 1
             if loop.time() + delay > self._heard_at + options.patience:
                 raise cause
@@ -266,6 +294,8 @@ class StreamClient:
                     self._conversation.start_again()
                 elif error.code not in _BUSY:
                     raise
+                else:
+                    cause = error
             except ConnectionLostError as error:
                 cause = error
             else:

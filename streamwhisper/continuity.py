@@ -108,6 +108,8 @@ class Continuity:
             return [event] if self._new_bound(event) else []
         if isinstance(event, Committed):
             return self._tell_committed(event)
+        if isinstance(event, Done):
+            self._settle(event.audio_seconds)
         return [event]
 
     def _tell_committed(self, event: Committed) -> list[Event]:

@@ -12,10 +12,11 @@ from dataclasses import replace
 from streamwhisper.audio.formats import ENCODINGS
 from streamwhisper.continuity import Continuity
 from streamwhisper.errors import ConnectionLostError, ProtocolError, ServerError
-from streamwhisper.events import Committed, Event, Flushed, Partial
+from streamwhisper.events import Committed, Done, Event, Flushed, Partial
 from streamwhisper.journal import Command, Journal
 from streamwhisper.protocol import (
     Ack,
+    End,
     ErrorMessage,
     Flush,
     Ping,
@@ -24,6 +25,7 @@ from streamwhisper.protocol import (
     ServerMessage,
     Start,
     Status,
+    Watching,
     encode_client_message,
     parse_server_message,
 )
@@ -34,6 +36,7 @@ __all__ = ["Conversation", "StreamEvent"]
 StreamEvent = Event | Ack | Status | Pong | ErrorMessage
 """What a stream yields; an `ErrorMessage` here is not fatal."""
 
+_ROUNDING = 0.05  # seconds by which a server may count otherwise, for it resamples
 _CONTAINER_RATE = 64_000  # bytes a second: far more than speech takes in any compressed format
 
 
@@ -50,6 +53,7 @@ class Conversation:
         self.ready: Ready | None = None
         self.last_seq = 0
         self._start = start
+        self._ended = False
         self._events = Continuity()
         self._frame_bytes = ENCODINGS.get(start.encoding, 0) * max(1, start.channels)
         rate = self._frame_bytes * max(1, start.sample_rate)
@@ -69,6 +73,7 @@ class Conversation:
 
     def say(self, command: Command) -> None:
         """A command that is to be sent."""
+        self._ended = self._ended or isinstance(command, End)
         self._journal.say(command)
 
     def take(self) -> str | bytes | None:
@@ -93,7 +98,7 @@ class Conversation:
         """
         seq, message = parse_server_message(frame)
         if isinstance(message, ErrorMessage):
-            raise ServerError(message.code, message.message, fatal=message.fatal)
+            raise _server_error(message)
         if not isinstance(message, Ready):
             raise ProtocolError(
                 "no_ready",
@@ -104,6 +109,13 @@ class Conversation:
         self._journal.resume(message.bytes, message.messages)
         self.last_seq = max(self.last_seq, seq)
 
+    def outlives(self, done: Done) -> bool:
+        """Whether there is more to say than what the server has heard, which is done."""
+        if not self._ended or self._journal.unsent:
+            return True
+        end = self._journal.end / max(1, self._frame_bytes) / self._start.sample_rate
+        return self._frame_bytes > 0 and end > done.audio_seconds + _ROUNDING
+
     def start_again(self) -> None:
         """The server has lost the session: the next opening starts another one.
 
@@ -112,8 +124,9 @@ class Conversation:
         """
         if not self._frame_bytes:
             raise ConnectionLostError(
-                "the server has lost the session, and a container cannot be continued from its "
-                "middle; open another session, or send raw audio, such as pcm_s16le"
+                "the server was stopped or has lost the session, and a container cannot be "
+                "continued from its middle by another one. What is committed stays; open another "
+                "session for the rest, or send raw audio, such as pcm_s16le, which can be."
             )
         position = self._journal.restart()
         self._events.begin_again(position / self._frame_bytes / self._start.sample_rate)
@@ -128,7 +141,7 @@ class Conversation:
         """
         seq, message = parse_server_message(frame)
         if isinstance(message, ErrorMessage) and message.fatal:
-            raise ServerError(message.code, message.message, fatal=True)
+            raise _server_error(message)
         if seq <= self.last_seq:
             return []
         self.last_seq = seq
@@ -137,8 +150,10 @@ class Conversation:
     def _told(self, message: ServerMessage) -> list[StreamEvent]:
         journal, began = self._journal, self._journal.begin
         match message:
-            case Ready():
-                raise ProtocolError("second_ready", "the server said ready twice in a connection")
+            case Ready() | Watching():
+                raise ProtocolError(
+                    "out_of_place", f"{type(message).__name__} came in the middle of a session"
+                )
             case Ack(samples, count):
                 count = count or samples * self._frame_bytes
                 journal.acknowledge(count)
@@ -173,3 +188,7 @@ class Conversation:
         if not self._start.words and isinstance(event, Committed | Partial):
             return replace(event, words=())
         return event
+
+
+def _server_error(said: ErrorMessage) -> ServerError:
+    return ServerError(said.code, said.message, fatal=said.fatal, retry_after=said.retry_after)

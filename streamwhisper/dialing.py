@@ -116,8 +116,14 @@ def _refused(url: str, error: InvalidStatus) -> Exception:
     body = bytes(response.body or b"").decode(errors="replace").strip()
     try:
         answer = json.loads(body)
-        return ServerError(str(answer["code"]), str(answer["message"]), fatal=True)
-    except (ValueError, TypeError, KeyError):
+        wait = answer.get("retry_after")
+        return ServerError(
+            str(answer["code"]),
+            str(answer["message"]),
+            fatal=True,
+            retry_after=None if wait is None else float(wait),
+        )
+    except (ValueError, TypeError, KeyError, AttributeError):
         said = f"{response.status_code} {response.reason_phrase}".strip()
         return ConnectionLostError(f"{url} answered HTTP {said}: {body[:200]}")
 

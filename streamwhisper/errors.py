@@ -85,12 +85,16 @@ class ServerError(StreamWhisperError):
     Attributes:
         code: the server's short name for it.
         fatal: whether the server closed the connection after it.
+        retry_after: seconds after which the server wants to be asked again; None: it said none.
     """
 
-    def __init__(self, code: str, message: str, *, fatal: bool) -> None:
+    def __init__(
+        self, code: str, message: str, *, fatal: bool, retry_after: float | None = None
+    ) -> None:
         super().__init__(f"{code}: {message}")
         self.code = code
         self.fatal = fatal
+        self.retry_after = retry_after
 
 
 class ConnectionLostError(StreamWhisperError, ConnectionError):

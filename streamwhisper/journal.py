@@ -57,6 +57,11 @@ class Journal:
         limit = self._max_unacknowledged
         return limit is not None and self.end - self._acknowledged >= limit
 
+    @property
+    def unsent(self) -> bool:
+        """Whether something was not taken yet."""
+        return self._next < len(self._items)
+
     def write(self, audio: bytes) -> None:
         """Audio that is to be sent."""
         if audio:

@@ -32,10 +32,12 @@ __all__ = [
     "ServerMessage",
     "Start",
     "Status",
+    "Watching",
     "encode_client_message",
     "encode_server_message",
     "parse_client_message",
     "parse_server_message",
+    "plain_message",
 ]
 
 PROTOCOL_VERSION = 1
@@ -60,6 +62,7 @@ class Start:
         resume: the token of a session whose connection was lost; nothing else is looked at then
             but `last_seq`.
         last_seq: the number of the last message that was received in that session.
+        publish: the room in which viewers may read along; None: nobody may.
     """
 
     encoding: Encoding = "pcm_s16le"
@@ -73,6 +76,7 @@ class Start:
     vocabulary: tuple[str, ...] = ()
     resume: str | None = None
     last_seq: int = 0
+    publish: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,15 +166,35 @@ class ErrorMessage:
     """Something went wrong: what was seen, what was expected, what to do.
 
     A `fatal` one is followed by the connection's close.
+
+    Attributes:
+        retry_after: seconds after which trying again is worth while; None where it is not.
     """
 
     code: str
     message: str
     fatal: bool
+    retry_after: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Watching:
+    """To a viewer: whom the room belongs to from now on. What was shown before is over.
+
+    Attributes:
+        room: its name.
+        session: the one that publishes there; None while nobody does.
+        omitted: committed messages of the session that are not kept any more; those that are
+            follow.
+    """
+
+    room: str
+    session: str | None = None
+    omitted: int = 0
 
 
 ClientMessage = Start | Flush | End | Ping
-ServerMessage = Ready | Ack | Status | Pong | ErrorMessage | Event
+ServerMessage = Ready | Ack | Status | Pong | ErrorMessage | Watching | Event
 
 _CLIENT_TYPES: dict[str, type[Any]] = {"start": Start, "flush": Flush, "end": End, "ping": Ping}
 _SERVER_TYPES: dict[str, type[Any]] = {
@@ -185,6 +209,7 @@ _SERVER_TYPES: dict[str, type[Any]] = {
     "pong": Pong,
     "done": events.Done,
     "error": ErrorMessage,
+    "watching": Watching,
 }
 _NAMES = {kind: name for names in (_CLIENT_TYPES, _SERVER_TYPES) for name, kind in names.items()}
 
@@ -202,7 +227,7 @@ def parse_client_message(text: str) -> ClientMessage:
 
 def encode_client_message(message: ClientMessage) -> str:
     """The text frame that says `message`."""
-    return _dumps({"type": _NAMES[type(message)], **_fields(message)})
+    return _dumps(plain_message(message))
 
 
 def parse_server_message(text: str) -> tuple[int, ServerMessage]:
@@ -219,6 +244,11 @@ def parse_server_message(text: str) -> tuple[int, ServerMessage]:
 def encode_server_message(message: ServerMessage, seq: int) -> str:
     """The text frame that says `message`, the connection's `seq`-th; floats get three decimals."""
     return _dumps({"type": _NAMES[type(message)], "seq": seq, **_fields(message)})
+
+
+def plain_message(message: ClientMessage | ServerMessage) -> dict[str, object]:
+    """What `message` says as JSON has it, without a sequence number."""
+    return {"type": _NAMES[type(message)], **_fields(message)}
 
 
 class _Mismatch(Exception):

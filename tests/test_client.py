@@ -16,6 +16,7 @@ from websockets.asyncio.server import serve as serve_websockets
 from streamwhisper.client import DEFAULT_URL, StreamClient, StreamEvent, SyncStreamClient, connect
 from streamwhisper.errors import ConnectionLostError, ProtocolError, ServerError, SessionError
 from streamwhisper.events import Committed, Done, Flushed, Partial
+from streamwhisper.inbox import Inbox
 from streamwhisper.protocol import Ack, ErrorMessage, Pong, Ready, Status, encode_server_message
 from streamwhisper.recognition import Hypothesis, ModelInfo, RecognitionRequest
 from streamwhisper.server.app import DEFAULT_PORT, STREAM_PATH, Server, ServerOptions
@@ -179,7 +180,7 @@ async def test_a_server_that_stops_still_gives_its_text_and_done(
     session: Any, recognizer: Any, speech: Any
 ) -> None:
     async with serving(recognizer) as server:
-        async with connect(server.url) as stream:
+        async with connect(server.url, reconnect=None) as stream:
             await stream.send(pcm(speech, "librispeech/61-70968-0002") + SECOND * 2)
             async for event in stream:
                 if isinstance(event, Ack) and event.samples >= 4 * 16000:
@@ -191,6 +192,45 @@ async def test_a_server_that_stops_still_gives_its_text_and_done(
         assert isinstance(events[-1], Done)
         with pytest.raises(ConnectionLostError):
             await session(server.url, SECOND)
+
+
+async def test_sending_without_ever_reading_is_an_error_and_not_a_full_memory(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("streamwhisper.client.Inbox", lambda: Inbox(100))
+    monkeypatch.setattr("streamwhisper.client._UNREAD_TIMEOUT", 0.1)
+    async with serving() as server, connect(server.url) as stream:
+        for number in range(150):
+            await stream.ping(str(number))  # every answer counts, so none can be left out
+        with pytest.raises(SessionError, match="iterate over the stream in another task"):
+            await stream.send(SECOND * 300)
+        await stream.end()  # and what was said is all there
+        events = [event async for event in stream]
+    assert [e.id for e in events if isinstance(e, Pong)] == [str(n) for n in range(150)]
+    assert isinstance(events[-1], Done)
+
+
+async def test_a_reader_who_is_slow_holds_up_the_sender_and_loses_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("streamwhisper.client.Inbox", lambda: Inbox(20))
+    async with serving() as server, connect(server.url) as stream:
+
+        async def speak() -> None:
+            for number in range(60):
+                await stream.flush(str(number))
+                await stream.send(SECOND)
+            await stream.end()
+
+        speaking = asyncio.create_task(speak())
+        events = []
+        async for event in stream:
+            assert len(stream._inbox._events) < 20 + 10  # and what was on its way
+            events.append(event)
+            await asyncio.sleep(0)
+        await speaking
+    assert [e.id for e in events if isinstance(e, Flushed)] == [str(n) for n in range(60)]
+    assert events[-1] == Done(60.0, 0.0)
 
 
 @contextlib.asynccontextmanager

@@ -22,7 +22,7 @@ LAYERS = [
     {"client", "server", "transcribe"},
     {"conversation"},
     {"continuity", "journal"},
-    {"dialing", "overlap", "reconnection"},
+    {"captions", "dialing", "inbox", "overlap", "reconnection"},
     {"session", "engine"},
     {"vad", "whisper"},
     {"audio"},

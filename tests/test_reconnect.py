@@ -171,6 +171,50 @@ async def test_servers_that_forget_everything_change_no_word(seed: int) -> None:
     assert done.audio_seconds == pytest.approx(len(script().sound) / 16000, abs=0.001)
 
 
+async def test_servers_that_are_stopped_in_mid_speech_hand_the_client_on() -> None:
+    stops = 0
+    async with contextlib.AsyncExitStack() as servers:
+        server = await servers.enter_async_context(serving())
+        cable = Cable(server.port, lambda: None)
+        async with cable.laid() as url:
+            dictation = asyncio.create_task(dictate(url, pause=0.005))
+            while True:
+                await asyncio.wait([dictation], timeout=0.15)
+                if dictation.done():
+                    break
+                after = await servers.enter_async_context(serving())
+                cable.server_port = after.port
+                await server.shut_down()
+                server = after
+                stops += 1
+            told = facts(await dictation)
+    assert stops > 1
+    said = [int(word[1:]) for word in told["text"].split()]
+    assert said == sorted(set(said))
+    # A word in whose middle a server was stopped is heard by neither.
+    assert len(script().starts) - len(said) <= stops
+    assert told["finals"] == list(range(len(told["finals"])))
+    done = told["answers"][-1]
+    assert isinstance(done, Done)
+    assert [event for event in told["answers"] if isinstance(event, Done)] == [done]
+    assert done.audio_seconds == pytest.approx(len(script().sound) / 16000, abs=0.01)
+
+
+async def test_a_container_says_that_it_cannot_go_on_with_another_server() -> None:
+    sound = await asyncio.to_thread(SAMPLE.read_bytes)
+    async with (
+        serving() as server,
+        connect(server.url, encoding="container", reconnect=QUICK) as stream,
+    ):
+        await stream.send(sound[:100_000])
+        await asyncio.sleep(0)
+        stopping = asyncio.create_task(server.shut_down())
+        with pytest.raises(ConnectionLostError, match="container cannot be continued"):
+            async for _ in stream:
+                pass
+        await stopping
+
+
 async def test_a_client_that_may_not_reconnect_says_that_the_connection_is_lost() -> None:
     async with serving() as server:
         cable = Cable(server.port, lambda: 50_000)

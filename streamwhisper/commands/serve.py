@@ -166,6 +166,21 @@ def serve(
             "--resume", min=0, help="Seconds that a session whose connection is lost is kept."
         ),
     ] = 30.0,
+    max_wait: Annotated[
+        float,
+        limit(
+            "--max-wait",
+            min=0,
+            help="Seconds requests may wait before new clients are refused; 0: any.",
+        ),
+    ] = 1.0,
+    record: Annotated[
+        Path | None,
+        operation("--record", help="Folder for each session's text: JSONL, SRT, VTT."),
+    ] = None,
+    record_audio: Annotated[
+        bool, operation("--record-audio", help="Keep the sound there, too (WAV).")
+    ] = False,
     log_format: Annotated[
         LogFormat, operation("--log-format", help="For people or programs.")
     ] = LogFormat.text,
@@ -204,11 +219,14 @@ def serve(
     from streamwhisper.server.limits import Allowance, Limits
     from streamwhisper.server.logs import configure
     from streamwhisper.server.origins import is_loopback
+    from streamwhisper.server.recording import RecordingOptions
     from streamwhisper.server.tls import load_certificate
     from streamwhisper.session.endpoint import EndpointOptions
     from streamwhisper.session.options import SessionOptions
 
     configure(log_format.value, log_level.value)
+    if record_audio and record is None:
+        raise typer.BadParameter("--record-audio needs --record, the folder to keep it in")
     try:
         allowance = Allowance(sessions_per_key, audio_rate, audio_burst, session_seconds)
         limits = Limits(
@@ -246,6 +264,8 @@ def serve(
         limits=limits,
         session=SessionOptions(endpoint=EndpointOptions(endpoint.value)).tuned(latency.value),
         scheduler=SchedulerOptions(max_batch=1, workers=recognizer.workers),
+        max_wait=max_wait or None,
+        recording=RecordingOptions(record, audio=record_audio) if record else None,
     )
     run(recognizer, options, ready=lambda url: _announce(url, files[0] if files else None))
 

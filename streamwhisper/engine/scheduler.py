@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -21,6 +22,7 @@ __all__ = ["Scheduler", "SchedulerOptions", "Ticket", "Withdrawn"]
 
 log = logging.getLogger(__name__)
 
+_RECENT = 5.0  # seconds for which it is remembered how long requests waited
 _FINALS_IN_A_ROW = 4  # after so many, the request that is due first goes, final or not
 
 
@@ -58,11 +60,13 @@ class Ticket:
         deadline: when the answer is wanted, by the event loop's clock; None gets one when it
             joins the queue.
         started: whether the recognizer has it; from then on nothing can be changed.
+        since: when it joined the queue, by the same clock.
     """
 
     request: RecognitionRequest
     deadline: float | None = None
     started: bool = field(default=False, init=False)
+    since: float = field(default=0.0, init=False)
     _answer: asyncio.Future[Hypothesis] = field(default_factory=_new_answer, init=False)
 
     def replace(self, request: RecognitionRequest) -> None:
@@ -109,6 +113,7 @@ class Scheduler:
         self._on_batch = on_batch
         self._waiting: list[Ticket] = []  # in order of arrival
         self._finals_in_a_row = 0
+        self._waits: deque[tuple[float, float]] = deque(maxlen=256)  # when it was over, how long
         self._room = asyncio.Semaphore(self.options.max_waiting)
         self._threads = ThreadPoolExecutor(self.options.workers, thread_name_prefix="recognizer")
         self._workers: set[asyncio.Task[None]] = set()
@@ -118,6 +123,17 @@ class Scheduler:
     def waiting(self) -> int:
         """Requests that wait for the recognizer; those it works on are not counted."""
         return len(self._waiting)
+
+    @property
+    def wait(self) -> float:
+        """Seconds that requests wait for their turn at present: on the average of the last ones,
+        or, if that is more, those for which the one that came first waits already."""
+        if not self._waits and not self._waiting:
+            return 0.0
+        now = asyncio.get_running_loop().time()
+        recent = [wait for at, wait in self._waits if at > now - _RECENT]
+        oldest = max((now - ticket.since for ticket in self._waiting), default=0.0)
+        return max(oldest, sum(recent) / len(recent) if recent else 0.0)
 
     async def recognize(self, ticket: Ticket) -> Hypothesis:
         """Answer one request. A caller that is cancelled leaves the queue at once.
@@ -130,8 +146,9 @@ class Scheduler:
             if self._closed:
                 raise RecognitionError("the scheduler is closed and takes no more requests")
             loop = asyncio.get_running_loop()
+            ticket.since = loop.time()
             if ticket.deadline is None:
-                ticket.deadline = loop.time() + self.options.patience
+                ticket.deadline = ticket.since + self.options.patience
             self._waiting.append(ticket)
             if len(self._workers) < self.options.workers:
                 self._workers.add(loop.create_task(self._work()))
@@ -170,6 +187,8 @@ class Scheduler:
         self._waiting.remove(ticket)
         self._finals_in_a_row = self._finals_in_a_row + 1 if ticket.request.final else 0
         ticket.started = True
+        now = asyncio.get_running_loop().time()
+        self._waits.append((now, now - ticket.since))
         return ticket
 
     def _urgency(self, ticket: Ticket) -> tuple[bool, float]:

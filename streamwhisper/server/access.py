@@ -127,6 +127,19 @@ class Access:
             'or with the WebSocket subprotocols "streamwhisper" and "bearer.KEY"',
         )
 
+    def check_running(self) -> None:
+        """Refuse everybody once the server stops.
+
+        Raises:
+            Refusal: it does.
+        """
+        if self.shutting_down:
+            raise Refusal(
+                HTTPStatus.SERVICE_UNAVAILABLE,
+                "shutting_down",
+                "the server is shutting down; try another one, or later",
+            )
+
     def check_room(self, visitor: Visitor | None = None) -> None:
         """Refuse who finds no place at present; None: whoever may come next.
 
@@ -134,12 +147,7 @@ class Access:
             Refusal: there is none.
         """
         limits = self._limits
-        if self.shutting_down:
-            raise Refusal(
-                HTTPStatus.SERVICE_UNAVAILABLE,
-                "shutting_down",
-                "the server is shutting down; try another one, or later",
-            )
+        self.check_running()
         if self.open_sessions >= limits.max_sessions:
             raise _full(HTTPStatus.SERVICE_UNAVAILABLE, limits.max_sessions, "of this server")
         if visitor is None:

@@ -20,12 +20,14 @@ from websockets.http11 import Request, Response
 from websockets.typing import Subprotocol
 
 from streamwhisper.engine.scheduler import Scheduler, SchedulerOptions
+from streamwhisper.errors import check_fields
 from streamwhisper.recognition import ModelInfo, Recognizer
 from streamwhisper.server import faults
 from streamwhisper.server.access import Access, AccessOptions
 from streamwhisper.server.connection import Connection
 from streamwhisper.server.dialects import Dialect, OnError
 from streamwhisper.server.dialects.native import NativeDialect
+from streamwhisper.server.dialects.witness import Admit
 from streamwhisper.server.keys import SUBPROTOCOL
 from streamwhisper.server.limits import Limits
 from streamwhisper.server.logs import figures, wire_log
@@ -33,21 +35,25 @@ from streamwhisper.server.metrics import METRICS_CONTENT_TYPE, Metrics
 from streamwhisper.server.origins import is_loopback
 from streamwhisper.server.outcome import LOST
 from streamwhisper.server.parking import Parking, Timer
+from streamwhisper.server.reception import Reception
+from streamwhisper.server.recording import Recorder, RecordingOptions
 from streamwhisper.server.refusal import Refusal, http_response
+from streamwhisper.server.rooms import RoomOptions, Rooms, is_room
 from streamwhisper.server.signals import stop_signals
 from streamwhisper.session.options import SessionOptions
 
 if TYPE_CHECKING:
     import ssl
 
-__all__ = ["DEFAULT_PORT", "STREAM_PATH", "Server", "ServerOptions", "run", "serve"]
+__all__ = ["DEFAULT_PORT", "STREAM_PATH", "WATCH_PATH", "Server", "ServerOptions", "run", "serve"]
 
 log = logging.getLogger(__name__)
 
 DEFAULT_PORT = 8765
 STREAM_PATH = "/v1/stream"
+WATCH_PATH = "/v1/watch/"
 
-_DIALECTS: dict[str, Callable[[ModelInfo, SessionOptions, str, OnError], Dialect]] = {
+_DIALECTS: dict[str, Callable[[ModelInfo, SessionOptions, str, Admit, OnError], Dialect]] = {
     STREAM_PATH: NativeDialect,
 }
 _MAX_QUEUE = 4  # frames that the library reads ahead, of up to `Limits.max_message_bytes` each
@@ -77,6 +83,13 @@ class ServerOptions:
         commit_timeout: seconds that sessions get to commit everything when the server stops,
             after those in which they hear out their clients (`Limits.drain_timeout`).
         tls: encrypts; None leaves that to a proxy, or out.
+        max_wait: seconds that requests may wait for the recognizer; while they wait longer, new
+            sessions are refused, for they would spoil those that run. None: they never are.
+        recording: what is recorded of all sessions; None: nothing is.
+        rooms: what viewers of sessions that publish are granted.
+
+    Raises:
+        ValueError: a value that makes no sense.
     """
 
     host: str = "127.0.0.1"
@@ -87,13 +100,23 @@ class ServerOptions:
     limits: Limits = field(default_factory=Limits)
     session: SessionOptions = field(default_factory=SessionOptions)
     scheduler: SchedulerOptions = field(default_factory=SchedulerOptions)
+    max_wait: float | None = 1.0
+    recording: RecordingOptions | None = None
+    rooms: RoomOptions = field(default_factory=RoomOptions)
+
+    def __post_init__(self) -> None:
+        check_fields(self, ("max_wait", self.max_wait is None or self.max_wait > 0, "above 0 s"))
 
 
 class Server:
     """A server that listens while its ``async with`` body runs."""
 
     def __init__(self, recognizer: Recognizer, options: ServerOptions | None = None) -> None:
-        """Serve sessions that `recognizer` listens to."""
+        """Serve sessions that `recognizer` listens to.
+
+        Raises:
+            OSError: the folder that is recorded in cannot be written to.
+        """
         self.options = options or ServerOptions()
         self.port = self.options.port
         self._info = recognizer.info
@@ -113,6 +136,19 @@ class Server:
         )
         self._scheduler = Scheduler(
             recognizer, self.options.scheduler, on_batch=self._metrics.record_batch
+        )
+        recording = self.options.recording
+        self._recorder = (
+            None if recording is None else Recorder(recording, self._metrics.recording_failures.inc)
+        )
+        self._rooms = Rooms(self.options.rooms, on_drop=self._metrics.viewers_dropped.inc)
+        self._reception = Reception(
+            self._info,
+            lambda: self._scheduler.wait,
+            self.options.max_wait,
+            self._rooms,
+            self._recorder,
+            self._metrics.sessions_refused.inc,
         )
         self._metrics.follow(
             "open_sessions", "Sessions open now.", lambda: self._access.open_sessions
@@ -135,6 +171,15 @@ class Server:
         self._metrics.follow(
             "ready", "1 if somebody may come in now.", lambda: self._obstacle() is None
         )
+        self._metrics.follow(
+            "wait_seconds",
+            "How long requests wait for the recognizer at present.",
+            lambda: self._scheduler.wait,
+        )
+        self._metrics.follow(
+            "viewers", "Viewers of sessions that publish.", lambda: self._rooms.viewers
+        )
+        self._metrics.follow("tasks", "Tasks on the event loop.", lambda: len(asyncio.all_tasks()))
 
     @property
     def url(self) -> str:
@@ -197,6 +242,7 @@ class Server:
             return
         self._access.shutting_down = True
         self._parking.close()
+        self._rooms.close()
         for connection in self._connections:
             connection.shut_down()
         try:
@@ -210,15 +256,25 @@ class Server:
         self._listener.close(close_connections=False)
         await self._listener.wait_closed()
         await self._scheduler.aclose()
+        if self._recorder is not None:
+            await asyncio.to_thread(self._recorder.close)
         self._listener = None
 
     async def _serve(self, websocket: ServerConnection) -> None:
         request = websocket.request
         assert request is not None
+        path = _path(request)
+        if path.startswith(WATCH_PATH):
+            await self._rooms.watch(path.removeprefix(WATCH_PATH), websocket)
+            return
         visitor = self._access.visitor(request, _peer(websocket))
         name = uuid.uuid4().hex[:12]
-        dialect = _DIALECTS[_path(request)](
-            self._info, self.options.session, name, self._metrics.count_error
+        dialect = _DIALECTS[path](
+            self._info,
+            self.options.session,
+            name,
+            self._reception.admit,
+            self._metrics.count_error,
         )
         connection = Connection(
             websocket,
@@ -273,6 +329,8 @@ class Server:
         if path in _DIALECTS:
             self._access.check_room(self._access.visitor(request, _peer(websocket)))
             return None
+        if path.startswith(WATCH_PATH):  # viewers need no key
+            return self._answer_viewer(path.removeprefix(WATCH_PATH))
         if path == "/":
             host = request.headers.get("Host", f"{self.options.host}:{self.port}")
             return http_response(
@@ -288,6 +346,23 @@ class Server:
             HTTPStatus.NOT_FOUND,
             f"nothing at {path}; streams are at {STREAM_PATH}, and / says how to use them\n",
         )
+
+    def _answer_viewer(self, room: str) -> Response | None:
+        if not is_room(room):
+            return http_response(
+                HTTPStatus.NOT_FOUND,
+                f"no room can be called {room[:80]!r}; a name has 1 to 64 letters, digits, dots, "
+                "dashes and underscores\n",
+            )
+        self._access.check_running()
+        if self._rooms.full:
+            raise Refusal(
+                HTTPStatus.SERVICE_UNAVAILABLE,
+                "too_many_viewers",
+                f"all {self.options.rooms.max_viewers} places for viewers are taken; try again "
+                "in a few seconds",
+            )
+        return None
 
     def _readiness(self) -> Response:
         obstacle = self._obstacle()

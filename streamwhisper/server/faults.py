@@ -13,13 +13,14 @@ from streamwhisper.server.dialects import (
     Close,
 )
 from streamwhisper.server.limits import Limits
-from streamwhisper.server.refusal import Refusal
+from streamwhisper.server.refusal import RETRY_AFTER, Refusal
 
 __all__ = [
     "Fault",
     "cut_off",
     "internal",
     "messages_gone",
+    "overloaded",
     "recognition_failed",
     "refused",
     "silent",
@@ -65,7 +66,8 @@ def too_long(seconds: float) -> Fault:
 def refused(refusal: Refusal) -> Fault:
     """Somebody who is not let in found out only when the WebSocket was open."""
     passes = refusal.status in (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE)
-    return _fault(TRY_AGAIN_LATER if passes else CLIENT_FAULT, refusal.code, refusal.message)
+    error = ErrorMessage(refusal.code, refusal.message, True, RETRY_AFTER if passes else None)
+    return error, Close(TRY_AGAIN_LATER if passes else CLIENT_FAULT, refusal.code)
 
 
 def text_too_big(size: int, limits: Limits) -> Fault:
@@ -76,6 +78,19 @@ def text_too_big(size: int, limits: Limits) -> Fault:
         f"a text frame of {size} bytes; the most is {limits.max_text_bytes}. "
         "Audio goes in binary frames.",
     )
+
+
+def overloaded(wait: float, most: float) -> Fault:
+    """Requests wait for so many seconds, which is too long for one session more."""
+    error = ErrorMessage(
+        "overloaded",
+        f"the server cannot keep up with another session: requests wait {wait:.1f} s for the "
+        f"recognizer, and above {most:g} s nobody is taken in; try again in {RETRY_AFTER:g} s, "
+        "or another server.",
+        fatal=True,
+        retry_after=RETRY_AFTER,
+    )
+    return error, Close(TRY_AGAIN_LATER, error.code)
 
 
 def unknown_token() -> Fault:

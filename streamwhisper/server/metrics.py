@@ -66,6 +66,16 @@ class Metrics:
             buckets=_SECONDS,
             registry=registry,
         )
+        self.recording_failures = Counter(
+            "streamwhisper_recording_failures",
+            "Sessions whose record could not be written, or not to its end.",
+            registry=registry,
+        )
+        self.viewers_dropped = Counter(
+            "streamwhisper_viewers_dropped",
+            "Viewers that did not read what they were sent.",
+            registry=registry,
+        )
         self.audio_seconds = Counter(
             "streamwhisper_audio_seconds", "Audio received, in seconds.", registry=registry
         )

@@ -8,9 +8,10 @@ from http import HTTPStatus
 from websockets.datastructures import Headers
 from websockets.http11 import Response
 
-__all__ = ["Refusal", "http_response"]
+__all__ = ["RETRY_AFTER", "Refusal", "http_response"]
 
-_RETRY_AFTER = 5  # seconds
+RETRY_AFTER = 5.0
+"""Seconds after which who found no place may find one."""
 
 
 class Refusal(Exception):
@@ -30,10 +31,13 @@ class Refusal(Exception):
 
     def response(self) -> Response:
         """The HTTP answer."""
-        body = json.dumps({"code": self.code, "message": self.message}) + "\n"
-        response = http_response(self.status, body, "application/json")
-        if self.status in (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE):
-            response.headers["Retry-After"] = str(_RETRY_AFTER)
+        answer: dict[str, object] = {"code": self.code, "message": self.message}
+        passes = self.status in (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE)
+        if passes:
+            answer["retry_after"] = RETRY_AFTER
+        response = http_response(self.status, json.dumps(answer) + "\n", "application/json")
+        if passes:
+            response.headers["Retry-After"] = f"{RETRY_AFTER:.0f}"
         if self.status is HTTPStatus.UNAUTHORIZED:
             response.headers["WWW-Authenticate"] = 'Bearer realm="streamwhisper"'
         return response

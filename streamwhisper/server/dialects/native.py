@@ -30,6 +30,7 @@ from streamwhisper.recognition import ModelInfo
 from streamwhisper.server.dialects import CLIENT_FAULT, NORMAL, Close, OnError
 from streamwhisper.server.dialects.outbox import Outbox
 from streamwhisper.server.dialects.start import check_start, decoder_for
+from streamwhisper.server.dialects.witness import Admit, Overheard, Refused, Witness, Witnesses
 from streamwhisper.session.options import SessionOptions
 from streamwhisper.session.session import Session
 
@@ -54,6 +55,7 @@ class NativeDialect:
         info: ModelInfo,
         options: SessionOptions,
         session_id: str,
+        admit: Admit = lambda *_: Witnesses(),
         on_error: OnError = lambda code: None,
     ) -> None:
         """Wait for a start.
@@ -62,11 +64,14 @@ class NativeDialect:
             info: the model that is served.
             options: of the session, save what the client may choose.
             session_id: names the session to the client and in the log.
+            admit: whether and with which witness a session may start.
             on_error: told of every error that is sent.
         """
         self._info = info
         self._options = options
         self._session_id = session_id
+        self._admit = admit
+        self._witness: Witness = Witnesses()
         self._token = secrets.token_urlsafe(32)
         self._claim: Start | None = None
         self._start = Start()
@@ -120,6 +125,8 @@ class NativeDialect:
                     self.finish(None, Close(NORMAL))
         except ProtocolError as error:
             self._reject(error.code, str(error))
+        except Refused as refused:
+            self.fail(refused.error, refused.close)
 
     def record_wait(self, seconds: float) -> None:
         """The session has waited so long for an answer of the recognizer."""
@@ -154,7 +161,10 @@ class NativeDialect:
         return self._outbox.take()
 
     def release(self) -> None:
-        """Let go of the session and of its decoder's thread."""
+        """Let go of the session, its witness, and its decoder's thread."""
+        self._collect_events()
+        self._witness.close()
+        self._witness = Witnesses()
         self._session = None
         if self._decoder is not None:
             self._decoder.close()
@@ -185,7 +195,7 @@ class NativeDialect:
 
     def left_behind(self) -> NativeDialect:
         """What the old connection speaks from now on."""
-        left = NativeDialect(self._info, self._options, self._session_id, self._on_error)
+        left = NativeDialect(self._info, self._options, self._session_id, on_error=self._on_error)
         left._outbox.seq = self._outbox.seq
         left.fail(_TAKEN_OVER, Close(CLIENT_FAULT, _TAKEN_OVER.code))
         return left
@@ -202,10 +212,11 @@ class NativeDialect:
             return
         language = check_start(start, self._info)
         self._decoder = decoder_for(start)
+        self._witness = self._admit(self._session_id, start)
         self._start = start
         self._session = Session(
             self._info,
-            self._decoder,
+            Overheard(self._decoder, self._witness),
             replace(self._options, language=language, task=start.task, partials=start.partials),
         )
         self._say(self._ready())
@@ -328,6 +339,7 @@ class NativeDialect:
         if self._session is None or self._closing is not None:
             return
         for event in self._session.events():
+            self._witness.tell(event)
             if isinstance(event, Done):
                 error, self._closing = self._ending or (None, Close(NORMAL))
                 self._put(event if error is None else error)

@@ -1,0 +1,50 @@
+"""Writing WAV as it is heard: at every moment the file is whole, as far as it goes."""
+
+from __future__ import annotations
+
+import os
+import struct
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["WavWriter"]
+
+_HEADER = 44
+_MAX_BYTES = 2**32 - 1 - _HEADER  # of sound; sizes in the header have 32 bits
+
+
+class WavWriter:
+    """16-bit mono sound appended to an open file, whose header always tells what is there."""
+
+    def __init__(self, descriptor: int, sample_rate: int = 16000) -> None:
+        """Begin an empty file; `descriptor` is open for writing, and stays the caller's."""
+        self._descriptor = descriptor
+        self._rate = sample_rate
+        self._bytes = 0
+        self._write(self._header(), 0)
+
+    def write(self, samples: NDArray[np.float32]) -> None:
+        """Append float32 ``[n]`` within ±1.
+
+        Raises:
+            OSError: it cannot be written, or the file would grow beyond 4 GiB; what stood there
+                before stands.
+        """
+        data = np.clip(samples * 32768, -32768, 32767).astype("<i2").tobytes()
+        if self._bytes + len(data) > _MAX_BYTES:
+            raise OSError("the WAV file has 4 GiB, and its format allows no more")
+        # The sound first: a header that claims too little is right, one that claims more is not.
+        self._write(data, _HEADER + self._bytes)
+        self._bytes += len(data)
+        self._write(self._header(), 0)
+
+    def _header(self) -> bytes:
+        form = struct.pack("<HHIIHH", 1, 1, self._rate, 2 * self._rate, 2, 16)
+        size = struct.pack("<I", self._bytes)
+        whole = struct.pack("<I", self._bytes + _HEADER - 8)
+        return b"".join((b"RIFF", whole, b"WAVEfmt ", struct.pack("<I", 16), form, b"data", size))
+
+    def _write(self, data: bytes, at: int) -> None:
+        if os.pwrite(self._descriptor, data, at) != len(data):
+            raise OSError("the disk is full")
