@@ -29,6 +29,7 @@ from streamwhisper.server.dialects import TRY_AGAIN_LATER, Close, Dialect
 from streamwhisper.server.dialects.native import NativeDialect
 from streamwhisper.server.metrics import METRICS_CONTENT_TYPE, Metrics
 from streamwhisper.server.outcome import LOST
+from streamwhisper.server.pages import Pages
 from streamwhisper.server.parking import Parking, Timer
 from streamwhisper.session.options import SessionOptions
 
@@ -47,6 +48,8 @@ _WELCOME = """\
 streamwhisper: sound in, text out, over a WebSocket. This server listens with {model}.
 
   ws://{host}{path}
+
+In a browser, this address is a page of captions: http://{host}/
 
 Send {{"type": "start"}}, then audio in binary frames (by default 16-bit PCM, 16 kHz, mono),
 then {{"type": "end"}}. Text comes back as JSON while you speak: "partial" may still change,
@@ -86,6 +89,7 @@ class Server:
         self.options = options or ServerOptions()
         self.port = self.options.port
         self._info = recognizer.info
+        self._pages = Pages(recognizer.info)
         self._access = Access(self.options.limits)
         self._connections: set[Connection] = set()
         self._listener: WebSocketServer | None = None
@@ -213,6 +217,8 @@ class Server:
                 return None
             self._metrics.sessions_refused.inc()
             return refusal(*obstacle)
+        if (page := self._pages.response(request)) is not None:
+            return page
         if path == "/":
             host = request.headers.get("Host", f"{self.options.host}:{self.port}")
             return http_response(
