@@ -55,7 +55,8 @@ export class Line {
     };
     const opened = await new Promise((resolve) => {
       socket.onopen = () => resolve(true);
-      socket.onclose = () => resolve(false);
+      // One that the page's own policy forbids is never closed.
+      socket.onclose = socket.onerror = () => resolve(false);
     });
     clearTimeout(clock);
     if (!opened) throw await refusal(url, token);

@@ -161,9 +161,9 @@ export class StreamWhisper extends EventTarget {
     this.#conversation.say({ type: "end" });
     this.#pump();
     const done = once(this, "done");
-    await Promise.race([done, this.#running]);
+    const event = await Promise.race([done, this.#running ?? done]);
     if (this.#failure) throw this.#failure;
-    return this.#state === "done" ? (await done).detail : null;
+    return event?.detail ?? null;
   }
 
   /** Leave at once; what is not committed yet is lost. */

@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from types import TracebackType
-from urllib.parse import urlsplit
 
 from websockets.asyncio.server import Server as WebSocketServer
 from websockets.asyncio.server import ServerConnection
@@ -244,7 +243,7 @@ def _call_later(seconds: float, call: Callable[[], None]) -> Timer:
 
 
 def _path(request: Request) -> str:
-    return urlsplit(request.path).path
+    return request.path.partition("?")[0]
 
 
 async def serve(

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from html import escape
 from http import HTTPStatus
 from pathlib import Path
-from urllib.parse import quote, unquote, urlsplit
+from urllib.parse import quote, unquote
 
 from websockets.datastructures import Headers
 from websockets.http11 import Request, Response
@@ -59,14 +59,14 @@ class Pages:
 
         The page is at ``/`` for browsers alone, and ``/watch/NAME`` leads to it.
         """
-        url = urlsplit(request.path)
-        if url.path == "/" and "text/html" in request.headers.get("Accept", ""):
+        path, _, query = request.path.partition("?")
+        if path == "/" and "text/html" in request.headers.get("Accept", ""):
             return self._file(_INDEX)
-        if url.path.startswith(_WATCH) and len(url.path) > len(_WATCH):
+        if path.startswith(_WATCH) and path != _WATCH:
             # So that the page's own addresses hold behind a proxy that adds to the path.
-            room = quote(unquote(url.path.removeprefix(_WATCH)), safe="")
-            return _redirect(f"../?watch={room}" + (f"&{url.query}" if url.query else ""))
-        return self._file(url.path)
+            room = quote(unquote(path.removeprefix(_WATCH)), safe="")
+            return _redirect(f"../?watch={room}" + (f"&{query}" if query else ""))
+        return self._file(path)
 
     def _file(self, path: str) -> Response | None:
         content = self._files.get(path)
