@@ -18,7 +18,6 @@ import pytest
 from numpy.typing import NDArray
 
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-INSECURE = "captions.test"  # a name of this machine that a browser does not trust
 # A server loads its model and then waits for its turn.
 SERVE = """
 import sys
@@ -52,7 +51,6 @@ def browsing(microphone: Path | None) -> Iterator[Any]:
         "--disable-component-update",
         "--no-first-run",
         "--no-default-browser-check",
-        f"--host-resolver-rules=MAP {INSECURE} 127.0.0.1",
     ]
     if microphone is not None:
         switches += [

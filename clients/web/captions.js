@@ -16,6 +16,7 @@ const DISPLAY = "display"; // the choice of a tab or a screen
 const OVERLAY = { size: 52, paragraphs: 4 };
 const BEHIND = 3; // seconds of lag that are worth saying
 const SILENT = "No sound comes from here. Is it switched off, or is another source meant?";
+const LOCKED = "This server wants an access token: type it under More, then press Start again.";
 const ALONE = "Others can then read along.";
 const SETTINGS = ["language", "task", "room", "token"]; // which stand while somebody speaks
 const USES = ["copy", "txt", "srt", "vtt", "clear"]; // of text
@@ -148,7 +149,10 @@ function follow(dictation) {
     const late = lag >= 1000 * BEHIND ? `, ${Math.round(lag / 1000)} s behind` : "";
     if (!dictation.stopping) say("status", `Listening${late}`);
   });
-  stream.addEventListener("error", ({ detail }) => say("notice", detail.message));
+  stream.addEventListener("error", ({ detail: { code, message } }) => {
+    say("notice", code === "unauthorized" ? LOCKED : message);
+    $("more").open ||= code === "unauthorized";
+  });
   dictation.addEventListener("level", ({ detail }) => level(detail.peak));
   dictation.addEventListener("silent", ({ detail: { silent } }) => {
     if (silent) say("notice", SILENT);
@@ -255,7 +259,7 @@ function watch() {
   say("hint-title", watched);
   say("hint-text", "What is said there appears here.");
   const room = new Room({ name: watched, token: secrets.get("token") });
-  let again = false; // what is shown was told by a connection before this one
+  let again = false; // what is shown is not continued
   for (const type of ["committed", "partial"]) {
     room.addEventListener(type, () => {
       if (again) clear();
@@ -263,11 +267,15 @@ function watch() {
     });
   }
   hear(room);
-  room.addEventListener("again", () => (again = true));
+  room.addEventListener("watching", ({ detail: { session } }) => {
+    again = true;
+    reader.guess("");
+    say("status", session === null ? "Nobody speaks here yet" : "Reading along");
+  });
   room.addEventListener("state", ({ detail: { state, cause } }) => {
     root.dataset.state = state;
-    const texts = { open: "Reading along", reconnecting: "Not connected; trying again…" };
-    say("status", texts[state] ?? "Not connected");
+    if (state === "reconnecting") say("status", "Not connected; trying again…");
+    if (state === "failed") say("status", "Not connected");
     say("notice", state === "failed" ? cause : "");
   });
   room.watch();

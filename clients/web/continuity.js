@@ -90,6 +90,7 @@ export class Continuity {
     if (event.type === "speech_started" || event.type === "speech_ended") {
       return this.#newBound(event) ? [event] : [];
     }
+    if (event.type === "done") this.#settle(event.audio_seconds);
     return event.type === "committed" ? this.#tellCommitted(event) : [event];
   }
 

@@ -11,7 +11,7 @@ import { Journal } from "./journal.js";
 
 const SAMPLE_BYTES = { pcm_s16le: 2, pcm_f32le: 4, mulaw: 1, alaw: 1 };
 const FRAME_BYTES = 64 * 1024; // of audio in a frame; a server takes 1 MiB at the most
-const UNHEARD = 0.2; // seconds by which a server's and a client's count of all audio may differ
+const ROUNDING = 0.05; // seconds by which a server may count otherwise, for it resamples
 const QUIET = 2; // seconds of audio after which a server has said something; it does each second
 
 export class Conversation {
@@ -90,7 +90,7 @@ export class Conversation {
   /** Read the server's answer to the opening; throws what the server has against it. */
   opened(frame) {
     const message = parse(frame);
-    if (message.type === "error") throw new StreamWhisperError(message.code, message.message);
+    if (message.type === "error") throw fault(message);
     if (message.type !== "ready") {
       throw new StreamWhisperError(
         "no_ready",
@@ -115,9 +115,7 @@ export class Conversation {
   /** What is to be told because of a frame from the server; throws a fatal error. */
   hear(frame) {
     const message = parse(frame);
-    if (message.type === "error" && message.fatal) {
-      throw new StreamWhisperError(message.code, message.message);
-    }
+    if (message.type === "error" && message.fatal) throw fault(message);
     if (message.seq <= this.lastSeq) return [];
     this.lastSeq = message.seq;
     return this.#told(message);
@@ -154,15 +152,18 @@ export class Conversation {
   /** A server that stops says done to those who have more to say as well. */
   #finished(told) {
     const { audio_seconds: heard } = told.at(-1);
-    if (this.#ended && heard >= this.#journal.end / this.#rate - UNHEARD) return told;
+    if (this.#ended && heard >= this.#journal.end / this.#rate - ROUNDING) return told;
     this.dismissed = true;
-    this.#settle(heard);
     return told.slice(0, -1);
   }
 
   #settle(seconds) {
     this.#journal.settle(Math.floor(seconds * this.#start.sample_rate) * this.#frame);
   }
+}
+
+function fault({ code, message, retry_after: seconds }) {
+  return new StreamWhisperError(code, message, seconds ?? null);
 }
 
 function parse(frame) {

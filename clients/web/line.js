@@ -5,6 +5,7 @@ const ROOM = 256 * 1024; // bytes that may wait in the browser's own buffer
 const LOST = 4000; // the close code of a line that is given up: the server keeps the session
 const FINE = 1000;
 const BEARER = "bearer.";
+const PASSING = new Set([429, 503]); // HTTP statuses of a server that may serve later
 const TOKEN = /^[\w!#$%&'*+.^`|~-]+$/; // what a WebSocket subprotocol may consist of
 
 /** The address of a WebSocket, from one that may be relative to the page, or be http's. */
@@ -112,22 +113,24 @@ function lost(url) {
 
 /** Why a WebSocket was not opened: a browser does not tell, but the server says it over HTTP, too. */
 async function refusal(url, token) {
-  const nobody = new StreamWhisperError(
-    "connection_lost",
-    `${url} does not answer; is the server running, and can this machine reach it?`,
-  );
   try {
     const response = await fetch(url.replace(/^ws/, "http"), {
       headers: token ? { Authorization: `Bearer ${token}` } : {},
       signal: AbortSignal.timeout(5000),
     });
-    const { code, message } = await response.json();
-    if (typeof code !== "string") return nobody;
-    const refused = new StreamWhisperError(code, String(message));
-    // These may pass: full, stopping, too often.
-    refused.passing = response.status === 503 || response.status === 429;
-    return refused;
+    const text = await response.text();
+    if (response.headers.get("Content-Type")?.startsWith("application/json")) {
+      const { code, message, retry_after: seconds } = JSON.parse(text);
+      const fault = new StreamWhisperError(code, message, seconds ?? null);
+      fault.passing = PASSING.has(response.status);
+      return fault;
+    }
+    if (response.status === 404) return new StreamWhisperError("not_found", text.trim());
   } catch {
-    return nobody;
+    // It says nothing.
   }
+  return new StreamWhisperError(
+    "connection_lost",
+    `${url} does not answer; is the server running, and can this machine reach it?`,
+  );
 }

@@ -1,8 +1,8 @@
 /**
  * Watching what somebody else's captions say, under the name that they are shared by.
  *
- * Events: committed and partial, as StreamWhisper has them; `again`, before everything is told from
- * the beginning once more; and `state`.
+ * Events: `watching`, when what follows is told from its beginning, by the session that it names,
+ * if any; `committed`, `partial` and `done`, as StreamWhisper has them; and `state`.
  */
 import { StreamWhisperError } from "./fault.js";
 import { Line, socketUrl } from "./line.js";
@@ -10,7 +10,6 @@ import { Line, socketUrl } from "./line.js";
 const LONGEST = 10; // seconds between two attempts
 const FIRST = 0.5;
 const OPEN_TIMEOUT = 10; // seconds
-const FATAL = new Set(["bad_token", "unauthorized", "forbidden", "unknown_room", "bad_room"]);
 
 export class Room extends EventTarget {
   #url;
@@ -31,7 +30,6 @@ export class Room extends EventTarget {
       if (attempt > 0) await pause(Math.min(LONGEST, FIRST * 2 ** (attempt - 1)));
       try {
         this.#line = await Line.open(this.#url, this.#token, OPEN_TIMEOUT);
-        this.#tell({ type: "again" });
         this.#tell({ type: "state", state: "open", cause: null });
         for (;;) {
           this.#hear(await this.#line.receive());
@@ -39,7 +37,7 @@ export class Room extends EventTarget {
         }
       } catch (error) {
         if (this.#closed) return;
-        const fatal = !(error instanceof StreamWhisperError) || FATAL.has(error.code);
+        const fatal = error.code !== "connection_lost" && !error.passing;
         const state = fatal ? "failed" : "reconnecting";
         this.#tell({ type: "state", state, cause: error.message });
         if (fatal) return;

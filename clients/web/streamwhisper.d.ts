@@ -116,7 +116,9 @@ export interface StreamWhisperEvents {
 
 export class StreamWhisperError extends Error {
   readonly code: string;
-  constructor(code: string, message: string);
+  /** Seconds after which trying again is worth while. */
+  readonly retryAfter: number | null;
+  constructor(code: string, message: string, retryAfter?: number | null);
 }
 
 export class StreamWhisper extends EventTarget {

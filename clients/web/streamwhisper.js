@@ -22,7 +22,7 @@ import { Line, socketUrl, subprotocols } from "./line.js";
 export { StreamWhisperError };
 
 const FORGOTTEN = new Set(["resume_unknown", "resume_failed"]); // of a server that cannot resume
-const PASSING = new Set(["connection_lost", "shutting_down", "too_many_sessions"]);
+const PASSING = new Set(["connection_lost", "shutting_down", "too_many_sessions", "overloaded"]);
 const SILENCE = 20; // seconds without a word from the server after which the line is given up
 const TICK = 1000; // milliseconds
 const OPEN_TIMEOUT = 10; // seconds
@@ -187,7 +187,7 @@ export class StreamWhisper extends EventTarget {
   async #converse() {
     let cause = null;
     while (!this.#closed) {
-      const delay = this.#delay();
+      const delay = Math.max(this.#delay(), 1000 * (cause?.retryAfter ?? 0));
       const tooLate = this.#heardAt + 1000 * this.#options.patience;
       if (cause && performance.now() + delay > tooLate) throw cause;
       if (delay > 0) await this.#pause(delay);
