@@ -34,6 +34,7 @@ from streamwhisper.server.logs import figures, wire_log
 from streamwhisper.server.metrics import METRICS_CONTENT_TYPE, Metrics
 from streamwhisper.server.origins import is_loopback
 from streamwhisper.server.outcome import LOST
+from streamwhisper.server.pages import Pages
 from streamwhisper.server.parking import Parking, Timer
 from streamwhisper.server.reception import Reception
 from streamwhisper.server.recording import Recorder, RecordingOptions
@@ -61,6 +62,8 @@ _WELCOME = """\
 streamwhisper: sound in, text out, over a WebSocket. This server listens with {model}.
 
   {scheme}://{host}{path}
+
+In a browser, this address is a page of captions: {page}://{host}/
 
 Send {{"type": "start"}}, then audio in binary frames (by default 16-bit PCM, 16 kHz, mono),
 then {{"type": "end"}}. Text comes back as JSON while you speak: "partial" may still change,
@@ -120,6 +123,7 @@ class Server:
         self.options = options or ServerOptions()
         self.port = self.options.port
         self._info = recognizer.info
+        self._pages = Pages(recognizer.info)
         self._access = Access(
             self.options.access, self.options.limits, loopback=is_loopback(self.options.host)
         )
@@ -331,12 +335,18 @@ class Server:
             return None
         if path.startswith(WATCH_PATH):  # viewers need no key
             return self._answer_viewer(path.removeprefix(WATCH_PATH))
+        if (page := self._pages.response(request)) is not None:
+            return page
         if path == "/":
             host = request.headers.get("Host", f"{self.options.host}:{self.port}")
             return http_response(
                 HTTPStatus.OK,
                 _WELCOME.format(
-                    model=self._info.name, scheme=self._scheme, host=host, path=STREAM_PATH
+                    model=self._info.name,
+                    scheme=self._scheme,
+                    page=self._scheme.replace("ws", "http"),
+                    host=host,
+                    path=STREAM_PATH,
                 ),
             )
         if path == "/metrics":

@@ -1,0 +1,330 @@
+/** The captions page: a person speaks, or somebody else does, and the text stands there. */
+import { contrast, remember, remembered, sizes } from "./appearance.js";
+import { canShare, microphones, obstacle } from "./capture.js";
+import { Dictation } from "./dictation.js";
+import { Reader } from "./reader.js";
+import { Room } from "./room.js";
+import { Transcript } from "./transcript.js";
+
+const LANGUAGES = (
+  "af am ar as az ba be bg bn bo br bs ca cs cy da de el en es et eu fa fi fo fr gl gu ha haw he " +
+  "hi hr ht hu hy id is it ja jw ka kk km kn ko la lb ln lo lt lv mg mi mk ml mn mr ms mt my ne " +
+  "nl nn no oc pa pl ps pt ro ru sa sd si sk sl sn so sq sr su sv sw ta te tg th tk tl tr tt uk " +
+  "ur uz vi yi yo yue zh"
+).split(" ");
+const DISPLAY = "display"; // the choice of a tab or a screen
+const OVERLAY = { size: 52, paragraphs: 4 };
+const BEHIND = 3; // seconds of lag that are worth saying
+const SILENT = "No sound comes from here. Is it switched off, or is another source meant?";
+const LOCKED = "This server wants an access token: type it under More, then press Start again.";
+const ALONE = "Others can then read along.";
+const SETTINGS = ["language", "task", "room", "token"]; // which stand while somebody speaks
+const USES = ["copy", "txt", "srt", "vtt", "clear"]; // of text
+
+const $ = (id) => document.getElementById(id);
+const root = document.documentElement;
+const query = new URLSearchParams(location.search);
+const secrets = new URLSearchParams(location.hash.slice(1)); // never sent, never logged
+const overlay = query.has("overlay");
+const watched = query.get("watch");
+
+const transcript = new Transcript();
+const reader = new Reader($("captions"), $("back"), overlay ? OVERLAY.paragraphs : Infinity);
+let dictation = null;
+let asking = false;
+
+// Text.
+
+function hear(source) {
+  source.addEventListener("committed", ({ detail }) => {
+    reader.guess("");
+    const text = transcript.add(detail);
+    if (text === null) return;
+    reader.commit(text);
+    used(true);
+  });
+  source.addEventListener("partial", ({ detail }) => {
+    reader.guess(detail.text);
+    if (detail.text !== "") $("hint").hidden = true;
+  });
+}
+
+function clear() {
+  transcript.clear();
+  reader.clear();
+  used(false);
+}
+
+function used(any) {
+  $("hint").hidden = any;
+  for (const id of USES) $(id).disabled = !any;
+}
+
+async function copy() {
+  const text = transcript.toText();
+  try {
+    await navigator.clipboard.writeText(text);
+  } catch {
+    // Pages that are not secure have no such clipboard.
+    const area = Object.assign(document.createElement("textarea"), { value: text });
+    document.body.append(area);
+    area.select();
+    document.execCommand("copy");
+    area.remove();
+    $("copy").focus();
+  }
+  $("copy").textContent = "Copied";
+  setTimeout(() => ($("copy").textContent = "Copy"), 1500);
+}
+
+function download(kind, text) {
+  const url = URL.createObjectURL(new Blob([text], { type: "text/plain;charset=utf-8" }));
+  const at = new Date().toISOString().slice(0, 16).replace(/[:T]/g, "-");
+  const link = { href: url, download: `captions-${at}.${kind}` };
+  Object.assign(document.createElement("a"), link).click();
+  setTimeout(() => URL.revokeObjectURL(url), 10_000);
+}
+
+// How it goes.
+
+/** Say something; what is said already is not said again. */
+function say(id, text) {
+  if ($(id).textContent !== text) $(id).textContent = text;
+}
+
+function connection({ state, cause }) {
+  root.dataset.state = state;
+  const texts = {
+    connecting: cause ? "No server yet; trying again. What is said is kept." : "Connecting…",
+    open: "Listening",
+    reconnecting: "Connection lost; coming back. What is said is kept.",
+  };
+  if (texts[state]) say("status", texts[state]);
+}
+
+function level(peak) {
+  // 60 dB from one end to the other.
+  const share = peak > 0 ? Math.max(0, 1 + Math.log10(peak) / 3) : 0;
+  $("level").style.setProperty("--loudness", share.toFixed(3));
+  $("level").ariaValueNow = String(Math.round(100 * share));
+}
+
+// Speaking.
+
+async function start() {
+  if (asking) return;
+  asking = true;
+  say("notice", "");
+  say("status", "Asking for the sound…");
+  try {
+    dictation = await Dictation.begin(source(), {
+      token: $("token").value.trim() || null,
+      language: $("language").value || null,
+      task: $("task").value,
+      publish: room() || null,
+    });
+  } catch (error) {
+    stopped("failed");
+    say("notice", error.message);
+    return;
+  } finally {
+    asking = false;
+  }
+  transcript.continueAt(transcript.end);
+  follow(dictation);
+  dictation.run();
+  root.dataset.running = "";
+  say("start", "Stop");
+  for (const id of SETTINGS) $(id).disabled = true;
+  await listSources(); // their names are known now
+}
+
+function follow(dictation) {
+  const { stream } = dictation;
+  hear(stream);
+  stream.addEventListener("state", ({ detail }) => {
+    if (!dictation.stopping) connection(detail);
+  });
+  stream.addEventListener("status", ({ detail: { lag_ms: lag } }) => {
+    const late = lag >= 1000 * BEHIND ? `, ${Math.round(lag / 1000)} s behind` : "";
+    if (!dictation.stopping) say("status", `Listening${late}`);
+  });
+  stream.addEventListener("error", ({ detail: { code, message } }) => {
+    say("notice", code === "unauthorized" ? LOCKED : message);
+    $("more").open ||= code === "unauthorized";
+  });
+  dictation.addEventListener("level", ({ detail }) => level(detail.peak));
+  dictation.addEventListener("silent", ({ detail: { silent } }) => {
+    if (silent) say("notice", SILENT);
+    else if ($("notice").textContent === SILENT) say("notice", "");
+  });
+  dictation.addEventListener("lost", () => {
+    say("notice", `“${dictation.label}” has ended. Press Start to go on with another source.`);
+    stop();
+  });
+  dictation.addEventListener("over", ({ detail }) => stopped(detail.state));
+}
+
+function stop() {
+  say("status", "Finishing…");
+  say("start", "Leave at once");
+  dictation.stop();
+}
+
+function stopped(state) {
+  dictation = null;
+  delete root.dataset.running;
+  delete root.dataset.state;
+  reader.guess("");
+  level(0);
+  say("start", "Start");
+  say("status", state === "failed" ? "Stopped" : "Ready");
+  for (const id of SETTINGS) $(id).disabled = false;
+}
+
+function source() {
+  const value = $("source").value;
+  return value === DISPLAY ? { kind: DISPLAY } : { kind: "microphone", deviceId: value };
+}
+
+async function listSources() {
+  const list = $("source");
+  const value = list.value || remembered("source");
+  const named = (await microphones()).filter(({ deviceId }) => deviceId !== "");
+  const options = named.map(
+    ({ deviceId, label }, k) => new Option(label || `Microphone ${k + 1}`, deviceId),
+  );
+  if (options.length === 0) options.push(new Option("Microphone", ""));
+  if (canShare()) options.push(new Option("Sound of a tab or the screen…", DISPLAY));
+  list.replaceChildren(...options);
+  if (options.some((option) => option.value === value)) list.value = value;
+}
+
+async function changeSource() {
+  remember("source", $("source").value);
+  if (dictation === null || dictation.stopping) return;
+  say("notice", "");
+  try {
+    await dictation.change(source());
+  } catch (error) {
+    say("notice", error.message);
+  }
+}
+
+// Settings.
+
+/** The name under which others read along; "" for none. */
+function room() {
+  return $("room").checkValidity() ? $("room").value.trim() : "";
+}
+
+function share() {
+  if (room() === "") {
+    $("room-text").textContent = ALONE;
+    return;
+  }
+  const { href } = new URL(`watch/${room()}`, location.href);
+  const link = { href, textContent: href, target: "_blank" };
+  $("room-text").replaceChildren(
+    "Read along at ",
+    Object.assign(document.createElement("a"), link),
+  );
+}
+
+function languages() {
+  const { multilingual } = document.querySelector("meta[name=streamwhisper]").dataset;
+  for (const field of document.querySelectorAll(".multilingual")) {
+    field.hidden = multilingual === "false";
+  }
+  if (multilingual === "false") return;
+  const names = new Intl.DisplayNames(["en"], { type: "language" });
+  const named = LANGUAGES.map((code) => [names.of(code === "jw" ? "jv" : code), code]);
+  named.sort(([a], [b]) => a.localeCompare(b));
+  $("language").append(...named.map(([name, code]) => new Option(name, code)));
+  choose("language", query.get("language") ?? remembered("language"));
+  choose("task", query.get("task"));
+  $("language").onchange = () => remember("language", $("language").value);
+}
+
+function choose(id, value) {
+  const list = $(id);
+  if ([...list.options].some((option) => option.value === value)) list.value = value;
+}
+
+// The page.
+
+function watch() {
+  root.dataset.watching = "";
+  document.title = `${watched} · captions`;
+  say("hint-title", watched);
+  say("hint-text", "What is said there appears here.");
+  const room = new Room({ name: watched, token: secrets.get("token") });
+  let again = false; // what is shown is not continued
+  for (const type of ["committed", "partial"]) {
+    room.addEventListener(type, () => {
+      if (again) clear();
+      again = false;
+    });
+  }
+  hear(room);
+  room.addEventListener("watching", ({ detail: { session } }) => {
+    again = true;
+    reader.guess("");
+    say("status", session === null ? "Nobody speaks here yet" : "Reading along");
+  });
+  room.addEventListener("state", ({ detail: { state, cause } }) => {
+    root.dataset.state = state;
+    if (state === "reconnecting") say("status", "Not connected; trying again…");
+    if (state === "failed") say("status", "Not connected");
+    say("notice", state === "failed" ? cause : "");
+  });
+  room.watch();
+}
+
+function speak() {
+  $("start").onclick = () => (dictation === null ? start() : stop());
+  $("source").onchange = changeSource;
+  $("room").oninput = share;
+  $("room").value = query.get("publish") ?? "";
+  $("token").value = secrets.get("token") ?? "";
+  languages();
+  share();
+  listSources();
+  navigator.mediaDevices?.addEventListener("devicechange", listSources);
+  const why = obstacle();
+  if (why !== null) {
+    $("start").disabled = true;
+    $("hint").hidden = true;
+    say("status", "No sound here");
+    say("notice", why);
+  } else if (overlay) {
+    start();
+  }
+}
+
+function begin() {
+  if (overlay) root.dataset.overlay = "";
+  sizes($("smaller"), $("larger"), Number(query.get("size")) || (overlay ? OVERLAY.size : null));
+  contrast($("contrast"));
+  $("copy").onclick = copy;
+  $("txt").onclick = () => download("txt", transcript.toText());
+  $("srt").onclick = () => download("srt", transcript.toSrt());
+  $("vtt").onclick = () => download("vtt", transcript.toVtt());
+  $("clear").onclick = () => confirm("Clear all of the text?") && clear();
+  const more = $("more");
+  addEventListener("keydown", ({ key }) => {
+    if (key !== "Escape" || !more.open) return;
+    more.open = false;
+    more.querySelector("summary").focus();
+  });
+  addEventListener("click", ({ target }) => {
+    if (!more.contains(target)) more.open = false;
+  });
+  addEventListener("beforeunload", (event) => {
+    if (dictation !== null && !transcript.empty) event.preventDefault();
+  });
+  if (watched) watch();
+  else speak();
+}
+
+begin();

@@ -1,0 +1,166 @@
+/** What was said, and how it is written down: as text, and as captions with times. */
+
+const PARAGRAPH = 2; // seconds of silence between utterances that begin a paragraph
+const LINE = 42; // columns of a caption's line
+const CUE = { columns: 2 * LINE, seconds: 6, gap: 0.8, shortest: 1, lingers: 0.4 };
+const SENTENCE = /[.!?。！？…]["'”’)\]]*$/u;
+const CLAUSE = /[,;:，、；：]$/u;
+const WIDE = /[\u1100-\u11ff\u2e80-\u9fff\uac00-\ud7a3\uf900-\ufaff\uff00-\uff60]/gu;
+
+export class Transcript {
+  /** [{text, start, end, begins}]: a word each, with the spaces before it; seconds. */
+  #spans = [];
+  #offset = 0;
+  #final = true; // whether the last text ended its utterance
+
+  get empty() {
+    return this.#spans.length === 0;
+  }
+
+  /** Seconds from the beginning to the end of what was said. */
+  get end() {
+    return this.#spans.at(-1)?.end ?? 0;
+  }
+
+  clear() {
+    this.#spans = [];
+    this.#final = true;
+  }
+
+  /** The times of what is added from now on begin anew, so many seconds after the beginning. */
+  continueAt(seconds) {
+    this.#offset = seconds;
+    this.#final = true;
+  }
+
+  /**
+   * Add a committed message.
+   * @returns {{text: string, begins: boolean} | null} what is to be shown: whether that begins a
+   *   paragraph; null if there is nothing.
+   */
+  add(message) {
+    const first = this.#spans.length;
+    const before = this.#spans.at(-1);
+    const start = message.start + this.#offset;
+    const begins = !before || (this.#final && start - before.end >= PARAGRAPH);
+    this.#final = message.final ?? true;
+    if (message.text === "") return null;
+    for (const span of spansOf(message)) {
+      const [from, to] = [span.start + this.#offset, span.end + this.#offset];
+      this.#spans.push({ text: span.text, start: from, end: to, begins: false });
+    }
+    this.#spans[first].begins = begins;
+    return { text: begins ? message.text.trimStart() : message.text, begins };
+  }
+
+  toText() {
+    const texts = this.#spans.map(({ text, begins }) =>
+      begins ? `\n\n${text.trimStart()}` : text,
+    );
+    return texts.join("").trim() + "\n";
+  }
+
+  toSrt() {
+    return this.cues()
+      .map((cue, k) => `${k + 1}\n${times(cue, ",")}\n${cue.lines.join("\n")}\n`)
+      .join("\n");
+  }
+
+  toVtt() {
+    const escaped = (line) =>
+      line.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");
+    const cues = this.cues().map(
+      (cue) => `\n${times(cue, ".")}\n${cue.lines.map(escaped).join("\n")}\n`,
+    );
+    return `WEBVTT\n${cues.join("")}`;
+  }
+
+  /** [{start, end, lines}]: captions that can be read, of one or two lines. */
+  cues() {
+    const cues = grouped(this.#spans).map((spans) => ({
+      start: spans[0].start,
+      end: spans.at(-1).end,
+      lines: lines(textOf(spans)),
+    }));
+    cues.forEach((cue, k) => {
+      const wanted = Math.max(cue.end + CUE.lingers, cue.start + CUE.shortest);
+      cue.end = Math.max(cue.end, Math.min(wanted, cues[k + 1]?.start ?? wanted));
+    });
+    return cues;
+  }
+}
+
+/** A message's words as they stand in its text; all of it as one where it has no words. */
+function spansOf({ text, start, end, words = [] }) {
+  const spans = [];
+  let from = 0;
+  for (const word of words) {
+    const at = text.indexOf(word.word, from);
+    if (at < 0) continue;
+    const to = at + word.word.length;
+    spans.push({ text: text.slice(from, to), start: word.start, end: word.end });
+    from = to;
+  }
+  if (spans.length === 0) return [{ text, start, end }];
+  spans.at(-1).text += text.slice(from);
+  return spans;
+}
+
+const textOf = (spans) => spans.map(({ text }) => text).join("").trim();
+const columns = (text) => text.length + (text.match(WIDE)?.length ?? 0);
+
+/** The spans, cut where a caption ends: at a pause, a sentence, or when it is full. */
+function grouped(spans) {
+  const groups = [];
+  let group = [];
+  for (const span of spans) {
+    while (group.length > 0 && ends(group, span)) {
+      const cut = full(group, span) ? clause(group) : group.length;
+      groups.push(group.slice(0, cut));
+      group = group.slice(cut);
+    }
+    group.push(span);
+  }
+  return group.length > 0 ? [...groups, group] : groups;
+}
+
+function ends(group, next) {
+  const last = group.at(-1);
+  const text = textOf(group);
+  const sentence = SENTENCE.test(text) && columns(text) >= LINE / 2;
+  return sentence || next.begins || next.start - last.end > CUE.gap || full(group, next);
+}
+
+function full(group, next) {
+  return (
+    columns(textOf([...group, next])) > CUE.columns || next.end - group[0].start > CUE.seconds
+  );
+}
+
+/** Where to cut a group that is full: behind its last clause, if that is in its second half. */
+function clause(group) {
+  const at = group.findLastIndex(({ text }) => CLAUSE.test(text)) + 1;
+  return at >= group.length / 2 ? at : group.length;
+}
+
+/** A text in one line, or in two that are about as long. */
+function lines(text) {
+  if (columns(text) <= LINE) return [text];
+  const spaces = [...text.matchAll(/\s+/gu)].map(({ index }) => index);
+  // Where no spaces are written a line may end anywhere.
+  const places = spaces.length > 0 ? spaces : Array.from(text, (_, k) => k).slice(1);
+  const longer = (at) => Math.max(columns(text.slice(0, at)), columns(text.slice(at).trim()));
+  const best = places.reduce((a, b) => (longer(b) < longer(a) ? b : a), places[0]);
+  return best ? [text.slice(0, best), text.slice(best).trim()] : [text];
+}
+
+function times({ start, end }, point) {
+  return `${clock(start, point)} --> ${clock(end, point)}`;
+}
+
+function clock(seconds, point) {
+  const all = Math.round(seconds * 1000);
+  const [h, m, s] = [all / 3_600_000, (all / 60_000) % 60, (all / 1000) % 60];
+  const [hours, minutes, whole] = [h, m, s].map((n) => String(Math.floor(n)).padStart(2, "0"));
+  return `${hours}:${minutes}:${whole}${point}${String(all % 1000).padStart(3, "0")}`;
+}
