@@ -141,6 +141,17 @@ class Server:
         times = self._watched.cpu_times()
         return float(times.user + times.system)
 
+    @property
+    def pid(self) -> int:
+        """Of the process."""
+        return self._process.pid
+
+    def log(self) -> str:
+        """What it has written so far."""
+        self._log.flush()
+        self._log.seek(0)
+        return self._log.read()
+
     def stop(self) -> None:
         """Ask it to stop, and wait."""
         self._process.terminate()

@@ -771,3 +771,21 @@ async def test_a_second_signal_ends_the_process_at_once(sign: signal.Signals, sp
         assert process.returncode is None
         process.send_signal(sign)
         assert await process.wait() == -sign
+
+
+@pytest.mark.parametrize("last", ["close", "nonsense"])
+async def test_a_client_that_leaves_frames_unread_behind_gives_up_its_place_at_once(
+    last: str,
+) -> None:
+    async with serving(Counter()) as server:
+        websocket = await connecting(server)
+        for _ in range(12):  # more than are read before the first one ends the session
+            websocket.protocol.send_text(b"no JSON")
+        if last == "close":
+            websocket.protocol.send_close(1000)
+        websocket.send_data()
+        if last == "nonsense":
+            websocket.transport.write(b"\xff" * 20)
+        async with asyncio.timeout(5):  # not the 20 s for which a client may read nothing
+            await until_metric(server, "open_sessions", 0)
+            await websocket.wait_closed()

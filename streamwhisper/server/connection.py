@@ -18,6 +18,7 @@ from collections.abc import Iterator
 
 from websockets.asyncio.server import ServerConnection
 from websockets.exceptions import ConnectionClosed
+from websockets.protocol import State
 
 from streamwhisper.engine.scheduler import Scheduler
 from streamwhisper.server import faults
@@ -36,12 +37,17 @@ __all__ = ["Connection"]
 log = logging.getLogger(__name__)
 
 _PIECE_BYTES = 32 * 1024  # of audio taken in at once, so that no client holds up the event loop
+_READ_OUT_SECONDS = 1.0
 _MAX_FAILURES = 3  # of the same request in a row
 _RESUMABLE = {LOST, "client_unread"}  # outcomes
 
 
 class _Unread(Exception):
     """The client has left what was sent to it unread for too long."""
+
+
+class _Leaving(Exception):
+    """The client has said that it leaves, or broke the protocol, and reads no more."""
 
 
 class Connection:
@@ -92,7 +98,7 @@ class Connection:
         outcome = "server_error"
         try:
             outcome = await self._converse()
-        except ConnectionClosed:
+        except (ConnectionClosed, _Leaving):
             outcome = self._how_client_left()
         except _Unread:
             self._websocket.transport.abort()
@@ -102,6 +108,14 @@ class Connection:
             await self._apologize()
         finally:
             self._leave(outcome)
+        await self._read_out()
+
+    async def _read_out(self) -> None:
+        """Read what is left of a client that leaves: unread, it would hide that it is gone."""
+        with contextlib.suppress(ConnectionClosed, TimeoutError):
+            async with asyncio.timeout(_READ_OUT_SECONDS):
+                while self._websocket.state is State.CLOSING:
+                    await self._websocket.recv()
 
     @property
     def lag(self) -> float:
@@ -319,6 +333,10 @@ class Connection:
         async with self._sending:
             self._record_wait()
             for text in self._dialect.outgoing():
+                # To send would be to wait for the end of the connection, and while frames wait
+                # to be read, that is not noticed.
+                if self._websocket.state is State.CLOSING:
+                    raise _Leaving
                 try:
                     async with asyncio.timeout(self._limits.send_timeout):
                         await self._websocket.send(text)
@@ -338,7 +356,7 @@ class Connection:
         try:
             await self._send()
             await self._close(close)
-        except (ConnectionClosed, _Unread):
+        except (ConnectionClosed, _Leaving, _Unread):
             self._websocket.transport.abort()
 
     def _how_client_left(self) -> str:
