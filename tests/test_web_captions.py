@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -151,7 +152,7 @@ def test_what_is_said_stands_on_the_page(spoken: Any, said: tuple[Path, str]) ->
 def test_partials_are_replaced_and_become_committed_text_that_never_changes(spoken: Any) -> None:
     seen: Seen = spoken.evaluate("seen")
     committed = [text for _, text, _ in seen]
-    for before, after in zip(committed, committed[1:], strict=False):
+    for before, after in itertools.pairwise(committed):
         assert after.startswith(before)
     partials = {partial.strip() for _, _, partial in seen} - {""}
     assert len(partials) > 10

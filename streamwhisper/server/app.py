@@ -9,14 +9,12 @@ import sys
 import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from http import HTTPStatus
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from websockets.asyncio.server import Server as WebSocketServer
 from websockets.asyncio.server import ServerConnection
 from websockets.asyncio.server import serve as serve_websockets
-from websockets.http11 import Request, Response
 from websockets.typing import Subprotocol
 
 from streamwhisper.engine.scheduler import Scheduler, SchedulerOptions
@@ -24,22 +22,22 @@ from streamwhisper.errors import check_fields
 from streamwhisper.recognition import ModelInfo, Recognizer
 from streamwhisper.server import faults
 from streamwhisper.server.access import Access, AccessOptions
+from streamwhisper.server.answers import STREAM_PATH, WATCH_PATH, Answers, path_of, peer_of
 from streamwhisper.server.connection import Connection
 from streamwhisper.server.dialects import Dialect, OnError
 from streamwhisper.server.dialects.native import NativeDialect
 from streamwhisper.server.dialects.witness import Admit
 from streamwhisper.server.keys import SUBPROTOCOL
 from streamwhisper.server.limits import Limits
-from streamwhisper.server.logs import figures, wire_log
-from streamwhisper.server.metrics import METRICS_CONTENT_TYPE, Metrics
+from streamwhisper.server.logs import wire_log
+from streamwhisper.server.metrics import Metrics
 from streamwhisper.server.origins import is_loopback
 from streamwhisper.server.outcome import LOST
-from streamwhisper.server.pages import Pages
 from streamwhisper.server.parking import Parking, Timer
 from streamwhisper.server.reception import Reception
 from streamwhisper.server.recording import Recorder, RecordingOptions
-from streamwhisper.server.refusal import Refusal, http_response
-from streamwhisper.server.rooms import RoomOptions, Rooms, is_room
+from streamwhisper.server.refusal import Refusal
+from streamwhisper.server.rooms import RoomOptions, Rooms
 from streamwhisper.server.signals import stop_signals
 from streamwhisper.session.options import SessionOptions
 
@@ -51,29 +49,11 @@ __all__ = ["DEFAULT_PORT", "STREAM_PATH", "WATCH_PATH", "Server", "ServerOptions
 log = logging.getLogger(__name__)
 
 DEFAULT_PORT = 8765
-STREAM_PATH = "/v1/stream"
-WATCH_PATH = "/v1/watch/"
 
 _DIALECTS: dict[str, Callable[[ModelInfo, SessionOptions, str, Admit, OnError], Dialect]] = {
     STREAM_PATH: NativeDialect,
 }
 _MAX_QUEUE = 4  # frames that the library reads ahead, of up to `Limits.max_message_bytes` each
-_WELCOME = """\
-streamwhisper: sound in, text out, over a WebSocket. This server listens with {model}.
-
-  {scheme}://{host}{path}
-
-In a browser, this address is a page of captions: {page}://{host}/
-
-Send {{"type": "start"}}, then audio in binary frames (by default 16-bit PCM, 16 kHz, mono),
-then {{"type": "end"}}. Text comes back as JSON while you speak: "partial" may still change,
-"committed" never does.
-
-From a shell:   streamwhisper stream speech.wav --url {scheme}://{host}{path}
-In Python:      streamwhisper.connect("{scheme}://{host}{path}")
-
-/healthz and /readyz say how the server is, /metrics what it does (for Prometheus).
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +103,6 @@ class Server:
         self.options = options or ServerOptions()
         self.port = self.options.port
         self._info = recognizer.info
-        self._pages = Pages(recognizer.info)
         self._access = Access(
             self.options.access, self.options.limits, loopback=is_loopback(self.options.host)
         )
@@ -154,46 +133,50 @@ class Server:
             self._recorder,
             self._metrics.sessions_refused.inc,
         )
-        self._metrics.follow(
-            "open_sessions", "Sessions open now.", lambda: self._access.open_sessions
+        self._answers = Answers(
+            self._info,
+            self._access,
+            self._metrics,
+            self._rooms,
+            frozenset(_DIALECTS),
+            encrypted=self.options.tls is not None,
         )
-        self._metrics.follow(
+        self._follow()
+
+    def _follow(self) -> None:
+        """Let the metrics tell what goes on now."""
+        follow = self._metrics.follow
+        follow("open_sessions", "Sessions open now.", lambda: self._access.open_sessions)
+        follow(
             "parked_sessions",
             "Sessions without a connection that can be resumed.",
             lambda: self._parking.parked,
         )
-        self._metrics.follow(
+        follow(
             "waiting_requests",
             "Requests that wait for the recognizer.",
             lambda: self._scheduler.waiting,
         )
-        self._metrics.follow(
+        follow(
             "longest_lag_seconds",
             "Sound that is received and not yet recognized, in the session with the most of it.",
             lambda: max((connection.lag for connection in self._connections), default=0.0),
         )
-        self._metrics.follow(
-            "ready", "1 if somebody may come in now.", lambda: self._obstacle() is None
-        )
-        self._metrics.follow(
+        follow("ready", "1 if somebody may come in now.", lambda: self._answers.obstacle() is None)
+        follow(
             "wait_seconds",
             "How long requests wait for the recognizer at present.",
             lambda: self._scheduler.wait,
         )
-        self._metrics.follow(
-            "viewers", "Viewers of sessions that publish.", lambda: self._rooms.viewers
-        )
-        self._metrics.follow("tasks", "Tasks on the event loop.", lambda: len(asyncio.all_tasks()))
+        follow("viewers", "Viewers of sessions that publish.", lambda: self._rooms.viewers)
+        follow("tasks", "Tasks on the event loop.", lambda: len(asyncio.all_tasks()))
 
     @property
     def url(self) -> str:
         """Where the native protocol is spoken."""
         host = self.options.host
-        return f"{self._scheme}://{f'[{host}]' if ':' in host else host}:{self.port}{STREAM_PATH}"
-
-    @property
-    def _scheme(self) -> str:
-        return "ws" if self.options.tls is None else "wss"
+        scheme = "ws" if self.options.tls is None else "wss"
+        return f"{scheme}://{f'[{host}]' if ':' in host else host}:{self.port}{STREAM_PATH}"
 
     async def __aenter__(self) -> Server:
         """Start to listen.
@@ -207,7 +190,7 @@ class Server:
                 self._serve,
                 options.host,
                 options.port,
-                process_request=self._process_request,
+                process_request=self._answers.process_request,
                 select_subprotocol=_select_subprotocol,
                 open_timeout=options.limits.handshake_timeout,
                 ping_timeout=None,  # see `keep_alive`
@@ -267,11 +250,11 @@ class Server:
     async def _serve(self, websocket: ServerConnection) -> None:
         request = websocket.request
         assert request is not None
-        path = _path(request)
+        path = path_of(request)
         if path.startswith(WATCH_PATH):
             await self._rooms.watch(path.removeprefix(WATCH_PATH), websocket)
             return
-        visitor = self._access.visitor(request, _peer(websocket))
+        visitor = self._access.visitor(request, peer_of(websocket))
         name = uuid.uuid4().hex[:12]
         dialect = _DIALECTS[path](
             self._info,
@@ -307,99 +290,9 @@ class Server:
                 if not self._connections:
                     self._empty.set()
 
-    def _process_request(self, websocket: ServerConnection, request: Request) -> Response | None:
-        """Answer plain HTTP requests; None lets a WebSocket handshake go on."""
-        path = _path(request)
-        if path == "/healthz":
-            return http_response(HTTPStatus.OK, "ok\n")
-        if path == "/readyz":
-            return self._readiness()
-        try:
-            return self._answer(websocket, request, path)
-        except Refusal as refusal:
-            self._metrics.count_error(refusal.code)
-            if path in _DIALECTS:
-                self._metrics.sessions_refused.inc()
-            log.info(
-                "refused %s: %s",
-                path[:200],
-                refusal.code,
-                extra=figures(address=_peer(websocket), status=refusal.status.value),
-            )
-            return refusal.response()
-
-    def _answer(self, websocket: ServerConnection, request: Request, path: str) -> Response | None:
-        self._access.check_page(request)
-        if path in _DIALECTS:
-            self._access.check_room(self._access.visitor(request, _peer(websocket)))
-            return None
-        if path.startswith(WATCH_PATH):  # viewers need no key
-            return self._answer_viewer(path.removeprefix(WATCH_PATH))
-        if (page := self._pages.response(request)) is not None:
-            return page
-        if path == "/":
-            host = request.headers.get("Host", f"{self.options.host}:{self.port}")
-            return http_response(
-                HTTPStatus.OK,
-                _WELCOME.format(
-                    model=self._info.name,
-                    scheme=self._scheme,
-                    page=self._scheme.replace("ws", "http"),
-                    host=host,
-                    path=STREAM_PATH,
-                ),
-            )
-        if path == "/metrics":
-            self._access.visitor(request, _peer(websocket))
-            return http_response(HTTPStatus.OK, self._metrics.render(), METRICS_CONTENT_TYPE)
-        return http_response(
-            HTTPStatus.NOT_FOUND,
-            f"nothing at {path}; streams are at {STREAM_PATH}, and / says how to use them\n",
-        )
-
-    def _answer_viewer(self, room: str) -> Response | None:
-        if not is_room(room):
-            return http_response(
-                HTTPStatus.NOT_FOUND,
-                f"no room can be called {room[:80]!r}; a name has 1 to 64 letters, digits, dots, "
-                "dashes and underscores\n",
-            )
-        self._access.check_running()
-        if self._rooms.full:
-            raise Refusal(
-                HTTPStatus.SERVICE_UNAVAILABLE,
-                "too_many_viewers",
-                f"all {self.options.rooms.max_viewers} places for viewers are taken; try again "
-                "in a few seconds",
-            )
-        return None
-
-    def _readiness(self) -> Response:
-        obstacle = self._obstacle()
-        if obstacle is None:
-            return http_response(HTTPStatus.OK, "ready\n")
-        return http_response(HTTPStatus.SERVICE_UNAVAILABLE, f"not ready: {obstacle}\n")
-
-    def _obstacle(self) -> str | None:
-        """Why nobody can come in at present; the model is loaded before there is a server."""
-        try:
-            self._access.check_room()
-        except Refusal as refusal:
-            return refusal.message
-        return None
-
 
 def _call_later(seconds: float, call: Callable[[], None]) -> Timer:
     return asyncio.get_running_loop().call_later(seconds, call)
-
-
-def _path(request: Request) -> str:
-    return request.path.partition("?")[0]
-
-
-def _peer(websocket: ServerConnection) -> str:
-    address: Any = websocket.remote_address
-    return str(address[0]) if address else ""
 
 
 def _select_subprotocol(_: ServerConnection, offered: Sequence[Subprotocol]) -> Subprotocol | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from html import escape
 from http import HTTPStatus
 from pathlib import Path
@@ -52,7 +51,7 @@ class Pages:
         served = f'content="{escape(info.name)}" data-multilingual="{multilingual}"'
         if _INDEX in self._files:
             page = self._files[_INDEX].decode().replace(_SERVED, served)
-            self._files |= {_INDEX: page.encode()}
+            self._files[_INDEX] = page.encode()
 
     def response(self, request: Request) -> Response | None:
         """The answer to a request for a page or one of its files; None: it is for neither.
@@ -77,7 +76,7 @@ class Pages:
         return response
 
 
-def _read() -> Mapping[str, bytes]:
+def _read() -> dict[str, bytes]:
     folder = next((folder for folder in _FOLDERS if folder.is_dir()), None)
     if folder is None:
         return {}
