@@ -1,0 +1,165 @@
+"""Answers to HTTP requests: pages, health and figures, and who may open a WebSocket."""
+
+from __future__ import annotations
+
+import logging
+from http import HTTPStatus
+from typing import Any
+
+from websockets.asyncio.server import ServerConnection
+from websockets.http11 import Request, Response
+
+from streamwhisper.recognition import ModelInfo
+from streamwhisper.server.access import Access
+from streamwhisper.server.logs import figures
+from streamwhisper.server.metrics import METRICS_CONTENT_TYPE, Metrics
+from streamwhisper.server.pages import Pages
+from streamwhisper.server.refusal import Refusal, http_response
+from streamwhisper.server.rooms import Rooms, is_room
+
+__all__ = ["STREAM_PATH", "WATCH_PATH", "Answers", "path_of", "peer_of"]
+
+log = logging.getLogger(__name__)
+
+STREAM_PATH = "/v1/stream"
+WATCH_PATH = "/v1/watch/"
+_WELCOME = """\
+streamwhisper: sound in, text out, over a WebSocket. This server listens with {model}.
+
+  {scheme}://{host}{path}
+
+In a browser, this address is a page of captions: {page}://{host}/
+
+Send {{"type": "start"}}, then audio in binary frames (by default 16-bit PCM, 16 kHz, mono),
+then {{"type": "end"}}. Text comes back as JSON while you speak: "partial" may still change,
+"committed" never does.
+
+From a shell:   streamwhisper stream speech.wav --url {scheme}://{host}{path}
+In Python:      streamwhisper.connect("{scheme}://{host}{path}")
+
+/healthz and /readyz say how the server is, /metrics what it does (for Prometheus).
+"""
+
+
+class Answers:
+    """What a server says before there is a WebSocket."""
+
+    def __init__(
+        self,
+        info: ModelInfo,
+        access: Access,
+        metrics: Metrics,
+        rooms: Rooms,
+        streams: frozenset[str],
+        *,
+        encrypted: bool,
+    ) -> None:
+        """Answer for one server.
+
+        Args:
+            info: the model that is served.
+            access: who may come in.
+            metrics: shown, and told of refusals.
+            rooms: that can be watched.
+            streams: paths of WebSockets that take sound.
+            encrypted: whether the server is reached by TLS.
+        """
+        self._info = info
+        self._access = access
+        self._metrics = metrics
+        self._rooms = rooms
+        self._streams = streams
+        self._secure = "s" if encrypted else ""
+        self._pages = Pages(info)
+
+    def process_request(self, websocket: ServerConnection, request: Request) -> Response | None:
+        """Answer plain HTTP requests; None lets a WebSocket handshake go on."""
+        path = path_of(request)
+        if path == "/healthz":
+            return http_response(HTTPStatus.OK, "ok\n")
+        if path == "/readyz":
+            return self._readiness()
+        try:
+            return self._answer(websocket, request, path)
+        except Refusal as refusal:
+            self._metrics.count_error(refusal.code)
+            if path in self._streams:
+                self._metrics.sessions_refused.inc()
+            log.info(
+                "refused %s: %s",
+                path[:200],
+                refusal.code,
+                extra=figures(address=peer_of(websocket), status=refusal.status.value),
+            )
+            return refusal.response()
+
+    def obstacle(self) -> str | None:
+        """Why nobody can come in at present; the model is loaded before there is a server."""
+        try:
+            self._access.check_room()
+        except Refusal as refusal:
+            return refusal.message
+        return None
+
+    def _answer(self, websocket: ServerConnection, request: Request, path: str) -> Response | None:
+        self._access.check_page(request)
+        if path in self._streams:
+            self._access.check_room(self._access.visitor(request, peer_of(websocket)))
+            return None
+        if path.startswith(WATCH_PATH):  # viewers need no key
+            return self._viewer(path.removeprefix(WATCH_PATH))
+        if (page := self._pages.response(request)) is not None:
+            return page
+        if path == "/":
+            return self._welcome(request)
+        if path == "/metrics":
+            self._access.visitor(request, peer_of(websocket))
+            return http_response(HTTPStatus.OK, self._metrics.render(), METRICS_CONTENT_TYPE)
+        return http_response(
+            HTTPStatus.NOT_FOUND,
+            f"nothing at {path}; streams are at {STREAM_PATH}, and / says how to use them\n",
+        )
+
+    def _welcome(self, request: Request) -> Response:
+        text = _WELCOME.format(
+            model=self._info.name,
+            scheme=f"ws{self._secure}",
+            page=f"http{self._secure}",
+            host=request.headers.get("Host", "127.0.0.1"),
+            path=STREAM_PATH,
+        )
+        return http_response(HTTPStatus.OK, text)
+
+    def _viewer(self, room: str) -> Response | None:
+        if not is_room(room):
+            return http_response(
+                HTTPStatus.NOT_FOUND,
+                f"no room can be called {room[:80]!r}; a name has 1 to 64 letters, digits, dots, "
+                "dashes and underscores\n",
+            )
+        self._access.check_running()
+        if self._rooms.full:
+            raise Refusal(
+                HTTPStatus.SERVICE_UNAVAILABLE,
+                "too_many_viewers",
+                f"all {self._rooms.options.max_viewers} places for viewers are taken; try again "
+                "in a few seconds",
+            )
+        return None
+
+    def _readiness(self) -> Response:
+        obstacle = self.obstacle()
+        if obstacle is None:
+            return http_response(HTTPStatus.OK, "ready\n")
+        return http_response(HTTPStatus.SERVICE_UNAVAILABLE, f"not ready: {obstacle}\n")
+
+
+def path_of(request: Request) -> str:
+    """What is asked for, without its query."""
+    return request.path.partition("?")[0]
+
+
+def peer_of(websocket: ServerConnection) -> str:
+    """The address at the other end."""
+    address: Any = websocket.remote_address
+    return str(address[0]) if address else ""
