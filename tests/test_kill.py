@@ -175,7 +175,7 @@ async def test_a_server_killed_ten_times_in_mid_speech_loses_and_repeats_no_word
         cut = await dictate(servers, pcm, deaths)
     # A word may be heard otherwise where a session begins in the midst of a sentence.
     changes = compare(text_of(whole), text_of(cut))
-    assert changes.deletions + changes.insertions <= 3, text_of(cut)
+    assert changes.deletions + changes.insertions <= 5, text_of(cut)
     assert changes.substitutions <= 8, text_of(cut)
     assert compare(said, text_of(cut)).total <= compare(said, text_of(whole)).total + 4
     assert repeats(text_of(cut)) == repeats(text_of(whole))
