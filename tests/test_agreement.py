@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from streamwhisper.recognition import HypothesisWord
 from streamwhisper.session.agreement import (
     COEFFICIENTS,
+    MOST_PATIENCE,
     AgreementOptions,
     Draft,
     normalized,
@@ -125,6 +126,25 @@ def test_less_risk_and_more_patience_wait_longer() -> None:
     usual = AgreementOptions()
     assert waiting(0.5, replace(usual, risk=usual.risk / 9)) > waiting(0.5, usual)
     assert waiting(0.5, replace(usual, patience=1.0)) > waiting(0.5, usual)
+
+
+@given(st.floats(0.05, 1.0), st.floats(0.05, 1.0))
+def test_the_less_likely_the_words_of_late_the_longer_a_doubtful_one_waits_up_to_a_bound(
+    one: float, other: float
+) -> None:
+    options = AgreementOptions()
+    unclear, clear = (
+        options.heard_in(spoken("so", "it", "was", probability=probability))
+        for probability in sorted((one, other))
+    )
+    assert waiting(0.5, unclear) >= waiting(0.5, clear)
+    assert unclear.patience <= MOST_PATIENCE * options.patience
+
+
+def test_clear_speech_waits_as_long_as_the_options_say() -> None:
+    options = AgreementOptions()
+    assert options.heard_in(spoken("so", "it", "was", probability=0.9)) == options
+    assert options.heard_in([]) == options
 
 
 def test_a_moved_draft_is_as_old_as_before() -> None:

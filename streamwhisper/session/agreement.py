@@ -17,9 +17,10 @@ from dataclasses import dataclass, replace
 
 from streamwhisper.recognition import HypothesisWord
 
-__all__ = ["AgreementOptions", "Draft", "normalized", "risk", "terms"]
+__all__ = ["MOST_PATIENCE", "AgreementOptions", "Draft", "normalized", "risk", "terms"]
 
 MOST_DOUBLINGS = 1000
+MOST_PATIENCE = 3.0
 COEFFICIENTS = (-0.336, -1.193, -2.031, -2.72, -0.873)
 """Of the `terms`; fitted by benchmarks/changes.py on tiny.en and base together."""
 
@@ -35,6 +36,8 @@ class AgreementOptions:
             changing.
         fresh: in a window without committed text patience and slack are so many times as long;
             first words are easily misheard.
+        clear: mean log probability of words in clear speech; where it is lower, patience and slack
+            are longer in proportion, up to `MOST_PATIENCE` times.
         shown: that is taken for a word in a partial.
         disbelief: a draft with a lower mean log probability is in no hurry, and is left out at
             the end of an utterance: in noise nine of ten such words are wrong, and without speech
@@ -45,12 +48,23 @@ class AgreementOptions:
     patience: float = 0.2
     slack: float = 0.5
     fresh: float = 2.0
+    clear: float = -0.3
     shown: float = 0.3
     disbelief: float = -1.2
 
     def at_first(self) -> AgreementOptions:
         """The options for a window without committed text."""
-        return replace(self, patience=self.patience * self.fresh, slack=self.slack * self.fresh)
+        return self._slower(self.fresh)
+
+    def heard_in(self, words: Sequence[HypothesisWord]) -> AgreementOptions:
+        """The options for sound in which so likely words were heard of late."""
+        if not words:
+            return self
+        mean = sum(word.log_probability for word in words) / len(words)
+        return self._slower(min(MOST_PATIENCE, max(1.0, mean / self.clear)))
+
+    def _slower(self, times: float) -> AgreementOptions:
+        return replace(self, patience=self.patience * times, slack=self.slack * times)
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,8 @@ __all__ = ["Utterance"]
 STALL_SECONDS = 1.0
 """Speech this far past the last word, and no new word for it, is a stalled decoder."""
 STALL_UPDATES = 2
+RECENT_WORDS = 20
+"""Enough to tell how clear the sound is."""
 LAST_WORDS = 3
 """Enough to tell how a text ends: a mark may be a word of its own."""
 PROGRESS_SECONDS = 0.3
@@ -113,6 +115,9 @@ class Utterance:
         agreement = self.options.agreement
         if not window.committed:
             agreement = agreement.at_first()
+        else:
+            recent = [held.word for held in window.committed[-RECENT_WORDS:]]
+            agreement = agreement.heard_in([*recent, *words])
         count = draft.settled(now, window.start / SAMPLE_RATE, agreement)
         if full and count == 0:
             count = max(0, len(words) - 2)  # the window can grow no more: it has to move on
