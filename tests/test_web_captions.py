@@ -48,7 +48,9 @@ def said(speech: Any, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, s
     clips = speech.clips("ls-dev")[:3]
     pause = np.zeros(4800, np.float32)
     path = tmp_path_factory.mktemp("microphone") / "speech.wav"
-    write_microphone(path, np.concatenate([p for clip in clips for p in (speech.load(clip), pause)]))
+    write_microphone(
+        path, np.concatenate([p for clip in clips for p in (speech.load(clip), pause)])
+    )
     return path, " ".join(clip["text"] for clip in clips)
 
 
@@ -188,7 +190,10 @@ def test_a_server_killed_in_mid_speech_costs_no_word_on_the_page(
     assert changes.insertions + changes.deletions <= 1, text_of(page)
     assert repeats(text_of(page)) == []
     statuses = [status for status, _, _ in page.evaluate("seen")]
-    assert "Listening" in statuses[statuses.index("Connection lost; coming back. What is said is kept.") :]
+    assert (
+        "Listening"
+        in statuses[statuses.index("Connection lost; coming back. What is said is kept.") :]
+    )
 
 
 def test_a_microphone_that_is_refused_is_explained_and_may_be_tried_again(open_page: Any) -> None:

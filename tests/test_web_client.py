@@ -270,7 +270,9 @@ async () => {
 def sound(speech: Any) -> tuple[str, str]:
     """Four sentences as base64 of 16-bit samples, and what they say."""
     clips = speech.clips("ls-dev")[:4]
-    pcm = b"".join((speech.load(clip) * 32767).astype("<i2").tobytes() + bytes(9600) for clip in clips)
+    pcm = b"".join(
+        (speech.load(clip) * 32767).astype("<i2").tobytes() + bytes(9600) for clip in clips
+    )
     return base64.b64encode(pcm).decode(), " ".join(clip["text"] for clip in clips)
 
 
@@ -352,7 +354,9 @@ def test_who_cannot_come_in_is_told_why(page: Any) -> None:
     assert refused == ["unsupported_language", [["unsupported_language", True]], "failed"]
 
 
-def test_a_server_that_is_not_there_is_given_up_when_patience_ends(page: Any, dead_url: str) -> None:
+def test_a_server_that_is_not_there_is_given_up_when_patience_ends(
+    page: Any, dead_url: str
+) -> None:
     code, states = page.evaluate(
         """async (url) => {
       const { StreamWhisper } = await import("/streamwhisper.js");

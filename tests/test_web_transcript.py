@@ -133,14 +133,18 @@ def test_a_long_pause_after_a_finished_utterance_begins_a_paragraph(page: Any) -
         ],
     )
     assert written["text"] == "One. Two, and three.\n\nFour.\n"
-    assert [text and text["begins"] for text in written["shown"]] == [True, False, False, None, True]
+    assert [text and text["begins"] for text in written["shown"]] == [
+        True,
+        False,
+        False,
+        None,
+        True,
+    ]
 
 
 def test_text_without_spaces_is_broken_where_lines_are_full(page: Any) -> None:
     text = "今日はとても良い天気ですから公園まで散歩に行きましょうか"
-    words = [
-        {"word": sign, "start": k / 8, "end": (k + 1) / 8} for k, sign in enumerate(text)
-    ]
+    words = [{"word": sign, "start": k / 8, "end": (k + 1) / 8} for k, sign in enumerate(text)]
     (cue,) = page.evaluate(
         WRITE, [{"text": text, "start": 0, "end": 4, "words": words, "final": True}]
     )["cues"]

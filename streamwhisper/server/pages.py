@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from html import escape
 from http import HTTPStatus
 from pathlib import Path
@@ -77,7 +76,7 @@ class Pages:
         return response
 
 
-def _read() -> Mapping[str, bytes]:
+def _read() -> dict[str, bytes]:
     folder = next((folder for folder in _FOLDERS if folder.is_dir()), None)
     if folder is None:
         return {}
