@@ -354,9 +354,7 @@ def test_who_cannot_come_in_is_told_why(page: Any) -> None:
     assert refused == ["unsupported_language", [["unsupported_language", True]], "failed"]
 
 
-def test_a_server_that_is_not_there_is_given_up_when_patience_ends(
-    page: Any, dead_url: str
-) -> None:
+def test_a_server_that_is_not_there_is_given_up_in_the_end(page: Any, dead_url: str) -> None:
     code, states = page.evaluate(
         """async (url) => {
       const { StreamWhisper } = await import("/streamwhisper.js");

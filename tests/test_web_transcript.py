@@ -185,6 +185,21 @@ async () => {
 """
 
 
+def test_guesses_before_the_first_text_leave_no_empty_paragraph(page: Any) -> None:
+    page.goto(f"{SITE}/index.html")
+    paragraphs = page.evaluate("""async () => {
+      const { Reader } = await import("/reader.js");
+      const [box, back] = ["captions", "back"].map((id) => document.getElementById(id));
+      const reader = new Reader(box, back);
+      reader.guess("He beg");
+      reader.commit({ text: "He began.", begins: true });
+      reader.guess(" And th");
+      reader.commit({ text: "Then", begins: true });
+      return [...box.children].map((p) => p.textContent);
+    }""")
+    assert paragraphs == ["He began.", "Then And th"]
+
+
 def test_the_text_scrolls_by_itself_until_its_reader_scrolls_and_again_at_its_end(
     page: Any,
 ) -> None:

@@ -41,7 +41,8 @@ export class Reader {
     const span = document.createElement("span");
     span.className = "committed";
     span.textContent = text;
-    if (begins || this.#paragraph === null) this.#begin();
+    const used = this.#paragraph?.firstChild !== this.#guess; // else only guesses were shown in it
+    if (this.#paragraph === null || (begins && used)) this.#begin();
     this.#paragraph.insertBefore(span, this.#guess);
     this.#scroll();
   }
