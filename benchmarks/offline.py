@@ -18,7 +18,7 @@ from platformdirs import user_cache_path
 
 from speech import Recording
 
-__all__ = ["VARIANTS", "OfflineTranscript", "offline_transcripts"]
+__all__ = ["VARIANTS", "OfflineTranscript", "load_reference", "offline_transcripts"]
 
 VARIANTS: dict[str, dict[str, Any]] = {
     "greedy": {"beam_size": None, "condition_on_previous_text": True},
@@ -48,7 +48,7 @@ def offline_transcripts(
         for recording in recordings:
             key = f"{model} | {recording.key} | {variant}"
             if key not in known:
-                whisper = whisper or _load(model)
+                whisper = whisper or load_reference(model)
                 print(f"offline: {key}", flush=True)
                 known[key] = dataclasses.asdict(_transcribe(whisper, recording, variant))
                 _save(store, known)
@@ -56,7 +56,8 @@ def offline_transcripts(
     return found
 
 
-def _load(name: str) -> Any:
+def load_reference(name: str) -> Any:
+    """The reference's model with the weights that are used here, in float32."""
     import whisper
 
     from streamwhisper.whisper.checkpoints import load_checkpoint
