@@ -11,6 +11,7 @@ import json
 import os
 import time
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -56,8 +57,10 @@ def offline_transcripts(
     return found
 
 
+@cache
 def load_reference(name: str) -> Any:
     """The reference's model with the weights that are used here, in float32."""
+    import torch
     import whisper
 
     from streamwhisper.whisper.checkpoints import load_checkpoint
@@ -67,6 +70,10 @@ def load_reference(name: str) -> Any:
     dims = whisper.model.ModelDimensions(**dataclasses.asdict(checkpoint.dims))
     model = whisper.model.Whisper(dims)
     model.load_state_dict({name: tensor.float() for name, tensor in checkpoint.state.items()})
+    heads = torch.zeros(dims.n_text_layer, dims.n_text_head, dtype=torch.bool)
+    for layer, head in checkpoint.alignment_heads:
+        heads[layer, head] = True
+    model.register_buffer("alignment_heads", heads.to_sparse(), persistent=False)
     return model.eval()
 
 

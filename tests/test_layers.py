@@ -19,7 +19,7 @@ LAYERS = [
     {"display", "playback"},
     {"dictation"},
     {"client", "server", "transcribe", "writers"},
-    {"conversation"},
+    {"conversation", "longform"},
     {"continuity", "journal"},
     {"dialing", "overlap", "reconnection"},
     {"session", "engine"},

@@ -29,8 +29,9 @@ from streamwhisper.whisper.decoding import (
 from streamwhisper.whisper.hub import HubOptions, resolve
 from streamwhisper.whisper.model import Whisper
 from streamwhisper.whisper.output import OutputLayer
-from streamwhisper.whisper.quantized import can_quantize, quantize
+from streamwhisper.whisper.quantized import can_quantize, is_quantized, quantize
 from streamwhisper.whisper.rows import SettledText
+from streamwhisper.whisper.search import Output
 from streamwhisper.whisper.settled import SettledSound
 from streamwhisper.whisper.tail import (
     CLAMP,
@@ -96,8 +97,8 @@ class LocalRecognizer:
         self.tokenizer: Tokenizer = get_tokenizer(model.dims.n_vocab)
         self.info = ModelInfo(name, model.dims.n_mels, self.tokenizer.multilingual)
         self._rules = TokenRules(self.tokenizer, model.dims.n_vocab, model.device)
-        self._output = OutputLayer(model.decoder.token_embedding.weight)
-        self._tails = SilentTails(model, self.options.tail)
+        self.output = OutputLayer(model.decoder.token_embedding.weight)
+        self.tails = SilentTails(model, self.options.tail)
 
     @classmethod
     def load(
@@ -123,6 +124,11 @@ class LocalRecognizer:
         return cls(whisper.to(device=device, dtype=dtype), str(model), options)
 
     @property
+    def search_output(self) -> Output:
+        """The output layer for a search: exact, unless the model is in 8 bits itself."""
+        return self.output if is_quantized(self.model) else self.model.decoder.logits
+
+    @property
     def workers(self) -> int:
         """How many calls of `recognize` are worth making at the same time."""
         if self.model.device.type != "cpu":
@@ -131,7 +137,7 @@ class LocalRecognizer:
 
     def warm_up(self) -> None:
         """Do once what is slow the first time: encode silence, run every kernel."""
-        self._tails.prepare(*USUAL_FLOORS)
+        self.tails.prepare(*USUAL_FLOORS)
         click = np.full((self.info.n_mels, 100), USUAL_FLOORS[0], np.float32)
         click[0, 0] += CLAMP  # as loud as a window with that floor is: its tail is there already
         self.recognize([RecognitionRequest(mel=click, language="en")])
@@ -148,7 +154,7 @@ class LocalRecognizer:
             self._task(request, sound, language)
             for request, sound, language in zip(requests, sounds, languages, strict=True)
         ]
-        decoded = decode(self.model, self._output, self._rules, tasks)
+        decoded = decode(self.model, self.output, self._rules, tasks)
         return [
             replace(
                 self._hypothesis(request, tokens, language),
@@ -204,7 +210,7 @@ class LocalRecognizer:
             return encode_padded(self.model, mels)
         pasts = [request.past for request in requests]
         settled = [past.sound if isinstance(past, _Past) else None for past in pasts]
-        return encode(self._tails, mels, settled)
+        return encode(self.tails, mels, settled)
 
     def _languages(
         self, requests: Sequence[RecognitionRequest], sounds: Sequence[EncodedSound]
