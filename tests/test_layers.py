@@ -18,7 +18,7 @@ LAYERS = [
     {"cli"},
     {"display", "playback"},
     {"dictation"},
-    {"client", "server", "transcribe", "writers"},
+    {"client", "listening", "offline", "server", "writers"},
     {"conversation", "longform"},
     {"continuity", "journal"},
     {"dialing", "overlap", "reconnection"},

@@ -11,11 +11,11 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from offline import load_reference
 from whisper import timing as reference
 from whisper.audio import log_mel_spectrogram, pad_or_trim
 from whisper.tokenizer import get_tokenizer as reference_tokenizer
 
+from offline import load_reference
 from streamwhisper.results import Segment
 from streamwhisper.whisper.tail import encode_padded
 from streamwhisper.whisper.timing import (

@@ -48,6 +48,7 @@ __all__ = ["LocalOptions", "LocalRecognizer"]
 
 Precision = Literal["auto", "float32", "bfloat16", "float16", "int8"]
 MAX_FRAMES = 3000
+_DEVICES = "expected auto, cpu, cuda (such as cuda:1) or mps"
 USUAL_FLOORS = (-0.5, -1.0)
 """Of clear speech and of quiet speech."""
 
@@ -57,7 +58,8 @@ class LocalOptions:
     """Where and how precisely to compute.
 
     Attributes:
-        device: such as ``"cpu"`` or ``"cuda"``; "auto" takes a GPU where there is one.
+        device: such as ``"cpu"``, ``"cuda"`` or ``"mps"``; "auto" takes a CUDA GPU where there
+            is one.
         dtype: "int8" is float32 with linear layers in 8 bits; "auto" takes it on CPUs that
             multiply integers fast, bfloat16 on GPUs, float16 on older ones, else float32.
         threads: CPU threads for one operation; None takes half the cores, four at most (a
@@ -274,7 +276,18 @@ def _default_threads() -> int:
 def _choose_device(name: str) -> torch.device:
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
-    return torch.device(name)
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        raise RecognitionError(f"device is {name!r}; {_DEVICES}") from None
+    there = {
+        "cpu": True,
+        "cuda": torch.cuda.is_available(),
+        "mps": torch.backends.mps.is_available(),
+    }
+    if not there.get(device.type, True):
+        raise RecognitionError(f"there is no {name} on this machine, or in this torch; {_DEVICES}")
+    return device
 
 
 def _choose_precision(name: Precision, device: torch.device) -> Precision:

@@ -106,4 +106,5 @@ def new_segment(
 
 
 def _seconds(stamp: int, begin: int) -> float:
-    return (stamp - begin) * SECONDS_PER_POSITION
+    # What is no timestamp, after a prefix or where texts were stitched, stands at the start.
+    return max(0, stamp - begin) * SECONDS_PER_POSITION

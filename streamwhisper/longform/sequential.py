@@ -88,7 +88,11 @@ class SequentialTranscriber:
         self._said, self._prefix = _Said(initial, options.prompts), prefix
 
     def segments(self, progress: Callable[[float], None] | None = None) -> Iterator[Segment]:
-        """Yield segments as they are heard; `progress` is called with the seconds dealt with."""
+        """Yield segments as they are heard.
+
+        Args:
+            progress: called with the seconds of sound dealt with since it was called last.
+        """
         count = 0
         for seek, end in _in_frames(self.options.clips, self.frames):
             while seek < end:
@@ -98,7 +102,7 @@ class SequentialTranscriber:
                     yield replace(segment, id=count)
                     count += 1
                 if progress:
-                    progress(min(seek, self.frames) / FRAMES_PER_SECOND)
+                    progress((min(seek, end) - window.first) / FRAMES_PER_SECOND)
 
     @property
     def text(self) -> str:
@@ -115,9 +119,10 @@ class SequentialTranscriber:
         segments, seek = found.segments, window.first + found.frames
         if self.options.words:
             timed = self._with_words(segments, sound, window)
-            segments, seek = self._after_words(timed, seek, found, window, self.options.words)
-            if segments is None:
+            kept, seek = self._after_words(timed, seek, found, window, self.options.words)
+            if kept is None:
                 return [], seek
+            segments = kept
             self._last_speech = _end(segments, self._last_speech)
         segments = [
             replace(s, text="", tokens=(), words=() if self.options.words else None)
