@@ -11,20 +11,29 @@ import os
 import sys
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from streamwhisper import __version__
+from streamwhisper.commands.flags import (
+    DEFAULT_MODEL,
+    Adapter,
+    Device,
+    Dtype,
+    Json,
+    Language,
+    Model,
+    Precision,
+    Threads,
+    fetch,
+    hub_options,
+    load,
+)
+from streamwhisper.commands.transcribe import transcribe
 from streamwhisper.errors import StreamWhisperError
 
-if TYPE_CHECKING:
-    from streamwhisper.engine.local import LocalRecognizer
-    from streamwhisper.whisper.hub import HubOptions
-
 __all__ = ["app", "main"]
-
-DEFAULT_MODEL = "tiny.en"
 
 app = typer.Typer(
     help="Real-time streaming dictation: text while the person still speaks.",
@@ -36,6 +45,10 @@ models_app = typer.Typer(
     help="Show, fetch, convert and remove models.", invoke_without_command=True
 )
 app.add_typer(models_app, name="models")
+# Names may be spelt with underscores, as openai-whisper spells them.
+app.command(context_settings={"token_normalize_func": lambda name: name.replace("_", "-")})(
+    transcribe
+)
 
 
 class Latency(StrEnum):
@@ -53,49 +66,6 @@ class Endpoint(StrEnum):
     sentence = "sentence"
 
 
-class Dtype(StrEnum):
-    """Precisions to compute in."""
-
-    auto = "auto"
-    float32 = "float32"
-    bfloat16 = "bfloat16"
-    float16 = "float16"
-    int8 = "int8"
-
-
-class Format(StrEnum):
-    """How a transcript is written."""
-
-    txt = "txt"
-    json = "json"
-
-
-Model = Annotated[
-    str,
-    typer.Option(
-        "--model",
-        "-m",
-        envvar="STREAMWHISPER_MODEL",
-        help="Name, checkpoint file or folder, or hub id.",
-    ),
-]
-Device = Annotated[
-    str, typer.Option(envvar="STREAMWHISPER_DEVICE", help="Such as cpu or cuda; auto chooses.")
-]
-Precision = Annotated[
-    Dtype, typer.Option("--dtype", envvar="STREAMWHISPER_DTYPE", help="Precision; auto chooses.")
-]
-Threads = Annotated[
-    int | None,
-    typer.Option(min=1, envvar="STREAMWHISPER_THREADS", help="CPU threads for one operation."),
-]
-Adapter = Annotated[
-    Path | None,
-    typer.Option(envvar="STREAMWHISPER_ADAPTER", help="Folder of a LoRA adapter to merge in."),
-]
-Language = Annotated[
-    str | None, typer.Option("--language", "-l", help="Such as en; default: found by listening.")
-]
 HowSoon = Annotated[
     Latency,
     typer.Option("--latency", envvar="STREAMWHISPER_LATENCY", help="Sooner, or fewer errors."),
@@ -109,7 +79,6 @@ WhatEnds = Annotated[
         "and later where it goes on.",
     ),
 ]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object a line.")]
 SoundFile = Annotated[
     Path,
     typer.Argument(exists=True, dir_okay=False, help="Any sound or video file.", metavar="FILE"),
@@ -167,7 +136,7 @@ def serve(
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     share_one_arena()
-    recognizer = _load(model, device, dtype, threads, adapter)
+    recognizer = load(model, device, dtype, threads, adapter)
     recognizer.warm_up()
     release_free_memory()
     options = ServerOptions(
@@ -202,50 +171,12 @@ def stream(
     from streamwhisper.display import GrowingText, JsonLines
     from streamwhisper.playback import play, play_here
 
-    recognizer = None if url else _load(model, device, dtype, threads, adapter)
+    recognizer = None if url else load(model, device, dtype, threads, adapter)
     with JsonLines() if as_json else GrowingText() as text:
         if url:
             asyncio.run(play(file, url, language, text.show, speed=speed))
         elif recognizer:
             asyncio.run(play_here(file, recognizer, language, text.show, speed=speed))
-
-
-@app.command()
-def transcribe(
-    files: Annotated[
-        list[Path],
-        typer.Argument(
-            exists=True, dir_okay=False, help="Sound or video files.", metavar="FILE..."
-        ),
-    ],
-    format: Annotated[Format, typer.Option("--format", "-f", help="Of the output.")] = Format.txt,
-    as_json: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
-    language: Language = None,
-    model: Model = DEFAULT_MODEL,
-    device: Device = "auto",
-    dtype: Precision = Dtype.auto,
-    threads: Threads = None,
-    adapter: Adapter = None,
-) -> None:
-    """Transcribe recordings as fast as the machine can."""
-    from dataclasses import asdict
-
-    from streamwhisper.audio.files import stream_audio
-    from streamwhisper.display import print_json, print_transcript, recording_bar
-    from streamwhisper.session.options import SessionOptions
-    from streamwhisper.transcribe import STEP
-    from streamwhisper.transcribe import transcribe as run
-
-    recognizer = _load(model, device, dtype, threads, adapter)
-    options = SessionOptions(language=language, partials=False)
-    for file in files:
-        with recording_bar(file) as progress:
-            chunks = stream_audio(file, chunk_samples=STEP)
-            transcript = run(recognizer, chunks, options, progress=progress)
-        if as_json or format is Format.json:
-            print_json({"file": str(file), **asdict(transcript)})
-        else:
-            print_transcript(transcript.text, str(file) if len(files) > 1 else None)
 
 
 @models_app.callback()
@@ -258,7 +189,7 @@ def models(context: typer.Context, as_json: Json = False) -> None:
     from streamwhisper.display import print_json, print_models
     from streamwhisper.whisper.hub import list_models
 
-    found = list_models(_hub_options())
+    found = list_models(hub_options())
     if as_json:
         for status in found:
             print_json(asdict(status))
@@ -269,7 +200,7 @@ def models(context: typer.Context, as_json: Json = False) -> None:
 @models_app.command("pull")
 def pull_model(name: ModelName) -> None:
     """Fetch a model, so that it serves without a network later."""
-    typer.echo(_resolve(name))
+    typer.echo(fetch(name))
 
 
 @models_app.command("path")
@@ -279,7 +210,7 @@ def model_path(name: ModelName) -> None:
 
     from streamwhisper.whisper.hub import resolve
 
-    typer.echo(resolve(name, options=replace(_hub_options(), offline=True)))
+    typer.echo(resolve(name, options=replace(hub_options(), offline=True)))
 
 
 @models_app.command("convert")
@@ -293,7 +224,7 @@ def convert_model(
     from streamwhisper.whisper.layout import refuse_to_overwrite
 
     refuse_to_overwrite(out, force=force)  # before anything is fetched
-    path = _resolve(name)
+    path = fetch(name)
     from streamwhisper.display import DownloadBar
     from streamwhisper.whisper.adapter import load_adapted
     from streamwhisper.whisper.conversion import write_huggingface
@@ -308,7 +239,7 @@ def remove_model(name: ModelName) -> None:
     """Delete a model from the cache."""
     from streamwhisper.whisper.hub import remove
 
-    removed = remove(name, _hub_options())
+    removed = remove(name, hub_options())
     for path in removed:
         typer.echo(f"removed {path}")
     if not removed:
@@ -327,27 +258,3 @@ def main() -> None:
 
         print_error(str(error))
         sys.exit(1)
-
-
-def _hub_options() -> HubOptions:
-    from streamwhisper.whisper.hub import HubOptions
-
-    return HubOptions.from_environment(os.environ)
-
-
-def _resolve(name: str) -> Path:
-    from streamwhisper.display import DownloadBar
-    from streamwhisper.whisper.hub import resolve
-
-    with DownloadBar(name) as progress:
-        return resolve(name, options=_hub_options(), progress=progress)
-
-
-def _load(
-    model: str, device: str, dtype: Dtype, threads: int | None, adapter: Path | None
-) -> LocalRecognizer:
-    _resolve(model)  # first, for its progress and so that a wrong name costs no import of torch
-    from streamwhisper.engine.local import LocalOptions, LocalRecognizer
-
-    options = LocalOptions(device, dtype.value, threads, adapter=adapter)
-    return LocalRecognizer.load(model, options, _hub_options())

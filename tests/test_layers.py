@@ -16,6 +16,7 @@ ROOT = Path(streamwhisper.__file__).parent
 LAYERS = [
     {"__main__"},
     {"cli"},
+    {"commands"},
     {"display", "playback"},
     {"dictation"},
     {"client", "listening", "offline", "server", "writers"},
@@ -85,8 +86,9 @@ def test_imports_run_downwards(module):
 
 @pytest.mark.parametrize("module", FILES)
 def test_nobody_imports_the_command_line(module):
-    if _noun(module) not in ("__main__", "cli"):
-        assert not any(_within(name, "streamwhisper.cli") for name in _imports(FILES[module]))
+    if _noun(module) not in ("__main__", "cli", "commands"):
+        command_line = ("streamwhisper.cli", "streamwhisper.commands")
+        assert not any(_within(name, *command_line) for name in _imports(FILES[module]))
 
 
 @pytest.mark.parametrize("module", FILES)
@@ -107,6 +109,7 @@ def test_the_recognizing_wing_knows_neither_asyncio_nor_sessions(module):
     [
         ("streamwhisper", "numpy"),
         ("streamwhisper.cli", "numpy"),
+        ("streamwhisper.commands.transcribe", "numpy"),
         ("streamwhisper.client", "torch"),
         ("streamwhisper.session.session", "torch"),
         ("streamwhisper.server.app", "torch"),

@@ -175,7 +175,10 @@ class SileroVad:
 
     def _judge(self, hidden: Array) -> Array:
         """States ``[..., 128]`` to probabilities ``[...]``."""
-        return _sigmoid(np.maximum(hidden, 0) @ self._weights.output + self._weights.output_bias)
+        probabilities: Array = _sigmoid(
+            np.maximum(hidden, 0) @ self._weights.output + self._weights.output_bias
+        )
+        return probabilities
 
     def reset(self) -> None:
         """Forget what was heard."""
@@ -194,7 +197,8 @@ def _features(w: _Weights, sounds: Array) -> Array:
     x = np.maximum(x.reshape(n, -1).take(_CONV2, axis=1) @ w.conv2 + w.bias2, 0)
     # From here on there is one position: taps over padding alone are left out.
     y = np.maximum(x.reshape(n, -1) @ w.conv3 + w.bias3, 0)
-    return np.maximum(y @ w.conv4 + w.bias4, 0)
+    features: Array = np.maximum(y @ w.conv4 + w.bias4, 0)
+    return features
 
 
 def _sigmoid(x: Array) -> Array:

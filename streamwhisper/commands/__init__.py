@@ -1,0 +1,1 @@
+"""Commands that are modules of their own, and the flags that all commands share."""
