@@ -129,10 +129,10 @@ def main() -> None:
         encoder_weights = dims.n_audio_layer * 12 * dims.n_audio_state**2 * FLOAT_BYTES
         report(
             f"encoder, {seconds:g} s window",
-            milliseconds(lambda window=window: encode(recognizer._tails, [window])),
+            milliseconds(lambda window=window: encode(recognizer.tails, [window])),
             machine.floor(encoder_operations(dims, mel.shape[1] // 2), encoder_weights),
         )
-    (sound,) = encode(recognizer._tails, [torch.from_numpy(log_mel(samples[: 5 * SAMPLE_RATE]))])
+    (sound,) = encode(recognizer.tails, [torch.from_numpy(log_mel(samples[: 5 * SAMPLE_RATE]))])
     plain = RecognitionRequest(mel=log_mel(samples[: 5 * SAMPLE_RATE]), language="en")
     (hypothesis,) = recognizer.recognize([plain])
     with torch.inference_mode():
@@ -147,7 +147,7 @@ def main() -> None:
                 for cache in caches:
                     cache.length = 10
                 hidden, _ = recognizer.model.decoder([[11]] * len(caches), caches)
-                recognizer._output(torch.cat(hidden))
+                recognizer.output(torch.cat(hidden))
 
             report(
                 f"token, {count} {'text' if count == 1 else 'texts at once'}",

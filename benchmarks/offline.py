@@ -11,6 +11,7 @@ import json
 import os
 import time
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from platformdirs import user_cache_path
 
 from speech import Recording
 
-__all__ = ["VARIANTS", "OfflineTranscript", "offline_transcripts"]
+__all__ = ["VARIANTS", "OfflineTranscript", "load_reference", "offline_transcripts"]
 
 VARIANTS: dict[str, dict[str, Any]] = {
     "greedy": {"beam_size": None, "condition_on_previous_text": True},
@@ -48,7 +49,7 @@ def offline_transcripts(
         for recording in recordings:
             key = f"{model} | {recording.key} | {variant}"
             if key not in known:
-                whisper = whisper or _load(model)
+                whisper = whisper or load_reference(model)
                 print(f"offline: {key}", flush=True)
                 known[key] = dataclasses.asdict(_transcribe(whisper, recording, variant))
                 _save(store, known)
@@ -56,7 +57,10 @@ def offline_transcripts(
     return found
 
 
-def _load(name: str) -> Any:
+@cache
+def load_reference(name: str) -> Any:
+    """The reference's model with the weights that are used here, in float32."""
+    import torch
     import whisper
 
     from streamwhisper.whisper.checkpoints import load_checkpoint
@@ -66,6 +70,10 @@ def _load(name: str) -> Any:
     dims = whisper.model.ModelDimensions(**dataclasses.asdict(checkpoint.dims))
     model = whisper.model.Whisper(dims)
     model.load_state_dict({name: tensor.float() for name, tensor in checkpoint.state.items()})
+    heads = torch.zeros(dims.n_text_layer, dims.n_text_head, dtype=torch.bool)
+    for layer, head in checkpoint.alignment_heads:
+        heads[layer, head] = True
+    model.register_buffer("alignment_heads", heads.to_sparse(), persistent=False)
     return model.eval()
 
 

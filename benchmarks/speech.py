@@ -44,6 +44,7 @@ class Recording:
         text: the reference.
         words: its normalized words, with ends where they were checked.
         joins: where its clips end, in seconds.
+        language: its code, where it is known.
     """
 
     key: str
@@ -51,6 +52,7 @@ class Recording:
     text: str
     words: tuple[SpokenWord, ...]
     joins: tuple[float, ...] = ()
+    language: str | None = None
 
     @property
     def seconds(self) -> float:
@@ -137,7 +139,8 @@ def clips(folder: Path, set_name: str, count: int, longest: float = 30.0) -> lis
 
 def _recording(folder: Path, clip: dict[str, Any]) -> Recording:
     samples = read_audio(folder / clip["path"])
-    return Recording(clip["id"], samples, clip["text"] or "", tuple(_words(clip)))
+    words, language = tuple(_words(clip)), clip.get("language")
+    return Recording(clip["id"], samples, clip["text"] or "", words, language=language)
 
 
 def _words(clip: dict[str, Any]) -> list[SpokenWord]:

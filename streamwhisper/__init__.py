@@ -15,10 +15,13 @@ if TYPE_CHECKING:
     from streamwhisper.client import StreamClient, SyncStreamClient, connect
     from streamwhisper.engine.local import LocalOptions, LocalRecognizer
     from streamwhisper.errors import StreamWhisperError
+    from streamwhisper.longform.options import TranscriptionOptions
+    from streamwhisper.offline import detect_language, load_model, transcribe, transcribe_all
+    from streamwhisper.results import Transcript
     from streamwhisper.session.options import SessionOptions
     from streamwhisper.session.session import Session
 
-# Where each public name lives. `transcribe` is not here: its module has the same name.
+# Where each public name lives.
 _HOMES = {
     "LocalOptions": "streamwhisper.engine.local",
     "LocalRecognizer": "streamwhisper.engine.local",
@@ -27,7 +30,13 @@ _HOMES = {
     "StreamClient": "streamwhisper.client",
     "StreamWhisperError": "streamwhisper.errors",
     "SyncStreamClient": "streamwhisper.client",
+    "Transcript": "streamwhisper.results",
+    "TranscriptionOptions": "streamwhisper.longform.options",
     "connect": "streamwhisper.client",
+    "detect_language": "streamwhisper.offline",
+    "load_model": "streamwhisper.offline",
+    "transcribe": "streamwhisper.offline",
+    "transcribe_all": "streamwhisper.offline",
 }
 
 __all__ = [
@@ -38,8 +47,14 @@ __all__ = [
     "StreamClient",
     "StreamWhisperError",
     "SyncStreamClient",
+    "Transcript",
+    "TranscriptionOptions",
     "__version__",
     "connect",
+    "detect_language",
+    "load_model",
+    "transcribe",
+    "transcribe_all",
 ]
 
 

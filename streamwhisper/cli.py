@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -31,6 +30,7 @@ from streamwhisper.commands.flags import (
 )
 from streamwhisper.commands.loading import find_model, hub_options, load_model
 from streamwhisper.commands.serve import serve
+from streamwhisper.commands.transcribe import transcribe
 from streamwhisper.errors import StreamWhisperError
 
 __all__ = ["app", "main"]
@@ -45,13 +45,6 @@ models_app = typer.Typer(
     help="Show, fetch, convert and remove models.", invoke_without_command=True
 )
 app.add_typer(models_app, name="models")
-
-
-class Format(StrEnum):
-    """How a transcript is written."""
-
-    txt = "txt"
-    json = "json"
 
 
 SoundFile = Annotated[
@@ -77,6 +70,10 @@ def _options(
 
 
 app.command()(serve)
+# Names may be spelt with underscores, as openai-whisper spells them.
+app.command(context_settings={"token_normalize_func": lambda name: name.replace("_", "-")})(
+    transcribe
+)
 
 
 @app.command()
@@ -116,44 +113,6 @@ def stream(
             asyncio.run(play(file, url, language, text.show, speed=speed, **options))
         elif recognizer:
             asyncio.run(play_here(file, recognizer, language, text.show, speed=speed))
-
-
-@app.command()
-def transcribe(
-    files: Annotated[
-        list[Path],
-        typer.Argument(
-            exists=True, dir_okay=False, help="Sound or video files.", metavar="FILE..."
-        ),
-    ],
-    format: Annotated[Format, typer.Option("--format", "-f", help="Of the output.")] = Format.txt,
-    as_json: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
-    language: Language = None,
-    model: Model = DEFAULT_MODEL,
-    device: Device = "auto",
-    dtype: Precision = Dtype.auto,
-    threads: Threads = None,
-    adapter: Adapter = None,
-) -> None:
-    """Transcribe recordings as fast as the machine can."""
-    from dataclasses import asdict
-
-    from streamwhisper.audio.files import stream_audio
-    from streamwhisper.display import print_json, print_transcript, recording_bar
-    from streamwhisper.session.options import SessionOptions
-    from streamwhisper.transcribe import STEP
-    from streamwhisper.transcribe import transcribe as run
-
-    recognizer = load_model(model, device, dtype, threads, adapter)
-    options = SessionOptions(language=language, partials=False)
-    for file in files:
-        with recording_bar(file) as progress:
-            chunks = stream_audio(file, chunk_samples=STEP)
-            transcript = run(recognizer, chunks, options, progress=progress)
-        if as_json or format is Format.json:
-            print_json({"file": str(file), **asdict(transcript)})
-        else:
-            print_transcript(transcript.text, str(file) if len(files) > 1 else None)
 
 
 @models_app.callback()

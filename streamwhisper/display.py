@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -38,7 +37,7 @@ __all__ = [
     "print_json",
     "print_models",
     "print_transcript",
-    "recording_bar",
+    "recordings_bar",
 ]
 
 
@@ -176,17 +175,17 @@ class DownloadBar:
 
 
 @contextmanager
-def recording_bar(file: Path) -> Iterator[Callable[[float], None]]:
-    """A bar on stderr for a recording.
+def recordings_bar(name: str, total: float | None) -> Iterator[Callable[[float], None]]:
+    """A bar on stderr for `total` seconds of sound; None where that is not known.
 
     Yields:
-        a function of the seconds dealt with so far.
+        a function of the seconds that were dealt with since it was called last.
     """
     bars = _bars(TextColumn("{task.completed:.0f} s"), TimeRemainingColumn())
-    task = bars.add_task(file.name, total=_seconds(file))
+    task = bars.add_task(name, total=total)
     bars.start()
     try:
-        yield lambda taken: bars.update(task, completed=taken)
+        yield lambda seconds: bars.advance(task, seconds)
     finally:
         _stop(bars)
 
@@ -224,17 +223,6 @@ def _rounded(value: object) -> object:
     if isinstance(value, list | tuple):
         return [_rounded(item) for item in value]
     return value
-
-
-def _seconds(file: Path) -> float | None:
-    """How long a recording says it is, for a bar; None where it does not say."""
-    import av
-
-    try:
-        with av.open(str(file), metadata_errors="replace") as container:
-            return container.duration / av.time_base if container.duration else None
-    except (av.FFmpegError, OSError):
-        return None  # reading it will say what is wrong
 
 
 def _bars(*columns: ProgressColumn) -> Progress:

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import io
 import wave
 from collections.abc import Iterator
 from pathlib import Path
 
+import av
 import numpy as np
 from numpy.typing import NDArray
 
 from streamwhisper.audio.container import decode_container
-from streamwhisper.audio.formats import bounded
+from streamwhisper.audio.formats import AudioDecoder, AudioFormat, bounded
 from streamwhisper.errors import AudioFormatError
 
-__all__ = ["read_audio", "stream_audio", "write_wav"]
+__all__ = ["declared_seconds", "decode_bytes", "read_audio", "stream_audio", "write_wav"]
 
 
 def read_audio(path: str | Path, sample_rate: int = 16000) -> NDArray[np.float32]:
@@ -30,6 +32,42 @@ def read_audio(path: str | Path, sample_rate: int = 16000) -> NDArray[np.float32
         AudioFormatError: the file is missing, is no sound file, or is damaged.
     """
     return np.concatenate(list(_pieces(path, sample_rate)))
+
+
+def decode_bytes(
+    data: bytes, format: AudioFormat | None = None, sample_rate: int = 16000
+) -> NDArray[np.float32]:
+    """Read sound that is in memory.
+
+    Args:
+        data: of a container that FFmpeg's demuxers know, or raw samples.
+        format: of raw samples.
+        sample_rate: of the result, in hertz.
+
+    Returns:
+        float32 mono ``[n]`` within ±1.
+
+    Raises:
+        AudioFormatError: there is nothing in it, or nothing that can be read as declared.
+    """
+    if not data:
+        raise AudioFormatError("there is no data; expected sound")
+    if format is None:
+        return np.concatenate(list(decode_container(io.BytesIO(data), sample_rate)))
+    decoder = AudioDecoder(format, sample_rate)
+    return np.concatenate([decoder.decode(data), decoder.finish()])
+
+
+def declared_seconds(path: str | Path) -> float | None:
+    """How long the first audio stream of a file says it is; None where it does not say."""
+    try:
+        with av.open(f"file:{path}", metadata_errors="replace") as container:
+            streams = container.streams.audio
+            if streams and streams[0].duration and streams[0].time_base:
+                return float(streams[0].duration * streams[0].time_base)
+            return container.duration / av.time_base if container.duration else None
+    except (av.FFmpegError, OSError):
+        return None  # reading it will say what is wrong
 
 
 def stream_audio(
@@ -72,6 +110,8 @@ def _pieces(path: str | Path, sample_rate: int) -> Iterator[NDArray[np.float32]]
     if not Path(path).is_file():
         what = "a folder" if Path(path).is_dir() else "no such file"
         raise AudioFormatError(f"{path}: {what}; expected a sound file")
+    if not Path(path).stat().st_size:
+        raise AudioFormatError(f"{path}: the file is empty; expected a sound file")
     try:
         yield from decode_container(f"file:{path}", sample_rate)
     except AudioFormatError as error:

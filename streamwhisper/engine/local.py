@@ -29,8 +29,9 @@ from streamwhisper.whisper.decoding import (
 from streamwhisper.whisper.hub import HubOptions, resolve
 from streamwhisper.whisper.model import Whisper
 from streamwhisper.whisper.output import OutputLayer
-from streamwhisper.whisper.quantized import can_quantize, quantize
+from streamwhisper.whisper.quantized import can_quantize, is_quantized, quantize
 from streamwhisper.whisper.rows import SettledText
+from streamwhisper.whisper.search import Output
 from streamwhisper.whisper.settled import SettledSound
 from streamwhisper.whisper.tail import (
     CLAMP,
@@ -47,6 +48,7 @@ __all__ = ["LocalOptions", "LocalRecognizer"]
 
 Precision = Literal["auto", "float32", "bfloat16", "float16", "int8"]
 MAX_FRAMES = 3000
+_DEVICES = "expected auto, cpu, cuda (such as cuda:1) or mps"
 USUAL_FLOORS = (-0.5, -1.0)
 """Of clear speech and of quiet speech."""
 
@@ -56,7 +58,8 @@ class LocalOptions:
     """Where and how precisely to compute.
 
     Attributes:
-        device: such as ``"cpu"`` or ``"cuda"``; "auto" takes a GPU where there is one.
+        device: such as ``"cpu"``, ``"cuda"`` or ``"mps"``; "auto" takes a CUDA GPU where there
+            is one.
         dtype: "int8" is float32 with linear layers in 8 bits; "auto" takes it on CPUs that
             multiply integers fast, bfloat16 on GPUs, float16 on older ones, else float32.
         threads: CPU threads for one operation; None takes half the cores, four at most (a
@@ -96,8 +99,8 @@ class LocalRecognizer:
         self.tokenizer: Tokenizer = get_tokenizer(model.dims.n_vocab)
         self.info = ModelInfo(name, model.dims.n_mels, self.tokenizer.multilingual)
         self._rules = TokenRules(self.tokenizer, model.dims.n_vocab, model.device)
-        self._output = OutputLayer(model.decoder.token_embedding.weight)
-        self._tails = SilentTails(model, self.options.tail)
+        self.output = OutputLayer(model.decoder.token_embedding.weight)
+        self.tails = SilentTails(model, self.options.tail)
 
     @classmethod
     def load(
@@ -123,6 +126,11 @@ class LocalRecognizer:
         return cls(whisper.to(device=device, dtype=dtype), str(model), options)
 
     @property
+    def search_output(self) -> Output:
+        """The output layer for a search: exact, unless the model is in 8 bits itself."""
+        return self.output if is_quantized(self.model) else self.model.decoder.logits
+
+    @property
     def workers(self) -> int:
         """How many calls of `recognize` are worth making at the same time."""
         if self.model.device.type != "cpu":
@@ -131,7 +139,7 @@ class LocalRecognizer:
 
     def warm_up(self) -> None:
         """Do once what is slow the first time: encode silence, run every kernel."""
-        self._tails.prepare(*USUAL_FLOORS)
+        self.tails.prepare(*USUAL_FLOORS)
         click = np.full((self.info.n_mels, 100), USUAL_FLOORS[0], np.float32)
         click[0, 0] += CLAMP  # as loud as a window with that floor is: its tail is there already
         self.recognize([RecognitionRequest(mel=click, language="en")])
@@ -148,7 +156,7 @@ class LocalRecognizer:
             self._task(request, sound, language)
             for request, sound, language in zip(requests, sounds, languages, strict=True)
         ]
-        decoded = decode(self.model, self._output, self._rules, tasks)
+        decoded = decode(self.model, self.output, self._rules, tasks)
         return [
             replace(
                 self._hypothesis(request, tokens, language),
@@ -204,7 +212,7 @@ class LocalRecognizer:
             return encode_padded(self.model, mels)
         pasts = [request.past for request in requests]
         settled = [past.sound if isinstance(past, _Past) else None for past in pasts]
-        return encode(self._tails, mels, settled)
+        return encode(self.tails, mels, settled)
 
     def _languages(
         self, requests: Sequence[RecognitionRequest], sounds: Sequence[EncodedSound]
@@ -268,7 +276,18 @@ def _default_threads() -> int:
 def _choose_device(name: str) -> torch.device:
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
-    return torch.device(name)
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        raise RecognitionError(f"device is {name!r}; {_DEVICES}") from None
+    there = {
+        "cpu": True,
+        "cuda": torch.cuda.is_available(),
+        "mps": torch.backends.mps.is_available(),
+    }
+    if not there.get(device.type, True):
+        raise RecognitionError(f"there is no {name} on this machine, or in this torch; {_DEVICES}")
+    return device
 
 
 def _choose_precision(name: Precision, device: torch.device) -> Precision:

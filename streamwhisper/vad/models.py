@@ -27,6 +27,8 @@ __all__ = ["Leveller", "SileroState", "SileroVad", "VoiceDetector", "WebRtcVad"]
 Array = NDArray[np.float32]
 
 _CONTEXT = 64
+_FEATURES = 128
+_TOGETHER = 64  # blocks whose features are computed at once, in the processor's cache
 _FILE = "silero_vad_16k_op15.onnx"
 
 
@@ -137,27 +139,66 @@ class SileroVad:
 
     def __call__(self, samples: Array) -> float:
         """Probability that the block (float32 ``[512]``) holds speech."""
-        w, state = self._weights, self.state
+        state = self.state
         sound = np.concatenate([state.context, samples, samples[-2:-66:-1]])
-        spectrum = sound.take(_STFT) @ w.stft
-        power = np.zeros((6, 129), dtype=np.float32)  # a row of padding at either end
-        np.add(spectrum[:, :129] ** 2, spectrum[:, 129:] ** 2, out=power[1:5])
-        x = np.zeros((5, 128), dtype=np.float32)
-        np.maximum(np.sqrt(power).take(_CONV1) @ w.conv1 + w.bias1, 0, out=x[1:])
-        x = np.maximum(x.take(_CONV2) @ w.conv2 + w.bias2, 0)
-        # From here on there is one position: taps over padding alone are left out.
-        y = np.maximum(x.reshape(-1) @ w.conv3 + w.bias3, 0)
-        y = np.maximum(y @ w.conv4 + w.bias4, 0)
-        gates = np.concatenate([y, state.hidden]) @ w.lstm + w.lstm_bias
-        sigmoids = _sigmoid(gates[:384])
-        cell = sigmoids[128:256] * state.cell + sigmoids[:128] * np.tanh(gates[384:])
-        hidden = sigmoids[256:] * np.tanh(cell)
+        own = _features(self._weights, sound[None]) @ self._weights.lstm[:_FEATURES]
+        hidden, cell = self._remember(own[0], state.hidden, state.cell)
         self.state = SileroState(samples[-_CONTEXT:].copy(), hidden, cell)
-        return float(_sigmoid(np.maximum(hidden, 0) @ w.output + w.output_bias))
+        return float(self._judge(hidden))
+
+    def judge(self, samples: Array) -> Array:
+        """Probability that each block of ``[n * 512]`` samples holds speech, ``[n]``.
+
+        As from silence and with the same results as block after block, in half the time;
+        what was heard before is neither used nor forgotten.
+        """
+        count = len(samples) // self.block
+        blocks = samples[: count * self.block].reshape(count, self.block)
+        before = np.concatenate([np.zeros((1, _CONTEXT), np.float32), blocks[:-1, -_CONTEXT:]])
+        hidden, cell = _zeros(_FEATURES), _zeros(_FEATURES)
+        every = np.zeros((count, _FEATURES), np.float32)
+        for first in range(0, count, _TOGETHER):
+            some = slice(first, first + _TOGETHER)
+            sounds = (before[some], blocks[some], blocks[some, -2:-66:-1])
+            features = _features(self._weights, np.concatenate(sounds, axis=1))
+            for index, own in enumerate(features @ self._weights.lstm[:_FEATURES], start=first):
+                hidden, cell = self._remember(own, hidden, cell)
+                every[index] = hidden
+        return self._judge(every)
+
+    def _remember(self, own: Array, hidden: Array, cell: Array) -> tuple[Array, Array]:
+        """The LSTM's next state: `own` is what the new block says to its gates, ``[512]``."""
+        gates = own + hidden @ self._weights.lstm[_FEATURES:] + self._weights.lstm_bias
+        sigmoids = _sigmoid(gates[:384])
+        cell = sigmoids[128:256] * cell + sigmoids[:128] * np.tanh(gates[384:])
+        return sigmoids[256:] * np.tanh(cell), cell
+
+    def _judge(self, hidden: Array) -> Array:
+        """States ``[..., 128]`` to probabilities ``[...]``."""
+        probabilities: Array = _sigmoid(
+            np.maximum(hidden, 0) @ self._weights.output + self._weights.output_bias
+        )
+        return probabilities
 
     def reset(self) -> None:
         """Forget what was heard."""
         self.state = SileroState()
+
+
+def _features(w: _Weights, sounds: Array) -> Array:
+    """Blocks with their context and their last samples mirrored, ``[n, 640]``, to ``[n, 128]``."""
+    n = len(sounds)
+    spectrum = sounds.take(_STFT, axis=1) @ w.stft
+    power = np.zeros((n, 6, 129), dtype=np.float32)  # a row of padding at either end
+    np.add(spectrum[..., :129] ** 2, spectrum[..., 129:] ** 2, out=power[:, 1:5])
+    x = np.zeros((n, 5, 128), dtype=np.float32)
+    magnitudes = np.sqrt(power).reshape(n, -1)
+    np.maximum(magnitudes.take(_CONV1, axis=1) @ w.conv1 + w.bias1, 0, out=x[:, 1:])
+    x = np.maximum(x.reshape(n, -1).take(_CONV2, axis=1) @ w.conv2 + w.bias2, 0)
+    # From here on there is one position: taps over padding alone are left out.
+    y = np.maximum(x.reshape(n, -1) @ w.conv3 + w.bias3, 0)
+    features: Array = np.maximum(y @ w.conv4 + w.bias4, 0)
+    return features
 
 
 def _sigmoid(x: Array) -> Array:

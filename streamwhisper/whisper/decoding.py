@@ -68,13 +68,31 @@ class DecodedTokens:
 class TokenRules:
     """Whisper's logit filters for one model: what may never, or not now, be written."""
 
-    def __init__(self, tokenizer: Tokenizer, n_vocab: int, device: torch.device) -> None:
+    def __init__(
+        self,
+        tokenizer: Tokenizer,
+        n_vocab: int,
+        device: torch.device,
+        *,
+        never: Sequence[int] | None = None,
+        latest_start: int | None = MAX_INITIAL_TIMESTAMP,
+    ) -> None:
+        """Prepare them.
+
+        Args:
+            never: tokens that are never written; None for all that nobody says and all special
+                ones, with the timestamps where those are not wanted.
+            latest_start: the first timestamp at the most, in steps of 20 ms; None for any.
+        """
         self.tokenizer = tokenizer
         self.timestamp_begin = tokenizer.timestamp_begin
-        never = [*tokenizer.non_speech_tokens, *range(tokenizer.eot + 1, self.timestamp_begin)]
-        stamps = range(self.timestamp_begin, n_vocab)
-        self.never = torch.tensor(never, device=device)
-        self.never_timestamps = torch.tensor([*never, *stamps], device=device)
+        self.latest_start = latest_start
+        stamps: Sequence[int] = ()
+        if never is None:
+            never = [*tokenizer.non_speech_tokens, *range(tokenizer.eot + 1, self.timestamp_begin)]
+            stamps = range(self.timestamp_begin, n_vocab)
+        self.never = torch.tensor([*never, tokenizer.no_timestamps], device=device)
+        self.never_timestamps = torch.tensor([*never, *stamps], dtype=torch.long, device=device)
         self.blank = [*tokenizer.encode(" "), tokenizer.eot]
 
     def apply(self, logits: Tensor, written: Sequence[int], *, first: bool, times: bool) -> Tensor:
@@ -82,7 +100,7 @@ class TokenRules:
 
         Args:
             written: the new tokens so far, without the prefix.
-            first: whether this is the first token of an empty transcript.
+            first: whether this is the first token of a transcript that must not be empty.
             times: whether timestamp tokens are wanted.
         """
         logits.index_fill_(0, self.never if times else self.never_timestamps, -torch.inf)
@@ -106,7 +124,8 @@ class TokenRules:
             logits[begin:earliest] = -torch.inf
         if not written:
             logits[:begin] = -torch.inf
-            logits[begin + MAX_INITIAL_TIMESTAMP + 1 :] = -torch.inf
+            if self.latest_start is not None:
+                logits[begin + self.latest_start + 1 :] = -torch.inf
         log_probabilities = logits.log_softmax(dim=-1)
         if log_probabilities[begin:].logsumexp(dim=-1) > log_probabilities[:begin].max():
             logits[:begin] = -torch.inf

@@ -21,7 +21,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from streamwhisper.whisper.checkpoints import Checkpoint, ModelDimensions
-from streamwhisper.whisper.rows import DecoderCache, EncoderRow, KeysValues
+from streamwhisper.whisper.rows import Branches, DecoderCache, EncoderRow, KeysValues
 
 __all__ = ["AudioEncoder", "TextDecoder", "Whisper", "joined"]
 
@@ -218,27 +218,36 @@ class TextDecoder(nn.Module):
         ]
 
     def forward(
-        self, tokens: Sequence[Sequence[int]], caches: Sequence[DecoderCache]
+        self,
+        tokens: Sequence[Sequence[int]],
+        caches: Sequence[DecoderCache],
+        branches: Sequence[Branches | None] | None = None,
     ) -> tuple[list[Tensor], list[Tensor]]:
         """Run each row's tokens, which follow those in its cache, and add them to it.
 
+        Args:
+            branches: for rows whose tokens do not follow one another.
+
         Returns:
             for each row, hidden states ``[L, D]`` (see `logits`), and the cross-attention weights
-            of the alignment heads, float32 ``[n_alignment_heads, L, audible]``.
+            of the alignment heads, float32 ``[n_alignment_heads, L, audible]``; of a cache
+            without `aligning` keys, none.
         """
         device = self.positional_embedding.device
         lengths = [len(row) for row in tokens]
         every = torch.tensor([token for row in tokens for token in row], device=device)
-        positions = [
-            position
-            for row, cache in zip(tokens, caches, strict=True)
-            for position in range(cache.length, cache.length + len(row))
-        ]
+        positions: list[int] = []
+        masks: list[Tensor | None] = []
+        for length, cache, own in zip(
+            lengths, caches, branches or [None] * len(caches), strict=True
+        ):
+            if own is None:
+                positions += range(cache.length, cache.length + length)
+                masks.append(_causal_mask(cache.length, length, device))
+            else:
+                positions += [own.position] * length
+                masks.append(own.mask)
         x = self.token_embedding(every) + self.positional_embedding[positions]
-        masks = [
-            _causal_mask(cache.length, length, device)
-            for length, cache in zip(lengths, caches, strict=True)
-        ]
         aligned: list[list[Tensor]] = [[] for _ in tokens]
         for layer, block in enumerate(self.blocks):
             x, weights = block(x, lengths, masks, caches, layer, self.aligning[layer])
@@ -246,7 +255,7 @@ class TextDecoder(nn.Module):
                 aligned[row].append(own)
         for length, cache in zip(lengths, caches, strict=True):
             cache.length += length
-        return list(self.ln(x).split(lengths)), [torch.cat(row) for row in aligned]
+        return list(self.ln(x).split(lengths)), [torch.cat(row) for row in aligned if row]
 
     def logits(self, hidden: Tensor) -> Tensor:
         """Hidden states ``[..., D]`` to float32 logits ``[..., n_vocab]``."""
@@ -336,11 +345,14 @@ class Whisper(nn.Module):
         audible: int,
         bias: Tensor | None = None,
         capacity: int | None = None,
+        *,
+        aligned: bool = True,
     ) -> DecoderCache:
         """An empty cache for text about one row's sound, `audible` positions of it.
 
         Args:
             capacity: the most tokens it can hold; None for the whole text context.
+            aligned: whether the attention of the alignment heads is wanted.
         """
         dims = self.dims
         capacity = capacity or dims.n_text_ctx
@@ -353,7 +365,7 @@ class Whisper(nn.Module):
             for _ in range(dims.n_text_layer)
         ]
         aligning = [
-            keys[0, heads, :audible].transpose(1, 2) if heads else None
+            keys[0, heads, :audible].transpose(1, 2) if heads and aligned else None
             for (keys, _), heads in zip(cross_attention, self.decoder.aligning, strict=True)
         ]
         return DecoderCache(empty, cross_attention, bias, aligning)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-__all__ = ["DecoderCache", "EncoderRow", "KeysValues", "SettledText"]
+__all__ = ["Branches", "DecoderCache", "EncoderRow", "KeysValues", "SettledText"]
 
 KeysValues = tuple[Tensor, Tensor]
 """Keys and values of one layer and row, each ``[1, H, S, D / H]``."""
@@ -57,6 +57,23 @@ class DecoderCache:
     cross_bias: Tensor | None
     aligning: list[Tensor | None]
     length: int = 0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Branches:
+    """Tokens that do not follow one another: the tips of texts that share a beginning.
+
+    All of them lie in one row and one cache, so the sound is attended to by all at once, and
+    no cache is ever copied or put in another order.
+
+    Attributes:
+        position: of each of them in its text.
+        mask: for each of them, which of the tokens held and of themselves are its text, bool
+            ``[L, held + L]``; None for a single one, which follows them all.
+    """
+
+    position: int
+    mask: Tensor | None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

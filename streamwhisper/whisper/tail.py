@@ -136,11 +136,14 @@ def encode(
     tails: SilentTails,
     mels: Sequence[Tensor],
     settled: Sequence[SettledSound | None] | None = None,
+    *,
+    settle: bool = True,
 ) -> list[EncodedSound]:
     """Encode windows ``[n_mels, n_frames]`` (at most 30 s each), each with its silent tail.
 
     Args:
         settled: for each window what an earlier, shorter one with the same start has left.
+        settle: whether a longer window will come that takes over what this one leaves.
     """
     model = tails.model
     before = settled or [None] * len(mels)
@@ -162,7 +165,7 @@ def encode(
         positions = (mel.shape[-1] - tails.options.settling_frames) // FRAMES_PER_POSITION
         more = positions - (held.positions if held else 0)
         kept = held
-        if more > 0:
+        if settle and more > 0:
             own = [layer[index] for layer in layers]
             kept = extended(held, own, attention[index], more, tails.settled_dtype)
         sounds.append(EncodedSound(cross, _audible(mel), row.bias, kept))

@@ -1,0 +1,1 @@
+"""Whole recordings: cut into windows, searched, and put together again."""

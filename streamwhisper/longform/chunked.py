@@ -1,0 +1,215 @@
+"""Chunks of any recordings, heard side by side in batches.
+
+Sound is encoded with its silent tail, so a short chunk costs little; batches are of chunks of
+like length, and several are under way at once where there are cores for it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from streamwhisper.audio.mel import HOP, log_mel
+from streamwhisper.engine.local import LocalRecognizer
+from streamwhisper.longform.chunks import Chunk, cut_up
+from streamwhisper.longform.options import TranscriptionOptions
+from streamwhisper.longform.segments import Window, cut
+from streamwhisper.longform.stitching import stitch
+from streamwhisper.results import Segment
+from streamwhisper.vad.spans import map_speech
+from streamwhisper.whisper.decoding import detect_languages
+from streamwhisper.whisper.fallback import search_with_fallback
+from streamwhisper.whisper.search import SearchResult, SearchTask, text_tokens
+from streamwhisper.whisper.tail import EncodedSound, encode, encode_padded
+from streamwhisper.whisper.timing import AlignedWord, AlignmentTask, align, with_words
+from streamwhisper.whisper.tokenizer import Tokenizer
+
+__all__ = ["Heard", "Recording", "hear", "prepare", "segments"]
+
+Sound = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Recording:
+    """Sound, and how it is cut.
+
+    Attributes:
+        samples: float32 mono ``[n]`` at 16 kHz.
+        chunks: in order.
+        language: None for a single chunk whose language is found when it is heard.
+    """
+
+    samples: Sound
+    chunks: list[Chunk]
+    language: str | None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Heard:
+    """What was heard in a chunk; the words, none where not asked for, are timed from its start."""
+
+    result: SearchResult
+    words: list[AlignedWord]
+
+
+def prepare(
+    recognizer: LocalRecognizer, samples: Sound, options: TranscriptionOptions
+) -> Recording:
+    """Cut a recording, and find its language where it is not given."""
+    speech = map_speech(samples) if options.chunks.vad else None
+    chunks = cut_up(len(samples), speech, options.clips, options.chunks)
+    language = options.language if recognizer.info.multilingual else "en"
+    if language is None and len(chunks) > 1:
+        first = _encoded(recognizer, [_cut_out(samples, chunks[0])])
+        language = _language(recognizer, first[0])
+    return Recording(samples, chunks, language)
+
+
+def hear(
+    recognizer: LocalRecognizer,
+    recordings: Sequence[Recording],
+    options: TranscriptionOptions,
+    executor: Executor,
+    progress: Callable[[float], None] | None = None,
+) -> Iterator[list[Heard]]:
+    """Yield what was heard in each recording's chunks, in order, as soon as it is all there.
+
+    Args:
+        executor: runs `recognizer.workers` batches at a time.
+        progress: called with the seconds of sound heard since it was called last.
+    """
+    every = [(index, chunk) for index, own in enumerate(recordings) for chunk in own.chunks]
+    every.sort(key=lambda pair: -pair[1].seconds)
+    size = min(options.chunks.batch_size, math.ceil(len(every) / recognizer.workers))
+    batches = [every[first : first + size] for first in range(0, len(every), max(1, size))]
+    waiting = iter(
+        [
+            (batch, executor.submit(_hear, recognizer, recordings, batch, options))
+            for batch in batches
+        ]
+    )
+    heard: dict[tuple[int, Chunk], Heard] = {}
+    for index, own in enumerate(recordings):
+        keys = [(index, chunk) for chunk in own.chunks]
+        while any(key not in heard for key in keys):
+            batch, future = next(waiting)
+            heard |= zip(batch, future.result(), strict=True)
+            if progress:
+                progress(sum(chunk.seconds for _, chunk in batch))
+        yield [heard.pop(key) for key in keys]
+
+
+def segments(
+    recognizer: LocalRecognizer,
+    recording: Recording,
+    heard: Sequence[Heard],
+    options: TranscriptionOptions,
+) -> list[Segment]:
+    """The segments of a recording; chunks that overlap are stitched together."""
+    tokenizer, found = recognizer.tokenizer, list[Segment]()
+    last_speech = 0.0
+    kept = _kept(tokenizer, recording.chunks, heard)
+    for chunk, own, (first, end) in zip(recording.chunks, heard, kept, strict=True):
+        if options.fallback.is_silence(own.result):
+            continue
+        window = Window(chunk.start // HOP, (chunk.end - chunk.start) // HOP)
+        result = replace(own.result, tokens=own.result.tokens[first:end])
+        cuts = cut(tokenizer, window, result, whole=True).segments
+        if options.words:
+            cuts = with_words(
+                cuts,
+                _words(own, first, end, tokenizer.eot),
+                window.start,
+                last_speech,
+                text_end=tokenizer.eot,
+                punctuation=options.words.punctuation,
+            )
+        found += [segment for segment in cuts if segment.text.strip()]
+        last_speech = found[-1].end if found else last_speech
+    return [replace(segment, id=index) for index, segment in enumerate(found)]
+
+
+def _kept(
+    tokenizer: Tokenizer, chunks: Sequence[Chunk], heard: Sequence[Heard]
+) -> list[tuple[int, int]]:
+    """Of each chunk, the first token that stays and the one after the last."""
+    kept = [(0, len(own.result.tokens)) for own in heard]
+    for index, chunk in enumerate(chunks):
+        if chunk.overlaps:
+            left, right = heard[index - 1].result, heard[index].result
+            end, first = stitch(tokenizer, left.tokens, right.tokens, right.language)
+            kept[index - 1] = (kept[index - 1][0], max(end, kept[index - 1][0]))
+            kept[index] = (first, kept[index][1])
+    return kept
+
+
+def _words(heard: Heard, first: int, end: int, text_end: int) -> list[AlignedWord]:
+    """The words of the tokens from `first` up to `end`."""
+    before = sum(token < text_end for token in heard.result.tokens[:first])
+    until = sum(token < text_end for token in heard.result.tokens[:end])
+    words, reached = [], 0
+    for word in heard.words:
+        if before <= reached < until:
+            words.append(word)
+        reached += len(word.tokens)
+    return words
+
+
+def _hear(
+    recognizer: LocalRecognizer,
+    recordings: Sequence[Recording],
+    batch: Sequence[tuple[int, Chunk]],
+    options: TranscriptionOptions,
+) -> list[Heard]:
+    sounds = _encoded(recognizer, [_cut_out(recordings[i].samples, chunk) for i, chunk in batch])
+    tokenizer, prompts = recognizer.tokenizer, options.prompts
+    prompt, prefix = (
+        text_tokens(tokenizer, text) if text else () for text in (prompts.initial, prompts.prefix)
+    )
+    languages = [
+        recordings[index].language or _language(recognizer, sound)
+        for (index, _), sound in zip(batch, sounds, strict=True)
+    ]
+    tasks = [
+        SearchTask(sound, language, options.task, prompt, prefix)
+        for sound, language in zip(sounds, languages, strict=True)
+    ]
+    model, output = recognizer.model, recognizer.search_output
+    results = search_with_fallback(
+        model, output, tokenizer, tasks, options.search, options.fallback
+    )
+    if not options.words:
+        return [Heard(result, []) for result in results]
+    aligning = [
+        AlignmentTask(
+            task.sound,
+            tuple(token for token in result.tokens if token < tokenizer.eot),
+            task.language,
+            task.task,
+        )
+        for task, result in zip(tasks, results, strict=True)
+    ]
+    words = align(model, output, tokenizer, aligning)
+    return [Heard(result, own) for result, own in zip(results, words, strict=True)]
+
+
+def _encoded(recognizer: LocalRecognizer, sounds: Sequence[Sound]) -> list[EncodedSound]:
+    mels = [torch.from_numpy(log_mel(sound, recognizer.info.n_mels)) for sound in sounds]
+    if recognizer.options.silent_tail:
+        return encode(recognizer.tails, mels, settle=False)
+    return encode_padded(recognizer.model, mels)
+
+
+def _language(recognizer: LocalRecognizer, sound: EncodedSound) -> str:
+    (found,) = detect_languages(recognizer.model, recognizer.tokenizer, [sound])
+    return next(iter(found))
+
+
+def _cut_out(samples: Sound, chunk: Chunk) -> Sound:
+    return samples[chunk.start : chunk.end]

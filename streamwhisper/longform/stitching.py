@@ -1,0 +1,56 @@
+"""Two texts of neighbouring sound that overlaps, made into one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from streamwhisper.whisper.tokenizer import Tokenizer
+
+__all__ = ["stitch"]
+
+MOST_WORDS = 40
+"""Words at the joint that are compared: more than anybody says in ten seconds."""
+
+
+def stitch(
+    tokenizer: Tokenizer, left: Sequence[int], right: Sequence[int], language: str
+) -> tuple[int, int]:
+    """Find where one text is to end and the next one to begin, so that nothing comes twice.
+
+    The words at the end of `left` are laid over those at the beginning of `right` where most of
+    them agree, case and punctuation set aside; half of what lies over each other is taken from
+    either, as words are heard badly at the edge of the sound. Where no two agree, nothing is cut.
+
+    Args:
+        left, right: their tokens, timestamps among them.
+
+    Returns:
+        how many tokens of `left` stay, and the first of `right` that does.
+    """
+    before, after = (_words(tokenizer, tokens, language) for tokens in (left, right))
+    ending, beginning = before[-MOST_WORDS:], after[:MOST_WORDS]
+    best, kept_out, begun = 0.0, 0, 0
+    for shift in range(1, len(ending) + len(beginning)):
+        # Word i of the ending lies over word i - offset of the beginning.
+        offset = len(ending) - shift
+        over = range(max(0, offset), min(len(ending), offset + len(beginning)))
+        equal = sum(ending[i][0] == beginning[i - offset][0] != "" for i in over)
+        score = equal / len(over) + len(over) * 1e-3
+        if equal >= 2 and score > best:
+            middle = (over.start + over.stop) // 2
+            best, kept_out, begun = score, len(ending) - middle, middle - offset
+    if not best:
+        return len(left), 0
+    end = before[len(before) - kept_out][1] if kept_out else len(left)
+    start = after[begun][1] if begun < len(after) else len(right)
+    return end, start
+
+
+def _words(tokenizer: Tokenizer, tokens: Sequence[int], language: str) -> list[tuple[str, int]]:
+    """The letters and digits of each word, and the index of its first token."""
+    text = [index for index, token in enumerate(tokens) if token < tokenizer.eot]
+    words, first = [], 0
+    for word, own in tokenizer.split_words([tokens[i] for i in text], language=language):
+        words.append(("".join(filter(str.isalnum, word.lower())), text[first]))
+        first += len(own)
+    return words

@@ -1,0 +1,100 @@
+"""Where somebody speaks in a recording that is there as a whole."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streamwhisper.vad.models import Leveller, SileroVad
+
+__all__ = ["Span", "SpeechMap", "map_speech"]
+
+RATE = 16000
+BLOCK = SileroVad.block
+OPENS, SHUTS = 0.5, 0.35
+"""Probabilities from which a block is speech, and below which it may be silence."""
+SILENCE = 0.2
+SHORTEST = 0.06
+MARGIN = 0.3
+_SMOOTHING = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Samples `start` up to `end`."""
+
+    start: int
+    end: int
+
+    @property
+    def seconds(self) -> float:
+        """How long it is."""
+        return (self.end - self.start) / RATE
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SpeechMap:
+    """How likely somebody speaks, for each block of 32 ms.
+
+    Attributes:
+        probabilities: ``[n]``.
+        samples: of the recording.
+    """
+
+    probabilities: NDArray[np.float32]
+    samples: int
+
+    def spans(self) -> list[Span]:
+        """Stretches of speech, a margin of sound around each, without what is silent."""
+        runs = list(self._runs())
+        spans: list[Span] = []
+        for index, (first, last) in enumerate(runs):
+            start, end = first * BLOCK - _samples(MARGIN), last * BLOCK + _samples(MARGIN)
+            if index:  # neighbours share the pause between them
+                start = max(start, (runs[index - 1][1] + first) * BLOCK // 2)
+            if index + 1 < len(runs):
+                end = min(end, (last + runs[index + 1][0]) * BLOCK // 2)
+            spans.append(Span(max(0, start), min(self.samples, end)))
+        return spans
+
+    def pause(self, start: int, end: int) -> int | None:
+        """The middle of the clearest pause between two samples; None where nobody pauses."""
+        first, last = -(-start // BLOCK), end // BLOCK
+        if last - first < _SMOOTHING:
+            return None
+        kernel = np.full(_SMOOTHING, 1 / _SMOOTHING, np.float32)
+        smooth = np.convolve(self.probabilities[first:last], kernel, "valid")
+        quietest = int(smooth.argmin())
+        if smooth[quietest] >= OPENS:
+            return None
+        return (first + quietest) * BLOCK + _SMOOTHING * BLOCK // 2
+
+    def _runs(self) -> Iterator[tuple[int, int]]:
+        """First block of each stretch of speech, and the one after its last."""
+        first: int | None = None
+        last = 0
+        for block, probability in enumerate(self.probabilities.tolist()):
+            if first is not None and (block - last) * BLOCK >= _samples(SILENCE):
+                if (last - first) * BLOCK >= _samples(SHORTEST):
+                    yield first, last
+                first = None
+            if probability >= (OPENS if first is None else SHUTS):
+                first, last = block if first is None else first, block + 1
+        if first is not None:
+            yield first, last
+
+
+def map_speech(samples: NDArray[np.float32]) -> SpeechMap:
+    """Judge a recording: float32 mono ``[n]`` at 16 kHz; quiet sound is heard amplified."""
+    blocks = np.pad(samples, (0, -len(samples) % BLOCK)).reshape(-1, BLOCK)
+    leveller = Leveller()
+    gains = np.array([leveller.gain(block) for block in blocks], np.float32)
+    levelled = (blocks * gains[:, None]).reshape(-1)
+    return SpeechMap(SileroVad().judge(levelled), len(samples))
+
+
+def _samples(seconds: float) -> int:
+    return round(seconds * RATE)

@@ -1,0 +1,69 @@
+"""Beam search: the likeliest few texts side by side, until enough of them have ended.
+
+Follows openai-whisper's; patience is that of "A Call for Clarity in Beam Search" (Kasai et al.,
+2022).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from torch import Tensor
+
+from streamwhisper.whisper.branch import Branch
+
+__all__ = ["Beam"]
+
+
+class Beam:
+    """The likeliest `width` texts; see `streamwhisper.whisper.branch.Strategy`."""
+
+    def __init__(self, eot: int, size: int, patience: float = 1.0) -> None:
+        """Begin a search.
+
+        Args:
+            patience: the search goes on until ``size * patience`` texts have ended.
+        """
+        self.width = size
+        self._eot = eot
+        self._wanted = max(1, round(size * patience))
+        self._finished: list[Branch] = []
+
+    def step(self, branches: Sequence[Branch], chances: Tensor, believed: Tensor) -> list[Branch]:
+        """One token more for the likeliest continuations of all branches together."""
+        likeliest = chances.topk(self.width + 1, dim=-1)
+        gains = believed.gather(1, likeliest.indices)
+        candidates = [
+            (branch.score + chance, branch.believed + gain, source, token)
+            for source, (branch, *row) in enumerate(
+                zip(
+                    branches,
+                    likeliest.values.tolist(),
+                    gains.tolist(),
+                    likeliest.indices.tolist(),
+                    strict=True,
+                )
+            )
+            for chance, gain, token in zip(*row, strict=True)
+        ]
+        candidates.sort(key=lambda candidate: candidate[0], reverse=True)
+        going: list[Branch] = []
+        for score, total, source, token in candidates:
+            tokens = branches[source].tokens
+            if token != self._eot:
+                going.append(Branch((*tokens, token), score, total, source))
+                if len(going) == self.width:
+                    break
+            elif len(self._finished) < self._wanted:
+                self._finished.append(Branch(tokens, score, total))
+        return going
+
+    def over(self, branches: Sequence[Branch]) -> bool:
+        """Whether enough texts have ended."""
+        return len(self._finished) >= self._wanted
+
+    def results(self, branches: Sequence[Branch]) -> list[Branch]:
+        """The finished texts; where they are fewer than the beam, the likeliest others, too."""
+        missing = max(0, self.width - len(self._finished))
+        others = sorted(branches, key=lambda branch: branch.score, reverse=True)
+        return [*self._finished, *others[:missing]]

@@ -1,0 +1,314 @@
+"""The search for the text of a whole window: greedy, by beam, or by sampling at a temperature.
+
+Means what openai-whisper's ``decode`` means ("Robust Speech Recognition via Large-Scale Weak
+Supervision", Radford et al., 2022). Any number of windows go side by side. The texts that are
+tried for one window share its sound and their common beginning: they are the branches of a tree
+in one cache, and what each attends to is a matter of a mask.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from streamwhisper.errors import RecognitionError, check_fields
+from streamwhisper.recognition import Task
+from streamwhisper.whisper import guard
+from streamwhisper.whisper.beam import Beam
+from streamwhisper.whisper.branch import Branch, Strategy, best
+from streamwhisper.whisper.decoding import TokenRules, context_tokens
+from streamwhisper.whisper.model import Whisper
+from streamwhisper.whisper.repetition import RepetitionOptions, discourage_repetition
+from streamwhisper.whisper.rows import Branches
+from streamwhisper.whisper.sampling import Sampler
+from streamwhisper.whisper.tail import EncodedSound
+from streamwhisper.whisper.tokenizer import Tokenizer
+
+__all__ = ["Output", "SearchOptions", "SearchResult", "SearchTask", "search", "text_tokens"]
+
+Output = Callable[[Tensor], Tensor]
+"""Hidden states ``[n, D]`` to logits ``[n, n_vocab]``: an `OutputLayer`, or `decoder.logits`."""
+NON_SPEECH = -1
+"""Among tokens to suppress: all that nobody says."""
+TIMESTAMP_STEPS = 50
+"""Timestamps for each second."""
+
+
+@dataclass(frozen=True, slots=True)
+class SearchOptions:
+    """How a text is searched for.
+
+    Attributes:
+        beam_size: texts side by side at temperature 0; None is greedy.
+        best_of: texts that are drawn at other temperatures, of which the likeliest is taken;
+            None for one.
+        patience: the beam goes on until this many times its size have ended; None for 1.
+        length_penalty: None compares texts by their mean log-probability; 0 to 1 is an exponent
+            of their length that their sums are divided by.
+        timestamps: whether segments get timestamp tokens.
+        max_initial_timestamp: seconds at which the first one lies at the latest; None or 0 for
+            any.
+        suppress_tokens: never written; -1 stands for all that nobody says. Unless there are none,
+            special tokens are suppressed as well.
+        suppress_blank: whether a text must not be empty or begin with a space of its own.
+        max_tokens: the most new tokens; None for half of the text context.
+        repetition: see `RepetitionOptions`.
+    """
+
+    beam_size: int | None = None
+    best_of: int | None = None
+    patience: float | None = None
+    length_penalty: float | None = None
+    timestamps: bool = True
+    max_initial_timestamp: float | None = 1.0
+    suppress_tokens: tuple[int, ...] | None = (NON_SPEECH,)
+    suppress_blank: bool = True
+    max_tokens: int | None = None
+    repetition: RepetitionOptions = field(default_factory=RepetitionOptions)
+
+    def __post_init__(self) -> None:
+        """Raise ValueError for a field out of range."""
+        counts = [(name, getattr(self, name)) for name in ("beam_size", "best_of", "max_tokens")]
+        patience, penalty, latest = self.patience, self.length_penalty, self.max_initial_timestamp
+        check_fields(
+            self,
+            *((name, count is None or count >= 1, "1 or more, or None") for name, count in counts),
+            ("patience", patience is None or patience > 0, "more than 0, or None"),
+            (
+                "patience",
+                patience is None or self.beam_size is not None,
+                "None without a beam_size",
+            ),
+            ("length_penalty", penalty is None or 0 <= penalty <= 1, "0 to 1, or None"),
+            ("max_initial_timestamp", latest is None or latest >= 0, "seconds, or None"),
+        )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SearchTask:
+    """One window, and what is known of its text.
+
+    Attributes:
+        sound: what was said.
+        language: its code; of no matter to an English model.
+        prompt: tokens of the text before the window; the last ones count, as many as fit in half
+            of the text context.
+        prefix: tokens that the text begins with; they are no part of the result.
+        seed: of what is drawn at a temperature.
+    """
+
+    sound: EncodedSound
+    language: str = "en"
+    task: Task = "transcribe"
+    prompt: tuple[int, ...] = ()
+    prefix: tuple[int, ...] = ()
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class SearchResult:
+    """What was found.
+
+    Attributes:
+        tokens: after the prefix, without end-of-text, timestamps included.
+        text: of the tokens, without space around it.
+        log_probability: their sum, that of the end included, by one more than their number.
+        no_speech_probability: at the start-of-transcript token.
+        temperature: at which the text was found.
+        compression_ratio: how well zlib packs the text.
+        language: that of the task.
+    """
+
+    tokens: tuple[int, ...]
+    text: str
+    log_probability: float
+    no_speech_probability: float
+    temperature: float
+    compression_ratio: float
+    language: str
+
+
+def text_tokens(tokenizer: Tokenizer, text: str) -> tuple[int, ...]:
+    """The tokens of a prompt or a prefix that is given as text."""
+    return tuple(tokenizer.encode(" " + text.strip()))
+
+
+@torch.inference_mode()
+def search(
+    model: Whisper,
+    output: Output,
+    tokenizer: Tokenizer,
+    tasks: Sequence[SearchTask],
+    options: SearchOptions | None = None,
+    temperature: float = 0.0,
+) -> list[SearchResult]:
+    """Find the text of each task, all tasks side by side; each is found as it is alone.
+
+    Args:
+        output: the model's output layer.
+        temperature: 0 takes the likeliest text (by a beam where there is one), more draws it.
+
+    Raises:
+        RecognitionError: a prefix leaves no room in the model's text context.
+    """
+    if not tasks:
+        return []
+    options = options or SearchOptions()
+    rules = _rules(model, tokenizer, options)
+    searches = [_Search(model, rules, options, task, temperature) for task in tasks]
+    hidden, _ = model.decoder([row.start for row in searches], [row.cache for row in searches])
+    wanted = [states[[row.sot, -1]] for row, states in zip(searches, hidden, strict=True)]
+    every = output(torch.cat(wanted))
+    for row, logits in zip(searches, torch.split(every, 2), strict=True):
+        row.begin(logits[0])
+        row.write(logits[1:])
+    while active := [row for row in searches if not row.over]:
+        hidden, _ = model.decoder(
+            [row.tips for row in active],
+            [row.cache for row in active],
+            [row.grow() for row in active],
+        )
+        lengths = [len(states) for states in hidden]
+        every = output(torch.cat(hidden))
+        for row, logits in zip(active, torch.split(every, lengths), strict=True):
+            row.write(logits)
+    return [row.result() for row in searches]
+
+
+class _Search:
+    """One task on its way through `search`."""
+
+    def __init__(
+        self,
+        model: Whisper,
+        rules: TokenRules,
+        options: SearchOptions,
+        task: SearchTask,
+        temperature: float,
+    ) -> None:
+        n_context = model.dims.n_text_ctx
+        most = options.max_tokens or n_context // 2
+        context = context_tokens(
+            rules.tokenizer,
+            task.prompt,
+            task.language,
+            task.task,
+            timestamps=options.timestamps,
+            most=n_context // 2 - 1,
+        )
+        self.prefix = task.prefix[-max(0, n_context // 2 - most) :]
+        self.start: list[int] = [*context, *self.prefix]
+        self.sot = context.index(rules.tokenizer.sot)
+        # The last token is written and not read any more, so the text may have one more.
+        self.limit = min(most, n_context + 1 - len(self.start))
+        if self.limit < 1:
+            raise RecognitionError(
+                f"the prompt ({len(context)} tokens with its frame) and the prefix "
+                f"({len(self.prefix)}) fill the text context of {n_context}; give less"
+            )
+        eot = rules.tokenizer.eot
+        self.strategy: Strategy
+        if options.beam_size is not None and not temperature:
+            self.strategy = Beam(eot, options.beam_size, options.patience or 1.0)
+        else:
+            self.strategy = Sampler(eot, options.best_of or 1, temperature, task.seed)
+        sound = task.sound
+        self.cache = model.decoder_cache(
+            sound.cross_attention,
+            sound.audible,
+            sound.bias,
+            len(self.start) + self.limit * self.strategy.width,
+            aligned=False,
+        )
+        self.rules, self.options, self.task = rules, options, task
+        self.temperature = temperature
+        self.branches = [Branch()]
+        self.written = 0
+        self.no_speech = 0.0
+        self._mask: Tensor | None = None
+
+    @property
+    def over(self) -> bool:
+        """Whether nothing more is to be written."""
+        return self.written >= self.limit or self.strategy.over(self.branches)
+
+    @property
+    def tips(self) -> list[int]:
+        """The last token of each branch."""
+        return [branch.tokens[-1] for branch in self.branches]
+
+    def begin(self, logits: Tensor) -> None:
+        """Take in the logits ``[n_vocab]`` at the start-of-transcript token."""
+        self.no_speech = float(logits.softmax(dim=-1)[self.rules.tokenizer.no_speech])
+
+    def write(self, logits: Tensor) -> None:
+        """Write one token more by the logits of each branch, ``[len(branches), n_vocab]``."""
+        for branch, row in zip(self.branches, logits, strict=True):
+            self._filter(row, branch)
+        chances = logits.log_softmax(dim=-1)
+        self.branches = self.strategy.step(self.branches, chances, chances)
+        self.written += 1
+
+    def grow(self) -> Branches:
+        """Where the tips stand that the decoder is given next."""
+        held, count = self.cache.length, len(self.branches)
+        position = len(self.start) + self.written - 1
+        if self.strategy.width == 1:
+            return Branches(position, None)
+        device = self.cache.self_attention[0][0].device
+        before = self._mask
+        if before is None:
+            before = torch.ones(1, held, dtype=torch.bool, device=device)
+        sources = [branch.source for branch in self.branches]
+        own = torch.eye(count, dtype=torch.bool, device=device)
+        self._mask = torch.cat((before[sources], own), dim=1)
+        return Branches(position, self._mask)
+
+    def result(self) -> SearchResult:
+        """The likeliest text."""
+        chosen = best(self.strategy.results(self.branches), self.options.length_penalty)
+        text = self.rules.tokenizer.decode(chosen.tokens).strip()
+        return SearchResult(
+            chosen.tokens,
+            text,
+            chosen.believed / (len(chosen.tokens) + 1),
+            self.no_speech,
+            self.temperature,
+            guard.compression_ratio(text),
+            self.task.language,
+        )
+
+    def _filter(self, logits: Tensor, branch: Branch) -> None:
+        """Take out of ``logits [n_vocab]`` what must not be written next."""
+        options, eot = self.options, self.rules.tokenizer.eot
+        text = [token for token in (*self.prefix, *branch.tokens) if token < eot]
+        discourage_repetition(logits, text, options.repetition)
+        first = options.suppress_blank and not branch.tokens
+        self.rules.apply(logits, branch.tokens, first=first, times=options.timestamps)
+
+
+def _rules(model: Whisper, tokenizer: Tokenizer, options: SearchOptions) -> TokenRules:
+    """What the options let nobody write; with the reference's choice of special tokens."""
+    never = set(options.suppress_tokens or ())
+    if NON_SPEECH in never:
+        never = never - {NON_SPEECH} | set(tokenizer.non_speech_tokens)
+    if options.suppress_tokens:
+        special = ("transcribe", "translate", "sot", "sot_prev", "sot_lm", "no_speech")
+        never |= {getattr(tokenizer, name) for name in special}
+    wrong = [token for token in never if not 0 <= token < tokenizer.n_vocab]
+    if wrong:
+        raise RecognitionError(
+            f"token {wrong[0]} is to be suppressed; this model has tokens 0 to "
+            f"{tokenizer.n_vocab - 1}, and -1 stands for all that nobody says"
+        )
+    latest = options.max_initial_timestamp
+    return TokenRules(
+        tokenizer,
+        tokenizer.n_vocab,
+        model.device,
+        never=sorted(never),
+        latest_start=round(latest * TIMESTAMP_STEPS) if latest else None,
+    )
