@@ -17,6 +17,9 @@ from streamwhisper.errors import AudioFormatError
 
 __all__ = ["declared_seconds", "decode_bytes", "read_audio", "stream_audio", "write_wav"]
 
+_UNKNOWN = 0x7FFF0000
+"""Bytes from which a header says that it was written before anybody knew the length."""
+
 
 def read_audio(path: str | Path, sample_rate: int = 16000) -> NDArray[np.float32]:
     """Read the first audio stream of a file.
@@ -60,6 +63,14 @@ def decode_bytes(
 
 def declared_seconds(path: str | Path) -> float | None:
     """How long the first audio stream of a file says it is; None where it does not say."""
+    try:
+        # FFmpeg goes by the size of a WAV file, and not by what its header says.
+        with wave.open(str(path), "rb") as file:
+            if file.getnframes() * file.getnchannels() * file.getsampwidth() < _UNKNOWN:
+                return file.getnframes() / file.getframerate()
+            return None
+    except (wave.Error, EOFError, OSError):
+        pass
     try:
         with av.open(f"file:{path}", metadata_errors="replace") as container:
             streams = container.streams.audio

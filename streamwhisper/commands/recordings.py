@@ -91,7 +91,7 @@ class _Reader:
         if declared is not None and there < declared - max(MISSING, declared / 100):
             self._fail(
                 f"{file}: cut short: it says it lasts {declared:.1f} s, but ends after "
-                f"{there:.1f} s; what there is was transcribed"
+                f"{there:.1f} s; what there is, is transcribed"
             )
         return samples
 

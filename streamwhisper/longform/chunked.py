@@ -201,9 +201,12 @@ def _hear(
 
 def _encoded(recognizer: LocalRecognizer, sounds: Sequence[Sound]) -> list[EncodedSound]:
     mels = [torch.from_numpy(log_mel(sound, recognizer.info.n_mels)) for sound in sounds]
+    # One by one on a CPU: the values of a single window stay in its cache.
+    size = 1 if recognizer.model.device.type == "cpu" else len(mels)
+    groups = [mels[first : first + size] for first in range(0, len(mels), size)]
     if recognizer.options.silent_tail:
-        return encode(recognizer.tails, mels, settle=False)
-    return encode_padded(recognizer.model, mels)
+        return [s for group in groups for s in encode(recognizer.tails, group, settle=False)]
+    return [s for group in groups for s in encode_padded(recognizer.model, group)]
 
 
 def _language(recognizer: LocalRecognizer, sound: EncodedSound) -> str:

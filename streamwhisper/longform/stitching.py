@@ -30,10 +30,9 @@ def stitch(
     before, after = (_words(tokenizer, tokens, language) for tokens in (left, right))
     ending, beginning = before[-MOST_WORDS:], after[:MOST_WORDS]
     best, kept_out, begun = 0.0, 0, 0
-    for shift in range(1, len(ending) + len(beginning)):
+    for offset in range(len(ending) if beginning else 0):
         # Word i of the ending lies over word i - offset of the beginning.
-        offset = len(ending) - shift
-        over = range(max(0, offset), min(len(ending), offset + len(beginning)))
+        over = range(offset, min(len(ending), offset + len(beginning)))
         equal = sum(ending[i][0] == beginning[i - offset][0] != "" for i in over)
         score = equal / len(over) + len(over) * 1e-3
         if equal >= 2 and score > best:
