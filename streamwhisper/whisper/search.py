@@ -26,6 +26,7 @@ from streamwhisper.whisper.rows import Branches
 from streamwhisper.whisper.sampling import Sampler
 from streamwhisper.whisper.tail import EncodedSound
 from streamwhisper.whisper.tokenizer import Tokenizer
+from streamwhisper.whisper.vocabulary import Vocabulary
 
 __all__ = ["Output", "SearchOptions", "SearchResult", "SearchTask", "search", "text_tokens"]
 
@@ -98,6 +99,8 @@ class SearchTask:
             of the text context.
         prefix: tokens that the text begins with; they are no part of the result.
         seed: of what is drawn at a temperature.
+        vocabulary: what is preferred where the sound allows it; it changes what is chosen, and
+            no log-probability that is told.
     """
 
     sound: EncodedSound
@@ -106,6 +109,7 @@ class SearchTask:
     prompt: tuple[int, ...] = ()
     prefix: tuple[int, ...] = ()
     seed: int = 0
+    vocabulary: Vocabulary | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,8 +252,10 @@ class _Search:
         """Write one token more by the logits of each branch, ``[len(branches), n_vocab]``."""
         for branch, row in zip(self.branches, logits, strict=True):
             self._filter(row, branch)
-        chances = logits.log_softmax(dim=-1)
-        self.branches = self.strategy.step(self.branches, chances, chances)
+        chances = believed = logits.log_softmax(dim=-1)
+        if self.task.vocabulary is not None:
+            chances = self._favoured(logits, self.task.vocabulary).log_softmax(dim=-1)
+        self.branches = self.strategy.step(self.branches, chances, believed)
         self.written += 1
 
     def grow(self) -> Branches:
@@ -279,6 +285,15 @@ class _Search:
             self.temperature,
             guard.compression_ratio(text),
             self.task.language,
+        )
+
+    def _favoured(self, logits: Tensor, vocabulary: Vocabulary) -> Tensor:
+        rows = zip(logits, self.branches, strict=True)
+        return torch.stack(
+            [
+                vocabulary.favour(row, (*self.prefix, *branch.tokens), self.no_speech)
+                for row, branch in rows
+            ]
         )
 
     def _filter(self, logits: Tensor, branch: Branch) -> None:
