@@ -210,11 +210,10 @@ class _Transcript:
             first=not self.tokens and not self.prefix,
             times=self.options.timestamps,
         )
-        chosen = filtered
         if self.vocabulary is not None:
             so_far = (*self.prefix, *self.tokens)
-            chosen = self.vocabulary.favour(filtered, so_far, self.no_speech)
-        token = int(chosen.argmax())
+            filtered = self.vocabulary.favour(filtered, so_far, self.no_speech)
+        token = int(filtered.argmax())
         if token == self.rules.tokenizer.eot:
             return "end_of_text"
         if len(self.tokens) >= self.limit:

@@ -18,9 +18,9 @@ from streamwhisper.whisper.tokenizer import Tokenizer
 
 __all__ = ["Vocabulary", "get_vocabulary"]
 
-START_BONUS = 1.5
+START_BONUS = 2.0
 """For the first token of an entry: it may be the first of many other words as well."""
-NEXT_BONUS = 4.0
+NEXT_BONUS = 6.0
 """For the tokens that follow."""
 
 _Node = dict[int, "_Node"]
