@@ -25,6 +25,7 @@ from streamwhisper.protocol import (
     ServerMessage,
     Start,
     Status,
+    VocabularyMessage,
     Watching,
     encode_client_message,
     parse_server_message,
@@ -73,6 +74,8 @@ class Conversation:
 
     def say(self, command: Command) -> None:
         """A command that is to be sent."""
+        if isinstance(command, VocabularyMessage):  # of another session, if it comes to that
+            self._start = replace(self._start, vocabulary=command.words)
         self._ended = self._ended or isinstance(command, End)
         self._journal.say(command)
 

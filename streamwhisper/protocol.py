@@ -32,6 +32,7 @@ __all__ = [
     "ServerMessage",
     "Start",
     "Status",
+    "VocabularyMessage",
     "Watching",
     "encode_client_message",
     "encode_server_message",
@@ -58,7 +59,7 @@ class Start:
         model: None takes what is served; a name must be the served one.
         words: whether texts come with their words' times and confidences.
         partials: whether partial texts are wanted.
-        vocabulary: names and terms to expect.
+        vocabulary: words and phrases to prefer where the sound allows it, as they are written.
         resume: the token of a session whose connection was lost; nothing else is looked at then
             but `last_seq`.
         last_seq: the number of the last message that was received in that session.
@@ -84,6 +85,13 @@ class Flush:
     """Commit everything heard so far now; answered by `Flushed` with the same `id`."""
 
     id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class VocabularyMessage:
+    """From now on these words and phrases are preferred, in place of those before."""
+
+    words: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,10 +201,16 @@ class Watching:
     omitted: int = 0
 
 
-ClientMessage = Start | Flush | End | Ping
+ClientMessage = Start | Flush | VocabularyMessage | End | Ping
 ServerMessage = Ready | Ack | Status | Pong | ErrorMessage | Watching | Event
 
-_CLIENT_TYPES: dict[str, type[Any]] = {"start": Start, "flush": Flush, "end": End, "ping": Ping}
+_CLIENT_TYPES: dict[str, type[Any]] = {
+    "start": Start,
+    "flush": Flush,
+    "vocabulary": VocabularyMessage,
+    "end": End,
+    "ping": Ping,
+}
 _SERVER_TYPES: dict[str, type[Any]] = {
     "ready": Ready,
     "speech_started": events.SpeechStarted,

@@ -10,7 +10,21 @@ from streamwhisper.longform.stitching import stitch
 from streamwhisper.whisper.tokenizer import get_tokenizer
 
 TOKENIZER = get_tokenizer(51864)
-WORDS = "the wizard had vanished behind a curtain when nobody looked at him twice".split()
+WORDS = [
+    "the",
+    "wizard",
+    "had",
+    "vanished",
+    "behind",
+    "a",
+    "curtain",
+    "when",
+    "nobody",
+    "looked",
+    "at",
+    "him",
+    "twice",
+]
 
 
 def joined(left: str, right: str) -> str:

@@ -24,12 +24,13 @@ from streamwhisper.protocol import (
     ServerMessage,
     Start,
     Status,
+    VocabularyMessage,
     parse_client_message,
 )
 from streamwhisper.recognition import ModelInfo
 from streamwhisper.server.dialects import CLIENT_FAULT, NORMAL, Close, OnError
 from streamwhisper.server.dialects.outbox import Outbox
-from streamwhisper.server.dialects.start import check_start, decoder_for
+from streamwhisper.server.dialects.start import check_start, check_vocabulary, decoder_for
 from streamwhisper.server.dialects.witness import Admit, Overheard, Refused, Witness, Witnesses
 from streamwhisper.session.options import SessionOptions
 from streamwhisper.session.session import Session
@@ -120,6 +121,9 @@ class NativeDialect:
                     self._say(Pong(id))
                 case Flush(id):
                     self._flush(id)
+                case VocabularyMessage(words):
+                    check_vocabulary(words)
+                    self._listening("vocabulary").set_vocabulary(words)
                 case End():
                     self._listening("end")
                     self.finish(None, Close(NORMAL))
@@ -214,18 +218,16 @@ class NativeDialect:
         self._decoder = decoder_for(start)
         self._witness = self._admit(self._session_id, start)
         self._start = start
-        self._session = Session(
-            self._info,
-            Overheard(self._decoder, self._witness),
-            replace(self._options, language=language, task=start.task, partials=start.partials),
+        options = replace(
+            self._options,
+            language=language,
+            task=start.task,
+            partials=start.partials,
+            vocabulary=start.vocabulary or self._options.vocabulary,
         )
+        overheard = Overheard(self._decoder, self._witness)
+        self._session = Session(self._info, overheard, options)
         self._say(self._ready())
-        if start.vocabulary:
-            self._reject(
-                "unsupported",
-                f"the vocabulary of {len(start.vocabulary)} terms is not used: this server cannot "
-                "favour terms; the session goes on without it.",
-            )
 
     def _ready(self) -> Ready:
         return Ready(
