@@ -106,3 +106,20 @@ def test_silence_is_the_floor_and_no_sound_has_no_frames():
     np.testing.assert_allclose(mel.window(0), SILENCE, atol=1e-5)
     assert log_mel(np.zeros(0, np.float32)).shape == (80, 0)
     assert scale(np.zeros((80, 0), np.float32)).shape == (80, 0)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(1, 40), st.integers(0, 20_000), st.integers(0, 20_000))
+def test_what_there_is_room_for_costs_no_frame_that_is_needed(capacity, before, keep):
+    mel = LogMel(80, capacity)
+    mel.append(noise(before))
+    keep = min(keep, before)
+    room = mel.room(keep)
+    if room == 0:
+        return
+    mel.append(noise(room))
+    first = keep // HOP
+    found = mel.window(first)
+    np.testing.assert_allclose(
+        found, streamed(np.concatenate([noise(before), noise(room)]), []).window(first), atol=1e-4
+    )

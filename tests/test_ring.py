@@ -28,18 +28,6 @@ def test_any_range_that_is_held_reads_as_it_was_appended(capacity, chunks, data)
     np.testing.assert_array_equal(ring.read(start, end), sound[start:end])
 
 
-@given(st.integers(1, 50), sizes, st.integers(-5, 600))
-def test_room_is_how_much_may_be_appended_before_anything_kept_is_lost(capacity, chunks, keep_from):
-    ring, _ = filled(capacity, chunks)
-    room = ring.room(keep_from)
-    ring.append(np.zeros(room, np.float32))
-    if room:
-        assert ring.start <= max(keep_from, 0)
-    ring.append(np.zeros(1, np.float32))
-    if ring.end > capacity:
-        assert ring.start > keep_from
-
-
 @pytest.mark.parametrize(("start", "end"), [(9, 15), (10, 31), (20, 15), (-1, 12)])
 def test_a_range_that_is_not_held_is_an_error_that_names_it(start, end):
     ring, _ = filled(20, [30])

@@ -135,6 +135,12 @@ class LogMel:
         """Add sound: float32 ``[n]`` at 16 kHz."""
         self._sound.append(samples)
 
+    def room(self, keep_from: int) -> int:
+        """How many samples may be appended without losing the frame of sample `keep_from`, or
+        one after it."""
+        first = max(0, keep_from) // HOP * HOP
+        return max(0, self._capacity * HOP - (self._sound.end - first))
+
     def frames(self, first: int, last: int) -> NDArray[np.float32]:
         """Complete raw frames `first` up to `last`: float32 ``[n_mels, last - first]``.
 

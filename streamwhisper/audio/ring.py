@@ -67,7 +67,3 @@ class RingBuffer:
         result[:split] = self._samples[first : first + split]
         result[split:] = self._samples[: count - split]
         return result
-
-    def room(self, keep_from: int) -> int:
-        """How many samples may be appended without losing anything at or after `keep_from`."""
-        return max(0, len(self._samples) - (self._end - max(keep_from, 0)))

@@ -85,7 +85,7 @@ class Listener:
         if ahead and boundary is not None:
             target = min(target, boundary)
         oldest = self.taken - PRE_ROLL_SLACK if needed_from is None else needed_from
-        if self.mel.sound.room(oldest) < target - self.taken:
+        if self.mel.room(oldest) < target - self.taken:
             return None
         changes = []
         for step in self._pull(target - self.taken):
