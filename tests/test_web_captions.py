@@ -296,7 +296,7 @@ def test_axe_finds_no_serious_fault(open_page: Any, scheme: str, contrast: bool)
     if contrast:
         page.click("#contrast")
     page.click("summary")
-    page.fill("#room", "stage")
+    page.fill("#room", f"stage-{scheme}-{contrast}")
     assert faults(page) == []
     page.click("#start")
     page.locator("#captions p").first.wait_for()
@@ -340,3 +340,18 @@ def test_an_overlay_is_text_alone_over_nothing(open_page: Any) -> None:
     assert styles == ["rgba(0, 0, 0, 0)", "rgba(0, 0, 0, 0)", "40px"]
     box = page.locator("#captions").bounding_box()
     assert box["height"] <= 3 * 1.5 * 40 + 1
+
+
+def test_who_comes_late_reads_along_from_the_first_word(open_page: Any) -> None:
+    pytest.importorskip("streamwhisper.server.rooms", reason="this server has no rooms")
+    speaker = open_page("?publish=late")
+    speaker.click("#start")
+    wait_for_words(speaker, 6)
+    viewer = open_page("watch/late")
+    viewer.get_by_text("Reading along").wait_for()
+    wait_for_words(viewer, 6)
+    assert text_of(viewer).startswith("He began a confused complaint")
+    stop(speaker)
+    viewer.get_by_text("Nobody speaks here").wait_for()
+    assert text_of(viewer) == text_of(speaker)
+    assert viewer.inner_text("#notice") == ""

@@ -61,7 +61,7 @@ export interface Ready {
 }
 
 /** The present guess for what follows the committed text; each replaces the one before it. */
-export interface Partial {
+export interface PartialText {
   type: "partial";
   text: string;
   start: number;
@@ -101,7 +101,7 @@ export interface StreamWhisperEvents {
   ready: Ready;
   speech_started: { type: "speech_started"; at: number };
   speech_ended: { type: "speech_ended"; at: number; decided: number };
-  partial: Partial;
+  partial: PartialText;
   committed: Committed;
   ack: { type: "ack"; samples: number; bytes: number };
   status: { type: "status"; lag_ms: number; real_time_factor: number; audio_seconds: number };
@@ -145,9 +145,19 @@ export class StreamWhisper extends EventTarget {
     listener: (event: CustomEvent<StreamWhisperEvents[K]>) => void,
     options?: boolean | AddEventListenerOptions,
   ): void;
+  addEventListener(
+    type: string,
+    listener: EventListenerOrEventListenerObject | null,
+    options?: boolean | AddEventListenerOptions,
+  ): void;
   removeEventListener<K extends keyof StreamWhisperEvents>(
     type: K,
     listener: (event: CustomEvent<StreamWhisperEvents[K]>) => void,
+    options?: boolean | EventListenerOptions,
+  ): void;
+  removeEventListener(
+    type: string,
+    listener: EventListenerOrEventListenerObject | null,
     options?: boolean | EventListenerOptions,
   ): void;
 }
