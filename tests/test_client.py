@@ -104,6 +104,20 @@ async def test_the_fields_of_start_are_sent(session: Any, recognizer: Any, speec
     assert not any(event.words for event in events if isinstance(event, Committed))
 
 
+async def test_a_vocabulary_may_be_said_while_the_session_runs(
+    recognizer: Any, speech: Any
+) -> None:
+    def dictate(url: str) -> str:
+        with SyncStreamClient(url, language="en", vocabulary=("Ada",)) as stream:
+            stream.set_vocabulary(["Fitzooth", "Montfichet"])
+            stream.send(pcm(speech, "librispeech/61-70968-0011"))
+            stream.end()
+            return text_of(list(stream))
+
+    async with serving(recognizer) as server:
+        assert "Fitzooth to the rear" in await asyncio.to_thread(dictate, server.url)
+
+
 @both
 async def test_sound_may_be_sent_to_the_end_before_anything_is_read(session: Any) -> None:
     async with serving() as server:

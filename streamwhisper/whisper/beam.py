@@ -31,7 +31,7 @@ class Beam:
 
     def step(self, branches: Sequence[Branch], chances: Tensor) -> list[Branch]:
         """One token more for the likeliest continuations of all branches together."""
-        likeliest = chances.topk(self.width + 1, dim=-1)
+        likeliest = chances.topk(min(self.width + 1, chances.shape[-1]), dim=-1)
         candidates = [
             (branch.score + gain, source, token)
             for source, (branch, gains, tokens) in enumerate(
