@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -31,7 +33,7 @@ def test_chunks_hold_all_speech_in_order_and_are_never_too_long(heard, longest, 
         assert chunk.start % HOP == 0
         assert 0 <= chunk.start < chunk.end <= heard.samples
         assert chunk.seconds <= longest + HOP / RATE
-    for before, after in zip(chunks, chunks[1:], strict=False):
+    for before, after in itertools.pairwise(chunks):
         assert before.start < after.start
         assert after.overlaps == (after.start <= before.end - HOP)
         if after.overlaps:
@@ -47,7 +49,7 @@ def test_chunks_hold_all_speech_in_order_and_are_never_too_long(heard, longest, 
 @given(speech())
 def test_spans_hold_every_spoken_run_and_do_not_overlap(heard):
     spans = heard.spans()
-    for before, after in zip(spans, spans[1:], strict=False):
+    for before, after in itertools.pairwise(spans):
         assert before.end <= after.start
     left_out = heard.probabilities >= 0.5
     for span in spans:

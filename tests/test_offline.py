@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from measure import count_errors
 from speech import normalized
-
 from streamwhisper import LocalOptions, detect_language, load_model, transcribe, transcribe_all
 from streamwhisper.errors import AudioFormatError, RecognitionError
 from streamwhisper.longform.options import ChunkOptions, TranscriptionOptions, WordOptions

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+
 from offline import load_reference
 from speech import load
-
 from streamwhisper import transcribe
 from streamwhisper.longform.options import PromptOptions, TranscriptionOptions, WordOptions
 from streamwhisper.whisper.fallback import FallbackOptions
