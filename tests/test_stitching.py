@@ -20,10 +20,8 @@ WORDS = [
     "curtain",
     "when",
     "nobody",
-    "looked",
-    "at",
+    "saw",
     "him",
-    "twice",
 ]
 
 
@@ -53,7 +51,7 @@ def test_what_both_have_comes_once(left, right, whole):
     assert joined(left, right) == whole
 
 
-@given(st.permutations(WORDS), st.integers(0, 13), st.integers(2, 13))
+@given(st.permutations(WORDS), st.integers(0, 7), st.integers(2, 8))
 def test_a_text_that_was_cut_with_an_overlap_is_whole_again(words, start, overlap):
     end = min(len(words), start + overlap)
     if end - start < 2:

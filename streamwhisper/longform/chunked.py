@@ -19,20 +19,32 @@ from streamwhisper.audio.mel import HOP, log_mel
 from streamwhisper.engine.local import LocalRecognizer
 from streamwhisper.longform.chunks import Chunk, cut_up
 from streamwhisper.longform.options import TranscriptionOptions
-from streamwhisper.longform.segments import Window, cut
+from streamwhisper.longform.segments import Window, sentences, whole
 from streamwhisper.longform.stitching import stitch
 from streamwhisper.results import Segment
-from streamwhisper.vad.spans import map_speech
+from streamwhisper.vad.spans import RATE, map_speech
 from streamwhisper.whisper.decoding import detect_languages
 from streamwhisper.whisper.fallback import search_with_fallback
 from streamwhisper.whisper.search import SearchResult, SearchTask, text_tokens
 from streamwhisper.whisper.tail import EncodedSound, encode, encode_padded
-from streamwhisper.whisper.timing import AlignedWord, AlignmentTask, align, with_words
+from streamwhisper.whisper.timing import (
+    AlignedWord,
+    AlignmentTask,
+    Punctuation,
+    align,
+    with_words,
+)
 from streamwhisper.whisper.tokenizer import Tokenizer
 
 __all__ = ["Heard", "Recording", "hear", "prepare", "segments"]
 
 Sound = NDArray[np.float32]
+PROGRESS = 1.0
+"""Seconds that must have been heard before that."""
+SLOWEST = 2.0
+"""Tokens a second: fewer may mean that the text ended before the sound."""
+STALL = 3.0
+"""Seconds without a word at the end of a chunk that are heard once more."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -56,6 +68,18 @@ class Heard:
 
     result: SearchResult
     words: list[AlignedWord]
+
+    @property
+    def end(self) -> float:
+        """Seconds at which the last word ends."""
+        return self.words[-1].end if self.words else 0.0
+
+    def followed_by(self, other: Heard, later: float) -> Heard:
+        """This and what was heard so many seconds later."""
+        moved = [replace(w, start=w.start + later, end=w.end + later) for w in other.words]
+        text = f"{self.result.text} {other.result.text}"
+        tokens = self.result.tokens + other.result.tokens
+        return Heard(replace(self.result, tokens=tokens, text=text), self.words + moved)
 
 
 def prepare(
@@ -113,26 +137,33 @@ def segments(
 ) -> list[Segment]:
     """The segments of a recording; chunks that overlap are stitched together."""
     tokenizer, found = recognizer.tokenizer, list[Segment]()
-    last_speech = 0.0
+    punctuation = options.words.punctuation if options.words else Punctuation()
     kept = _kept(tokenizer, recording.chunks, heard)
     for chunk, own, (first, end) in zip(recording.chunks, heard, kept, strict=True):
-        if options.fallback.is_silence(own.result):
+        result = replace(own.result, tokens=own.result.tokens[first:end])
+        if options.fallback.is_silence(result) or not result.tokens:
             continue
         window = Window(chunk.start // HOP, (chunk.end - chunk.start) // HOP)
-        result = replace(own.result, tokens=own.result.tokens[first:end])
-        cuts = cut(tokenizer, window, result, whole=True).segments
-        if options.words:
-            cuts = with_words(
-                cuts,
-                _words(own, first, end, tokenizer.eot),
-                window.start,
-                last_speech,
-                text_end=tokenizer.eot,
-                punctuation=options.words.punctuation,
-            )
-        found += [segment for segment in cuts if segment.text.strip()]
-        last_speech = found[-1].end if found else last_speech
-    return [replace(segment, id=index) for index, segment in enumerate(found)]
+        if not _timed(options):
+            found.append(whole(tokenizer, window, result))
+            continue
+        words = _words(own, first, end)
+        timed = with_words(
+            sentences(tokenizer, window, result, words, punctuation),
+            words,
+            window.start,
+            found[-1].end if found else 0.0,
+            text_end=tokenizer.eot,
+            punctuation=punctuation,
+        )
+        found += timed if options.words else [replace(segment, words=None) for segment in timed]
+    spoken = (segment for segment in found if segment.text.strip())
+    return [replace(segment, id=index) for index, segment in enumerate(spoken)]
+
+
+def _timed(options: TranscriptionOptions) -> bool:
+    """Whether it matters when in a chunk each word was said."""
+    return options.search.timestamps or options.words is not None
 
 
 def _kept(
@@ -149,13 +180,11 @@ def _kept(
     return kept
 
 
-def _words(heard: Heard, first: int, end: int, text_end: int) -> list[AlignedWord]:
+def _words(heard: Heard, first: int, end: int) -> list[AlignedWord]:
     """The words of the tokens from `first` up to `end`."""
-    before = sum(token < text_end for token in heard.result.tokens[:first])
-    until = sum(token < text_end for token in heard.result.tokens[:end])
     words, reached = [], 0
     for word in heard.words:
-        if before <= reached < until:
+        if first <= reached < end:
             words.append(word)
         reached += len(word.tokens)
     return words
@@ -167,36 +196,81 @@ def _hear(
     batch: Sequence[tuple[int, Chunk]],
     options: TranscriptionOptions,
 ) -> list[Heard]:
+    """Hear a batch; what comes after a text that ended too soon is heard once more."""
     sounds = _encoded(recognizer, [_cut_out(recordings[i].samples, chunk) for i, chunk in batch])
-    tokenizer, prompts = recognizer.tokenizer, options.prompts
-    prompt, prefix = (
-        text_tokens(tokenizer, text) if text else () for text in (prompts.initial, prompts.prefix)
-    )
     languages = [
         recordings[index].language or _language(recognizer, sound)
         for (index, _), sound in zip(batch, sounds, strict=True)
     ]
+    results = _search(recognizer, sounds, languages, options)
+    short = [
+        _timed(options) or len(result.tokens) < SLOWEST * chunk.seconds
+        for (_, chunk), result in zip(batch, results, strict=True)
+    ]
+    words = _align(recognizer, sounds, results, short, options)
+    heard = [Heard(*pair) for pair in zip(results, words, strict=True)]
+    rests = [
+        (position, Chunk(_on_frame(chunk.start + round(own.end * RATE)), chunk.end))
+        for position, ((_, chunk), own) in enumerate(zip(batch, heard, strict=True))
+        if own.end > PROGRESS and chunk.seconds - own.end > STALL
+    ]
+    if rests:
+        again = [(batch[position][0], rest) for position, rest in rests]
+        for (position, rest), more in zip(
+            rests, _hear(recognizer, recordings, again, options), strict=True
+        ):
+            if more.result.tokens and not options.fallback.is_silence(more.result):
+                later = (rest.start - batch[position][1].start) / RATE
+                heard[position] = heard[position].followed_by(more, later)
+    return heard
+
+
+def _search(
+    recognizer: LocalRecognizer,
+    sounds: Sequence[EncodedSound],
+    languages: Sequence[str],
+    options: TranscriptionOptions,
+) -> list[SearchResult]:
+    tokenizer, prompts = recognizer.tokenizer, options.prompts
+    prompt, prefix = (
+        text_tokens(tokenizer, text) if text else () for text in (prompts.initial, prompts.prefix)
+    )
     tasks = [
         SearchTask(sound, language, options.task, prompt, prefix)
         for sound, language in zip(sounds, languages, strict=True)
     ]
-    model, output = recognizer.model, recognizer.search_output
-    results = search_with_fallback(
-        model, output, tokenizer, tasks, options.search, options.fallback
+    return search_with_fallback(
+        recognizer.model,
+        recognizer.search_output,
+        tokenizer,
+        tasks,
+        # Times come from attention: timestamp tokens cost time, and text where they jump ahead.
+        replace(options.search, timestamps=False),
+        options.fallback,
     )
-    if not options.words:
-        return [Heard(result, []) for result in results]
-    aligning = [
-        AlignmentTask(
-            task.sound,
-            tuple(token for token in result.tokens if token < tokenizer.eot),
-            task.language,
-            task.task,
-        )
-        for task, result in zip(tasks, results, strict=True)
+
+
+def _align(
+    recognizer: LocalRecognizer,
+    sounds: Sequence[EncodedSound],
+    results: Sequence[SearchResult],
+    wanted: Sequence[bool],
+    options: TranscriptionOptions,
+) -> list[list[AlignedWord]]:
+    """The words of each result, none of those that are not wanted."""
+    chosen = [index for index, want in enumerate(wanted) if want and results[index].tokens]
+    tasks = [
+        AlignmentTask(sounds[index], results[index].tokens, results[index].language, options.task)
+        for index in chosen
     ]
-    words = align(model, output, tokenizer, aligning)
-    return [Heard(result, own) for result, own in zip(results, words, strict=True)]
+    words: list[list[AlignedWord]] = [[] for _ in results]
+    if tasks:
+        model, output = recognizer.model, recognizer.search_output
+        for index, own in zip(
+            chosen, align(model, output, recognizer.tokenizer, tasks), strict=True
+        ):
+            words[index] = own
+    return words
 
 
 def _encoded(recognizer: LocalRecognizer, sounds: Sequence[Sound]) -> list[EncodedSound]:
@@ -216,3 +290,7 @@ def _language(recognizer: LocalRecognizer, sound: EncodedSound) -> str:
 
 def _cut_out(samples: Sound, chunk: Chunk) -> Sound:
     return samples[chunk.start : chunk.end]
+
+
+def _on_frame(sample: int) -> int:
+    return sample - sample % HOP

@@ -1,19 +1,26 @@
-"""The segments of one window's text, cut where its timestamp tokens say."""
+"""The segments of one window's text: where its timestamp tokens say, or sentence by sentence."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from streamwhisper.results import Segment
 from streamwhisper.whisper.alignment import SECONDS_PER_POSITION
 from streamwhisper.whisper.search import SearchResult
+from streamwhisper.whisper.timing import SENTENCE_ENDS, AlignedWord, Punctuation
 from streamwhisper.whisper.tokenizer import Tokenizer
 
-__all__ = ["FRAMES_PER_SECOND", "FRAMES_PER_STAMP", "Cut", "Window", "cut", "new_segment"]
+__all__ = ["FRAMES_PER_SECOND", "Cut", "Window", "cut", "sentences", "whole"]
 
 FRAMES_PER_SECOND = 100
 FRAMES_PER_STAMP = 2
+SHORTEST = 1.0
+"""Seconds from which a sentence is a segment; less may be an abbreviation, such as "Mr."."""
+LONGEST = 15.0
+PAUSE = 1.5
+"""Seconds between the onsets of words that end a segment as well."""
+CLOSING = "\"'”’)]}»」』"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,14 +55,11 @@ class Cut:
     complete: bool
 
 
-def cut(tokenizer: Tokenizer, window: Window, result: SearchResult, *, whole: bool = False) -> Cut:
-    """Cut a window's text into segments.
+def cut(tokenizer: Tokenizer, window: Window, result: SearchResult) -> Cut:
+    """Cut a window's text into segments by its timestamps.
 
-    A segment ends where two timestamps meet. The text after the last of these is not finished:
-    the next window begins with it.
-
-    Args:
-        whole: no other window follows, so what is not finished is a segment, too.
+    A segment ends where two of them meet. The text after the last of these is not finished: the
+    next window begins with it.
     """
     tokens, begin = result.tokens, tokenizer.timestamp_begin
     stamps = [token >= begin for token in tokens]
@@ -64,25 +68,68 @@ def cut(tokenizer: Tokenizer, window: Window, result: SearchResult, *, whole: bo
     if not meets:
         last = next((token for token in reversed(tokens) if token >= begin), begin)
         seconds = _seconds(last, begin) if last != begin else window.seconds
-        end = window.start + seconds
-        segment = new_segment(tokenizer, window, result, window.start, end, tokens)
+        segment = _segment(tokenizer, window, result, 0.0, seconds, tokens)
         return Cut([segment], window.frames, complete)
     segments, first = [], 0
-    for end_of in [*meets, len(tokens)] if complete else meets:
-        own = tokens[first:end_of]
-        start, end = (window.start + _seconds(token, begin) for token in (own[0], own[-1]))
-        segments.append(new_segment(tokenizer, window, result, start, end, own))
-        first = end_of
+    for end in [*meets, len(tokens)] if complete else meets:
+        own = tokens[first:end]
+        times = _seconds(own[0], begin), _seconds(own[-1], begin)
+        segments.append(_segment(tokenizer, window, result, *times, own))
+        first = end
     if complete:
         return Cut(segments, window.frames, complete)
-    if whole and len(tokens) > first + 1:
-        start = window.start + _seconds(tokens[first], begin)
-        end = window.start + window.seconds
-        segments.append(new_segment(tokenizer, window, result, start, end, tokens[first:]))
     return Cut(segments, (tokens[first - 1] - begin) * FRAMES_PER_STAMP, complete)
 
 
-def new_segment(
+def sentences(
+    tokenizer: Tokenizer,
+    window: Window,
+    result: SearchResult,
+    words: Sequence[AlignedWord],
+    punctuation: Punctuation,
+) -> list[Segment]:
+    """Cut a window's text into sentences, or at pauses where they are long.
+
+    Args:
+        words: of the text, and the signs between them.
+        punctuation: no sentence begins with a sign that belongs to the word before it.
+    """
+    return [
+        _segment(
+            tokenizer,
+            window,
+            result,
+            own[0].start,
+            own[-1].end,
+            [token for word in own for token in word.tokens],
+        )
+        for own in _sentences(words, punctuation)
+    ]
+
+
+def whole(tokenizer: Tokenizer, window: Window, result: SearchResult) -> Segment:
+    """All of a window as one segment."""
+    return _segment(tokenizer, window, result, 0.0, window.seconds, result.tokens)
+
+
+def _sentences(
+    words: Sequence[AlignedWord], punctuation: Punctuation
+) -> Iterator[list[AlignedWord]]:
+    own: list[AlignedWord] = []
+    for word in words:
+        if own and word.text not in punctuation.after:
+            text, seconds = "".join(part.text for part in own), own[-1].end - own[0].start
+            ends = text.rstrip(CLOSING).endswith(tuple(SENTENCE_ENDS)) and seconds >= SHORTEST
+            # A pause counts as part of the word, or the sign, before it.
+            if ends or own[-1].duration >= PAUSE or word.end - own[0].start > LONGEST:
+                yield own
+                own = []
+        own.append(word)
+    if own:
+        yield own
+
+
+def _segment(
     tokenizer: Tokenizer,
     window: Window,
     result: SearchResult,
@@ -90,11 +137,14 @@ def new_segment(
     end: float,
     tokens: Sequence[int],
 ) -> Segment:
-    """A segment with part of a window's tokens; its number is not known yet."""
+    """A segment with part of a window's tokens, its times from the window's start.
+
+    Its number is not known yet.
+    """
     return Segment(
         id=0,
-        start=start,
-        end=end,
+        start=window.start + start,
+        end=window.start + end,
         text=tokenizer.decode(tokens),
         seek=window.first,
         tokens=tuple(tokens),
@@ -106,5 +156,5 @@ def new_segment(
 
 
 def _seconds(stamp: int, begin: int) -> float:
-    # What is no timestamp, after a prefix or where texts were stitched, stands at the start.
+    # What is no timestamp, after a prefix, stands at the start.
     return max(0, stamp - begin) * SECONDS_PER_POSITION

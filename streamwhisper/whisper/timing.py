@@ -27,6 +27,7 @@ from streamwhisper.whisper.tail import EncodedSound
 from streamwhisper.whisper.tokenizer import Detokenizer, SpelledWord, Tokenizer
 
 __all__ = [
+    "SENTENCE_ENDS",
     "AlignedWord",
     "AlignmentTask",
     "Punctuation",
