@@ -48,7 +48,7 @@ streamwhisper: sound in, text out, over a WebSocket. This server listens with {m
 
   ws://{host}{path}
 
-In a browser, this address is a page of captions: http://{host}/
+In a browser, this address is a page of captions.
 
 Send {{"type": "start"}}, then audio in binary frames (by default 16-bit PCM, 16 kHz, mono),
 then {{"type": "end"}}. Text comes back as JSON while you speak: "partial" may still change,
