@@ -208,7 +208,7 @@ def test_a_page_that_is_not_secure_says_what_to_do(open_page: Any, servers: Serv
 
     def answer(route: Any) -> None:
         url = servers.url + urlsplit(route.request.url).path.lstrip("/")
-        route.fulfill(response=route.fetch(url=url))
+        route.fulfill(response=route.fetch(url=url, headers={"Accept": "text/html"}))
 
     page.route(f"{INSECURE}/**", answer)
     page.goto(f"{INSECURE}/")

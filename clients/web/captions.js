@@ -17,6 +17,7 @@ const OVERLAY = { size: 52, paragraphs: 4 };
 const BEHIND = 3; // seconds of lag that are worth saying
 const SILENT = "No sound comes from here. Is it switched off, or is another source meant?";
 const LOCKED = "This server wants an access token: type it under More, then press Start again.";
+const UNKNOWN = "This server does not know that access token. Look at it under More, then try again.";
 const ALONE = "Others can then read along.";
 const SETTINGS = ["language", "task", "room", "token"]; // which stand while somebody speaks
 const USES = ["copy", "txt", "srt", "vtt", "clear"]; // of text
@@ -150,8 +151,9 @@ function follow(dictation) {
     if (!dictation.stopping) say("status", `Listening${late}`);
   });
   stream.addEventListener("error", ({ detail: { code, message } }) => {
-    say("notice", code === "unauthorized" ? LOCKED : message);
-    $("more").open ||= code === "unauthorized";
+    const locked = code === "unauthorized";
+    say("notice", locked ? ($("token").value ? UNKNOWN : LOCKED) : message);
+    $("more").open ||= locked;
   });
   dictation.addEventListener("level", ({ detail }) => level(detail.peak));
   dictation.addEventListener("silent", ({ detail: { silent } }) => {

@@ -28,7 +28,7 @@ streamwhisper: sound in, text out, over a WebSocket. This server listens with {m
 
   {scheme}://{host}{path}
 
-In a browser, this address is a page of captions: {page}://{host}/
+In a browser, this address is a page of captions.
 
 Send {{"type": "start"}}, then audio in binary frames (by default 16-bit PCM, 16 kHz, mono),
 then {{"type": "end"}}. Text comes back as JSON while you speak: "partial" may still change,
@@ -69,7 +69,7 @@ class Answers:
         self._metrics = metrics
         self._rooms = rooms
         self._streams = streams
-        self._secure = "s" if encrypted else ""
+        self._scheme = "wss" if encrypted else "ws"
         self._pages = Pages(info)
 
     def process_request(self, websocket: ServerConnection, request: Request) -> Response | None:
@@ -123,8 +123,7 @@ class Answers:
     def _welcome(self, request: Request) -> Response:
         text = _WELCOME.format(
             model=self._info.name,
-            scheme=f"ws{self._secure}",
-            page=f"http{self._secure}",
+            scheme=self._scheme,
             host=request.headers.get("Host", "127.0.0.1"),
             path=STREAM_PATH,
         )
