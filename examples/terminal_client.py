@@ -68,7 +68,7 @@ def show(texts: Iterator[tuple[bool, str]]) -> None:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()
-    parser.add_argument("sound", nargs="?")
+    parser.add_argument("sound", nargs="?", default="examples/sample.flac")
     parser.add_argument("--url", default="ws://127.0.0.1:8765/v1/stream")
     parser.add_argument("--publish", metavar="ROOM")
     parser.add_argument("--watch", metavar="ROOM")
