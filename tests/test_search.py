@@ -8,7 +8,6 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
 
@@ -103,7 +102,7 @@ def test_tokens_and_figures_equal_the_references(
     """With and without timestamps, a prompt and a prefix."""
     pair = load(name)
     ways = [(False, None, None), (True, "Miss Shimerda's", None), (True, None, "And")]
-    for sound in samples[: 2 if name == "base" else 3]:
+    for sound in samples[: 1 if name == "base" else 2]:
         own, other = pair.encode(sound)
         for timestamps, prompt, prefix in ways:
             plain = {"beam_size": beam_size, "prompt": prompt, "prefix": prefix}
@@ -139,26 +138,13 @@ def test_options_mean_what_they_mean_to_the_reference(
     assert_equal(tiny.search(SearchTask(sound), **own)[0], expected)
 
 
-@pytest.mark.parametrize("latest", [1.0, None])
-def test_the_first_timestamp_comes_by_when_it_may(
-    tiny: Pair, samples: list[Any], latest: float | None
-) -> None:
-    """After three seconds of silence."""
-    sound, features = tiny.encode(np.concatenate((np.zeros(48000, np.float32), samples[0])))
-    (found,) = tiny.search(SearchTask(sound), max_initial_timestamp=latest)
-    assert_equal(found, tiny.expect(features, max_initial_timestamp=latest))
-    first = tiny.tokenizer.timestamp_seconds(found.tokens[0])
-    assert first is not None
-    assert (first > 1.0) == (latest is None)
-
-
 def test_of_a_long_prompt_the_end_counts(tiny: Pair, heard: list[tuple[EncodedSound, Any]]) -> None:
     sound, features = heard[0]
     prompt = tiny.tokens("The ladies of the house spoke of Ottoman manuscripts. " * 40)
     assert len(prompt) > 300
-    expected = tiny.expect(features, prompt=list(prompt))
+    expected = tiny.expect(features, prompt=list(prompt), sample_len=8)
     tasks = [SearchTask(sound, prompt=own) for own in (prompt, prompt[-223:])]
-    whole, end = tiny.search(*tasks)
+    whole, end = tiny.search(*tasks, max_tokens=8)
     assert_equal(whole, expected)
     assert end == whole
 
@@ -199,8 +185,8 @@ def test_the_best_of_many_tries_is_likelier_than_most_single_ones(
     tiny: Pair, heard: list[tuple[EncodedSound, Any]]
 ) -> None:
     sound, _ = heard[2]
-    singles = tiny.search(*(SearchTask(sound, seed=seed) for seed in range(6)), temperature=1.0)
-    (best,) = tiny.search(SearchTask(sound, seed=9), best_of=6, temperature=1.0)
+    singles = tiny.search(*(SearchTask(sound, seed=seed) for seed in range(5)), temperature=1.0)
+    (best,) = tiny.search(SearchTask(sound, seed=9), best_of=5, temperature=1.0)
     ordered = sorted(result.log_probability for result in singles)
     assert best.log_probability > ordered[2]
 

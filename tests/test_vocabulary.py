@@ -21,7 +21,7 @@ from streamwhisper.whisper.vocabulary import NEXT_BONUS, START_BONUS, Vocabulary
 
 TOKENIZER = get_tokenizer(51864)
 NAMES = ("Fitzooth", "Montfichet", "Robin Hood", "Warrenton", "Gamewell")
-CLIP = "librispeech/61-70968-0054"  # "Mistress Fitzooth had been carried off ...", and Montfichet
+CLIP = "librispeech/61-70968-0011"  # "... by the squire and Mistress Fitzooth to the rear ..."
 
 
 @given(st.lists(st.text(min_size=1, max_size=12), min_size=1, max_size=4), st.data())
@@ -79,16 +79,16 @@ def test_a_misheard_name_is_written_right_where_it_is_listed(
         [RecognitionRequest(mel=mel), RecognitionRequest(mel=mel, vocabulary=NAMES)]
     )
     assert "Fitzooth" not in plain.text
-    assert "Mistress Fitzooth had been" in listed.text
-    assert listed.text.endswith("Montfichet.")
-    same = len(set(plain.text.split()) & set(listed.text.split()))
-    assert same >= len(plain.text.split()) - 7
+    assert "Fitzooth to the rear" in listed.text
+    before, after = plain.text.split(), listed.text.split()
+    assert len(before) == len(after)
+    assert sum(a != b for a, b in zip(before, after, strict=True)) == 1
 
 
 def test_a_search_knows_the_vocabulary_too(recognizer: LocalRecognizer, mel: Any) -> None:
     (sound,) = encode_padded(recognizer.model, [torch.from_numpy(mel)])
     task = SearchTask(sound, vocabulary=Vocabulary(recognizer.tokenizer, NAMES))
-    for options in (SearchOptions(), SearchOptions(beam_size=3)):
+    for options in (SearchOptions(), SearchOptions(beam_size=2)):
         (found,) = search(
             recognizer.model, recognizer.model.decoder.logits, recognizer.tokenizer, [task], options
         )
@@ -103,7 +103,7 @@ def test_a_draft_never_changes_the_answer(
     recognizer: LocalRecognizer, mel: Any, data: st.DataObject
 ) -> None:
     """Whatever the draft knows of the vocabulary."""
-    window = mel[:, :300]
+    window = mel[:, 250:500]
     plain = recognizer.recognize([RecognitionRequest(mel=window, vocabulary=NAMES)])[0].tokens
     prefix = plain[: data.draw(st.integers(0, len(plain)), label="prefix")]
     names = [token for name in NAMES for token in TOKENIZER.encode(f" {name}")]
