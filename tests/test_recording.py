@@ -144,9 +144,7 @@ def test_sound_without_a_folder_for_it_is_wrong_usage() -> None:
 def recording(folder: Path, **options: Any) -> Server:
     return Server(
         ScriptedRecognizer(script()),
-        ServerOptions(
-            port=0, session=OPTIONS, recording=RecordingOptions(folder, **options), max_wait=None
-        ),
+        ServerOptions(port=0, session=OPTIONS, recording=RecordingOptions(folder, **options)),
     )
 
 
