@@ -150,7 +150,9 @@ KINDS: dict[str, Pressure] = {
 
 
 async def beside(server: Server, pressure: Pressure, chosen: Sequence[Recording]) -> dict[str, Any]:
-    """The stream's figures beside a kind of pressure."""
+    """The stream's figures beside a kind of pressure, once the one before it is over."""
+    while metrics(server)["streamwhisper_wait_seconds"] > 0.1:
+        await asyncio.sleep(0.5)
     async with pressure(server.url):
         runs = await play(server, chosen)
     result = figures(runs)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from streamwhisper.transcribe import listen
+from streamwhisper.listening import listen
 
 from streamwhisper import LocalRecognizer, SessionOptions
 from streamwhisper.audio.files import stream_audio

@@ -113,7 +113,7 @@ def talks() -> list[Frames]:
 async def test_a_server_answers_them_and_hears_others_meanwhile(
     recognizer: Any, talks: list[Frames], caplog: pytest.LogCaptureFixture
 ) -> None:
-    async with Server(recognizer, ServerOptions(port=0, max_wait=None)) as server:
+    async with Server(recognizer, ServerOptions(port=0)) as server:
         tasks = len(asyncio.all_tasks())
         for at in range(0, len(talks), 8):
             answers = await asyncio.gather(*(say(server.url, said) for said in talks[at : at + 8]))

@@ -32,7 +32,6 @@ options = ServerOptions(
     port=0,
     limits=Limits(max_sessions={IDLE + 100}, send_timeout=1.0, resume_timeout=0.0),
     scheduler=SchedulerOptions(max_batch=1, max_waiting={QUEUE}),
-    max_wait=None,
 )
 run(recognizer, options, ready=lambda url: print(url, flush=True))
 """

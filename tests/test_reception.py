@@ -103,9 +103,27 @@ async def test_sessions_are_taken_in_again_once_the_load_is_over(
     ):
         await overload(server, recognizer, one, two)
         recognizer.gate.set()
-        while server._scheduler.wait > 0.05:
+        while server._reception.expected_wait > 0.05:
             await asyncio.sleep(0.01)
         async with connect(server.url) as three:
+            assert three.ready
+
+
+async def test_those_who_came_just_now_are_counted_before_they_speak() -> None:
+    async with serving(Held(), max_wait=0.5) as server, connect(server.url) as one:
+        await one.send(SOUND)
+        while not server._scheduler.cost:
+            await asyncio.sleep(0.01)
+        server._scheduler._costs.clear()  # as if a request had taken longer on this machine
+        server._scheduler._costs.append((asyncio.get_running_loop().time(), 0.3))
+        assert server._scheduler.wait < 0.2
+        async with connect(server.url):
+            with pytest.raises(ServerError, match="once newcomers speak"):
+                async with connect(server.url):
+                    pass
+        while server._access.open_sessions > 1:
+            await asyncio.sleep(0.01)
+        async with connect(server.url) as three:  # who has left again does not count
             assert three.ready
 
 

@@ -12,7 +12,9 @@ from typing import Any
 import pytest
 from processes import ServerProcess, largest_file, serving
 from scripted import OPTIONS, ScriptedRecognizer, script
+from typer.testing import CliRunner
 
+from streamwhisper.cli import app
 from streamwhisper.client import StreamEvent, connect
 from streamwhisper.events import Committed, Done
 from streamwhisper.protocol import Ack
@@ -133,12 +135,16 @@ def test_a_folder_that_cannot_be_written_to_is_an_error_at_the_start(tmp_path: P
         Recorder(RecordingOptions(tmp_path / "file" / "records"))
 
 
+def test_sound_without_a_folder_for_it_is_wrong_usage() -> None:
+    result = CliRunner().invoke(app, ["serve", "--record-audio"])
+    assert result.exit_code == 2
+    assert "--record" in result.output
+
+
 def recording(folder: Path, **options: Any) -> Server:
     return Server(
         ScriptedRecognizer(script()),
-        ServerOptions(
-            port=0, session=OPTIONS, recording=RecordingOptions(folder, **options), max_wait=None
-        ),
+        ServerOptions(port=0, session=OPTIONS, recording=RecordingOptions(folder, **options)),
     )
 
 

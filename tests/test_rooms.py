@@ -26,7 +26,7 @@ SECOND = 32000  # bytes
 def serving(**rooms: Any) -> Server:
     return Server(
         ScriptedRecognizer(script()),
-        ServerOptions(port=0, session=OPTIONS, rooms=RoomOptions(**rooms), max_wait=None),
+        ServerOptions(port=0, session=OPTIONS, rooms=RoomOptions(**rooms)),
     )
 
 

@@ -8,10 +8,11 @@ import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from streamwhisper.transcribe import transcribe
 
 from streamwhisper.audio.mel import log_mel
 from streamwhisper.engine.local import LocalRecognizer
+from streamwhisper.events import Committed
+from streamwhisper.listening import listen
 from streamwhisper.recognition import RecognitionRequest
 from streamwhisper.session.options import SessionOptions
 from streamwhisper.whisper.search import SearchOptions, SearchTask, search
@@ -122,4 +123,5 @@ def test_nothing_is_written_where_nobody_speaks(recognizer: LocalRecognizer, spe
     """In a stream, through silence, hum and noise."""
     options = SessionOptions(language="en", vocabulary=(*NAMES, "you", "Thank you"))
     for clip in speech.clips("synthetic-nonspeech"):
-        assert transcribe(recognizer, speech.load(clip)[: 15 * 16000], options).text.strip() == ""
+        events = listen(recognizer, [speech.load(clip)[: 15 * 16000]], options)
+        assert not [event for event in events if isinstance(event, Committed) and event.words]

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
@@ -113,7 +113,9 @@ class Scheduler:
         self._on_batch = on_batch
         self._waiting: list[Ticket] = []  # in order of arrival
         self._finals_in_a_row = 0
-        self._waits: deque[tuple[float, float]] = deque(maxlen=256)  # when it was over, how long
+        # When it was over, and how long it took: to wait, and for each request of a batch.
+        self._waits: deque[tuple[float, float]] = deque(maxlen=256)
+        self._costs: deque[tuple[float, float]] = deque(maxlen=256)
         self._room = asyncio.Semaphore(self.options.max_waiting)
         self._threads = ThreadPoolExecutor(self.options.workers, thread_name_prefix="recognizer")
         self._workers: set[asyncio.Task[None]] = set()
@@ -126,14 +128,24 @@ class Scheduler:
 
     @property
     def wait(self) -> float:
-        """Seconds that requests wait for their turn at present: on the average of the last ones,
-        or, if that is more, those for which the one that came first waits already."""
+        """Seconds that requests wait for their turn at present.
+
+        Of the last ones the average of a second or of five, for it is to rise soon and to fall
+        slowly; or, if that is more, those for which the first in the queue waits already.
+        """
         if not self._waits and not self._waiting:
             return 0.0
         now = asyncio.get_running_loop().time()
-        recent = [wait for at, wait in self._waits if at > now - _RECENT]
         oldest = max((now - ticket.since for ticket in self._waiting), default=0.0)
-        return max(oldest, sum(recent) / len(recent) if recent else 0.0)
+        return max(oldest, *(_mean(self._waits, now - span) for span in (_RECENT / 5, _RECENT)))
+
+    @property
+    def cost(self) -> float:
+        """Seconds by which one request more makes all others wait; 0 if none came lately."""
+        if not self._costs:
+            return 0.0
+        now = asyncio.get_running_loop().time()
+        return _mean(self._costs, now - _RECENT) / self.options.workers
 
     async def recognize(self, ticket: Ticket) -> Hypothesis:
         """Answer one request. A caller that is cancelled leaves the queue at once.
@@ -220,9 +232,16 @@ class Scheduler:
         answers = await loop.run_in_executor(self._threads, self._recognizer.recognize, requests)
         if len(answers) != len(requests):
             raise RecognitionError(f"{len(answers)} answers to {len(requests)} requests")
+        now = loop.time()
+        self._costs.append((now, (now - began) / len(requests)))
         if self._on_batch is not None:
-            self._on_batch(len(requests), loop.time() - began)
+            self._on_batch(len(requests), now - began)
         return answers
+
+
+def _mean(timed: Iterable[tuple[float, float]], since: float) -> float:
+    recent = [seconds for at, seconds in timed if at > since]
+    return sum(recent) / len(recent) if recent else 0.0
 
 
 def _refuse(ticket: Ticket, error: Exception) -> None:

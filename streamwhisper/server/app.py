@@ -83,7 +83,7 @@ class ServerOptions:
     limits: Limits = field(default_factory=Limits)
     session: SessionOptions = field(default_factory=SessionOptions)
     scheduler: SchedulerOptions = field(default_factory=SchedulerOptions)
-    max_wait: float | None = 1.0
+    max_wait: float | None = None
     recording: RecordingOptions | None = None
     rooms: RoomOptions = field(default_factory=RoomOptions)
 
@@ -127,7 +127,7 @@ class Server:
         self._rooms = Rooms(self.options.rooms, on_drop=self._metrics.viewers_dropped.inc)
         self._reception = Reception(
             self._info,
-            lambda: self._scheduler.wait,
+            self._scheduler,
             self.options.max_wait,
             self._rooms,
             self._recorder,

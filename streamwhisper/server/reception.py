@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Callable
 
+import numpy as np
+from numpy.typing import NDArray
+
+from streamwhisper.engine.scheduler import Scheduler
+from streamwhisper.events import Event
 from streamwhisper.protocol import Start
 from streamwhisper.recognition import ModelInfo
 from streamwhisper.server import faults
@@ -13,6 +19,8 @@ from streamwhisper.server.recording import Recorder
 from streamwhisper.server.rooms import Rooms
 
 __all__ = ["Reception"]
+
+_NEWCOMER_SECONDS = 2.0
 
 log = logging.getLogger(__name__)
 
@@ -23,7 +31,7 @@ class Reception:
     def __init__(
         self,
         info: ModelInfo,
-        wait: Callable[[], float],
+        scheduler: Scheduler,
         max_wait: float | None,
         rooms: Rooms,
         recorder: Recorder | None,
@@ -33,14 +41,16 @@ class Reception:
 
         Args:
             info: the model that is served.
-            wait: seconds that requests wait for the recognizer at present.
-            max_wait: above which no session is taken in; None: all are.
+            scheduler: tells how long requests wait for the recognizer.
+            max_wait: seconds above which no session is taken in; None: all are.
             rooms: where sessions publish.
             recorder: records them; None: nobody does.
             on_refusal: told of every session that is not taken in for want of time.
         """
         self._info = info
-        self._wait = wait
+        self._scheduler = scheduler
+        # Those whose load does not show yet, and until when.
+        self._newcomers: dict[str, float] = {}
         self._max_wait = max_wait
         self._rooms = rooms
         self._recorder = recorder
@@ -52,15 +62,43 @@ class Reception:
         Raises:
             Refused: the server is overloaded, or the room is not to be had.
         """
-        wait = self._wait()
+        wait = self.expected_wait
         if self._max_wait is not None and wait > self._max_wait:
             self._on_refusal()
             log.warning("session %s: refused, requests wait for %.1f s", session, wait)
             raise Refused(*faults.overloaded(wait, self._max_wait))
         witnesses: list[Witness] = []
-        if start.publish is not None:  # only those whom the server lets speak come so far
+        # Whoever comes so far may speak, and so may publish; a key of its own for that would be
+        # asked for here.
+        if start.publish is not None:
             witnesses.append(self._rooms.publish(start.publish, session))
         if self._recorder is not None:
             about = {"model": self._info.name, "language": start.language, "task": start.task}
             witnesses.insert(0, self._recorder.open(session, about))
-        return Witnesses(witnesses)
+        self._newcomers[session] = asyncio.get_running_loop().time() + _NEWCOMER_SECONDS
+        return Witnesses([*witnesses, _Leaver(self._newcomers, session)])
+
+    @property
+    def expected_wait(self) -> float:
+        """Seconds that requests will wait once those speak who came just now."""
+        now = asyncio.get_running_loop().time()
+        for session in [name for name, until in self._newcomers.items() if until < now]:
+            del self._newcomers[session]
+        return self._scheduler.wait + len(self._newcomers) * self._scheduler.cost
+
+
+class _Leaver:
+    """Sees a newcomer off."""
+
+    def __init__(self, newcomers: dict[str, float], session: str) -> None:
+        self._newcomers = newcomers
+        self._session = session
+
+    def hear(self, samples: NDArray[np.float32]) -> None:
+        pass
+
+    def tell(self, event: Event) -> None:
+        pass
+
+    def close(self) -> None:
+        self._newcomers.pop(self._session, None)
