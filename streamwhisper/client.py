@@ -22,7 +22,7 @@ from __future__ import annotations
 import asyncio
 import random
 import threading
-from collections.abc import AsyncIterator, Coroutine, Iterator
+from collections.abc import AsyncIterator, Coroutine, Iterator, Sequence
 from types import TracebackType
 from typing import Any, TypeVar
 
@@ -40,7 +40,7 @@ from streamwhisper.errors import (
 )
 from streamwhisper.events import Done
 from streamwhisper.journal import Command
-from streamwhisper.protocol import End, Flush, Ping, Ready, Start
+from streamwhisper.protocol import End, Flush, Ping, Ready, Start, VocabularyMessage
 from streamwhisper.reconnection import Reconnection
 
 __all__ = [
@@ -144,6 +144,10 @@ class StreamClient:
     async def flush(self, id: str | None = None) -> None:
         """Have everything so far committed now; `Flushed` with this `id` follows it."""
         await self._say(Flush(id))
+
+    async def set_vocabulary(self, words: Sequence[str]) -> None:
+        """Prefer these words and phrases from now on, in place of those before."""
+        await self._say(VocabularyMessage(tuple(words)))
 
     async def ping(self, id: str | None = None) -> None:
         """Ask for a `Pong` with this `id`."""
@@ -339,6 +343,10 @@ class SyncStreamClient:
     def flush(self, id: str | None = None) -> None:
         """Have everything so far committed now; `Flushed` with this `id` follows it."""
         self._run(self._client.flush(id))
+
+    def set_vocabulary(self, words: Sequence[str]) -> None:
+        """Prefer these words and phrases from now on, in place of those before."""
+        self._run(self._client.set_vocabulary(words))
 
     def ping(self, id: str | None = None) -> None:
         """Ask for a `Pong` with this `id`."""

@@ -24,6 +24,7 @@ from streamwhisper.protocol import (
     ServerMessage,
     Start,
     Status,
+    VocabularyMessage,
     encode_client_message,
     parse_server_message,
 )
@@ -69,6 +70,8 @@ class Conversation:
 
     def say(self, command: Command) -> None:
         """A command that is to be sent."""
+        if isinstance(command, VocabularyMessage):  # of another session, if it comes to that
+            self._start = replace(self._start, vocabulary=command.words)
         self._journal.say(command)
 
     def take(self) -> str | bytes | None:

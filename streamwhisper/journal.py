@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from itertools import islice
 
 from streamwhisper.errors import ConnectionLostError, ProtocolError
-from streamwhisper.protocol import End, Flush, Ping
+from streamwhisper.protocol import End, Flush, Ping, VocabularyMessage
 
 __all__ = ["Command", "Journal"]
 
-Command = Flush | Ping | End
+Command = Flush | Ping | VocabularyMessage | End
 
 
 @dataclass(slots=True)
@@ -65,8 +65,8 @@ class Journal:
             self._trim()
 
     def say(self, command: Command) -> None:
-        """A command that is to be sent."""
-        self._items.append(_Said(command))
+        """A command that is to be sent; a vocabulary has no answer to wait for."""
+        self._items.append(_Said(command, isinstance(command, VocabularyMessage)))
 
     def take(self) -> bytes | Command | None:
         """What is to be sent next; None if that was all."""

@@ -32,6 +32,7 @@ __all__ = [
     "ServerMessage",
     "Start",
     "Status",
+    "VocabularyMessage",
     "encode_client_message",
     "encode_server_message",
     "parse_client_message",
@@ -56,7 +57,7 @@ class Start:
         model: None takes what is served; a name must be the served one.
         words: whether texts come with their words' times and confidences.
         partials: whether partial texts are wanted.
-        vocabulary: names and terms to expect.
+        vocabulary: words and phrases to prefer where the sound allows it, as they are written.
         resume: the token of a session whose connection was lost; nothing else is looked at then
             but `last_seq`.
         last_seq: the number of the last message that was received in that session.
@@ -80,6 +81,13 @@ class Flush:
     """Commit everything heard so far now; answered by `Flushed` with the same `id`."""
 
     id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class VocabularyMessage:
+    """From now on these words and phrases are preferred, in place of those before."""
+
+    words: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,10 +177,16 @@ class ErrorMessage:
     fatal: bool
 
 
-ClientMessage = Start | Flush | End | Ping
+ClientMessage = Start | Flush | VocabularyMessage | End | Ping
 ServerMessage = Ready | Ack | Status | Pong | ErrorMessage | Event
 
-_CLIENT_TYPES: dict[str, type[Any]] = {"start": Start, "flush": Flush, "end": End, "ping": Ping}
+_CLIENT_TYPES: dict[str, type[Any]] = {
+    "start": Start,
+    "flush": Flush,
+    "vocabulary": VocabularyMessage,
+    "end": End,
+    "ping": Ping,
+}
 _SERVER_TYPES: dict[str, type[Any]] = {
     "ready": Ready,
     "speech_started": events.SpeechStarted,

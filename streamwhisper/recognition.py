@@ -65,6 +65,7 @@ class RecognitionRequest:
         prompt: tokens of the text before the window.
         language: a code such as ``"en"``; None lets a multilingual model detect it.
         final: whether somebody waits for this answer to commit everything.
+        vocabulary: words and phrases to prefer where the sound allows it, as they are written.
         past: what the answer about an earlier, shorter state of this window left
             (`Hypothesis.past`). It makes this answer much cheaper; without it everything is
             computed afresh, with very nearly the same result.
@@ -78,6 +79,7 @@ class RecognitionRequest:
     language: str | None = None
     task: Task = "transcribe"
     final: bool = False
+    vocabulary: tuple[str, ...] = ()
     options: DecodingOptions = field(default_factory=DecodingOptions)
     past: object | None = None
 

@@ -103,6 +103,20 @@ async def test_the_fields_of_start_are_sent(session: Any, recognizer: Any, speec
     assert not any(event.words for event in events if isinstance(event, Committed))
 
 
+async def test_a_vocabulary_may_be_said_while_the_session_runs(
+    recognizer: Any, speech: Any
+) -> None:
+    def dictate(url: str) -> str:
+        with SyncStreamClient(url, language="en", vocabulary=("Ada",)) as stream:
+            stream.set_vocabulary(["Fitzooth", "Montfichet"])
+            stream.send(pcm(speech, "librispeech/61-70968-0011"))
+            stream.end()
+            return text_of(list(stream))
+
+    async with serving(recognizer) as server:
+        assert "Fitzooth to the rear" in await asyncio.to_thread(dictate, server.url)
+
+
 @both
 async def test_sound_may_be_sent_to_the_end_before_anything_is_read(session: Any) -> None:
     async with serving() as server:
@@ -124,9 +138,9 @@ async def test_a_session_that_is_not_taken_is_a_server_error(session: Any) -> No
 @both
 async def test_an_error_that_is_not_fatal_is_an_event(session: Any) -> None:
     async with serving() as server:
-        events = await session(server.url, SECOND, vocabulary=("Ada",))
+        events = await session(server.url, SECOND + b"x")
     errors = [event.code for event in events if isinstance(event, ErrorMessage)]
-    assert errors == ["unsupported"]
+    assert errors == ["audio_format"]
     assert isinstance(events[-1], Done)
 
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from streamwhisper.errors import ConnectionLostError, ProtocolError
 from streamwhisper.journal import Command, Journal
-from streamwhisper.protocol import End, Flush, Ping
+from streamwhisper.protocol import End, Flush, Ping, VocabularyMessage
 
 STEPS = st.lists(
     st.tuples(
@@ -142,3 +142,15 @@ def test_a_server_that_has_less_than_it_acknowledged_contradicts_itself() -> Non
     for count in (20, 60):
         with pytest.raises(ProtocolError, match="acknowledged"):
             journal.resume(count, 0)
+
+
+def test_a_vocabulary_is_sent_again_to_a_session_that_has_not_got_it_and_holds_up_nothing() -> None:
+    journal = Journal(100, 0)
+    journal.say(VocabularyMessage(("Ada",)))
+    journal.write(bytes(10))
+    assert journal.take() == VocabularyMessage(("Ada",))
+    journal.resume(0, 0)
+    assert journal.take() == VocabularyMessage(("Ada",))
+    journal.take()
+    journal.acknowledge(10)
+    assert not journal._items

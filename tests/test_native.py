@@ -252,13 +252,22 @@ def test_a_multilingual_model_takes_any_of_its_languages() -> None:
     assert error.code == "unsupported_language"
 
 
-def test_vocabulary_that_is_not_used_is_said_and_the_session_goes_on() -> None:
+def test_a_vocabulary_that_is_too_big_is_refused_and_the_one_before_stays() -> None:
     talk = Conversation()
-    ready, error = talk.say(start(vocabulary=("Ada", "Grace")))
+    (ready,) = talk.say(start(vocabulary=("Ada", "Grace")))
     assert isinstance(ready, Ready)
-    assert isinstance(error, ErrorMessage)
-    assert (error.code, error.fatal) == ("unsupported", False)
+    assert talk.dialect.session is not None
+    assert talk.dialect.session.options.vocabulary == ("Ada", "Grace")
+    for words in (["word"] * 1001, ["a" * 101]):
+        error = only_error(talk.say(json.dumps({"type": "vocabulary", "words": words})))
+        assert (error.code, error.fatal) == ("vocabulary_limit", False)
+    assert not talk.say('{"type": "vocabulary", "words": ["Lovelace"]}')
     assert isinstance(talk.say(SECOND, END)[-1], Done)
+
+
+def test_a_start_with_too_big_a_vocabulary_is_refused() -> None:
+    error = only_error(Conversation().say(start(vocabulary=("word",) * 1001)))
+    assert (error.code, error.fatal) == ("vocabulary_limit", True)
 
 
 @pytest.mark.parametrize(

@@ -35,6 +35,7 @@ from streamwhisper.protocol import (
     ServerMessage,
     Start,
     Status,
+    VocabularyMessage,
     encode_client_message,
     encode_server_message,
     parse_client_message,
@@ -65,6 +66,7 @@ client_messages: st.SearchStrategy[ClientMessage] = st.one_of(
         last_seq=counts,
     ),
     st.builds(Flush, optional_texts),
+    st.builds(VocabularyMessage, st.lists(texts, max_size=3).map(tuple)),
     st.just(End()),
     st.builds(Ping, optional_texts),
 )

@@ -395,3 +395,18 @@ def test_a_flush_in_the_midst_of_speech_takes_nothing_from_its_seconds(clip: Sam
     whole = hear(Counting(), clip, options=FIXED)[-1]
     for later in (True, False):
         assert hear_and_flush(clip, 3 * RATE, later=later)[-1] == whole
+
+
+def test_a_vocabulary_holds_from_the_next_request_on(speech: Any) -> None:
+    """Also when the request before it has failed."""
+    sound = speech.load(speech.clip(TRAILING))
+    session = new_session(Counting(), SessionOptions(vocabulary=("Ada",)))
+    session.receive_audio(sound[: 2 * RATE].tobytes())
+    request = session.next_request()
+    assert request is not None
+    assert request.vocabulary == ("Ada",)
+    session.set_vocabulary(["Grace", "Ada"])
+    session.abandon_request()
+    request = session.next_request()
+    assert request is not None
+    assert request.vocabulary == ("Grace", "Ada")

@@ -43,6 +43,7 @@ from streamwhisper.whisper.tail import (
     encode_padded,
 )
 from streamwhisper.whisper.tokenizer import Tokenizer, get_tokenizer
+from streamwhisper.whisper.vocabulary import get_vocabulary
 
 __all__ = ["LocalOptions", "LocalRecognizer"]
 
@@ -181,8 +182,16 @@ class LocalRecognizer:
         seconds = sound.audible * SECONDS_PER_POSITION - request.prefix_end
         past = request.past
         settled = past.text if isinstance(past, _Past) else None
+        words = request.vocabulary
         return DecodingTask(
-            sound, context, request.prefix, request.draft, request.options, seconds, settled
+            sound,
+            context,
+            request.prefix,
+            request.draft,
+            request.options,
+            seconds,
+            settled,
+            get_vocabulary(self.tokenizer, words) if words else None,
         )
 
     def _check(self, request: RecognitionRequest) -> None:

@@ -24,6 +24,7 @@ class SessionOptions:
         language: a code such as ``"en"``; None detects it once and keeps it.
         partials: whether to say what is not committed yet.
         update_interval: new sound between two updates.
+        vocabulary: words and phrases to prefer where the sound allows it, as they are written.
     """
 
     language: str | None = None
@@ -35,6 +36,7 @@ class SessionOptions:
     window: WindowOptions = field(default_factory=WindowOptions)
     agreement: AgreementOptions = field(default_factory=AgreementOptions)
     decoding: DecodingOptions = field(default_factory=DecodingOptions)
+    vocabulary: tuple[str, ...] = ()
 
     def tuned(self, latency: Latency) -> SessionOptions:
         """These options, moved along the curve of latency against accuracy.

@@ -79,6 +79,7 @@ class Session:
         self.info = info
         self._decoder = decoder
         self._listener = Listener(info.n_mels, self.options.gate, self.options.window.limit)
+        self._vocabulary = self.options.vocabulary
         self._speech_samples = 0
         self._segments: deque[_Segment] = deque()
         self._flushes: deque[tuple[int, str | None]] = deque()
@@ -142,6 +143,10 @@ class Session:
     def flush(self, id: str | None = None) -> None:
         """Commit everything heard so far as soon as it can be; answered by `Flushed`."""
         self._flushes.append((self._listener.received, id))
+
+    def set_vocabulary(self, words: Sequence[str]) -> None:
+        """Prefer these words and phrases from the next request on, in place of those before."""
+        self._vocabulary = tuple(words)
 
     def end(self) -> None:
         """No more sound: commit everything, then say `Done`.
@@ -297,7 +302,9 @@ class Session:
     def _ask(self, utterance: Utterance, end: int, *, final: bool) -> RecognitionRequest | None:
         reach = utterance.reach(end)
         final = final and reach == end
-        request = utterance.request(reach, self._transcript.language, final=final)
+        language = self._transcript.language
+        words = self._vocabulary
+        request = utterance.request(reach, language, final=final, vocabulary=words)
         if request is not None:
             self._asked = _Asked(reach, final)
         return request

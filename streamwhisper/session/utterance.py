@@ -83,7 +83,9 @@ class Utterance:
         """How far a request for the sound up to `end` can reach."""
         return min(end, self.window.start + self._limit)
 
-    def request(self, end: int, language: str | None, *, final: bool) -> RecognitionRequest | None:
+    def request(
+        self, end: int, language: str | None, *, final: bool, vocabulary: tuple[str, ...] = ()
+    ) -> RecognitionRequest | None:
         """Ask for the sound up to `end` (see `reach`); None where there is none."""
         window = self.window
         if end - window.start < HOP:
@@ -97,6 +99,7 @@ class Utterance:
             language=language,
             task=self.options.task,
             final=final,
+            vocabulary=vocabulary,
             options=self.options.decoding,
             past=window.past,
         )

@@ -29,33 +29,26 @@ class Beam:
         self._wanted = max(1, round(size * patience))
         self._finished: list[Branch] = []
 
-    def step(self, branches: Sequence[Branch], chances: Tensor, believed: Tensor) -> list[Branch]:
+    def step(self, branches: Sequence[Branch], chances: Tensor) -> list[Branch]:
         """One token more for the likeliest continuations of all branches together."""
-        likeliest = chances.topk(self.width + 1, dim=-1)
-        gains = believed.gather(1, likeliest.indices)
+        likeliest = chances.topk(min(self.width + 1, chances.shape[-1]), dim=-1)
         candidates = [
-            (branch.score + chance, branch.believed + gain, source, token)
-            for source, (branch, *row) in enumerate(
-                zip(
-                    branches,
-                    likeliest.values.tolist(),
-                    gains.tolist(),
-                    likeliest.indices.tolist(),
-                    strict=True,
-                )
+            (branch.score + gain, source, token)
+            for source, (branch, gains, tokens) in enumerate(
+                zip(branches, likeliest.values.tolist(), likeliest.indices.tolist(), strict=True)
             )
-            for chance, gain, token in zip(*row, strict=True)
+            for gain, token in zip(gains, tokens, strict=True)
         ]
         candidates.sort(key=lambda candidate: candidate[0], reverse=True)
         going: list[Branch] = []
-        for score, total, source, token in candidates:
+        for score, source, token in candidates:
             tokens = branches[source].tokens
             if token != self._eot:
-                going.append(Branch((*tokens, token), score, total, source))
+                going.append(Branch((*tokens, token), score, source))
                 if len(going) == self.width:
                     break
             elif len(self._finished) < self._wanted:
-                self._finished.append(Branch(tokens, score, total))
+                self._finished.append(Branch(tokens, score))
         return going
 
     def over(self, branches: Sequence[Branch]) -> bool:

@@ -17,14 +17,12 @@ class Branch:
 
     Attributes:
         tokens: written so far, without context, prefix and end-of-text.
-        score: the sum of the log-probabilities it was chosen by, with that of its end.
-        believed: the same by the model alone, without what favours a vocabulary.
+        score: the sum of their log-probabilities, with that of the end once it has come.
         source: which branch of the step before it goes on from.
     """
 
     tokens: tuple[int, ...] = ()
     score: float = 0.0
-    believed: float = 0.0
     source: int = 0
 
 
@@ -36,12 +34,11 @@ class Strategy(Protocol):
         """How many branches there are at the most."""
         ...
 
-    def step(self, branches: Sequence[Branch], chances: Tensor, believed: Tensor) -> list[Branch]:
+    def step(self, branches: Sequence[Branch], chances: Tensor) -> list[Branch]:
         """The branches one token further; those that end are kept.
 
         Args:
-            chances: log-probabilities to choose by, ``[len(branches), n_vocab]``.
-            believed: the model's own, of the same shape.
+            chances: log-probabilities ``[len(branches), n_vocab]``.
         """
         ...
 

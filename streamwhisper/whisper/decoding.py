@@ -26,6 +26,7 @@ from streamwhisper.whisper.output import OutputLayer
 from streamwhisper.whisper.rows import DecoderCache, SettledText
 from streamwhisper.whisper.tail import EncodedSound
 from streamwhisper.whisper.tokenizer import Tokenizer
+from streamwhisper.whisper.vocabulary import Vocabulary
 
 __all__ = [
     "DecodedTokens",
@@ -174,6 +175,7 @@ class DecodingTask:
         draft: a guess for the tokens after the prefix.
         seconds: sound after the prefix's last word (it bounds the new tokens).
         settled: what an earlier decoding about the same window has left.
+        vocabulary: what is preferred where the sound allows it.
     """
 
     sound: EncodedSound
@@ -183,6 +185,7 @@ class DecodingTask:
     options: DecodingOptions
     seconds: float
     settled: SettledText | None = None
+    vocabulary: Vocabulary | None = None
 
 
 @dataclass(slots=True)
@@ -193,6 +196,8 @@ class _Transcript:
     options: DecodingOptions
     prefix: tuple[int, ...]
     limit: int
+    vocabulary: Vocabulary | None = None
+    no_speech: float = 0.0
     tokens: list[int] = field(default_factory=list)
     log_probabilities: list[float] = field(default_factory=list)
     positions: list[int] = field(default_factory=list)
@@ -205,6 +210,9 @@ class _Transcript:
             first=not self.tokens and not self.prefix,
             times=self.options.timestamps,
         )
+        if self.vocabulary is not None:
+            so_far = (*self.prefix, *self.tokens)
+            filtered = self.vocabulary.favour(filtered, so_far, self.no_speech)
         token = int(filtered.argmax())
         if token == self.rules.tokenizer.eot:
             return "end_of_text"
@@ -246,12 +254,11 @@ class _Row:
         self.task = task
         self.draft = list(task.draft)[:limit]
         self.cache = _cache(model, task.sound, self.start + limit + 1)
-        self.written = _Transcript(rules, options, tuple(task.prefix), limit)
+        self.written = _Transcript(rules, options, tuple(task.prefix), limit, task.vocabulary)
         self.ending: Ending | None = None
         self.drafted = 0
         self._sot = list(task.context).index(rules.tokenizer.sot)
         self._no_speech_token = rules.tokenizer.no_speech
-        self._no_speech = 0.0
         self._weights: list[Tensor] = []
         self._first_row = 0
         self._held = 0
@@ -270,7 +277,7 @@ class _Row:
         longer = self.task.sound.audible - settled.weights.shape[2]
         self._weights.append(F.pad(settled.weights[:, :rows], (0, longer)))
         self._first_row = settled.first_row
-        self._no_speech = settled.no_speech_probability
+        self.written.no_speech = settled.no_speech_probability
         self._held = self.cache.length = shared
 
     @property
@@ -286,7 +293,7 @@ class _Row:
     def verify(self, logits: Tensor, weights: Tensor) -> None:
         """Keep the part of the draft that greedy decoding agrees with, and one token more."""
         if not self._held:
-            self._no_speech = float(logits[0].softmax(dim=-1)[self._no_speech_token])
+            self.written.no_speech = float(logits[0].softmax(dim=-1)[self._no_speech_token])
             logits = logits[1:]
             weights = weights[:, len(self.task.context) - 1 :]
         peaks = _peaks(weights[:, -len(logits) :])
@@ -314,7 +321,7 @@ class _Row:
             log_probabilities=tuple(written.log_probabilities),
             weights=weights.cpu().numpy(),
             first_row=self._first_row,
-            no_speech_probability=self._no_speech,
+            no_speech_probability=written.no_speech,
             ending=self.ending or "end_of_text",
             drafted=min(self.drafted, len(written.tokens)),
             settled=self._settled(weights),
@@ -330,7 +337,7 @@ class _Row:
         # A copy: the rest is most of it, and nobody asks for the onsets of a prefix.
         first = _first_row(self.task.prefix)
         rows = weights[:, first - self._first_row :].clone()
-        return SettledText(tokens, attention, rows, first, self._no_speech)
+        return SettledText(tokens, attention, rows, first, self.written.no_speech)
 
 
 @torch.inference_mode()

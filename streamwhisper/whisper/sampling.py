@@ -29,19 +29,20 @@ class Sampler:
         self._generator: torch.Generator | None = None
         self._finished: list[Branch] = []
 
-    def step(self, branches: Sequence[Branch], chances: Tensor, believed: Tensor) -> list[Branch]:
+    def step(self, branches: Sequence[Branch], chances: Tensor) -> list[Branch]:
         """One token more for each try."""
         sources = range(len(branches)) if branches[0].tokens else [0] * self.width
-        following = self._draw(chances[sources])
-        gains = believed[sources].gather(1, following[:, None])[:, 0].tolist()
+        chances = chances[sources]
+        following = self._draw(chances)
+        gains = chances.gather(1, following[:, None])[:, 0].tolist()
         going: list[Branch] = []
         for source, token, gain in zip(sources, following.tolist(), gains, strict=True):
             before = branches[source]
-            total = before.believed + gain
+            score = before.score + gain
             if token == self._eot:
-                self._finished.append(Branch(before.tokens, total, total))
+                self._finished.append(Branch(before.tokens, score))
             else:
-                going.append(Branch((*before.tokens, token), total, total, source))
+                going.append(Branch((*before.tokens, token), score, source))
         return going
 
     def over(self, branches: Sequence[Branch]) -> bool:

@@ -26,6 +26,7 @@ from streamwhisper.whisper.rows import Branches
 from streamwhisper.whisper.sampling import Sampler
 from streamwhisper.whisper.tail import EncodedSound
 from streamwhisper.whisper.tokenizer import Tokenizer
+from streamwhisper.whisper.vocabulary import Vocabulary
 
 __all__ = ["Output", "SearchOptions", "SearchResult", "SearchTask", "search", "text_tokens"]
 
@@ -98,6 +99,7 @@ class SearchTask:
             of the text context.
         prefix: tokens that the text begins with; they are no part of the result.
         seed: of what is drawn at a temperature.
+        vocabulary: what is preferred where the sound allows it.
     """
 
     sound: EncodedSound
@@ -106,6 +108,7 @@ class SearchTask:
     prompt: tuple[int, ...] = ()
     prefix: tuple[int, ...] = ()
     seed: int = 0
+    vocabulary: Vocabulary | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,10 +249,11 @@ class _Search:
 
     def write(self, logits: Tensor) -> None:
         """Write one token more by the logits of each branch, ``[len(branches), n_vocab]``."""
-        for branch, row in zip(self.branches, logits, strict=True):
-            self._filter(row, branch)
-        chances = logits.log_softmax(dim=-1)
-        self.branches = self.strategy.step(self.branches, chances, chances)
+        rows = [
+            self._filtered(row, branch) for branch, row in zip(self.branches, logits, strict=True)
+        ]
+        chances = torch.stack(rows).log_softmax(dim=-1)
+        self.branches = self.strategy.step(self.branches, chances)
         self.written += 1
 
     def grow(self) -> Branches:
@@ -274,20 +278,23 @@ class _Search:
         return SearchResult(
             chosen.tokens,
             text,
-            chosen.believed / (len(chosen.tokens) + 1),
+            chosen.score / (len(chosen.tokens) + 1),
             self.no_speech,
             self.temperature,
             guard.compression_ratio(text),
             self.task.language,
         )
 
-    def _filter(self, logits: Tensor, branch: Branch) -> None:
-        """Take out of ``logits [n_vocab]`` what must not be written next."""
+    def _filtered(self, logits: Tensor, branch: Branch) -> Tensor:
+        """``logits [n_vocab]`` without what must not be written next, listed words raised."""
         options, eot = self.options, self.rules.tokenizer.eot
         text = [token for token in (*self.prefix, *branch.tokens) if token < eot]
         discourage_repetition(logits, text, options.repetition)
         first = options.suppress_blank and not branch.tokens
-        self.rules.apply(logits, branch.tokens, first=first, times=options.timestamps)
+        logits = self.rules.apply(logits, branch.tokens, first=first, times=options.timestamps)
+        if self.task.vocabulary is None:
+            return logits
+        return self.task.vocabulary.favour(logits, text, self.no_speech)
 
 
 def _rules(model: Whisper, tokenizer: Tokenizer, options: SearchOptions) -> TokenRules:

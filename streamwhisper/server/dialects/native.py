@@ -24,12 +24,13 @@ from streamwhisper.protocol import (
     ServerMessage,
     Start,
     Status,
+    VocabularyMessage,
     parse_client_message,
 )
 from streamwhisper.recognition import ModelInfo
 from streamwhisper.server.dialects import CLIENT_FAULT, NORMAL, Close
 from streamwhisper.server.dialects.outbox import Outbox
-from streamwhisper.server.dialects.start import check_start, decoder_for
+from streamwhisper.server.dialects.start import check_start, check_vocabulary, decoder_for
 from streamwhisper.session.options import SessionOptions
 from streamwhisper.session.session import Session
 
@@ -107,6 +108,9 @@ class NativeDialect:
                     self._say(Pong(id))
                 case Flush(id):
                     self._flush(id)
+                case VocabularyMessage(words):
+                    check_vocabulary(words)
+                    self._listening("vocabulary").set_vocabulary(words)
                 case End():
                     self._listening("end")
                     self.finish(None, Close(NORMAL))
@@ -195,18 +199,15 @@ class NativeDialect:
         language = check_start(start, self._info)
         self._decoder = decoder_for(start)
         self._start = start
-        self._session = Session(
-            self._info,
-            self._decoder,
-            replace(self._options, language=language, task=start.task, partials=start.partials),
+        options = replace(
+            self._options,
+            language=language,
+            task=start.task,
+            partials=start.partials,
+            vocabulary=start.vocabulary or self._options.vocabulary,
         )
+        self._session = Session(self._info, self._decoder, options)
         self._say(self._ready())
-        if start.vocabulary:
-            self._reject(
-                "unsupported",
-                f"the vocabulary of {len(start.vocabulary)} terms is not used: this server cannot "
-                "favour terms; the session goes on without it.",
-            )
 
     def _ready(self) -> Ready:
         return Ready(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from streamwhisper.audio.container import ContainerDecoder
 from streamwhisper.audio.formats import AudioDecoder, AudioFormat
 from streamwhisper.errors import AudioFormatError, ProtocolError, RecognitionError
@@ -9,7 +11,10 @@ from streamwhisper.protocol import Start
 from streamwhisper.recognition import ModelInfo
 from streamwhisper.whisper.languages import language_code
 
-__all__ = ["check_start", "decoder_for"]
+__all__ = ["check_start", "check_vocabulary", "decoder_for"]
+
+_MAX_WORDS = 1000
+_MAX_CHARACTERS = 100
 
 
 def decoder_for(start: Start) -> AudioDecoder | ContainerDecoder:
@@ -26,12 +31,29 @@ def decoder_for(start: Start) -> AudioDecoder | ContainerDecoder:
         raise ProtocolError("audio_format", str(error)) from None
 
 
+def check_vocabulary(words: Sequence[str]) -> None:
+    """See that a vocabulary is not too big.
+
+    Raises:
+        ProtocolError: it is.
+    """
+    longest = max(map(len, words), default=0)
+    if len(words) > _MAX_WORDS or longest > _MAX_CHARACTERS:
+        raise ProtocolError(
+            "vocabulary_limit",
+            f"a vocabulary of {len(words)} entries, the longest with {longest} characters; "
+            f"expected at most {_MAX_WORDS} entries of at most {_MAX_CHARACTERS} characters. "
+            "List what is likely to be said and likely to be misheard.",
+        )
+
+
 def check_start(start: Start, info: ModelInfo) -> str | None:
     """The code of the session's language.
 
     Raises:
         ProtocolError: this server cannot start such a session.
     """
+    check_vocabulary(start.vocabulary)
     if start.model not in (None, info.name):
         raise ProtocolError(
             "unknown_model",
