@@ -62,7 +62,7 @@ def test_long_speech_is_cut_in_its_clearest_pause():
     probabilities = np.full(2000, 0.95, np.float32)  # 64 s
     probabilities[800:806] = 0.1  # a pause of 0.19 s, too short to end a span, after 25.6 s
     heard = SpeechMap(probabilities, 2000 * BLOCK)
-    first, second, third = cut_up(heard.samples, heard, [], ChunkOptions())
+    first, second, third = cut_up(heard.samples, heard, [], ChunkOptions(longest=30))
     assert 800 * BLOCK <= first.end <= 806 * BLOCK
     assert abs(second.start - first.end) <= HOP
     assert not second.overlaps
@@ -71,12 +71,12 @@ def test_long_speech_is_cut_in_its_clearest_pause():
 
 def test_clips_are_never_joined_across_what_lies_between():
     heard = SpeechMap(np.full(1000, 0.95, np.float32), 1000 * BLOCK)  # 32 s
-    chunks = cut_up(heard.samples, heard, [(1.0, 5.0), (6.0, None)], ChunkOptions())
+    chunks = cut_up(heard.samples, heard, [(1.0, 5.0), (6.0, None)], ChunkOptions(longest=30))
     assert [(chunk.start / RATE, chunk.end / RATE) for chunk in chunks] == [(1, 5), (6, 32)]
 
 
 def test_without_a_map_everything_is_heard_with_overlaps():
-    chunks = cut_up(70 * RATE, None, [], ChunkOptions(overlap=4.0))
+    chunks = cut_up(70 * RATE, None, [], ChunkOptions(longest=30, overlap=4.0))
     assert [(c.start / RATE, c.end / RATE, c.overlaps) for c in chunks] == [
         (0, 30, False),
         (26, 56, True),

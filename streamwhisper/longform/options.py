@@ -65,15 +65,17 @@ class ChunkOptions:
 
     Attributes:
         batch_size: chunks that go through the model together.
-        vad: cut at pauses and leave out where nobody speaks; else at every 30 s, with overlap.
-        longest: seconds in a chunk, at most 30.
+        vad: cut at pauses and leave out where nobody speaks; else where a chunk is full, with
+            overlap.
+        longest: seconds in a chunk, at most 30. Attention grows with the square of it; with 24 s
+            and with 30 s as many words are wrong.
         longest_pause: seconds; a longer one begins another chunk.
         overlap: seconds shared by neighbours where there is no pause to cut at.
     """
 
     batch_size: int = 16
     vad: bool = True
-    longest: float = WINDOW
+    longest: float = 24.0
     longest_pause: float = 3.0
     overlap: float = 3.0
 

@@ -1,0 +1,100 @@
+"""One engine on whole recordings; run by ``offline_speed.py``, perhaps in another environment.
+
+    python offline_worker.py ENGINE MODEL COMPUTE THREADS
+
+Reads a JSON object a line from standard input (``file``, a float32 array at 16 kHz; ``beam``;
+``way``) and answers each by a line: the text, the seconds and the CPU-seconds it took. Each
+engine is imported when it is asked for, so that the others need not be there.
+"""
+
+from __future__ import annotations
+
+import json
+import resource
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+Hear = Callable[[Any, int, str], str]
+
+
+def streamwhisper(model: str, compute: str, threads: int) -> Hear:
+    """Our own; as many workers as cores, each on one thread."""
+    from streamwhisper import LocalOptions, load_model, transcribe
+    from streamwhisper.longform.options import TranscriptionOptions
+    from streamwhisper.whisper.search import SearchOptions
+
+    loaded = load_model(model, LocalOptions(dtype=compute, threads=1))
+    type(loaded).workers = property(lambda _: threads)
+    loaded.warm_up()
+
+    def hear(samples: Any, beam: int, way: str) -> str:
+        search = SearchOptions(
+            beam_size=beam if beam > 1 else None, best_of=5, timestamps=way == "sequential"
+        )
+        return transcribe(
+            loaded, samples, TranscriptionOptions(method=way, language="en", search=search)
+        ).text
+
+    return hear
+
+
+def faster_whisper(model: str, compute: str, threads: int) -> Hear:
+    """CTranslate2's engine, window by window or in batches of chunks; all else by default."""
+    from faster_whisper import BatchedInferencePipeline, WhisperModel
+
+    loaded = WhisperModel(model, device="cpu", compute_type=compute, cpu_threads=threads)
+    batched = BatchedInferencePipeline(loaded)
+
+    def hear(samples: Any, beam: int, way: str) -> str:
+        engine = batched if way == "chunked" else loaded
+        segments, _ = engine.transcribe(samples, language="en", beam_size=beam)
+        return "".join(segment.text for segment in segments)
+
+    return hear
+
+
+def openai_whisper(model: str, compute: str, threads: int) -> Hear:
+    """The reference, in float32."""
+    import torch
+
+    from offline import load_reference
+
+    torch.set_num_threads(threads)
+    loaded = load_reference(model)
+
+    def hear(samples: Any, beam: int, way: str) -> str:
+        text: str = loaded.transcribe(
+            samples, language="en", fp16=False, beam_size=beam if beam > 1 else None, best_of=5
+        )["text"]
+        return text
+
+    return hear
+
+
+def main() -> None:
+    """Load the engine, then answer every line."""
+    engine, model, compute, threads = sys.argv[1:]
+    hear: Hear = globals()[engine](model, compute, int(threads))
+    print(json.dumps({"ready": True}), flush=True)
+    for line in sys.stdin:
+        task = json.loads(line)
+        samples = np.load(task["file"])
+        started, before = time.perf_counter(), time.process_time()
+        text = hear(samples, task["beam"], task["way"])
+        answer = {
+            "text": text,
+            "seconds": time.perf_counter() - started,
+            "cpu_seconds": time.process_time() - before,
+            # In kilobytes, on macOS in bytes.
+            "peak_rss": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+            * (1 if sys.platform == "darwin" else 1024),
+        }
+        print(json.dumps(answer), flush=True)
+
+
+if __name__ == "__main__":
+    main()
