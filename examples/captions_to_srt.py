@@ -10,12 +10,11 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from streamwhisper.listening import listen
-
 from streamwhisper import LocalRecognizer, SessionOptions
 from streamwhisper.audio.files import stream_audio
 from streamwhisper.captions import Captions, Cue, as_srt
 from streamwhisper.events import Committed
+from streamwhisper.listening import listen
 
 
 def write_captions(recognizer: LocalRecognizer, sound: Path, out: Path) -> int:

@@ -11,7 +11,7 @@ import pytest
 from scripted import OPTIONS, ScriptedRecognizer, script
 
 from streamwhisper.client import Reconnection, connect
-from streamwhisper.engine.scheduler import SchedulerOptions
+from streamwhisper.engine.scheduler import Scheduler, SchedulerOptions
 from streamwhisper.errors import ServerError
 from streamwhisper.events import Committed, Done
 from streamwhisper.recognition import Hypothesis, RecognitionRequest
@@ -109,16 +109,20 @@ async def test_sessions_are_taken_in_again_once_the_load_is_over(
             assert three.ready
 
 
-async def test_those_who_came_just_now_are_counted_before_they_speak() -> None:
+async def test_those_who_just_began_to_speak_are_counted_before_their_load_shows(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(Scheduler, "wait", 0.0)
+    monkeypatch.setattr(Scheduler, "cost", 0.3)  # on a slow machine
     async with serving(Held(), max_wait=0.5) as server, connect(server.url) as one:
-        await one.send(SOUND)
-        while not server._scheduler.cost:
-            await asyncio.sleep(0.01)
-        server._scheduler._costs.clear()  # as if a request had taken longer on this machine
-        server._scheduler._costs.append((asyncio.get_running_loop().time(), 0.3))
-        assert server._scheduler.wait < 0.2
-        async with connect(server.url):
-            with pytest.raises(ServerError, match="once newcomers speak"):
+        await one.send(bytes(320))
+        async with connect(server.url) as two:
+            async with connect(server.url) as idle:  # who says nothing does not count
+                assert idle.ready
+            await two.send(bytes(320))
+            while len(server._reception._newcomers) < 2:
+                await asyncio.sleep(0.001)
+            with pytest.raises(ServerError, match="just began to speak"):
                 async with connect(server.url):
                     pass
         while server._access.open_sessions > 1:

@@ -390,6 +390,8 @@ async def test_status_counts_what_waits_for_an_answer_that_has_not_come(speech: 
     sound = pcm(speech, "librispeech/61-70968-0010")
     async with serving(recognizer) as server, session(server) as websocket:
         await keep_busy(recognizer, websocket, sound)
+        while not acks(await receive(websocket), 2 * 16000):
+            pass
         await get(server, "/healthz")  # some time goes by
         await send_all(websocket, sound[64000 : 64000 + 32000])
         while not (isinstance(status := await receive(websocket), Status) and status.lag_ms > 2500):

@@ -85,8 +85,8 @@ def overloaded(wait: float, most: float) -> Fault:
     error = ErrorMessage(
         "overloaded",
         f"the server cannot keep up with another session: requests wait {wait:.1f} s for the "
-        f"recognizer, or will once newcomers speak, and above {most:g} s nobody is taken in; "
-        f"try again in {RETRY_AFTER:g} s, or another server.",
+        f"recognizer, or will because of those who just began to speak, and above {most:g} s "
+        f"nobody is taken in; try again in {RETRY_AFTER:g} s, or another server.",
         fatal=True,
         retry_after=RETRY_AFTER,
     )

@@ -49,7 +49,7 @@ class Reception:
         """
         self._info = info
         self._scheduler = scheduler
-        # Those whose load does not show yet, and until when.
+        # Those who began to speak just now, so that their load does not show yet, and until when.
         self._newcomers: dict[str, float] = {}
         self._max_wait = max_wait
         self._rooms = rooms
@@ -75,27 +75,30 @@ class Reception:
         if self._recorder is not None:
             about = {"model": self._info.name, "language": start.language, "task": start.task}
             witnesses.insert(0, self._recorder.open(session, about))
-        self._newcomers[session] = asyncio.get_running_loop().time() + _NEWCOMER_SECONDS
-        return Witnesses([*witnesses, _Leaver(self._newcomers, session)])
+        return Witnesses([*witnesses, _Newcomer(self._newcomers, session)])
 
     @property
     def expected_wait(self) -> float:
-        """Seconds that requests will wait once those speak who came just now."""
+        """Seconds that requests will wait once the load shows of those who began to speak."""
         now = asyncio.get_running_loop().time()
         for session in [name for name, until in self._newcomers.items() if until < now]:
             del self._newcomers[session]
         return self._scheduler.wait + len(self._newcomers) * self._scheduler.cost
 
 
-class _Leaver:
-    """Sees a newcomer off."""
+class _Newcomer:
+    """Counts among the newcomers from its first sound on, for a while."""
 
     def __init__(self, newcomers: dict[str, float], session: str) -> None:
         self._newcomers = newcomers
         self._session = session
+        self._silent = True
 
     def hear(self, samples: NDArray[np.float32]) -> None:
-        pass
+        if self._silent:
+            self._silent = False
+            until = asyncio.get_running_loop().time() + _NEWCOMER_SECONDS
+            self._newcomers[self._session] = until
 
     def tell(self, event: Event) -> None:
         pass
