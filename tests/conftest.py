@@ -15,9 +15,14 @@ from typing import Any
 import numpy as np
 import pytest
 from file_server import FileServer
+from hypothesis import settings
 from numpy.typing import NDArray
 
 from streamwhisper.errors import ModelError
+
+# A busy machine is no reason for a property to fail.
+settings.register_profile("streamwhisper", deadline=None)
+settings.load_profile("streamwhisper")
 
 Clip = dict[str, Any]
 Samples = NDArray[np.float32]

@@ -66,7 +66,7 @@ words = st.lists(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(words)
 def test_every_word_stands_in_one_cue_and_a_piece_of_a_file_never_gets_shorter(
     spoken: list[tuple[str, float, bool, bool]],

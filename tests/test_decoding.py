@@ -96,9 +96,7 @@ def heard(recognizer: LocalRecognizer, speech: Any) -> tuple[np.ndarray, tuple[i
     return mel, recognizer.recognize([RecognitionRequest(mel=mel)])[0].tokens
 
 
-@settings(
-    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_a_draft_right_or_wrong_never_changes_the_answer(
     recognizer: LocalRecognizer, heard: tuple[np.ndarray, tuple[int, ...]], data: st.DataObject
@@ -114,7 +112,7 @@ def test_a_draft_right_or_wrong_never_changes_the_answer(
     assert answer.drafted >= kept
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(data=st.data())
 def test_a_draft_after_a_prefix_never_changes_the_answer(
     recognizer: LocalRecognizer, heard: tuple[np.ndarray, tuple[int, ...]], data: st.DataObject
@@ -146,7 +144,7 @@ def test_a_prefix_that_fills_the_text_context_is_refused_with_its_size(
         recognizer.recognize([RecognitionRequest(mel=mel, prefix=(257,) * 447)])
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=12)
 @given(data=st.data())
 def test_what_an_earlier_answer_left_never_changes_the_text_about_the_same_sound(
     recognizer: LocalRecognizer, heard: tuple[np.ndarray, tuple[int, ...]], data: st.DataObject

@@ -23,7 +23,7 @@ def test_what_was_written_is_read_back(wav):
     np.testing.assert_allclose(read_audio(str(path)), sound, atol=1e-4)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.integers(1, 30_000))
 def test_chunks_join_to_the_whole(wav, size):
     path, _ = wav

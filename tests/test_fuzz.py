@@ -20,9 +20,7 @@ from streamwhisper.errors import AudioFormatError, ProtocolError
 from streamwhisper.protocol import ErrorMessage, parse_client_message, parse_server_message
 from streamwhisper.server.app import Server, ServerOptions
 
-modest = settings(
-    max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow], database=None
-)
+modest = settings(max_examples=100, suppress_health_check=[HealthCheck.too_slow], database=None)
 Frames = list[str | bytes]
 
 

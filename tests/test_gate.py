@@ -48,7 +48,7 @@ def talk(speech):
     return np.concatenate([pause, clips[0], pause, quiet, dishes, clips[2], SILENCE, clips[0]])
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(st.lists(st.integers(0, 300_000), max_size=30))
 def test_any_chunking_gives_the_same_events(talk, cuts):
     gate = VadGate()
@@ -59,7 +59,7 @@ def test_any_chunking_gives_the_same_events(talk, cuts):
     assert len(found) >= 6
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(
     st.integers(0, 300_000),
     st.integers(0, 300_000),

@@ -83,7 +83,7 @@ def test_a_model_is_fetched_once_and_then_served_from_the_cache(
     ]
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(cuts=st.lists(st.integers(1, len(CONTENT) // 4), max_size=3))
 def test_wherever_the_connection_is_cut_the_file_comes_out_whole(
     cuts: list[int], tmp_path_factory: pytest.TempPathFactory

@@ -124,7 +124,7 @@ def together_as_alone(recognizer: LocalRecognizer, answered: Answered) -> None:
             assert one.log_probability == pytest.approx(two.log_probability, abs=2e-3)
 
 
-@settings(max_examples=2, deadline=None)
+@settings(max_examples=2)
 @given(data=st.data())
 def test_requests_together_are_answered_as_each_alone_in_any_order(
     answered: tuple[LocalRecognizer, Answered], data: st.DataObject
@@ -165,7 +165,7 @@ def going_on(
     return recognizer, requests
 
 
-@settings(max_examples=3, deadline=None)
+@settings(max_examples=3)
 @given(data=st.data())
 def test_requests_with_pasts_are_answered_together_as_each_alone(
     going_on: tuple[LocalRecognizer, list[RecognitionRequest]],
@@ -306,7 +306,7 @@ def heard_in_8_bits(int8: LocalRecognizer, talk: Mel) -> tuple[Mel, tuple[int, .
     return mel, int8.recognize([RecognitionRequest(mel=mel)])[0].tokens
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=8)
 @given(data=st.data())
 def test_a_draft_right_or_wrong_never_changes_the_answer_in_8_bits(
     int8: LocalRecognizer, heard_in_8_bits: tuple[Mel, tuple[int, ...]], data: st.DataObject
@@ -344,7 +344,7 @@ def words_hold_together(
     assert all(word.text.strip() and word.log_probability <= 0 for word in hypothesis.words)
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=8)
 @given(data=st.data(), timestamps=st.booleans())
 def test_words_of_any_window_are_in_order_within_it_and_spelt_by_their_tokens(
     recognizer: LocalRecognizer, talk: Mel, data: st.DataObject, timestamps: bool
@@ -365,7 +365,7 @@ def test_words_of_any_window_are_in_order_within_it_and_spelt_by_their_tokens(
     words_hold_together(recognizer, rest, seconds)
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=8)
 @given(data=st.data())
 def test_a_right_prefix_is_continued_with_the_words_that_followed_it(
     answered: tuple[LocalRecognizer, Answered], data: st.DataObject
@@ -378,7 +378,7 @@ def test_a_right_prefix_is_continued_with_the_words_that_followed_it(
     assert rest.tokens == whole.tokens[len(prefix) :]
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=8)
 @given(data=st.data())
 def test_a_hypothesis_that_is_cut_short_holds_whole_words_alone(
     answered: tuple[LocalRecognizer, Answered], data: st.DataObject

@@ -55,7 +55,7 @@ def test_whole_and_streamed_frames_equal_the_reference_on_speech(speech, n_mels,
         np.testing.assert_allclose(scale(padded(raw, in_window.shape[1])), in_window, atol=1e-4)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.integers(0, 3000), st.lists(st.integers(0, 3000), max_size=8), st.data())
 def test_any_chunking_gives_the_frames_of_the_sound_with_zeros_after_it(length, cuts, data):
     sound = noise(length)
@@ -108,7 +108,7 @@ def test_silence_is_the_floor_and_no_sound_has_no_frames():
     assert scale(np.zeros((80, 0), np.float32)).shape == (80, 0)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.integers(1, 40), st.integers(0, 20_000), st.integers(0, 20_000))
 def test_what_there_is_room_for_costs_no_frame_that_is_needed(capacity, before, keep):
     mel = LogMel(80, capacity)

@@ -117,7 +117,7 @@ def test_silence_brings_status_and_no_text() -> None:
     st.sampled_from([1, 2]),
     st.lists(st.integers(1, 9000), min_size=1, max_size=60),
 )
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_status_comes_once_a_second_and_ack_counts_whole_samples_of_the_client(
     encoding: tuple[str, int], rate: int, channels: int, sizes: list[int]
 ) -> None:

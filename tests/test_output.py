@@ -88,7 +88,7 @@ def test_real_states_have_nearly_the_exact_normalizer(
     assert normalizer_error(layer(states), exact(states, weight)) < 0.05
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(count=st.integers(1, 6), seed=SEEDS, decades=st.floats(-4, 1.5))
 def test_random_states_of_any_size_have_the_exact_likeliest_tokens(
     layer: OutputLayer, weight: Tensor, count: int, seed: int, decades: float
@@ -99,7 +99,7 @@ def test_random_states_of_any_size_have_the_exact_likeliest_tokens(
     assert normalizer_error(logits, expected) < 0.25
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(data=st.data())
 def test_a_row_gives_the_same_bits_whatever_rows_stand_beside_it(
     layer: OutputLayer, states: Tensor, data: st.DataObject

@@ -108,7 +108,7 @@ def trailing(speech: Any) -> Samples:
     return speech.load(clip)[: round(end * RATE)]
 
 
-@settings(max_examples=4, deadline=None, suppress_health_check=SLOW)
+@settings(max_examples=4, suppress_health_check=SLOW)
 @given(data=st.data())
 def test_chunk_sizes_do_not_matter(
     recognizer: LocalRecognizer, clip: Samples, data: st.DataObject
@@ -120,7 +120,7 @@ def test_chunk_sizes_do_not_matter(
     assert transcript(whole).strip()
 
 
-@settings(max_examples=4, deadline=None, suppress_health_check=SLOW)
+@settings(max_examples=4, suppress_health_check=SLOW)
 @given(data=st.data())
 def test_chunk_sizes_do_not_matter_where_the_text_ends_the_utterance(
     recognizer: LocalRecognizer, trailing: Samples, data: st.DataObject
@@ -133,7 +133,7 @@ def test_chunk_sizes_do_not_matter_where_the_text_ends_the_utterance(
     assert "and" in transcript(whole)
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=SLOW)
+@settings(max_examples=25, suppress_health_check=SLOW)
 @given(data=st.data())
 def test_flushes_are_answered_in_order_and_text_only_grows(
     clip: Samples, data: st.DataObject

@@ -40,7 +40,7 @@ def content(sound: SettledSound) -> list[torch.Tensor]:
     return [tensor.clone() for keys_values in every for tensor in keys_values]
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(lengths=LENGTHS, others=st.lists(st.integers(0, 5), max_size=3))
 def test_what_is_held_stays_as_it_was_whatever_is_put_behind_it(
     lengths: list[int], others: list[int]
@@ -59,7 +59,7 @@ def test_what_is_held_stays_as_it_was_whatever_is_put_behind_it(
         assert all(map(torch.equal, content(sound), expected))
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(lengths=LENGTHS)
 def test_it_holds_every_position_in_its_place(lengths: list[int]) -> None:
     sound = None

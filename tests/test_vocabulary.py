@@ -106,9 +106,7 @@ def test_a_search_knows_the_vocabulary_too(recognizer: LocalRecognizer, mel: Any
         assert "Fitzooth" in found.text
 
 
-@settings(
-    max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_a_draft_never_changes_the_answer(
     recognizer: LocalRecognizer, mel: Any, data: st.DataObject

@@ -33,7 +33,7 @@ from streamwhisper.journal import Journal
 from streamwhisper.overlap import overlap
 from streamwhisper.protocol import End, Flush, encode_client_message, encode_server_message
 
-EXAMPLES = settings(max_examples=60, deadline=None)
+EXAMPLES = settings(max_examples=60)
 SPEED = 4  # of speaking
 CUTS = 8
 

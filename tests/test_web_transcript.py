@@ -19,7 +19,7 @@ from streamwhisper.recognition import ModelInfo
 from streamwhisper.server.pages import Pages
 
 Message = dict[str, Any]
-EXAMPLES = settings(max_examples=40, deadline=None)
+EXAMPLES = settings(max_examples=40)
 SITE = "https://captions.test"
 WRITE = """
 async (messages) => {

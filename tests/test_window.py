@@ -53,7 +53,7 @@ def test_a_window_without_committed_words_is_not_cut() -> None:
     assert not window.trim(noise_with_pauses(10, []), 10 * SAMPLE_RATE)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(
     st.lists(st.floats(0.1, 1.5), min_size=1, max_size=12),
     st.integers(0, 40),

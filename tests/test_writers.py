@@ -54,7 +54,7 @@ def written_by_the_reference(transcript: Transcript, format: str, options: Subti
 
 @pytest.mark.parametrize("format", FORMATS)
 @pytest.mark.parametrize("words", [True, False])
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(data=st.data())
 def test_every_format_is_that_of_the_reference(format, words, data):
     transcript = data.draw(transcripts(words))
