@@ -8,12 +8,12 @@ import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from streamwhisper.transcribe import transcribe
 
 from streamwhisper.audio.mel import log_mel
 from streamwhisper.engine.local import LocalRecognizer
 from streamwhisper.recognition import RecognitionRequest
 from streamwhisper.session.options import SessionOptions
-from streamwhisper.transcribe import transcribe
 from streamwhisper.whisper.search import SearchOptions, SearchTask, search
 from streamwhisper.whisper.tail import encode_padded
 from streamwhisper.whisper.tokenizer import get_tokenizer
