@@ -65,7 +65,7 @@ def test_text_goes_to_standard_output_and_nothing_else_does(tiny_en_path):
     assert shown.stderr == b""
 
 
-def test_a_batch_goes_on_after_files_that_fail_and_names_each(tiny_en_path, short, tmp_path):
+def test_a_batch_goes_on_after_files_that_fail_and_names_each(tiny_en_path, here, short, tmp_path):
     missing = tmp_path / "missing.wav"
     empty = tmp_path / "empty.wav"
     empty.touch()
@@ -80,9 +80,9 @@ def test_a_batch_goes_on_after_files_that_fail_and_names_each(tiny_en_path, shor
     cut = tmp_path / "cut.wav"
     cut.write_bytes(short.read_bytes()[:100_000])
     files = [missing, empty, noise, mute, cut, short]
-    shown = run(*map(str, files), "-f", "all", "-o", str(tmp_path / "out"))
-    assert shown.returncode == 1
-    said = shown.stderr.decode().splitlines()
+    code, shown, complaint = here(*map(str, files), "-f", "all", "-o", str(tmp_path / "out"))
+    assert (code, shown) == (1, "")
+    said = complaint.splitlines()
     assert [line.split(": ")[1] for line in said] == [str(file) for file in files[:-1]]
     for line, what in zip(
         said, ["no such file", "is empty", "cannot be read", "no sound", "cut short"], strict=True
@@ -105,28 +105,29 @@ def test_a_pipe_may_carry_a_container_or_raw_samples(tiny_en_path, short):
     assert bare.stdout == whole.stdout
 
 
-def test_an_empty_pipe_is_an_error(tiny_en_path):
-    shown = run("-")
-    assert (shown.returncode, shown.stdout) == (1, b"")
-    assert shown.stderr.startswith(b"error: standard input: there is no data")
+def test_an_empty_pipe_is_an_error(tiny_en_path, here, monkeypatch):
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO()))
+    code, shown, complaint = here("-")
+    assert (code, shown) == (1, "")
+    assert complaint.startswith("error: standard input: there is no data")
 
 
-def test_options_may_be_spelt_as_the_reference_spells_them(tiny_en_path, short):
-    shown = run(
+def test_options_may_be_spelt_as_the_reference_spells_them(tiny_en_path, here, short):
+    code, shown, complaint = here(
         *(str(short), "--output_format", "srt", "--word_timestamps", "--max_line_width", "14"),
         *("--max_line_count", "1", "--beam_size", "2", "--method", "sequential"),
         *("--logprob_threshold", "None", "--temperature_increment_on_fallback", "None"),
     )
-    assert shown.returncode == 0, shown.stderr
-    cues = shown.stdout.decode().strip().split("\n\n")
+    assert (code, complaint) == (0, "")
+    cues = shown.strip().split("\n\n")
     assert [cue.splitlines()[0] for cue in cues] == [str(n + 1) for n in range(len(cues))]
     assert letters(cues[0].splitlines()[2]) == ["good", "morning"]
     assert all(len(line) <= 14 for cue in cues for line in cue.splitlines()[2:])
 
 
-def test_json_lines_say_the_file_and_its_segments(tiny_en_path, short):
-    shown = run(str(short), "--json", "--word-timestamps", "--clip-timestamps", "0,2.2")
-    record = json.loads(shown.stdout)
+def test_json_lines_say_the_file_and_its_segments(tiny_en_path, here, short):
+    _, shown, _ = here(str(short), "--json", "--word-timestamps", "--clip-timestamps", "0,2.2")
+    record = json.loads(shown)
     assert (record["file"], record["duration"], record["language"]) == (str(short), 4.5, "en")
     words = [word for segment in record["segments"] for word in segment["words"]]
     assert words[-1]["end"] <= 2.2

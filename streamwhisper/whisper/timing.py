@@ -151,7 +151,7 @@ def _onsets(weights: Tensor, skip: int) -> list[float]:
     spread, mean = torch.std_mean(weights, dim=1, keepdim=True, unbiased=False)
     normed = (weights - mean) / spread.clamp_min(SPREAD)
     matrix = median_of_seven(normed).mean(dim=0)[skip:-1]
-    first = dynamic_time_warping(-matrix.double().cpu().numpy())
+    first = dynamic_time_warping(-matrix.cpu().double().numpy())
     onsets: list[float] = (first * SECONDS_PER_POSITION).tolist()
     return onsets
 
