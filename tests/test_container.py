@@ -3,6 +3,7 @@ from __future__ import annotations
 import gc
 import io
 import threading
+import weakref
 from functools import cache
 from itertools import pairwise
 
@@ -158,3 +159,16 @@ def test_more_sound_than_any_chunk_should_hold_is_refused(monkeypatch):
     assert len(decoder.decode(encoded("webm"))) <= 16000
     with pytest.raises(AudioFormatError, match="more than 1 s of sound"):
         decoder.finish()
+
+
+def test_nothing_stays_of_a_decoder_whose_data_cannot_be_read():
+    decoder = ContainerDecoder()
+    try:
+        decoder.decode(b"no container " * 1000)
+        decoder.finish()
+    except AudioFormatError:
+        decoder.close()
+    gone = weakref.ref(decoder)
+    del decoder
+    gc.collect()
+    assert gone() is None

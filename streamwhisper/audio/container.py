@@ -12,7 +12,7 @@ import threading
 import weakref
 from collections.abc import Generator, Iterator
 from contextlib import closing
-from typing import Protocol
+from typing import NoReturn, Protocol
 
 import av
 import av.error
@@ -181,14 +181,22 @@ class ContainerDecoder:
 
 def _work(feed: _Feed, rate: int) -> None:
     """Pull bytes from `feed` through the decoder until either ends."""
-    error: Exception | None = None
+    error: Error | None = None
     try:
         with closing(decode_container(feed, rate, live=True)) as chunks:
             for samples in chunks:
                 feed.put(samples)
+    except AudioFormatError as raised:
+        error = AudioFormatError, str(raised)
     except Exception as raised:  # outermost loop of a worker: the caller raises it
-        error = raised
+        log.exception("the decoder failed")
+        error = RuntimeError, f"the decoder failed with {type(raised).__name__}: {raised}"
     feed.end(error)
+
+
+Error = tuple[type[Exception], str]
+"""Not the exception: its traceback would keep decoder, codec and resampler alive for ever, for
+the finalizer of the decoder knows the feed, and the feed the error."""
 
 
 class _Feed:
@@ -200,7 +208,7 @@ class _Feed:
         self._finished = False  # no more bytes will come
         self._idle = False  # the worker waits for bytes, or has ended
         self._ended = False
-        self._error: Exception | None = None
+        self._error: Error | None = None
         self._told = False  # the caller knows the error
         self._samples: list[NDArray[np.float32]] = []
         self._room = self._max_samples = max_samples
@@ -228,15 +236,13 @@ class _Feed:
             samples, self._samples = self._samples, []
             self._room = self._max_samples
             if not samples and self._error is not None:
-                self._told = True
-                raise self._error
+                self._raise(self._error)
         return np.concatenate(samples) if samples else np.zeros(0, dtype=np.float32)
 
     def check(self) -> None:
         """Raise the worker's error, unless that was done before."""
         if self._error is not None and not self._told:
-            self._told = True
-            raise self._error
+            self._raise(self._error)
 
     def finish(self) -> None:
         """No more bytes will come."""
@@ -270,7 +276,12 @@ class _Feed:
                 )
             self._samples.append(samples)
 
-    def end(self, error: Exception | None) -> None:
+    def _raise(self, error: Error) -> NoReturn:
+        self._told = True
+        kind, message = error
+        raise kind(message)
+
+    def end(self, error: Error | None) -> None:
         """The worker is done."""
         with self._turn:
             self._error = error
