@@ -8,7 +8,6 @@ import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from streamwhisper.transcribe import transcribe
 
 from streamwhisper.audio.mel import log_mel
 from streamwhisper.engine.local import LocalRecognizer
