@@ -69,77 +69,11 @@ def _options(
     pass
 
 
-<<<<<<< HEAD
 app.command()(serve)
 # Names may be spelt with underscores, as openai-whisper spells them.
 app.command(context_settings={"token_normalize_func": lambda name: name.replace("_", "-")})(
     transcribe
 )
-=======
-@app.command()
-def serve(
-    model: Model = DEFAULT_MODEL,
-    host: Annotated[str, typer.Option(envvar="STREAMWHISPER_HOST")] = "127.0.0.1",
-    port: Annotated[
-        int, typer.Option(min=0, max=65535, envvar="STREAMWHISPER_PORT", help="0: a free one.")
-    ] = 8765,
-    max_sessions: Annotated[
-        int, typer.Option(min=1, help="Clients at a time; further ones are told to wait.")
-    ] = 100,
-    drain: Annotated[
-        float, typer.Option(min=0, help="Seconds in which clients are heard out when it stops.")
-    ] = 10.0,
-    resume: Annotated[
-        float, typer.Option(min=0, help="Seconds that a session whose connection is lost is kept.")
-    ] = 30.0,
-    max_wait: Annotated[
-        float,
-        typer.Option(
-            min=0, help="Seconds requests may wait before new clients are refused; 0: any."
-        ),
-    ] = 0.25,
-    record: Annotated[
-        Path | None, typer.Option(help="Folder for each session's text: JSONL, SRT, VTT.")
-    ] = None,
-    record_audio: Annotated[
-        bool, typer.Option("--record-audio", help="Keep the sound there, too (WAV).")
-    ] = False,
-    device: Device = "auto",
-    dtype: Precision = Dtype.auto,
-    threads: Threads = None,
-    adapter: Adapter = None,
-    latency: HowSoon = Latency.balanced,
-    endpoint: WhatEnds = Endpoint.sentence,
-) -> None:
-    """Serve clients over WebSockets until Ctrl-C."""
-    import logging
-
-    from streamwhisper.engine.heap import release_free_memory, share_one_arena
-    from streamwhisper.engine.scheduler import SchedulerOptions
-    from streamwhisper.server.access import Limits
-    from streamwhisper.server.app import ServerOptions, run
-    from streamwhisper.server.recording import RecordingOptions
-    from streamwhisper.session.endpoint import EndpointOptions
-    from streamwhisper.session.options import SessionOptions
-
-    if record_audio and record is None:
-        raise typer.BadParameter("--record-audio needs --record, the folder to keep it in")
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
-    share_one_arena()
-    recognizer = _load(model, device, dtype, threads, adapter)
-    recognizer.warm_up()
-    release_free_memory()
-    options = ServerOptions(
-        host=host,
-        port=port,
-        limits=Limits(max_sessions=max_sessions, drain_timeout=drain, resume_timeout=resume),
-        session=SessionOptions(endpoint=EndpointOptions(endpoint.value)).tuned(latency.value),
-        scheduler=SchedulerOptions(max_batch=1, workers=recognizer.workers),
-        max_wait=max_wait or None,
-        recording=RecordingOptions(record, audio=record_audio) if record else None,
-    )
-    run(recognizer, options, ready=lambda url: typer.echo(f"Listening on {url}"))
->>>>>>> trust
 
 
 @app.command()

@@ -173,7 +173,7 @@ def serve(
             min=0,
             help="Seconds requests may wait before new clients are refused; 0: any.",
         ),
-    ] = 0.5,
+    ] = 0.25,
     record: Annotated[
         Path | None,
         operation("--record", help="Folder for each session's text: JSONL, SRT, VTT."),
