@@ -464,6 +464,7 @@ async def test_a_flush_goes_ahead_of_older_partials_and_covers_what_it_was_asked
         messages = []
         while Flushed("now") not in messages:
             messages.append(await receive(hurried))
+        await until_metric(server, "waiting_requests", 0)  # the other one's turn has come
         (first, final), (_, other_final) = recognizer.requests[1:3]
         assert (final, other_final) == (True, False)
         assert 150 < first < 205
