@@ -45,6 +45,16 @@ def test_without_a_space_an_entry_begins_where_a_word_does() -> None:
         assert (float(vocabulary.favour(logits, tokens, 0.0)[first]) > 0) == begins
 
 
+def test_in_a_script_without_spaces_an_entry_begins_anywhere() -> None:
+    tokenizer = get_tokenizer(51865)
+    vocabulary = Vocabulary(tokenizer, ["\u767d\u96ea\u59eb"])
+    before, spelt = tokenizer.encode("\u305d\u306e"), tokenizer.encode("\u767d\u96ea\u59eb")
+    for count in range(1, len(spelt)):
+        assert spelt[count] in vocabulary.following([*before, *spelt[:count]])
+    raised = vocabulary.favour(torch.zeros(tokenizer.n_vocab), before, 0.0)
+    assert float(raised[spelt[0]]) == START_BONUS
+
+
 @settings(max_examples=30)
 @given(st.integers(0, 10**6), st.lists(st.sampled_from([1, 376, 4224, 5226]), max_size=4))
 def test_whether_a_text_goes_on_is_never_changed_nor_what_is_clearly_heard(

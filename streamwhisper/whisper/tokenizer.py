@@ -21,7 +21,7 @@ from streamwhisper.errors import CheckpointError, RecognitionError
 from streamwhisper.recognition import Task
 from streamwhisper.whisper.languages import LANGUAGES, UNSPACED_LANGUAGES
 
-__all__ = ["Detokenizer", "SpelledWord", "Tokenizer", "get_tokenizer"]
+__all__ = ["Detokenizer", "SpelledWord", "Tokenizer", "get_tokenizer", "unspaced"]
 
 SpelledWord = tuple[str, tuple[int, ...]]
 """A word as it is spelt, with its leading space if it has one, and its tokens."""
@@ -279,7 +279,7 @@ def _breaks(before: str, right: str) -> bool:
     if _punctuates(right) and not _opens(right):
         return False
     left = next((sign for sign in reversed(before) if not _punctuates(sign)), before[-1])
-    return _unspaced(left) or _unspaced(right)
+    return unspaced(left) or unspaced(right)
 
 
 def _join_punctuation(words: Iterable[tuple[str, list[int]]]) -> list[SpelledWord]:
@@ -311,5 +311,6 @@ def _punctuates(sign: str) -> bool:
     return unicodedata.category(sign).startswith("P") and sign not in _SPOKEN_SIGNS
 
 
-def _unspaced(character: str) -> bool:
+def unspaced(character: str) -> bool:
+    """Whether a character's script is written without spaces between words."""
     return any(first <= ord(character) <= last for first, last in _UNSPACED_SCRIPTS)

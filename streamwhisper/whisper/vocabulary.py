@@ -14,7 +14,7 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
-from streamwhisper.whisper.tokenizer import Tokenizer
+from streamwhisper.whisper.tokenizer import Tokenizer, unspaced
 
 __all__ = ["Vocabulary", "get_vocabulary"]
 
@@ -22,6 +22,9 @@ START_BONUS = 2.0
 """For the first token of an entry: it may be the first of many other words as well."""
 NEXT_BONUS = 6.0
 """For the tokens that follow."""
+
+BROKEN = "\ufffd"
+"""Part of a character."""
 
 _Node = dict[int, "_Node"]
 
@@ -46,16 +49,15 @@ class Vocabulary:
         """
         self._tokenizer = tokenizer
         self._start, self._following = start, following
-        self._spaced: _Node = {}
-        self._tight: _Node = {}
+        self._anywhere: _Node = {}  # what begins a word wherever it stands
+        self._tight: _Node = {}  # what begins one where the last has ended
         self._depth = 0
-        for entry in entries:
-            word = " ".join(entry.split())
-            for trie, spelt in ((self._spaced, f" {word}"), (self._tight, word)):
-                self._add(trie, tokenizer.encode(spelt) if word else [])
+        for word in filter(None, (" ".join(entry.split()) for entry in entries)):
+            self._add(self._anywhere, f" {word}")
+            self._add(self._anywhere if unspaced(word[0]) else self._tight, word)
         self._starts = tuple(
             torch.tensor(sorted(tries), dtype=torch.long)
-            for tries in (self._spaced, self._spaced | self._tight)
+            for tries in (self._anywhere, self._anywhere | self._tight)
         )
 
     def favour(self, logits: Tensor, tokens: Sequence[int], no_speech: float) -> Tensor:
@@ -87,18 +89,17 @@ class Vocabulary:
 
     def _tries(self, before: Sequence[int]) -> Iterator[_Node]:
         """What may begin after these tokens."""
-        yield self._spaced
+        yield self._anywhere
         if self._begins_word(before):
             yield self._tight
 
     def _begins_word(self, before: Sequence[int]) -> bool:
         """Whether what follows `before` begins a word even without a space."""
-        if not before:
-            return True
-        last = self._tokenizer.token_bytes(before[-1])
-        return not last[-1:].isalnum() and last[-1:] < b"\x80"
+        last = self._tokenizer.decode(before[-1:])[-1:]
+        return not last.isalnum() and last != BROKEN
 
-    def _add(self, trie: _Node, tokens: Sequence[int]) -> None:
+    def _add(self, trie: _Node, text: str) -> None:
+        tokens = self._tokenizer.encode(text)
         self._depth = max(self._depth, len(tokens))
         for token in tokens:
             trie = trie.setdefault(token, {})
@@ -113,7 +114,7 @@ def _walk(trie: _Node, tokens: Sequence[int]) -> _Node:
     return trie
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=64)
 def get_vocabulary(tokenizer: Tokenizer, entries: tuple[str, ...]) -> Vocabulary:
     """The vocabulary of these entries, spelt once."""
     return Vocabulary(tokenizer, entries)
