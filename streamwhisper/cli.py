@@ -1,6 +1,6 @@
 """The ``streamwhisper`` command: reads flags and environment, builds engines, shows text.
 
-Flags and environment variables are read here and nowhere else. Imports that cost time are made
+Flags and environment variables are read here and in `streamwhisper.commands` alone. Imports that cost time are made
 inside the commands, so that ``--help`` answers at once.
 """
 
@@ -26,10 +26,8 @@ from streamwhisper.commands.flags import (
     Model,
     Precision,
     Threads,
-    fetch,
-    hub_options,
-    load,
 )
+from streamwhisper.commands.loading import find_model, hub_options, load_model
 from streamwhisper.commands.transcribe import transcribe
 from streamwhisper.errors import StreamWhisperError
 
@@ -136,7 +134,7 @@ def serve(
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     share_one_arena()
-    recognizer = load(model, device, dtype, threads, adapter)
+    recognizer = load_model(model, device, dtype, threads, adapter)
     recognizer.warm_up()
     release_free_memory()
     options = ServerOptions(
@@ -171,7 +169,7 @@ def stream(
     from streamwhisper.display import GrowingText, JsonLines
     from streamwhisper.playback import play, play_here
 
-    recognizer = None if url else load(model, device, dtype, threads, adapter)
+    recognizer = None if url else load_model(model, device, dtype, threads, adapter)
     with JsonLines() if as_json else GrowingText() as text:
         if url:
             asyncio.run(play(file, url, language, text.show, speed=speed))
@@ -200,7 +198,7 @@ def models(context: typer.Context, as_json: Json = False) -> None:
 @models_app.command("pull")
 def pull_model(name: ModelName) -> None:
     """Fetch a model, so that it serves without a network later."""
-    typer.echo(fetch(name))
+    typer.echo(find_model(name))
 
 
 @models_app.command("path")
@@ -224,7 +222,7 @@ def convert_model(
     from streamwhisper.whisper.layout import refuse_to_overwrite
 
     refuse_to_overwrite(out, force=force)  # before anything is fetched
-    path = fetch(name)
+    path = find_model(name)
     from streamwhisper.display import DownloadBar
     from streamwhisper.whisper.adapter import load_adapted
     from streamwhisper.whisper.conversion import write_huggingface

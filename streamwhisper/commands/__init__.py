@@ -1,1 +1,1 @@
-"""Commands that are modules of their own, and the flags that all commands share."""
+"""The subcommands that have a module of their own; `streamwhisper.cli` joins them."""

@@ -1,17 +1,12 @@
-"""What commands share: flags, where their defaults come from, and what loads a model."""
+"""Options that several commands share."""
 
 from __future__ import annotations
 
-import os
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
-
-if TYPE_CHECKING:
-    from streamwhisper.engine.local import LocalRecognizer
-    from streamwhisper.whisper.hub import HubOptions
 
 __all__ = [
     "DEFAULT_MODEL",
@@ -23,9 +18,6 @@ __all__ = [
     "Model",
     "Precision",
     "Threads",
-    "fetch",
-    "hub_options",
-    "load",
 ]
 
 DEFAULT_MODEL = "tiny.en"
@@ -68,30 +60,3 @@ Language = Annotated[
     str | None, typer.Option("--language", "-l", help="Such as en; default: found by listening.")
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object a line.")]
-
-
-def hub_options() -> HubOptions:
-    """Where models come from, by the environment."""
-    from streamwhisper.whisper.hub import HubOptions
-
-    return HubOptions.from_environment(os.environ)
-
-
-def fetch(name: str) -> Path:
-    """Find a model or fetch it, with a bar."""
-    from streamwhisper.display import DownloadBar
-    from streamwhisper.whisper.hub import resolve
-
-    with DownloadBar(name) as progress:
-        return resolve(name, options=hub_options(), progress=progress)
-
-
-def load(
-    model: str, device: str, dtype: Dtype, threads: int | None, adapter: Path | None
-) -> LocalRecognizer:
-    """Load a model, fetching it where necessary."""
-    fetch(model)  # first, for its progress and so that a wrong name costs no import of torch
-    from streamwhisper.engine.local import LocalOptions, LocalRecognizer
-
-    options = LocalOptions(device, dtype.value, threads, adapter=adapter)
-    return LocalRecognizer.load(model, options, hub_options())

@@ -16,8 +16,8 @@ from streamwhisper.commands.flags import (
     Model,
     Precision,
     Threads,
-    load,
 )
+from streamwhisper.commands.loading import load_model
 from streamwhisper.commands.recordings import STANDARD_INPUT, Outlet, stem, transcribe_files
 from streamwhisper.errors import AudioFormatError
 
@@ -222,7 +222,9 @@ def transcribe(
     if hallucination_silence_threshold is not None and method == "chunked":
         raise typer.BadParameter("--hallucination-silence-threshold needs --method sequential")
     clips, never = _clips(clip_timestamps), _tokens(suppress_tokens)
-    recognizer = load(model, device, dtype, threads, adapter)  # first: a wrong name is said soon
+    recognizer = load_model(
+        model, device, dtype, threads, adapter
+    )  # first: a wrong name is said soon
 
     from streamwhisper.audio.formats import AudioFormat
     from streamwhisper.longform.options import (
