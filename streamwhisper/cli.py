@@ -1,7 +1,7 @@
 """The ``streamwhisper`` command: reads flags and environment, builds engines, shows text.
 
-Flags and environment variables are read here and in `streamwhisper.commands` alone. Imports that cost time are made
-inside the commands, so that ``--help`` answers at once.
+Flags and environment variables are read here and in `streamwhisper.commands` alone. Imports that
+cost time are made inside the commands, so that ``--help`` answers at once.
 """
 
 from __future__ import annotations
