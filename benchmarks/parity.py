@@ -18,6 +18,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 
 from measure import machine_line
@@ -153,7 +154,7 @@ def main() -> None:
             same, error = pair.language_error(sound, features)
             compared["language"] += 1
             differing["language"] += not same
-            worst[0] = max(worst[0], error)
+            errors.append(error)
         for way in ways:
             for name, line in pair.differences(recording, way, language, sound, features):
                 key = f"{kind}, {way}, {name or 'neither'}"
@@ -163,7 +164,7 @@ def main() -> None:
                     lines.append(line)
                     print(line, flush=True)
 
-    worst = [0.0]
+    errors: list[float] = []
     print(f"{flags.model}, float32, on {machine_line(1)}\n")
     every = [Way(beam, timestamps) for beam in (None, 5) for timestamps in (True, False)]
     for recording in clips(folder, "ls-dev", flags.clips, longest=flags.longest):
@@ -180,7 +181,7 @@ def main() -> None:
         print(f"| {key} | {count} | {differing[key]} |")
     print(f"| all | {compared.total()} | {differing.total()} |")
     if flags.languages:
-        print(f"\nprobabilities of languages differ by {worst[0]:.1e} at the most")
+        print(f"\nprobabilities of languages differ by {np.max(errors):.1e} at the most")
     seconds = ", ".join(f"{name} {value:.0f} s" for name, value in pair.seconds.items())
     print(f"\nCPU time of the searches: {seconds}")
 
