@@ -52,7 +52,7 @@ def test_flac_opus_mp3_and_wav_have_their_full_length(speech, set_name):
     [
         ("missing.wav", None, "no such file"),
         ("text.wav", b"This is no sound at all. " * 300, "cannot be read"),
-        ("empty.mp3", b"", "cannot be read"),
+        ("empty.mp3", b"", "the file is empty"),
         ("list.m3u8", b"#EXTM3U\n#EXTINF:1,\nother.wav\n#EXT-X-ENDLIST\n", "cannot be read"),
     ],
 )
