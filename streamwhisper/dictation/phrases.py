@@ -14,7 +14,7 @@ from streamwhisper.dictation.words import Spoken, key_of, keyed, split_words
 
 __all__ = ["PhraseOptions", "Phrases"]
 
-BEHIND = 2
+BEHIND = 3
 """Words before a phrase that have a say in what it means."""
 AHEAD = 2 * LONGEST
 """Words that may still change: those of the longest phrase, and of one after it."""

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
+from streamwhisper.dictation.context import is_meant, is_noun
 from streamwhisper.dictation.numerals import read_number
 from streamwhisper.dictation.page import Page, capitalized
 from streamwhisper.dictation.table import Command, Table, longest_first
@@ -75,7 +76,10 @@ class Reader:
         for count, text in longest_first(words, at, self._replacements):
             return Step(count, self._written(page, words[at : at + count], text))
         for count, command in longest_first(words, at, self._table.commands):
-            if self._heeds(command) and self._plausible(command, words, at, count, page, ended):
+            span = (at, at + count)
+            if self._heeds(command) and is_meant(
+                command, words, span, self._table, commanded=page.commanded, ended=ended
+            ):
                 return self._done(command, words[at : at + count], page)
         options, table = self._options, self._table
         if options.numbers and table.numbers and (found := read_number(words, at, table.numbers)):
@@ -95,9 +99,7 @@ class Reader:
         self, words: Sequence[Spoken], at: int, count: int, dropped: bool, page: Page
     ) -> Step | None:
         """A command's name that is only spoken of."""
-        if words[at + count - 1].paused or self._is_noun(
-            words, at, page, strict=False, followed=False
-        ):
+        if words[at + count - 1].paused or (not page.commanded and is_noun(words, at, self._table)):
             return None
         for more, _ in longest_first(words, at + count, self._table.commands):
             first = at + count if dropped else at
@@ -105,59 +107,6 @@ class Reader:
                 page = page.write(word.space, word.text, self._table.small)
             return Step(count + more, page)
         return None
-
-    def _is_noun(
-        self, words: Sequence[Spoken], at: int, page: Page, *, strict: bool, followed: bool
-    ) -> bool:
-        """Whether the words before make a noun of what begins here.
-
-        Args:
-            strict: whether to count in doubtful words.
-            followed: whether another command follows.
-        """
-        if at == 0 or page.commanded or words[at - 1].paused:
-            return False
-        table, last = self._table, words[at - 1].key
-        if last in table.determiners or (strict and last in table.pronouns):
-            return True
-        determined = at > 1 and not words[at - 2].paused and words[at - 2].key in table.determiners
-        return determined and (last in table.adjectives or (strict and not followed))
-
-    def _plausible(
-        self,
-        command: Command,
-        words: Sequence[Spoken],
-        at: int,
-        count: int,
-        page: Page,
-        ended: bool,
-    ) -> bool:
-        """Whether a command was meant, and not the plain words; in doubt it was not.
-
-        A pause before or after makes it likely. Without one it must not follow a determiner or
-        a word that its name often follows, nor come before one that its name often precedes.
-        """
-        table = self._table
-        end = at + count
-        last = end == len(words)
-        paused_before = at == 0 or page.commanded or words[at - 1].paused
-        paused_after = words[end - 1].paused or (last and ended)
-        followed = False
-        if command.kind == "scratch":  # it costs most if it was not meant
-            return paused_before and paused_after
-        if command.kind == "once" and (paused_after or last):
-            return False  # there is no word to change
-        if not paused_after and not last:
-            if words[end].key in command.not_before:
-                return False
-            followed = any(longest_first(words, end, table.commands))
-        if paused_before:
-            return not command.strict or paused_after or followed or (at > 0 and not last)
-        if words[at - 1].key in command.not_after:
-            return False
-        if self._is_noun(words, at, page, strict=command.strict, followed=followed):
-            return False
-        return not command.strict or paused_after or followed
 
     def _done(self, command: Command, said: Sequence[Spoken], page: Page) -> Step:
         if command.kind == "scratch":

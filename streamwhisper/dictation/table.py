@@ -30,7 +30,8 @@ class Command:
             ``once`` and ``span`` change the casing of the next word and of all that follow.
         write: the signs; of a casing, its name.
         strict: whether it needs a pause, an end or another command beside it.
-        not_after, not_before: words that make a plain word of it.
+        not_after, not_before: words that make a plain word of it; `endings`: what the former may
+            end with behind a determiner.
     """
 
     kind: Kind | Literal["scratch", "once", "span"]
@@ -38,6 +39,7 @@ class Command:
     strict: bool = False
     not_after: frozenset[Key] = frozenset()
     not_before: frozenset[Key] = frozenset()
+    endings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,8 +117,15 @@ def longest_first(
     return reversed(found)
 
 
-def _command(not_after: Sequence[str] = (), not_before: Sequence[str] = (), **rest: Any) -> Command:
-    return Command(not_after=_keys(not_after), not_before=_keys(not_before), **rest)
+def _command(
+    not_after: Sequence[str] = (),
+    not_before: Sequence[str] = (),
+    endings: Sequence[str] = (),
+    **rest: Any,
+) -> Command:
+    return Command(
+        not_after=_keys(not_after), not_before=_keys(not_before), endings=tuple(endings), **rest
+    )
 
 
 def _keys(words: Iterable[str]) -> frozenset[Key]:
