@@ -1,0 +1,132 @@
+"""What is said in a language, and what becomes of it: its data file under ``languages/``."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from importlib.resources import files
+from typing import Any, Literal, TypeVar
+
+from streamwhisper.dictation.numerals import NumberWords
+from streamwhisper.dictation.page import Kind
+from streamwhisper.dictation.words import Key, Spoken, key_of, keyed
+
+__all__ = ["LONGEST", "Command", "Table", "languages", "longest_first", "read_table"]
+
+T = TypeVar("T")
+
+LONGEST = 12
+"""Words that a phrase can have."""
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """What a phrase does.
+
+    Attributes:
+        kind: how its signs are written, or what it does: ``scratch`` takes back an utterance,
+            ``once`` and ``span`` change the casing of the next word and of all that follow.
+        write: the signs; of a casing, its name.
+        strict: whether it needs a pause, an end or another command beside it.
+        not_after, not_before: words that make a plain word of it; `endings`: what the former may
+            end with behind a determiner.
+    """
+
+    kind: Kind | Literal["scratch", "once", "span"]
+    write: str = ""
+    strict: bool = False
+    not_after: frozenset[Key] = frozenset()
+    not_before: frozenset[Key] = frozenset()
+    endings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """All that is known of a language.
+
+    Attributes:
+        commands: by their names.
+        determiners: words after which a command's name is a noun; `adjectives`: words that may
+            stand between them; `pronouns`: words after which only a strict one's name is.
+        escapes: phrases after which it is one, too, and whether they are left out themselves.
+        small: words that have no capital of their own.
+        fillers, profanity: words that may be left out, or masked.
+        numbers: how numbers are said.
+    """
+
+    commands: Mapping[Key, Command] = field(default_factory=dict)
+    determiners: frozenset[Key] = frozenset()
+    adjectives: frozenset[Key] = frozenset()
+    pronouns: frozenset[Key] = frozenset()
+    escapes: Mapping[Key, bool] = field(default_factory=dict)
+    small: frozenset[str] = frozenset()
+    fillers: frozenset[Key] = frozenset()
+    profanity: frozenset[Key] = frozenset()
+    numbers: NumberWords | None = None
+
+
+def languages() -> list[str]:
+    """The codes of the languages that have a table."""
+    folder = files(__package__) / "languages"
+    names = (entry.name for entry in folder.iterdir())
+    return sorted(name.removesuffix(".toml") for name in names if name.endswith(".toml"))
+
+
+@cache
+def read_table(language: str) -> Table:
+    """The table of a language, by its code; an empty one for a language that has none."""
+    if language not in languages():
+        return Table()
+    file = files(__package__) / "languages" / f"{language}.toml"
+    found = tomllib.loads(file.read_text(encoding="utf-8"))
+    commands: dict[Key, Command] = {}
+    for entry in found["command"]:
+        commands |= dict.fromkeys(map(key_of, entry.pop("said")), _command(**entry))
+    return Table(
+        commands,
+        _keys(found["determiners"]),
+        _keys(found["adjectives"]),
+        _keys(found["pronouns"]),
+        keyed(dict.fromkeys(found["mention"], False) | dict.fromkeys(found["literal"], True)),
+        frozenset(found["small"]),
+        _keys(found["fillers"]),
+        _keys(found["profanity"]),
+        NumberWords(**found["numbers"]) if "numbers" in found else None,
+    )
+
+
+def longest_first(
+    words: Sequence[Spoken], at: int, phrases: Mapping[Key, T]
+) -> Iterable[tuple[int, T]]:
+    """The phrases that begin at a word, with how many words they take.
+
+    A pause inside, or quotes around a word, make another phrase of it.
+    """
+    found = []
+    key: Key = ()
+    for count, word in enumerate(words[at : at + LONGEST], 1):
+        key += word.key
+        if word.mentioned or not word.key:
+            break
+        if key in phrases:
+            found.append((count, phrases[key]))
+        if word.paused:
+            break
+    return reversed(found)
+
+
+def _command(
+    not_after: Sequence[str] = (),
+    not_before: Sequence[str] = (),
+    endings: Sequence[str] = (),
+    **rest: Any,
+) -> Command:
+    return Command(
+        not_after=_keys(not_after), not_before=_keys(not_before), endings=tuple(endings), **rest
+    )
+
+
+def _keys(words: Iterable[str]) -> frozenset[Key]:
+    return frozenset(map(key_of, words))
