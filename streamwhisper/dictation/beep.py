@@ -1,0 +1,38 @@
+"""A short tone that says that dictation listens, a lower one that it does not."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streamwhisper.dictation.devices import portaudio
+
+__all__ = ["beep", "tone"]
+
+_RATE = 44100
+_HIGH, _LOW = 880.0, 587.0  # hertz
+
+
+def tone(*, on: bool, seconds: float = 0.09) -> NDArray[np.float32]:
+    """The tone for listening or for not: float32 ``[n]`` at 44.1 kHz, without clicks."""
+    time = np.arange(round(seconds * _RATE)) / _RATE
+    swell = np.sin(np.pi * time / seconds) ** 2
+    wave = 0.2 * swell * np.sin(2 * np.pi * (_HIGH if on else _LOW) * time)
+    return wave.astype(np.float32)
+
+
+def beep(on: bool) -> None:
+    """Play a tone and return at once; where nothing can be heard, nothing is said."""
+    threading.Thread(target=_play, args=(tone(on=on),), daemon=True).start()
+
+
+def _play(sound: NDArray[np.float32]) -> None:
+    sounddevice = portaudio()
+    with (
+        contextlib.suppress(sounddevice.PortAudioError),
+        sounddevice.OutputStream(_RATE, channels=1, dtype="float32") as stream,
+    ):
+        stream.write(sound)

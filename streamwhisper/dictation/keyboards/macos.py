@@ -1,0 +1,97 @@
+"""Typing on macOS, by Quartz events that carry the text itself (Core Graphics, CGEvent.h)."""
+
+from __future__ import annotations
+
+import ctypes
+import ctypes.util
+import subprocess
+import time
+from typing import Any
+
+from streamwhisper.dictation.keyboards import KeyboardError
+
+__all__ = ["MacKeyboard"]
+
+_RETURN, _TAB, _BACKSPACE, _V = 36, 48, 51, 9  # virtual key codes, Carbon Events.h
+_COMMAND = 1 << 20  # kCGEventFlagMaskCommand
+_TAP = 0  # kCGHIDEventTap
+_BETWEEN = 0.004
+
+
+class MacKeyboard:
+    """Posts key events; macOS asks the person to allow that once."""
+
+    name = "Quartz"
+
+    def __init__(self) -> None:
+        """Load the frameworks.
+
+        Raises:
+            KeyboardError: the terminal may not control the computer.
+        """
+        path = ctypes.util.find_library("ApplicationServices")
+        if path is None:
+            raise KeyboardError("the ApplicationServices framework is missing")
+        self._api: Any = ctypes.CDLL(path)
+        self._api.AXIsProcessTrusted.restype = ctypes.c_bool
+        self._api.CGEventCreateKeyboardEvent.restype = ctypes.c_void_p
+        self._api.CGEventCreateKeyboardEvent.argtypes = [
+            ctypes.c_void_p,
+            ctypes.c_uint16,
+            ctypes.c_bool,
+        ]
+        self._api.CGEventKeyboardSetUnicodeString.argtypes = [
+            ctypes.c_void_p,
+            ctypes.c_ulong,
+            ctypes.c_char_p,
+        ]
+        self._api.CGEventSetFlags.argtypes = [ctypes.c_void_p, ctypes.c_uint64]
+        self._api.CGEventPost.argtypes = [ctypes.c_uint32, ctypes.c_void_p]
+        self._api.CFRelease.argtypes = [ctypes.c_void_p]
+        if not self._api.AXIsProcessTrusted():
+            raise KeyboardError(
+                "this terminal may not type: allow it in System Settings, Privacy & Security, "
+                "Accessibility"
+            )
+
+    def focus(self) -> str | None:
+        """What names the program in front."""
+        try:
+            done = subprocess.run(
+                ["lsappinfo", "front"], capture_output=True, text=True, timeout=2, check=False
+            )
+        except (OSError, subprocess.TimeoutExpired):
+            return None
+        return done.stdout.strip() or None
+
+    def type(self, text: str) -> None:
+        """Type `text`."""
+        named = {"\n": _RETURN, "\t": _TAB}
+        for character in text:
+            if character in named:
+                self._press(named[character])
+            else:
+                self._press(0, text=character)
+
+    def erase(self, count: int) -> None:
+        """Take back `count` characters."""
+        for _ in range(count):
+            self._press(_BACKSPACE)
+
+    def paste(self) -> None:
+        """Press Command and V."""
+        self._press(_V, flags=_COMMAND)
+
+    def close(self) -> None:
+        """Nothing stays."""
+
+    def _press(self, key: int, *, text: str = "", flags: int = 0) -> None:
+        for down in (True, False):
+            event = self._api.CGEventCreateKeyboardEvent(None, key, down)
+            self._api.CGEventSetFlags(event, flags)
+            if text:
+                units = text.encode("utf-16-le")
+                self._api.CGEventKeyboardSetUnicodeString(event, len(units) // 2, units)
+            self._api.CGEventPost(_TAP, event)
+            self._api.CFRelease(event)
+        time.sleep(_BETWEEN)

@@ -1,0 +1,25 @@
+"""Typing by pasting, for keyboards and programs that do not know every sign."""
+
+from __future__ import annotations
+
+from streamwhisper.dictation.clipboard import Clipboard, ClipboardError, pasted
+from streamwhisper.dictation.keyboards import Keyboard, KeyboardError
+
+__all__ = ["PastingKeyboard"]
+
+
+class PastingKeyboard:
+    """Puts text into the clipboard, pastes it, and restores the clipboard."""
+
+    def __init__(self, keyboard: Keyboard, clipboard: Clipboard) -> None:
+        self.name = f"{keyboard.name} and {clipboard.write[0]}"
+        self.focus, self.erase, self.close = keyboard.focus, keyboard.erase, keyboard.close
+        self.paste = keyboard.paste
+        self._clipboard = clipboard
+
+    def type(self, text: str) -> None:
+        """Paste `text`."""
+        try:
+            pasted(self._clipboard, text, self.paste)
+        except ClipboardError as error:
+            raise KeyboardError(str(error)) from error

@@ -1,0 +1,74 @@
+"""Dictated text in the terminal: committed text solid, the guess dim, a sign of what goes on."""
+
+from __future__ import annotations
+
+import sys
+
+from rich.console import Console
+
+from streamwhisper.dictation.edits import Edit
+from streamwhisper.dictation.level import bar
+from streamwhisper.display import GrowingText
+
+__all__ = ["TerminalSink"]
+
+
+class TerminalSink:
+    """A live line at the bottom of the terminal; without one, committed text as it comes."""
+
+    def __init__(self, *, stderr: bool = False) -> None:
+        """Take the terminal; `stderr` leaves standard output to others."""
+        self._console = Console(stderr=stderr, highlight=False, soft_wrap=True)
+        self._text = GrowingText(self._console)
+        self._text.__enter__()
+        self._state = ("…", "dim")
+        self._level = " "
+        self._closed = False
+        self._mark()
+
+    def edit(self, edit: Edit) -> None:
+        """Change the line; what has scrolled up cannot be taken back, and is named instead."""
+        taken = self._text.erase(edit.erase)
+        if len(taken) < edit.erase:
+            self.say(f"taken back: the {edit.erase - len(taken)} characters before")
+        if edit.text:
+            self._text.append(edit.text)
+
+    def guess(self, text: str) -> None:
+        """Show it dim."""
+        self._text.guess(text)
+
+    def end(self) -> None:
+        """Leave the line."""
+        self._text.end_line()
+
+    def close(self) -> None:
+        """Leave the terminal as it was."""
+        if not self._closed:
+            self._closed = True
+            self._text.__exit__()
+
+    def say(self, text: str) -> None:
+        """Print a notice on standard error, above the line."""
+        console = Console(stderr=True)
+        console.print(text, style="dim", markup=False, highlight=False, soft_wrap=True)
+        sys.stderr.flush()
+
+    def listening(self, on: bool) -> None:
+        """Show whether dictation listens."""
+        if self._console.is_terminal:
+            self._state = ("●", "red") if on else ("○", "dim")
+            self._mark()
+        else:
+            self.say("listening" if on else "paused")
+
+    def level(self, decibels: float) -> None:
+        """Show how loud it is, in dBFS."""
+        if (shown := bar(decibels)) != self._level:
+            self._level = shown
+            self._mark()
+
+    def _mark(self) -> None:
+        sign, style = self._state
+        if self._console.is_terminal:
+            self._text.mark(f"{sign}{self._level} ", style)

@@ -1,0 +1,124 @@
+"""Text into the focused window, and nowhere else."""
+
+from __future__ import annotations
+
+from streamwhisper.dictation.edits import Edit
+from streamwhisper.dictation.keyboards import Keyboard, KeyboardError
+from streamwhisper.dictation.sink import Notice, Sink
+
+__all__ = ["TypingSink", "revision"]
+
+_PIECE = 16  # characters typed before it is looked again where they go
+_LONGEST_GUESS = 160  # characters of a guess that are typed, and so may have to be taken back
+_REMEMBERED = 2000  # characters that can be taken back
+
+
+def revision(shown: str, wanted: str) -> Edit:
+    """The least that turns `shown` into `wanted`: what they begin with alike stays."""
+    same = 0
+    for one, other in zip(shown, wanted, strict=False):
+        if one != other:
+            break
+        same += 1
+    return Edit(len(shown) - same, wanted[same:])
+
+
+class TypingSink:
+    """Types committed text; guesses as well, if they are wanted, and corrects them.
+
+    An utterance belongs to the window in which it began. When another one has the focus, typing
+    stops and what is left of the utterance goes to `rest`. No more is ever taken back than was
+    typed into the same window.
+    """
+
+    def __init__(
+        self, keyboard: Keyboard, rest: Sink, notice: Notice, *, progressive: bool = False
+    ) -> None:
+        """Say what types, where text goes that cannot be typed, and whether to type guesses."""
+        self._keyboard = keyboard
+        self._rest = rest
+        self._notice = notice
+        self._progressive = progressive
+        self._window: str | None = None  # of the utterance; None: where that cannot be known
+        self._begun = False
+        self._astray = False  # the rest of this utterance is not typed
+        self._typed = ""  # committed text in the window, of what can be taken back
+        self._guess = ""  # behind it
+
+    def edit(self, edit: Edit) -> None:
+        """Type, taking the guess back where it was wrong."""
+        if self._ready():
+            kept = max(0, len(self._typed) - edit.erase)
+            if edit.erase > len(self._typed) + 1:  # a space in front may have been left out
+                self._notice("what should be taken back was not typed into this window")
+            text = edit.text if self._typed[:kept] else edit.text.lstrip(" ")
+            known = not edit.erase and self._guess.startswith(text)
+            left = self._guess[len(text) :] if known else ""
+            shown = self._typed[kept:] + self._guess
+            self._typed = (self._typed[:kept] + text)[-_REMEMBERED:]
+            self._guess = left
+            self._put(revision(shown, text + left), committed=True)
+        elif edit.text or edit.erase:
+            self._rest.edit(edit)
+
+    def guess(self, text: str) -> None:
+        """Type what may still change, where that is wanted."""
+        if self._astray:
+            self._rest.guess(text)
+        elif self._progressive and self._ready():
+            text = text[:_LONGEST_GUESS] if self._typed else text.lstrip(" ")[:_LONGEST_GUESS]
+            change = revision(self._guess, text)
+            self._guess = text
+            self._put(change, committed=False)
+
+    def end(self) -> None:
+        """The next utterance goes to the window that has the focus then."""
+        if self._guess and not self._astray:
+            change, self._guess = revision(self._guess, ""), ""
+            self._put(change, committed=False)
+        if self._astray:
+            self._rest.end()
+        self._begun = self._astray = False
+
+    def close(self) -> None:
+        """Let go of keyboard and terminal."""
+        self.end()
+        self._keyboard.close()
+        self._rest.close()
+
+    def _ready(self) -> bool:
+        """Whether this utterance is typed; finds the window for one that begins."""
+        if not self._begun:
+            self._begun = True
+            try:
+                window = self._keyboard.focus()
+            except KeyboardError as error:
+                self._stray(str(error))
+                return False
+            if window != self._window:
+                self._window, self._typed = window, ""
+        return not self._astray
+
+    def _put(self, change: Edit, *, committed: bool) -> None:
+        """Type a change, piece by piece; committed text that is not typed goes to the rest."""
+        erase, text = change.erase, change.text
+        try:
+            while erase or text:
+                if self._keyboard.focus() != self._window:
+                    raise KeyboardError("another window has the focus")
+                if erase:
+                    self._keyboard.erase(piece := min(erase, _PIECE))
+                    erase -= piece
+                else:
+                    self._keyboard.type(text[:_PIECE])
+                    text = text[_PIECE:]
+        except KeyboardError as error:
+            left = text[: max(0, len(text) - len(self._guess))]
+            self._typed = self._guess = ""
+            self._stray(str(error))
+            if committed and left:
+                self._rest.edit(Edit(0, left))
+
+    def _stray(self, why: str) -> None:
+        self._astray, self._window = True, None
+        self._notice(f"{why}; the rest of this utterance is not typed")
