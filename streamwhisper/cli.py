@@ -29,6 +29,7 @@ from streamwhisper.commands.flags import (
     option,
 )
 from streamwhisper.commands.loading import find_model, hub_options, load_model
+from streamwhisper.commands.mic import mic
 from streamwhisper.commands.serve import serve
 from streamwhisper.commands.transcribe import transcribe
 from streamwhisper.errors import StreamWhisperError
@@ -70,6 +71,7 @@ def _options(
 
 
 app.command()(serve)
+app.command()(mic)
 # Names may be spelt with underscores, as openai-whisper spells them.
 app.command(context_settings={"token_normalize_func": lambda name: name.replace("_", "-")})(
     transcribe

@@ -52,6 +52,7 @@ class GrowingText:
         self._console = console or Console(highlight=False, soft_wrap=True)
         self._line = ""
         self._partial = ""
+        self._mark = ("", "")  # and its style
         self._live: Live | None = None
         if self._console.is_terminal:
             self._live = Live(console=self._console, auto_refresh=False, transient=True)
@@ -62,26 +63,29 @@ class GrowingText:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._partial = ""
-        self._end_line()
+        self._mark = ("", "")
+        self.end_line()
         if self._live:
             self._live.stop()
 
     def show(self, event: ServerMessage) -> None:
         """Take in one event; those without text change nothing."""
         if isinstance(event, Partial):
-            self._partial = event.text
-            self._refresh()
+            self.guess(event.text)
         elif isinstance(event, Committed):
-            self._append(event.text)
+            self.append(event.text)
             if event.final:
-                self._partial = ""
-                self._end_line()
-            self._refresh()
+                self.end_line()
         elif isinstance(event, ErrorMessage):
             print_error(f"{event.code}: {event.message}")
 
-    def _append(self, text: str) -> None:
+    def guess(self, text: str) -> None:
+        """Show what may still change, in place of the last guess."""
+        self._partial = text
+        self._refresh()
+
+    def append(self, text: str) -> None:
+        """Add text that stays."""
         # What is left of the partial stays on the screen until the next one comes.
         known = self._partial.startswith(text)
         self._partial = self._partial[len(text) :] if known else ""
@@ -91,27 +95,51 @@ class GrowingText:
         if not self._live:
             self._console.file.write(text)
             self._console.file.flush()
+        self._refresh()
 
-    def _end_line(self) -> None:
+    def erase(self, count: int) -> str:
+        """Take back the last `count` characters of the line that lives.
+
+        Returns:
+            those that were taken back: fewer, where the rest has been left behind.
+        """
+        if not self._live or not count:
+            return ""
+        taken = self._line[-count:]
+        self._line = self._line[: -len(taken)] if taken else self._line
+        self._refresh()
+        return taken
+
+    def end_line(self) -> None:
+        """Leave the line behind, without what may still change."""
+        self._partial = ""
         line, self._line = self._line, ""
         if self._live:
             self._live.update(Text(""), refresh=True)
             if line:
                 self._console.print(line, markup=False)
+            self._refresh()
         elif line:
             self._console.file.write("\n")
             self._console.file.flush()
 
+    def mark(self, mark: str, style: str = "") -> None:
+        """Put a sign in front of the line that lives, in place of the last one."""
+        if (mark, style) != self._mark:
+            self._mark = (mark, style)
+            self._refresh()
+
     def _refresh(self) -> None:
         if not self._live:
             return
-        width = self._console.width
+        mark = Text(*self._mark, no_wrap=True)
+        width = max(1, self._console.width - mark.cell_len)
         *finished, last = Text(self._line).wrap(self._console, width) or [Text("")]
         if finished:
             self._line = last.plain
         shown = Text(self._line, no_wrap=True)
         shown.append(self._partial if self._line else self._partial.lstrip(), style="dim")
-        self._live.update(fit_end(shown, width), refresh=True)
+        self._live.update(mark.append_text(fit_end(shown, width)), refresh=True)
         for line in finished:  # above the live line
             self._console.print(line.plain.rstrip(), markup=False)
 

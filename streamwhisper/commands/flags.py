@@ -58,7 +58,7 @@ def option(flag: str, *short: str, help: str, **more: Any) -> Any:
     """An option whose variable is STREAMWHISPER_ and its name: ``--max-sessions`` is in
     ``STREAMWHISPER_MAX_SESSIONS``.
     """
-    name = flag.removeprefix("--").replace("-", "_").upper()
+    name = flag.split("/")[0].removeprefix("--").replace("-", "_").upper()
     return typer.Option(flag, *short, envvar=f"STREAMWHISPER_{name}", help=help, **more)
 
 

@@ -74,11 +74,13 @@ class Dictation:
             StreamWhisperError: the engine cannot be had, or fails for good.
         """
         try:
-            await self._microphone.open()
+            device = await self._microphone.open()
+            self._face.say(f"the microphone is {device.name}; the engine is on its way")
             async with asyncio.TaskGroup() as tasks:
                 listening = tasks.create_task(self._listen())
                 stopping = tasks.create_task(self._stop(stop))
                 async with self._engine() as stream:
+                    await self._do(self._face.begin)
                     self._switch.tell(self._show_state)
                     self._show_state(self._switch.on)
                     sending = tasks.create_task(self._send(stream))

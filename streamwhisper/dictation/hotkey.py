@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from streamwhisper.errors import StreamWhisperError
 
-__all__ = ["Chord", "Hotkey", "HotkeyError", "HotkeyListener", "listen_for"]
+__all__ = ["Chord", "Hotkey", "HotkeyError", "HotkeyListener", "NoHotkeysError", "listen_for"]
 
 MODIFIERS = ("ctrl", "alt", "shift", "cmd")
 _ALIASES = {"control": "ctrl", "option": "alt", "super": "cmd", "win": "cmd", "meta": "cmd"}
@@ -21,6 +21,10 @@ _WAYLAND = (
 
 class HotkeyError(StreamWhisperError, ValueError):
     """A hotkey that cannot be understood, or cannot be had."""
+
+
+class NoHotkeysError(HotkeyError):
+    """This desktop has none for programs like this one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,14 +103,15 @@ def listen_for(
         environment: tells whether this is X11 or Wayland.
 
     Raises:
-        HotkeyError: this desktop cannot have it; the message says what to do.
+        NoHotkeysError: this desktop has none; the message says what to do.
+        HotkeyError: it cannot be had.
     """
     if sys.platform in ("darwin", "win32"):
         return _PynputListener(hotkey, pressed, released)
     if environment.get("WAYLAND_DISPLAY"):
-        raise HotkeyError(_WAYLAND)
+        raise NoHotkeysError(_WAYLAND)
     if not environment.get("DISPLAY"):
-        raise HotkeyError("there is no desktop to listen for a hotkey on: DISPLAY is not set")
+        raise NoHotkeysError("there is no desktop to listen for a hotkey on: DISPLAY is not set")
     try:
         from streamwhisper.dictation.hotkey_x11 import X11Listener
     except ImportError as error:

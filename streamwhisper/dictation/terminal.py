@@ -13,6 +13,9 @@ from streamwhisper.display import GrowingText
 __all__ = ["TerminalSink"]
 
 
+_REMEMBERED = 2000  # characters
+
+
 class TerminalSink:
     """A live line at the bottom of the terminal; without one, committed text as it comes."""
 
@@ -20,17 +23,24 @@ class TerminalSink:
         """Take the terminal; `stderr` leaves standard output to others."""
         self._console = Console(stderr=stderr, highlight=False, soft_wrap=True)
         self._text = GrowingText(self._console)
-        self._text.__enter__()
-        self._state = ("…", "dim")
+        self._state = ("○", "dim")
         self._level = " "
-        self._closed = False
+        self._out = ""  # of what may be taken back
+        self._begun = False
+
+    def begin(self) -> None:
+        """Take the terminal's last line; until then only notices are shown."""
+        self._text.__enter__()
+        self._begun = True
         self._mark()
 
     def edit(self, edit: Edit) -> None:
         """Change the line; what has scrolled up cannot be taken back, and is named instead."""
-        taken = self._text.erase(edit.erase)
-        if len(taken) < edit.erase:
-            self.say(f"taken back: the {edit.erase - len(taken)} characters before")
+        kept = max(0, len(self._out) - edit.erase)
+        reached = self._text.erase(edit.erase)
+        if beyond := self._out[kept : len(self._out) - len(reached)].strip():
+            self.say(f"taken back: {beyond}")
+        self._out = (self._out[:kept] + edit.text)[-_REMEMBERED:]
         if edit.text:
             self._text.append(edit.text)
 
@@ -44,8 +54,8 @@ class TerminalSink:
 
     def close(self) -> None:
         """Leave the terminal as it was."""
-        if not self._closed:
-            self._closed = True
+        if self._begun:
+            self._begun = False
             self._text.__exit__()
 
     def say(self, text: str) -> None:
@@ -70,5 +80,5 @@ class TerminalSink:
 
     def _mark(self) -> None:
         sign, style = self._state
-        if self._console.is_terminal:
+        if self._begun and self._console.is_terminal:
             self._text.mark(f"{sign}{self._level} ", style)
