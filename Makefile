@@ -26,6 +26,7 @@ demo: $(RUNTIME) ## real speech through a real server: text appears as it is spo
 
 test: $(TEST) ## run the tests
 	@tests/chromium.sh
+	@tests/desktop.sh
 	$(BIN)/python -m pytest $(ARGS)
 
 lint: $(TEST) ## check style and types

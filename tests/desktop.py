@@ -21,8 +21,8 @@ import pytest
 __all__ = ["SoundServer", "TextBox", "need", "screen", "sound_server", "text_box", "until"]
 
 _PULSEAUDIO = ["pulseaudio", "-n", "--daemonize=no", "--exit-idle-time=-1", "--use-pid-file=no"]
-_SPEAKER = ["module-null-sink", "sink_name=speaker", "rate=16000", "channels=1", "format=s16le"]
-_MICROPHONE = ["module-remap-source", "source_name=microphone", "master=speaker.monitor"]
+_SPEAKER = "module-null-sink sink_name=speaker rate=16000 channels=1 format=s16le norewinds=1"
+_MICROPHONE = "module-remap-source source_name=microphone master=speaker.monitor"
 # A window of one text box, which writes what it holds to a file whenever that changes.
 _BOX = """
 import os, sys, tkinter
@@ -82,7 +82,7 @@ class SoundServer:
         """Start the server, with a microphone."""
         native = "module-native-protocol-unix auth-anonymous=1"
         self.process = subprocess.Popen(
-            [*_PULSEAUDIO, "-L", native, "-L", " ".join([*_SPEAKER, "norewinds=1"])],
+            [*_PULSEAUDIO, "-L", native],
             env=self.environment,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
@@ -97,13 +97,15 @@ class SoundServer:
         )
 
     def plug_in(self) -> None:
-        """Add the microphone."""
-        self.control("load-module", *_MICROPHONE)
+        """Add speaker and microphone."""
+        self.control("load-module", *_SPEAKER.split())
+        self.control("load-module", *_MICROPHONE.split())
         self.control("set-default-source", "microphone")
 
     def unplug(self) -> None:
-        """Take the microphone away, and the monitor that would stand in for it."""
+        """Take both away; the speaker's monitor would stand in for the microphone."""
         self.control("unload-module", "module-remap-source")
+        self.control("unload-module", "module-null-sink")
 
     def play(self, sound: Path) -> subprocess.Popen[bytes]:
         """Begin to play a file to the microphone."""

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from streamwhisper.dictation.sink import LineSink, Notice
 from streamwhisper.errors import StreamWhisperError
 
-__all__ = ["Clipboard", "ClipboardError", "ClipboardSink", "choose_clipboard", "pasted"]
+__all__ = ["Clipboard", "ClipboardError", "ClipboardSink", "Content", "choose_clipboard", "pasted"]
 
 _TIMEOUT = 5.0
-_TAKEN = 0.5  # seconds that a window may take to ask for what is pasted into it
+_TAKEN = 0.2  # seconds that a window gets for what it has asked for; some ask more than once
 _TEXT = ("UTF8_STRING", "text/plain;charset=utf-8", "text/plain", "STRING")  # best first
 _OF_THE_OWNER = {"TARGETS", "TIMESTAMP", "MULTIPLE", "SAVE_TARGETS", "DELETE"}
 
@@ -56,10 +56,12 @@ class Clipboard:
         done = _run(_filled(self.read, type))
         return Content(type, done.stdout) if done.returncode == 0 and done.stdout else None
 
-    def put(self, content: Content | str) -> None:
+    def of(self, text: str) -> Content:
+        """A text as it holds it."""
+        return Content(self.text, text.encode(self.encoding))
+
+    def put(self, content: Content) -> None:
         """Have it hold this."""
-        if isinstance(content, str):
-            content = Content(self.text, content.encode(self.encoding))
         done = _run(_filled(self.write, content.type), content.data)
         if done.returncode:
             raise ClipboardError(f"{self.write[0]} could not set the clipboard")
@@ -118,13 +120,12 @@ def pasted(clipboard: Clipboard, text: str, paste: Callable[[], None]) -> None:
     """Paste `text` into the focused window; then the clipboard holds what it held before.
 
     Args:
-        paste: presses the keys for it.
+        paste: presses the keys for it, and waits until the window has asked for the text.
     """
     before = clipboard.get()
-    clipboard.put(text)
+    clipboard.put(clipboard.of(text))
     try:
         paste()
-        # No system tells when a window has taken it, and some ask more than once.
         time.sleep(_TAKEN)
     finally:
         if before is not None:
@@ -141,7 +142,7 @@ class ClipboardSink(LineSink):
     def put(self, line: str) -> None:
         """Put an utterance there; one that cannot be is told."""
         try:
-            self._clipboard.put(line)
+            self._clipboard.put(self._clipboard.of(line))
         except ClipboardError as error:
             self._notice(f"{error}; the text was: {line}")
 

@@ -12,6 +12,10 @@ from streamwhisper.errors import StreamWhisperError
 __all__ = ["Keyboard", "KeyboardError", "choose_keyboard"]
 
 
+ASKED = 0.4
+"""Seconds that a window gets to ask for what is pasted, where it does not tell that it has."""
+
+
 class KeyboardError(StreamWhisperError, OSError):
     """Nothing could be typed."""
 
@@ -35,7 +39,7 @@ class Keyboard(Protocol):
         """Press Backspace so often. Raises `KeyboardError`."""
 
     def paste(self) -> None:
-        """Press the keys that paste. Raises `KeyboardError`."""
+        """Press the keys that paste, and wait until the window asked. Raises `KeyboardError`."""
 
     def close(self) -> None:
         """Leave the keyboard as it was."""

@@ -8,7 +8,7 @@ import subprocess
 import time
 from typing import Any
 
-from streamwhisper.dictation.keyboards import KeyboardError
+from streamwhisper.dictation.keyboards import ASKED, KeyboardError
 
 __all__ = ["MacKeyboard"]
 
@@ -81,6 +81,7 @@ class MacKeyboard:
     def paste(self) -> None:
         """Press Command and V."""
         self._press(_V, flags=_COMMAND)
+        time.sleep(ASKED)
 
     def close(self) -> None:
         """Nothing stays."""

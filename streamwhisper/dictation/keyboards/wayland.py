@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
+import time
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from streamwhisper.dictation.keyboards import KeyboardError
+from streamwhisper.dictation.keyboards import ASKED, KeyboardError
 
 __all__ = ["WtypeKeyboard", "YdotoolKeyboard"]
 
@@ -46,6 +47,7 @@ class WtypeKeyboard:
     def paste(self) -> None:
         """Press Ctrl and V."""
         _run("wtype", "-M", "ctrl", "-k", "v", "-m", "ctrl")
+        time.sleep(ASKED)
 
     def close(self) -> None:
         """Nothing stays."""
@@ -71,6 +73,7 @@ class YdotoolKeyboard:
     def paste(self) -> None:
         """Press Ctrl and V."""
         _run("ydotool", "key", f"{_CONTROL}:1", f"{_V}:1", f"{_V}:0", f"{_CONTROL}:0")
+        time.sleep(ASKED)
 
     def close(self) -> None:
         """Nothing stays."""

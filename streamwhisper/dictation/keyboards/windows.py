@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import ctypes
+import time
 from typing import Any
 
-from streamwhisper.dictation.keyboards import KeyboardError
+from streamwhisper.dictation.keyboards import ASKED, KeyboardError
 
 __all__ = ["WindowsKeyboard"]
 
@@ -66,6 +67,7 @@ class WindowsKeyboard:
     def paste(self) -> None:
         """Press Ctrl and V."""
         self._press(_CONTROL, _V)
+        time.sleep(ASKED)
 
     def close(self) -> None:
         """Nothing stays."""

@@ -1,30 +1,35 @@
 """Typing on X11, through the XTest extension.
 
-Characters that the present layout types without a modifier are typed by its own keys. Every other
-one gets a key of its own among those that the layout leaves free. So what is typed depends on
-neither layout nor group, and no modifier is ever pressed for it.
+Characters that the present layout types, alone or with Shift, are typed by its own keys. Every
+other one is lent a key among those that the layout leaves free. So what is typed depends on
+neither layout nor group.
 """
 
 from __future__ import annotations
 
 import time
-from collections import OrderedDict
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext, suppress
+from select import select
 
 from Xlib import XK, X, error
 from Xlib.display import Display
 from Xlib.ext import xtest
+from Xlib.protocol.event import ClientMessage
+from Xlib.xobject.drawable import Window
 
 from streamwhisper.dictation.keyboards import KeyboardError
 
 __all__ = ["X11Keyboard", "keysym_of"]
 
 _NAMED = {"\n": XK.XK_Return, "\t": XK.XK_Tab}
-_ALWAYS = {XK.XK_Return, XK.XK_Tab, XK.XK_BackSpace, XK.XK_Control_L, XK.XK_space}  # in any group
+_ALWAYS = {XK.XK_Return, XK.XK_Tab, XK.XK_BackSpace, XK.XK_Caps_Lock, XK.XK_space}
 _LEVELS = 4  # two of each of two groups
 _BETWEEN = 0.002  # seconds between keys; programs that repaint for each keep up
-_SETTLED = 0.25  # seconds until a program has surely looked up a key: then it may change its sign
+_SETTLED = 1.0  # seconds that a program gets to take what was typed, if it does not answer pings
+_TOLD = 3  # times that programs are told of a key that is lent
+_BETWEEN_TOLD = 0.02
+_ANSWERED = 5.0  # seconds that it gets if it does
 _PATIENCE = 30.0  # seconds that keys may be held down
 
 
@@ -56,10 +61,12 @@ class X11Keyboard:
         if not self._display.has_extension("XTEST"):
             raise KeyboardError("the X server has no XTEST extension, so nothing can be typed")
         self._root = self._display.screen().root
-        self._layout: dict[int, int] = {}  # keysym to keycode: what the layout types by itself
-        self._lent: OrderedDict[int, int] = OrderedDict()  # likewise of free keys, oldest use first
-        self._used: dict[int, float] = {}  # keycode: when it was pressed last
+        self._layout: dict[int, tuple[int, bool]] = {}  # keysym to keycode, and whether with Shift
+        self._lent: dict[int, int] = {}  # keysym to keycode
         self._free: list[int] = []
+        self._bound: dict[int, int] = {}  # keycode to keysym, of all that are not as they were
+        self._serial = 0  # of pings
+        self._pressed = -_SETTLED  # when a key was pressed last
         self._look_up()
 
     def focus(self) -> str | None:
@@ -75,30 +82,27 @@ class X11Keyboard:
     def type(self, text: str) -> None:
         """Type `text`; waits while the person holds a key, for both would mix."""
         with self._ready():
-            for character in text:
-                self._press(self._key(keysym_of(character)))
+            self._type(text)
 
     def erase(self, count: int) -> None:
         """Take back `count` characters."""
         with self._ready():
             for _ in range(count):
-                self._press(self._key(XK.XK_BackSpace))
+                self._press(XK.XK_BackSpace)
 
     def paste(self) -> None:
-        """Press Ctrl and V."""
+        """Press Ctrl and V, and wait until the window has asked for what is pasted."""
         with self._ready():
-            control = self._key(XK.XK_Control_L)
-            xtest.fake_input(self._display, X.KeyPress, control)
-            self._press(self._key(XK.XK_v))
-            xtest.fake_input(self._display, X.KeyRelease, control)
-            self._display.sync()
+            with self._held(XK.XK_Control_L):
+                self._type("v")
+            self._wait_for_window()
 
     def close(self) -> None:
         """Leave the layout as it was."""
         with suppress(KeyboardError), _connected():
             if self._lent:
-                time.sleep(_SETTLED)
-            for key in self._lent.values():
+                self._wait_for_window()
+            for key in list(self._bound):
                 self._bind(key, X.NoSymbol)
             self._display.sync()
             self._display.close()
@@ -110,14 +114,13 @@ class X11Keyboard:
             self._wait_for_hands_off()
             self._look_up()
             capitals = self._root.query_pointer().mask & X.LockMask
-            lock = self._display.keysym_to_keycode(XK.XK_Caps_Lock)
-            if capitals and lock:
-                self._press(lock)
+            if capitals:
+                self._press(XK.XK_Caps_Lock)
             try:
                 yield
             finally:
-                if capitals and lock:
-                    self._press(lock)
+                if capitals:
+                    self._press(XK.XK_Caps_Lock)
 
     def _look_up(self) -> None:
         """Ask for the layout: the person may have changed it, which takes lent keys back."""
@@ -128,41 +131,80 @@ class X11Keyboard:
         )
         group = self._root.query_pointer().mask >> 13 & 3
         column = 2 * group  # two levels of each of the first two groups come first
-        lent = {key: sign for sign, key in self._lent.items() if sign in mapping[key]}
-        self._lent = OrderedDict((sign, key) for key, sign in lent.items())
-        self._free = [key for key, signs in mapping.items() if not any(signs)]
-        own = [(key, signs) for key, signs in mapping.items() if key not in lent and any(signs)]
-        self._layout = {signs[0]: key for key, signs in own if signs[0] in _ALWAYS}
+        bound = {key: sign for key, sign in self._bound.items() if sign in mapping[key]}
+        self._bound = bound
+        self._lent = {sign: key for sign, key in self._lent.items() if bound.get(key) == sign}
+        idle = bound.keys() - self._lent.values()
+        self._free = [key for key, signs in mapping.items() if key in idle or not any(signs)]
+        own = [(key, signs) for key, signs in mapping.items() if key not in bound and any(signs)]
+        self._layout = {}
         if group < 2:
-            self._layout = {signs[column]: key for key, signs in own} | self._layout
+            self._layout = {signs[column + 1]: (key, True) for key, signs in own}
+            self._layout |= {signs[column]: (key, False) for key, signs in own}
+        self._layout |= {signs[0]: (key, False) for key, signs in own if signs[0] in _ALWAYS}
         if not self._free and not self._lent:
             raise KeyboardError("this keyboard layout leaves no key free to type other signs with")
 
-    def _key(self, keysym: int) -> int:
-        """A key that types `keysym` by itself."""
-        if keysym in self._layout:
-            return self._layout[keysym]
-        if keysym not in self._lent:
-            if self._free:
-                key = self._free.pop()
-            else:
-                _, key = self._lent.popitem(last=False)
-                time.sleep(max(0.0, self._used[key] + _SETTLED - time.monotonic()))
-            self._bind(key, keysym)
+    def _type(self, text: str) -> None:
+        """Type `text`, lending keys to as many signs at a time as there are keys."""
+        while text:
+            end, lacking = self._reach(text)
+            self._lend(lacking)
+            for character in text[:end]:
+                self._press(keysym_of(character))
+            text = text[end:]
+            if text:
+                self._free += self._lent.values()
+                self._lent.clear()
+
+    def _reach(self, text: str) -> tuple[int, list[int]]:
+        """How much of `text` there are keys for, and the signs that must be lent one for that."""
+        lacking: list[int] = []
+        for at, keysym in enumerate(map(keysym_of, text)):
+            if keysym not in self._layout and keysym not in (*self._lent, *lacking):
+                if len(lacking) == len(self._free):
+                    return at, lacking
+                lacking.append(keysym)
+        return len(text), lacking
+
+    def _lend(self, keysyms: Sequence[int]) -> None:
+        """Give each sign a free key."""
+        if not keysyms:
+            return
+        # A program looks up what a key means when it gets round to it.
+        self._wait_for_window()
+        for keysym in keysyms:
+            self._lent[keysym] = self._free.pop()
+        # A program that asks for a change just when the next one comes (Xlib does) may miss it.
+        for _ in range(_TOLD):
+            for keysym in keysyms:
+                self._bind(self._lent[keysym], keysym)
             self._display.sync()
-            self._lent[keysym] = key
-        self._lent.move_to_end(keysym)
-        return self._lent[keysym]
+            time.sleep(_BETWEEN_TOLD)
 
     def _bind(self, key: int, keysym: int) -> None:
+        self._bound[key] = keysym
         self._display.change_keyboard_mapping(key, [(keysym,) * _LEVELS])
 
-    def _press(self, key: int) -> None:
-        xtest.fake_input(self._display, X.KeyPress, key)
-        xtest.fake_input(self._display, X.KeyRelease, key)
+    def _press(self, keysym: int) -> None:
+        """Press the key of a sign that the layout has, or that was lent one."""
+        lent = self._lent.get(keysym, 0)
+        key, shift = self._layout.get(keysym, (lent, False))
+        with self._held(XK.XK_Shift_L) if shift else nullcontext():
+            xtest.fake_input(self._display, X.KeyPress, key)
+            xtest.fake_input(self._display, X.KeyRelease, key)
         self._display.sync()
-        self._used[key] = time.monotonic()
+        self._pressed = time.monotonic()
         time.sleep(_BETWEEN)
+
+    @contextmanager
+    def _held(self, modifier: int) -> Iterator[None]:
+        key = self._display.keysym_to_keycode(modifier)
+        xtest.fake_input(self._display, X.KeyPress, key)
+        try:
+            yield
+        finally:
+            xtest.fake_input(self._display, X.KeyRelease, key)
 
     def _wait_for_hands_off(self) -> None:
         until = time.monotonic() + _PATIENCE
@@ -170,6 +212,44 @@ class X11Keyboard:
             if time.monotonic() > until:
                 raise KeyboardError(f"a key was held down for {_PATIENCE:g} s; nothing was typed")
             time.sleep(0.02)
+
+    def _wait_for_window(self) -> None:
+        """Wait until the focused window has taken all that was typed.
+
+        Events are taken in order, so one that is answered tells of those before it: the ping of
+        the Extended Window Manager Hints.
+        """
+        window = self._pinged()
+        if window is None:
+            self._display.sync()
+            time.sleep(max(0.0, self._pressed + _SETTLED - time.monotonic()))
+            return
+        names = ("WM_PROTOCOLS", "_NET_WM_PING")
+        protocols, ping = (self._display.intern_atom(name) for name in names)
+        self._serial += 1
+        data = (32, [ping, X.CurrentTime, window.id, self._serial, 0])
+        self._root.change_attributes(event_mask=X.SubstructureNotifyMask)
+        window.send_event(ClientMessage(window=window, client_type=protocols, data=data))
+        until = time.monotonic() + _ANSWERED
+        answered = False
+        while not answered and time.monotonic() < until:
+            while self._display.pending_events():
+                event = self._display.next_event()
+                if event.type == X.ClientMessage and event.data[0] == 32:
+                    answered = answered or event.data[1][3] == self._serial
+            if not answered:
+                select([self._display], [], [], 0.05)
+        self._root.change_attributes(event_mask=X.NoEventMask)
+
+    def _pinged(self) -> Window | None:
+        """The focused window, or what it is in, if it answers pings."""
+        window = self._display.get_input_focus().focus
+        ping = self._display.intern_atom("_NET_WM_PING")
+        while isinstance(window, Window) and window != self._root:
+            if ping in window.get_wm_protocols():
+                return window
+            window = window.query_tree().parent
+        return None
 
 
 @contextmanager
