@@ -132,7 +132,7 @@ class GrowingText:
     def _refresh(self) -> None:
         if not self._live:
             return
-        mark = Text(*self._mark, no_wrap=True)
+        mark = Text(no_wrap=True).append(*self._mark)
         width = max(1, self._console.width - mark.cell_len)
         *finished, last = Text(self._line).wrap(self._console, width) or [Text("")]
         if finished:

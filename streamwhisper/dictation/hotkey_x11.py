@@ -48,10 +48,11 @@ class X11Listener:
             raise HotkeyError(f"cannot connect to the X display: {failure}") from failure
         self._pressed, self._released = pressed, released
         self._down = False
-        self._key = self._display.keysym_to_keycode(_keysym(hotkey.key))
-        if not self._key:
-            raise HotkeyError(f"this keyboard has no key {hotkey.key!r}")
-        self._grab(hotkey)
+        try:
+            self._key = self._grab(hotkey)
+        except HotkeyError:
+            self._display.close()
+            raise
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._listen, name="hotkey", daemon=True)
         self._thread.start()
@@ -63,17 +64,21 @@ class X11Listener:
             self._thread.join()
             self._display.close()
 
-    def _grab(self, hotkey: Hotkey) -> None:
+    def _grab(self, hotkey: Hotkey) -> int:
+        """Have the server hand over the hotkey; its key code."""
+        key = int(self._display.keysym_to_keycode(_keysym(hotkey.key)))
+        if not key:
+            raise HotkeyError(f"this keyboard has no key {hotkey.key!r}")
         root = self._display.screen().root
         wanted = sum(_MASKS[name] for name in hotkey.modifiers)
         taken = error.CatchError(error.BadAccess)
         for locks in product(*((0, lock) for lock in _LOCKS)):
             mask = wanted | sum(locks)
-            root.grab_key(self._key, mask, False, X.GrabModeAsync, X.GrabModeAsync, onerror=taken)
+            root.grab_key(key, mask, False, X.GrabModeAsync, X.GrabModeAsync, onerror=taken)
         self._display.sync()
         if taken.get_error():
-            self._display.close()
             raise HotkeyError(f"another program has the hotkey {hotkey}; choose another one")
+        return key
 
     def _listen(self) -> None:
         # Its socket is waited for with a timeout, so that the thread ends when it is told to.
