@@ -38,7 +38,7 @@ def write():
 def focus():
     box.focus_force()
     write()
-    print(root.winfo_id(), flush=True)
+    print("open", flush=True)
 root.after(50, focus)
 root.mainloop()
 """
@@ -170,7 +170,7 @@ class TextBox:
 
     file: Path
     display: str
-    window: str
+    window: str = ""
 
     @property
     def text(self) -> str:
@@ -181,14 +181,18 @@ class TextBox:
         """Give it the focus."""
         self.x("windowfocus", "--sync", self.window)
 
-    def x(self, *command: str) -> str:
+    def focused(self) -> str:
+        """The window that has the focus; empty where none has it."""
+        return self.x("getwindowfocus", check=False)
+
+    def x(self, *command: str, check: bool = True) -> str:
         """Have xdotool do something on its screen."""
         done = subprocess.run(
             ["xdotool", *command],
             env={**os.environ, "DISPLAY": self.display},
             capture_output=True,
             text=True,
-            check=True,
+            check=check,
         )
         return done.stdout.strip()
 
@@ -196,6 +200,8 @@ class TextBox:
 @contextlib.contextmanager
 def text_box(display: str, file: Path) -> Iterator[TextBox]:
     """A window that has the focus."""
+    box = TextBox(file, display)
+    before = box.focused()
     with subprocess.Popen(
         [sys.executable, "-c", _BOX, str(file), file.name],
         env={**os.environ, "DISPLAY": display},
@@ -204,10 +210,9 @@ def text_box(display: str, file: Path) -> Iterator[TextBox]:
     ) as window:
         assert window.stdout is not None
         try:
-            number = window.stdout.readline().strip()
-            assert number, "the window did not open"
-            box = TextBox(file, display, number)
-            box.focus()
+            assert window.stdout.readline(), "the window did not open"
+            # Tk takes keys by a window around its own, which only the focus tells.
+            box.window = until(lambda: box.focused() != before and box.focused(), "it has focus")
             yield box
         finally:
             window.terminate()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import re
+import json
 import signal
 import subprocess
 import sys
@@ -11,8 +11,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import jiwer
 import pytest
-from desktop import SoundServer, screen, sound_server, text_box, until
+from desktop import SoundServer, need, screen, sound_server, text_box, until
 from processes import ServerProcess, serving
 
 from streamwhisper.audio.files import read_audio, write_wav
@@ -105,7 +106,8 @@ def dictating(sound: SoundServer, log: Path, *flags: str, display: str = "") -> 
 def committed(server: ServerProcess) -> str:
     """The text of the server's newest session, as it was committed."""
     newest = max(server.log.parent.glob("*.jsonl"), key=lambda path: path.stat().st_mtime_ns)
-    return "".join(re.findall(r'"text": ?"([^"]*)"', newest.read_text()))
+    events = [json.loads(line) for line in newest.read_text().splitlines()]
+    return "".join(event["text"] for event in events if event.get("type") == "committed")
 
 
 def test_what_is_said_while_the_model_loads_is_transcribed_to_the_last_word(
@@ -136,3 +138,156 @@ def test_the_typed_text_is_the_committed_text(sound, server, sample, tmp_path):
         assert mic.stop() == ""
         assert words(box.text) == words(SPOKEN)
         until(lambda: box.text == committed(server).strip(), "typed as it was committed", 5)
+
+
+def test_progressive_typing_ends_with_the_committed_text(sound, server, sample, tmp_path):
+    flags = ("--to", "type", "--verbatim", "--progressive", "--url", server.url)
+    with (
+        screen() as display,
+        text_box(display, tmp_path / "typed") as box,
+        dictating(sound, tmp_path / "log", *flags, display=display) as mic,
+    ):
+        mic.told("listening")
+        playing = sound.play(sample)
+        until(lambda: len(box.text) > len(committed(server)) + 5, "a guess is typed")
+        playing.kill()
+        playing.wait()
+        mic.stop()
+        until(lambda: box.text == committed(server).strip(), "typed as it was committed", 5)
+
+
+def test_when_another_window_takes_the_focus_the_rest_goes_to_the_terminal(
+    sound, server, sample, tmp_path
+):
+    flags = ("--to", "type", "--verbatim", "--url", server.url)
+    with (
+        screen() as display,
+        text_box(display, tmp_path / "typed") as box,
+        dictating(sound, tmp_path / "log", *flags, display=display) as mic,
+    ):
+        mic.told("listening")
+        playing = sound.play(sample)
+        until(lambda: "word" in box.text, "the second sentence is being typed")
+        with text_box(display, tmp_path / "other") as other:
+            mic.told("another window has the focus; the rest of this utterance is not typed")
+            until(lambda: other.text, "the next sentence is typed into the other window")
+            playing.kill()
+            playing.wait()
+            mic.stop()
+            shown = mic.log.read_text().split("not typed\n")[1].splitlines()[0]
+            parts = [box.text, shown, other.text]
+            assert words(" ".join(parts)) == words(committed(server))
+
+
+def test_a_window_gets_what_is_said_while_the_hotkey_is_held(sound, server, short, tmp_path):
+    flags = ("--to", "type", "--mode", "hold", "--hotkey", "f9", "--url", server.url)
+    with (
+        screen() as display,
+        text_box(display, tmp_path / "typed") as box,
+        dictating(sound, tmp_path / "log", *flags, display=display) as mic,
+    ):
+        mic.told("paused")
+        sound.say(short)  # to nobody
+        box.x("keydown", "F9")
+        mic.told("listening")
+        sound.say(short)
+        box.x("keyup", "F9")
+        until(lambda: "come" in box.text, "it is typed once the key is let go")
+        sound.say(short)  # to nobody
+        mic.stop()
+        assert words(box.text) == ["good", "morning", "and", "welcome"]
+
+
+def test_commands_and_a_signal_tell_it_when_to_listen(sound, server, short, tmp_path):
+    flags = ("--to", "stdout", "--mode", "toggle", "--url", server.url)
+    with dictating(sound, tmp_path / "log", *flags) as mic:
+        mic.told("there is no desktop to listen for a hotkey on")
+        mic.told("paused")
+        sound.say(short)  # to nobody
+        assert mic.run("start").stdout == "listening\n"
+        sound.say(short)
+        assert mic.run("toggle").stdout == "paused\n"
+        assert mic.process.stdout is not None
+        assert words(mic.process.stdout.readline()) == ["good", "morning", "and", "welcome"]
+        mic.process.send_signal(signal.SIGUSR1)
+        until(lambda: mic.log.read_text().count("listening\n") == 2, "the signal is obeyed")
+        second = mic.run(*flags)
+        assert second.returncode == 1
+        assert second.stderr.startswith("error: dictation runs already (process ")
+        assert mic.stop() == ""
+    stopped = mic.run("toggle")
+    assert stopped.returncode == 1
+    assert stopped.stderr == "error: no dictation runs; start it with: streamwhisper mic\n"
+
+
+def test_a_microphone_that_comes_back_is_heard_and_what_was_said_before_is_kept(
+    sound, server, short, tmp_path
+):
+    with dictating(sound, tmp_path / "log", "--to", "stdout", "--url", server.url) as mic:
+        mic.told("listening")
+        sound.say(short)
+        sound.unplug()
+        mic.told("is gone; waiting for it")
+        sound.plug_in()
+        mic.told("is back")
+        sound.say(short)
+        assert words(mic.stop()) == ["good", "morning", "and", "welcome"] * 2
+
+
+def test_in_a_terminal_the_guess_is_dim_and_every_word_of_real_speech_stays(
+    sound, tiny_en_path, speech, tmp_path
+):
+    need("tmux")
+    clips = speech.clips("ls-dev")[:3]
+    command = f"{sys.executable} -m streamwhisper mic --verbatim --threads 1 --model {tiny_en_path}"
+    with Terminal(sound, tmp_path / "tmux", command) as terminal:
+        until(lambda: "●" in terminal.screen(), "it listens", 90)
+        for clip in clips:
+            path = tmp_path / "clip.wav"
+            write_wav(path, speech.load(clip))
+            playing = sound.play(path)
+            until(lambda: "\x1b[2m" in terminal.screen(colours=True), "a guess is dim")
+            playing.wait(60)
+        terminal.keys("C-c")
+        until(lambda: "$ENDED" in terminal.screen(), "it has ended", 60)
+        lines = terminal.screen().split("$ENDED")[0].splitlines()
+    said = " ".join(line for line in lines if "the microphone is" not in line)
+    reference = words(" ".join(clip["text"] for clip in clips))
+    heard = words(said)
+    assert jiwer.wer(" ".join(reference), " ".join(heard)) < 0.15
+    assert (heard[0], heard[-1]) == (reference[0], reference[-1])
+
+
+class Terminal:
+    """A real terminal, of tmux."""
+
+    def __init__(self, sound: SoundServer, socket: Path, command: str) -> None:
+        self._socket = socket
+        self._environment = {**sound.environment, "LANG": "C.UTF-8"}
+        self._start = f"{command}; echo '$'ENDED; sleep 60"
+
+    def __enter__(self) -> Terminal:
+        size = ("-x", "100", "-y", "40")
+        self._tmux("-f", "/dev/null", "new-session", "-d", *size, self._start)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._tmux("kill-server")
+
+    def screen(self, *, colours: bool = False) -> str:
+        """What is on it."""
+        return self._tmux("capture-pane", "-p", "-J", *(["-e"] if colours else []))
+
+    def keys(self, *keys: str) -> None:
+        """Press keys."""
+        self._tmux("send-keys", *keys)
+
+    def _tmux(self, *command: str) -> str:
+        done = subprocess.run(
+            ["tmux", "-u", "-S", str(self._socket), *command],
+            env=self._environment,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        return done.stdout
