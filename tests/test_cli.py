@@ -24,6 +24,7 @@ START = (
 )
 COMMANDS = [
     "serve",
+    "mic",
     "stream",
     "transcribe",
     "models",

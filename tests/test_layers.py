@@ -108,6 +108,7 @@ def test_the_recognizing_wing_knows_neither_asyncio_nor_sessions(module):
     [
         ("streamwhisper", "numpy"),
         ("streamwhisper.cli", "numpy"),
+        ("streamwhisper.commands.mic", "numpy"),
         ("streamwhisper.commands.serve", "websockets"),
         ("streamwhisper.commands.transcribe", "numpy"),
         ("streamwhisper.client", "torch"),
