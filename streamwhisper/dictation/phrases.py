@@ -10,7 +10,7 @@ from streamwhisper.dictation.edits import Edit
 from streamwhisper.dictation.page import REMEMBERED, Page, edit_between
 from streamwhisper.dictation.reading import PhraseOptions, Reader
 from streamwhisper.dictation.table import LONGEST, read_table
-from streamwhisper.dictation.words import Spoken, key_of, keyed, split_words
+from streamwhisper.dictation.words import Spoken, keyed, split_words
 
 __all__ = ["PhraseOptions", "Phrases"]
 
@@ -24,17 +24,6 @@ class Phrases:
     """Turns committed text into what is to be put out."""
 
     def __init__(self, options: PhraseOptions) -> None:
-        """Read the language's table.
-
-        Raises:
-            ValueError: a replacement of nothing, or of too many words.
-        """
-        for said in options.replace:
-            if not 1 <= len(key_of(said)) <= LONGEST:
-                raise ValueError(
-                    f"the replacement of {said!r} is for {len(key_of(said))} words; "
-                    f"expected 1 to {LONGEST}"
-                )
         self._verbatim = options.verbatim
         self._reader = Reader(read_table(options.language), options, keyed(options.replace))
         self._settled = Page().begin()

@@ -9,8 +9,8 @@ from typing import NamedTuple
 from streamwhisper.dictation.context import is_meant, is_noun
 from streamwhisper.dictation.numerals import read_number
 from streamwhisper.dictation.page import Page, capitalized
-from streamwhisper.dictation.table import Command, Table, longest_first
-from streamwhisper.dictation.words import Key, Spoken
+from streamwhisper.dictation.table import LONGEST, Command, Table, longest_first
+from streamwhisper.dictation.words import Key, Spoken, key_of
 
 __all__ = ["PhraseOptions", "Reader", "Step"]
 
@@ -29,7 +29,7 @@ class PhraseOptions:
         numbers: write numbers in digits.
         fillers: leave out "um" and the like.
         profanity: mask all but the first letter of foul words.
-        replace: what is to be written for what is said.
+        replace: what is to be written for what is said, which is one to `LONGEST` words.
     """
 
     language: str = "en"
@@ -42,6 +42,13 @@ class PhraseOptions:
     fillers: bool = False
     profanity: bool = False
     replace: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for said in self.replace:
+            if not 1 <= (count := len(key_of(said))) <= LONGEST:
+                raise ValueError(
+                    f"the replacement of {said!r} is for {count} words; expected 1 to {LONGEST}"
+                )
 
 
 class Step(NamedTuple):
@@ -58,7 +65,12 @@ class Reader:
     def __init__(
         self, table: Table, options: PhraseOptions, replacements: Mapping[Key, str]
     ) -> None:
-        self._table = table
+        heeded = {
+            name: command
+            for name, command in table.commands.items()
+            if getattr(options, GROUPS.get(command.kind, "punctuation"))
+        }
+        self._table = replace(table, commands=heeded)
         self._options = options
         self._replacements = replacements
 
@@ -69,19 +81,16 @@ class Reader:
             words: of the utterance, two or more before `at` among them if they were said.
             ended: whether no more words will come.
         """
-        word = words[at]
-        for count, dropped in longest_first(words, at, self._table.escapes):
+        options, table, word = self._options, self._table, words[at]
+        for count, dropped in longest_first(words, at, table.escapes):
             if step := self._escaped(words, at, count, dropped, page):
                 return step
         for count, text in longest_first(words, at, self._replacements):
             return Step(count, self._written(page, words[at : at + count], text))
-        for count, command in longest_first(words, at, self._table.commands):
+        for count, command in longest_first(words, at, table.commands):
             span = (at, at + count)
-            if self._heeds(command) and is_meant(
-                command, words, span, self._table, commanded=page.commanded, ended=ended
-            ):
+            if is_meant(command, words, span, table, commanded=page.commanded, ended=ended):
                 return self._done(command, words[at : at + count], page)
-        options, table = self._options, self._table
         if options.numbers and table.numbers and (found := read_number(words, at, table.numbers)):
             count, text = found
             return Step(count, self._written(page, words[at : at + count], text))
@@ -91,9 +100,6 @@ class Reader:
             masked = word.core[0] + "*" * (len(word.core) - 1)
             return Step(1, self._written(page, [word], masked))
         return Step(1, page.write(word.space, word.text, table.small))
-
-    def _heeds(self, command: Command) -> bool:
-        return bool(getattr(self._options, GROUPS.get(command.kind, "punctuation")))
 
     def _escaped(
         self, words: Sequence[Spoken], at: int, count: int, dropped: bool, page: Page
