@@ -17,6 +17,17 @@ __all__ = ["LONGEST", "Command", "Table", "languages", "longest_first", "read_ta
 
 T = TypeVar("T")
 
+WORD_LISTS = (
+    "determiners",
+    "adjectives",
+    "pronouns",
+    "prepositions",
+    "followers",
+    "spans",
+    "fillers",
+    "profanity",
+)
+
 LONGEST = 12
 """Words that a phrase can have."""
 
@@ -48,8 +59,10 @@ class Table:
 
     Attributes:
         commands: by their names.
-        determiners: words after which a command's name is a noun; `adjectives`: words that may
-            stand between them; `pronouns`: words after which only a strict one's name is.
+        determiners, adjectives: words that make a noun of a command's name behind them.
+        pronouns: words that do it with a strict one alone.
+        prepositions, followers: words that do it with a sign's name behind, or before them.
+        spans: words that do it before a determiner and another word.
         escapes: phrases after which it is one, too, and whether they are left out themselves.
         small: words that have no capital of their own.
         fillers, profanity: words that may be left out, or masked.
@@ -60,6 +73,9 @@ class Table:
     determiners: frozenset[Key] = frozenset()
     adjectives: frozenset[Key] = frozenset()
     pronouns: frozenset[Key] = frozenset()
+    prepositions: frozenset[Key] = frozenset()
+    followers: frozenset[Key] = frozenset()
+    spans: frozenset[Key] = frozenset()
     escapes: Mapping[Key, bool] = field(default_factory=dict)
     small: frozenset[str] = frozenset()
     fillers: frozenset[Key] = frozenset()
@@ -84,16 +100,13 @@ def read_table(language: str) -> Table:
     commands: dict[Key, Command] = {}
     for entry in found["command"]:
         commands |= dict.fromkeys(map(key_of, entry.pop("said")), _command(**entry))
+    escapes = dict.fromkeys(found["mention"], False) | dict.fromkeys(found["literal"], True)
     return Table(
-        commands,
-        _keys(found["determiners"]),
-        _keys(found["adjectives"]),
-        _keys(found["pronouns"]),
-        keyed(dict.fromkeys(found["mention"], False) | dict.fromkeys(found["literal"], True)),
-        frozenset(found["small"]),
-        _keys(found["fillers"]),
-        _keys(found["profanity"]),
-        NumberWords(**found["numbers"]) if "numbers" in found else None,
+        commands=commands,
+        escapes=keyed(escapes),
+        small=frozenset(found["small"]),
+        numbers=NumberWords(**found["numbers"]),
+        **{name: _keys(found[name]) for name in WORD_LISTS},
     )
 
 
