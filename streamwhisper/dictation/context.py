@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from streamwhisper.dictation.table import Command, Table, longest_first
+from streamwhisper.dictation.table import Command, Table
 from streamwhisper.dictation.words import Spoken
 
 __all__ = ["is_meant", "is_noun"]
@@ -46,7 +46,7 @@ def is_meant(
             return False
         if sign and words[end].key in table.followers:
             return False
-        pause_after = any(longest_first(words, end, table.commands))
+        pause_after = bool(table.commands.at(words, end))
     if pause_before:
         return pause_after or not command.strict or (not begins and not last)
     before = words[at - 1].key

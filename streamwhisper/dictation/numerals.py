@@ -12,7 +12,7 @@ from functools import cached_property
 
 from streamwhisper.dictation.words import Key, Spoken, key_of, keyed
 
-__all__ = ["NumberWords", "read_number"]
+__all__ = ["WORDS", "NumberWords", "read_number"]
 
 WORDS = 12
 """Words that a number can have."""

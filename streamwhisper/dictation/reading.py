@@ -7,10 +7,10 @@ from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from streamwhisper.dictation.context import is_meant, is_noun
-from streamwhisper.dictation.numerals import read_number
+from streamwhisper.dictation.numerals import WORDS, read_number
 from streamwhisper.dictation.page import Page, capitalized
-from streamwhisper.dictation.table import LONGEST, Command, Table, longest_first
-from streamwhisper.dictation.words import Key, Spoken, key_of
+from streamwhisper.dictation.table import LONGEST, Command, Named, Table
+from streamwhisper.dictation.words import Spoken, key_of, keyed
 
 __all__ = ["PhraseOptions", "Reader", "Step"]
 
@@ -62,17 +62,22 @@ class Step(NamedTuple):
 class Reader:
     """Reads words, one step at a time, onto a page."""
 
-    def __init__(
-        self, table: Table, options: PhraseOptions, replacements: Mapping[Key, str]
-    ) -> None:
+    def __init__(self, table: Table, options: PhraseOptions) -> None:
         heeded = {
             name: command
-            for name, command in table.commands.items()
+            for name, command in table.commands.things.items()
             if getattr(options, GROUPS.get(command.kind, "punctuation"))
         }
-        self._table = replace(table, commands=heeded)
+        self._table = replace(table, commands=Named(heeded))
         self._options = options
-        self._replacements = replacements
+        self._replacements = Named(keyed(options.replace))
+
+    @property
+    def ahead(self) -> int:
+        """Words that can have a say in what begins at a word, itself among them."""
+        commands = self._table.commands.longest
+        phrases = self._table.escapes.longest + commands, self._replacements.longest
+        return max(*phrases, WORDS * self._options.numbers) + commands + 1
 
     def step(self, words: Sequence[Spoken], at: int, page: Page, *, ended: bool) -> Step:
         """What begins at a word.
@@ -82,12 +87,12 @@ class Reader:
             ended: whether no more words will come.
         """
         options, table, word = self._options, self._table, words[at]
-        for count, dropped in longest_first(words, at, table.escapes):
+        for count, dropped in table.escapes.at(words, at):
             if step := self._escaped(words, at, count, dropped, page):
                 return step
-        for count, text in longest_first(words, at, self._replacements):
+        for count, text in self._replacements.at(words, at):
             return Step(count, self._written(page, words[at : at + count], text))
-        for count, command in longest_first(words, at, table.commands):
+        for count, command in table.commands.at(words, at):
             span = (at, at + count)
             if is_meant(command, words, span, table, commanded=page.commanded, ended=ended):
                 return self._done(command, words[at : at + count], page)
@@ -107,7 +112,7 @@ class Reader:
         """A command's name that is only spoken of."""
         if words[at + count - 1].paused or (not page.commanded and is_noun(words, at, self._table)):
             return None
-        for more, _ in longest_first(words, at + count, self._table.commands):
+        for more, _ in self._table.commands.at(words, at + count):
             first = at + count if dropped else at
             for word in words[first : at + count + more]:
                 page = page.write(word.space, word.text, self._table.small)

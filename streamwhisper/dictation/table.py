@@ -7,13 +7,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import files
-from typing import Any, Literal, TypeVar
+from typing import Any, Generic, Literal, TypeVar
 
 from streamwhisper.dictation.numerals import NumberWords
 from streamwhisper.dictation.page import Kind
 from streamwhisper.dictation.words import Key, Spoken, key_of, keyed
 
-__all__ = ["LONGEST", "Command", "Table", "languages", "longest_first", "read_table"]
+__all__ = ["LONGEST", "Command", "Named", "Table", "languages", "read_table"]
 
 T = TypeVar("T")
 
@@ -53,6 +53,39 @@ class Command:
     endings: tuple[str, ...] = ()
 
 
+class Named(Generic[T]):
+    """Things that are found by what is said for them.
+
+    Attributes:
+        things: by their names' keys.
+        longest: words of the longest name.
+    """
+
+    def __init__(self, things: Mapping[Key, T] | None = None) -> None:
+        self.things = things or {}
+        self.longest = max(map(len, self.things), default=0)
+        self._firsts = {key[0] for key in self.things}
+
+    def at(self, words: Sequence[Spoken], at: int) -> Sequence[tuple[int, T]]:
+        """What is named from a word on, longest name first, each with how many words that takes.
+
+        A pause inside, or quotes around a word, make something else of it.
+        """
+        found: list[tuple[int, T]] = []
+        if at == len(words) or words[at].key[:1] == () or words[at].key[0] not in self._firsts:
+            return found
+        key: Key = ()
+        for count, word in enumerate(words[at : at + self.longest], 1):
+            key += word.key
+            if word.mentioned:
+                break
+            if key in self.things:
+                found.insert(0, (count, self.things[key]))
+            if word.paused:
+                break
+        return found
+
+
 @dataclass(frozen=True, slots=True)
 class Table:
     """All that is known of a language.
@@ -69,14 +102,14 @@ class Table:
         numbers: how numbers are said.
     """
 
-    commands: Mapping[Key, Command] = field(default_factory=dict)
+    commands: Named[Command] = field(default_factory=Named)
     determiners: frozenset[Key] = frozenset()
     adjectives: frozenset[Key] = frozenset()
     pronouns: frozenset[Key] = frozenset()
     prepositions: frozenset[Key] = frozenset()
     followers: frozenset[Key] = frozenset()
     spans: frozenset[Key] = frozenset()
-    escapes: Mapping[Key, bool] = field(default_factory=dict)
+    escapes: Named[bool] = field(default_factory=Named)
     small: frozenset[str] = frozenset()
     fillers: frozenset[Key] = frozenset()
     profanity: frozenset[Key] = frozenset()
@@ -102,32 +135,12 @@ def read_table(language: str) -> Table:
         commands |= dict.fromkeys(map(key_of, entry.pop("said")), _command(**entry))
     escapes = dict.fromkeys(found["mention"], False) | dict.fromkeys(found["literal"], True)
     return Table(
-        commands=commands,
-        escapes=keyed(escapes),
+        commands=Named(commands),
+        escapes=Named(keyed(escapes)),
         small=frozenset(found["small"]),
         numbers=NumberWords(**found["numbers"]),
         **{name: _keys(found[name]) for name in WORD_LISTS},
     )
-
-
-def longest_first(
-    words: Sequence[Spoken], at: int, phrases: Mapping[Key, T]
-) -> Iterable[tuple[int, T]]:
-    """The phrases that begin at a word, with how many words they take.
-
-    A pause inside, or quotes around a word, make another phrase of it.
-    """
-    found = []
-    key: Key = ()
-    for count, word in enumerate(words[at : at + LONGEST], 1):
-        key += word.key
-        if word.mentioned or not word.key:
-            break
-        if key in phrases:
-            found.append((count, phrases[key]))
-        if word.paused:
-            break
-    return reversed(found)
 
 
 def _command(
