@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 
 import pytest
-from dictated import put_out
+from dictated import Window, put_out
 
 
 @pytest.mark.parametrize(
@@ -78,4 +78,6 @@ def test_no_word_of_what_was_read_aloud_is_taken_for_a_command() -> None:
         said = " ".join((row.get("text") or "").split())
         said = said.lower() if said.isupper() else said
         language = row["language"]
-        assert put_out(said, language=language) == said
+        window = Window(language=language)
+        window.say(said)
+        assert window.text == said

@@ -160,12 +160,18 @@ def write_default(path: Path, force: bool = False) -> None:
             new = Path(folder) / path.name
             new.write_bytes(default)
             if not force:
-                path.open("x").close()  # of two that write at once, one is told
+                _claim(path)
             new.replace(path)
-    except FileExistsError as error:
-        raise SettingsError(f"{path} exists; --force writes over it") from error
     except OSError as error:
         raise SettingsError(f"cannot write {path}: {error.strerror or error}") from error
+
+
+def _claim(path: Path) -> None:
+    """Make an empty file where there is none; of two that do it at once, one is told."""
+    try:
+        path.open("x").close()
+    except FileExistsError as error:
+        raise SettingsError(f"{path} exists; --force writes over it") from error
 
 
 def _settings(found: Mapping[str, Any]) -> Settings:
