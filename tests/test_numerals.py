@@ -82,6 +82,7 @@ def test_what_is_a_figure_is_written_in_digits(said: str, written: str) -> None:
         "oh no",
         "a million thanks",
         "the second time",
+        "the twenty second clip",
         "am I late",
     ],
 )

@@ -189,7 +189,8 @@ class _Reader:
         if sign:
             after, cents = self.cents(after)
             return after, sign + text + cents
-        return (end, text) if figure else None
+        doubtful = self.name(end, "ordinals")[1]  # "twenty second": a place, or a time?
+        return (end, text) if figure and not doubtful else None
 
     def cents(self, at: int) -> tuple[int, str]:
         """The hundredth parts: "and fifty cents"; empty if there are none."""
