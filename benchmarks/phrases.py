@@ -36,6 +36,7 @@ def changed(before: str, after: str) -> list[str]:
 
 
 def main() -> None:
+    """Print how many, and which."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--model", default="base")
     parser.add_argument("--sets", nargs="+", default=["ls-dev"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from importlib.resources import files
+from pathlib import Path
 from typing import get_args
 
 import pytest
@@ -53,3 +54,11 @@ def test_the_longest_name_is_found_first_and_none_over_a_pause() -> None:
 def test_an_unknown_language_has_an_empty_table() -> None:
     assert not read_table("../en").commands.things
     assert read_table("xx").numbers is Table().numbers is None
+
+
+def test_the_commands_that_are_described_exist() -> None:
+    text = (Path(__file__).parents[1] / "docs" / "PHRASES.md").read_text(encoding="utf-8")
+    rows = [line.split("|")[1] for line in text.splitlines() if line.startswith("| ")]
+    names = [name.strip() for row in rows[1:] for name in row.replace("…", ",").split(",")]
+    assert len(names) > 30
+    assert [name for name in names if key_of(name) not in read_table("en").commands.things] == []
