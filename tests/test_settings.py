@@ -47,9 +47,9 @@ def test_every_section_is_read(tmp_path: Path) -> None:
     file = tmp_path / "dictation.toml"
     file.write_text(
         """
-        listen = { device = "USB", language = "de", model = "base", url = "ws://127.0.0.1:1/" }
+        listen = { microphone = "USB", language = "de", model = "base", url = "ws://127.0.0.1:1/" }
         when = { mode = "toggle", hotkey = "f9", beep = true }
-        to = { to = "command", command = ["cat", "-n"], progressive = true }
+        to = { to = "command", command = "cat -n", progressive = true }
         phrases = { numbers = true, scratch = false }
         replace = { mfg = "Mit freundlichen Grüßen" }
         vocabulary = { words = ["Grüße"] }
@@ -59,7 +59,7 @@ def test_every_section_is_read(tmp_path: Path) -> None:
     assert read_settings(file) == Settings(
         Listening("USB", "de", "base", "ws://127.0.0.1:1/"),
         Times("toggle", "f9", True),
-        Destination("command", None, ("cat", "-n"), True),
+        Destination("command", None, "cat -n", True),
         PhraseOptions(
             language="de", numbers=True, scratch=False, replace={"mfg": "Mit freundlichen Grüßen"}
         ),
@@ -71,13 +71,16 @@ def test_every_section_is_read(tmp_path: Path) -> None:
     ("text", "said"),
     [
         ("[lissten]", r"unknown section \[lissten\]; did you mean 'listen'\?"),
-        ("[listen]\ndevise = 'x'", r"\[listen\] has no 'devise'; did you mean 'device'\?"),
+        (
+            "[listen]\nmicrofone = 'x'",
+            r"\[listen\] has no 'microfone'; did you mean 'microphone'\?",
+        ),
         ("[phrases]\nlanguage = 'de'", r"\[phrases\] has no 'language'; did you mean"),
         ("[phrases]\nnumbers = 1", r"\[phrases\] numbers is 1; expected true or false"),
         ("[listen]\nmodel = true", r"\[listen\] model is True; expected a text"),
-        ("[when]\nmode = 'x'", r"mode is 'x'; expected one of 'continuous', 'push-to-talk', 'to"),
+        ("[when]\nmode = 'x'", r"mode is 'x'; expected one of 'continuous', 'toggle', 'hold'"),
         ("[when]\nmode = ['x']", r"mode is \['x'\]; expected one of"),
-        ("[to]\ncommand = 'cat'", r"\[to\] command is 'cat'; expected a list of texts"),
+        ("[to]\ncommand = ['cat']", r"\[to\] command is \['cat'\]; expected a text"),
         ("[replace]\nx = 3", r"\[replace\] 'x' is 3; expected a text"),
         ("[replace]\n'' = 'x'", r"the replacement of '' is for 0 words; expected 1 to 12"),
         ("[vocabulary]\nwords = [1]", r"\[vocabulary\] words is \[1\]; expected a list of texts"),

@@ -40,13 +40,13 @@ class Listening:
     """What is listened to, and who listens: the section ``[listen]``.
 
     Attributes:
-        device: the name of a microphone or a part of it; None: the system's.
+        microphone: its name, part of it, or its number; None: the system's.
         language: its code; None: the model tells.
         model: name, path or hub id.
         url: of a server; None: the engine runs in this process.
     """
 
-    device: str | None = None
+    microphone: str | None = None
     language: str | None = None
     model: str = "tiny.en"
     url: str | None = None
@@ -57,12 +57,12 @@ class Times:
     """When it listens: the section ``[when]``.
 
     Attributes:
-        mode: always, while the hotkey is held, or from one press of it to the next.
+        mode: always, from one press of the hotkey to the next, or while it is held.
         hotkey: keys joined by ``+``; None: there is none.
         beep: whether it is heard when listening begins and ends.
     """
 
-    mode: Literal["continuous", "push-to-talk", "toggle"] = "continuous"
+    mode: Literal["continuous", "toggle", "hold"] = "continuous"
     hotkey: str | None = None
     beep: bool = False
 
@@ -73,14 +73,16 @@ class Destination:
 
     Attributes:
         to: the terminal, standard output, the focused window, the clipboard, a file, a program.
-        file: for "file"; `command`: for "command", the program and its arguments.
+        output: for "file"; `command`: for "command", a program with its arguments.
         progressive: whether "type" types what may still change, too.
+        paste: whether "type" pastes.
     """
 
     to: Literal["terminal", "stdout", "type", "clipboard", "file", "command"] = "terminal"
-    file: str | None = None
-    command: tuple[str, ...] = ()
+    output: str | None = None
+    command: str | None = None
     progressive: bool = False
+    paste: bool = False
 
 
 @dataclass(frozen=True, slots=True)
