@@ -31,7 +31,7 @@ from streamwhisper.dictation.table import languages, read_table
         ),
         ("he came, dash, and went", "he came – and went"),
         ("a well hyphen known man", "a well-known man"),
-        ("john at sign example", "john@example"),
+        ("john at sign example dot com", "john@example.com"),
         ("and then dot dot dot silence", "and then… Silence"),
         ("fifty percent sign. And", "fifty%. And"),
         ("The dog apostrophe s tail", "The dog’s tail"),
