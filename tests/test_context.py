@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import json
-import os
-from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 from dictated import Window, put_out
+
+from streamwhisper.events import Committed
+from streamwhisper.listening import listen
 
 
 @pytest.mark.parametrize(
@@ -74,16 +76,22 @@ def test_a_name_can_be_spoken_of(said: str, written: str) -> None:
     assert put_out(said) == written
 
 
-def test_no_word_of_what_was_read_aloud_is_taken_for_a_command() -> None:
+def test_no_word_of_what_was_read_aloud_is_taken_for_a_command(speech: Any) -> None:
     """Real texts, in which nothing is a command."""
-    folder = os.environ.get("STREAMWHISPER_SPEECH")
-    if not folder:
-        pytest.skip("STREAMWHISPER_SPEECH names no folder of speech")
-    lines = (Path(folder) / "manifest.jsonl").read_text(encoding="utf-8").splitlines()
-    for row in map(json.loads, lines):
-        said = " ".join((row.get("text") or "").split())
-        said = said.lower() if said.isupper() else said
-        language = row["language"]
-        window = Window(language=language)
-        window.say(said)
-        assert window.text == said
+    for name in ("ls-dev", "fleurs-cuttledoc", "ljspeech"):
+        for clip in speech.clips(name):
+            said = " ".join((clip["text"] or "").split())
+            said = said.lower() if said.isupper() else said
+            window = Window(language=clip["language"])
+            window.say(said)
+            assert window.text == said
+
+
+def test_what_the_engine_commits_is_put_out_as_it_is(speech: Any, recognizer: Any) -> None:
+    sound = speech.load(speech.clip("librispeech/61-70968-0000"))
+    events = listen(recognizer, np.array_split(sound, 20))
+    pieces = [event.text for event in events if isinstance(event, Committed)]
+    window = Window()
+    window.say(*pieces)
+    assert len(pieces) > 2
+    assert window.text == "".join(pieces)
