@@ -83,7 +83,7 @@ class Reader:
         """What begins at a word.
 
         Args:
-            words: of the utterance, two or more before `at` among them if they were said.
+            words: of the utterance, the last before `at` among them.
             ended: whether no more words will come.
         """
         options, table, word = self._options, self._table, words[at]
