@@ -355,14 +355,15 @@ def decode(
     logits = torch.split(output(torch.cat(wanted)), [len(states) for states in wanted])
     for row, own_logits, own_weights in zip(rows, logits, weights, strict=True):
         row.verify(own_logits, own_weights)
-    while active := [row for row in rows if not row.ending]:
-        hidden, weights = model.decoder(
-            [row.written.tokens[-1:] for row in active], [row.cache for row in active]
-        )
-        for row, own_logits, own_weights in zip(
-            active, output(torch.cat(hidden)), weights, strict=True
-        ):
-            row.write(own_logits, own_weights)
+    with model.steps([row.cache for row in rows]) as step:
+        while active := [row for row in rows if not row.ending]:
+            hidden, weights = step(
+                [row.written.tokens[-1:] for row in active], [row.cache for row in active]
+            )
+            for row, own_logits, own_weights in zip(
+                active, output(torch.cat(hidden)), weights, strict=True
+            ):
+                row.write(own_logits, own_weights)
     return [row.result() for row in rows]
 
 

@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from typing import Protocol
 
 from torch import Tensor
 
-__all__ = ["Branches", "DecoderCache", "EncoderRow", "KeysValues", "SettledText"]
+__all__ = [
+    "Branches",
+    "DecoderCache",
+    "EncoderRow",
+    "KeysValues",
+    "SettledText",
+    "Step",
+    "Stepping",
+]
 
 KeysValues = tuple[Tensor, Tensor]
 """Keys and values of one layer and row, each ``[1, H, S, D / H]``."""
@@ -103,3 +113,21 @@ class SettledText:
                 break
             count += 1
         return count
+
+
+class Step(Protocol):
+    """One token more for each row; called, and answers, as `TextDecoder.forward` does."""
+
+    def __call__(
+        self, tokens: Sequence[Sequence[int]], caches: Sequence[DecoderCache], /
+    ) -> tuple[list[Tensor], list[Tensor]]:
+        """Run each row's token, and count it in; rows may be left out once they have ended."""
+        ...
+
+
+class Stepping(Protocol):
+    """Another way than the decoder itself to write token by token."""
+
+    def steps(self, caches: Sequence[DecoderCache]) -> AbstractContextManager[Step]:
+        """Take in the caches of a batch; they are up to date again when the context ends."""
+        ...
