@@ -16,6 +16,7 @@ import argparse
 import gc
 import json
 import math
+import os
 import statistics
 import time
 from collections.abc import Callable, Iterator
@@ -246,11 +247,12 @@ def made_up(name: str, device: torch.device, dtype: torch.dtype) -> Whisper:
 def loaded(name: str, device: torch.device, dtype: str) -> LocalRecognizer:
     """The model itself where it is cached, else one like it."""
     options = LocalOptions(device=str(device), dtype=dtype)  # type: ignore[arg-type]
+    cached = HubOptions.from_environment(os.environ)
     try:
-        return LocalRecognizer.load(name, options, HubOptions(offline=True))
+        return LocalRecognizer.load(name, options, replace(cached, offline=True))
     except ModelError:
         model = made_up(name, device, getattr(torch, dtype))
-        return LocalRecognizer(model, name, replace(options))
+        return LocalRecognizer(model, name, options)
 
 
 def heard() -> Sound:
