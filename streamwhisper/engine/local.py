@@ -161,7 +161,7 @@ class LocalRecognizer:
         return [
             replace(
                 self._hypothesis(request, tokens, language),
-                past=_Past(sound.settled, tokens.settled),
+                past=_Past(sound.settled, tokens.settled) if tokens.settled else None,
             )
             for request, sound, tokens, language in zip(
                 requests, sounds, decoded, languages, strict=True
