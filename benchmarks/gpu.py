@@ -36,6 +36,7 @@ from streamwhisper.errors import ModelError
 from streamwhisper.recognition import DecodingOptions, Hypothesis, RecognitionRequest
 from streamwhisper.whisper.catalog import KNOWN_MODELS
 from streamwhisper.whisper.checkpoints import Checkpoint, state_shapes
+from streamwhisper.whisper.decoding import empty_caches
 from streamwhisper.whisper.hub import HubOptions
 from streamwhisper.whisper.model import Whisper
 from streamwhisper.whisper.static import StaticDecoder
@@ -102,10 +103,11 @@ class Bench:
             for batch in plan.batches:
                 row = replace(self.named, part=f"encoder, {seconds:g} s", batch=batch)
                 yield row, lambda row=row, s=seconds: self._encoder(row, s)
-        for batch in plan.batches:
-            row = replace(self.named, part=f"prefill, {CONTEXT + DRAFT} tokens", batch=batch)
-            yield row, lambda row=row: self._prefill(row)
         for way in plan.ways:
+            for batch in plan.batches:
+                part = f"prefill, {CONTEXT + DRAFT} tokens"
+                row = replace(self.named, part=part, way=way, batch=batch)
+                yield row, lambda row=row: self._prefill(row)
             for batch in plan.batches:
                 row = replace(self.named, part="token", way=way, batch=batch)
                 yield row, lambda row=row: self._token(row)
@@ -136,25 +138,28 @@ class Bench:
         return replace(row, ms=ms, rate=1000 * row.batch * seconds / ms, note="s of sound a second")
 
     def _prefill(self, row: Row) -> Row:
+        self._decode_by(row.way)
         model, tokens = self.recognizer.model, [list(range(CONTEXT + DRAFT))] * row.batch
         caches = self._caches(row.batch)
+        with model.steps(caches) as step:
 
-        def once() -> None:
-            for cache in caches:
-                cache.length = 0
-            hidden, _ = model.decoder(tokens, caches)
-            self.recognizer.output(torch.cat(hidden))
+            def once() -> None:
+                for cache in caches:
+                    cache.length = 0
+                hidden, _ = step(tokens, caches)
+                self.recognizer.output(torch.cat(hidden))
 
-        return replace(row, ms=self._timed(once))
+            return replace(row, ms=self._timed(once))
 
     def _token(self, row: Row) -> Row:
         self._decode_by(row.way)
         model = self.recognizer.model
         caches = self._caches(row.batch)
-        model.decoder([list(range(CONTEXT + DRAFT))] * row.batch, caches)
         began = self._now()
         with model.steps(caches) as step:
             ready = self._now()
+            step([list(range(CONTEXT + DRAFT))] * row.batch, caches)
+            read = self._now()
 
             def once() -> None:
                 for cache in caches:
@@ -165,7 +170,7 @@ class Bench:
             once()
             first = self._now()
             ms = self._timed(once)
-        note = f"rows put in place {ready - began:.1f} ms, the first token {first - ready:.0f} ms"
+        note = f"rows put in place {ready - began:.1f} ms, the first token {first - read:.0f} ms"
         return replace(row, ms=ms, rate=1000 * row.batch / ms, note=note)
 
     def _request(self, row: Row) -> Row:
@@ -199,11 +204,7 @@ class Bench:
 
     def _caches(self, count: int) -> list[Any]:
         mels = [torch.from_numpy(mel) for mel in self._mels(6, count)]
-        model = self.recognizer.model
-        return [
-            model.decoder_cache(sound.cross_attention, sound.audible, sound.bias)
-            for sound in encode(self.recognizer.tails, mels)
-        ]
+        return empty_caches(self.recognizer.model, encode(self.recognizer.tails, mels))
 
     def _now(self) -> float:
         """Milliseconds, with all work done."""
@@ -326,7 +327,9 @@ def _said(error: Exception) -> str:
 def main() -> None:
     """Measure, and print a table as it grows."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--models", nargs="+", default=["tiny.en", "base", "turbo", "large-v3"])
+    parser.add_argument(
+        "--models", nargs="+", default=["tiny.en", "base", "large-v3-turbo", "large-v3"]
+    )
     parser.add_argument(
         "--dtypes", nargs="+", default=["bfloat16", "float16", "float32"],
         choices=["float32", "bfloat16", "float16"],

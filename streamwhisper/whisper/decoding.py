@@ -36,6 +36,7 @@ __all__ = [
     "context_tokens",
     "decode",
     "detect_languages",
+    "empty_caches",
 ]
 
 MAX_INITIAL_TIMESTAMP = 50
@@ -180,7 +181,7 @@ def detect_languages(
     model: Whisper, tokenizer: Tokenizer, sounds: Sequence[EncodedSound]
 ) -> list[dict[str, float]]:
     """For each sound, the probability of each language of the model, most likely first."""
-    caches = _caches(model, sounds)
+    caches = empty_caches(model, sounds)
     with model.steps(caches) as step:
         hidden, _ = step([[tokenizer.sot]] * len(sounds), caches)
     languages = tokenizer.language_tokens
@@ -400,7 +401,7 @@ def decode(
         RecognitionError: context and prefix leave no room in the model's text context.
     """
     rows = [_Row(model, rules, task) for task in tasks]
-    caches = _caches(model, [task.sound for task in tasks], [row.capacity for row in rows])
+    caches = empty_caches(model, [task.sound for task in tasks], [row.capacity for row in rows])
     for row, cache in zip(rows, caches, strict=True):
         row.begin(cache)
     with model.steps(caches) as step:
@@ -447,7 +448,7 @@ def _seen(
     return parts
 
 
-def _caches(
+def empty_caches(
     model: Whisper, sounds: Sequence[EncodedSound], capacities: Sequence[int | None] | None = None
 ) -> list[DecoderCache]:
     """Empty ones; where the text is written in slots, and the sounds lie together, just seats."""
