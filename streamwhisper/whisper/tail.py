@@ -49,6 +49,8 @@ LOWEST_FLOOR = (-10.0 + 4.0) / 4.0
 CLAMP = 8.0 / 4.0
 """How far below the window's maximum frames are clamped, on the same scale."""
 FRAMES_PER_POSITION = 2
+ALIGNMENT = 8
+"""Numbers; sixteen bytes in half precision."""
 CONVOLUTION_REACH = 2
 """Frames past a position that its convolutions still see."""
 
@@ -204,11 +206,13 @@ def _encode_abreast(tails: SilentTails, mels: Sequence[Tensor]) -> list[EncodedS
             for mel, floor in zip(mels, floors, strict=True)
         ]
     )
-    bias = torch.full((len(mels), longest + groups), -torch.inf)
+    width = longest + groups
+    # Rows must begin where GPUs like to read.
+    bias = torch.full((len(mels), -(-width // ALIGNMENT) * ALIGNMENT), -torch.inf)
     for row, (length, begin) in enumerate(zip(lengths, begins, strict=True)):
         bias[row, :length] = 0.0
         if length < n_audio_ctx:
-            bias[row, longest + begin :] = math.log(thinning)
+            bias[row, longest + begin : width] = math.log(thinning)
     kept = [tails.at(floor) for floor in floors]
     kinds = list(dict.fromkeys(map(id, kept)))
     every = {id(tail): (tail.self_attention, tail.cross_attention) for tail in kept}
@@ -216,7 +220,7 @@ def _encode_abreast(tails: SilentTails, mels: Sequence[Tensor]) -> list[EncodedS
         model,
         padded.to(model.device, model.dtype),
         longest,
-        bias.to(model.device, model.dtype),
+        bias.to(model.device, model.dtype)[:, :width],
         [every[kind] for kind in kinds],
         torch.tensor([kinds.index(id(tail)) for tail in kept], device=model.device),
     )
