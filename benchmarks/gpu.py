@@ -1,6 +1,6 @@
 """The parts on a GPU: encoder, decoder and whole requests, by batch, precision and way of decoding.
 
-    python benchmarks/gpu.py --models large-v3 turbo --dtypes bfloat16 --json gpu.json
+    python benchmarks/gpu.py --models large-v3 large-v3-turbo --dtypes bfloat16 --json gpu.json
     python benchmarks/gpu.py --models tiny.en --device cpu --quick
 
 Models that are cached are loaded; of the others the weights are made up on the device, in the
