@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from streamwhisper.dictation.table import Command, Table, longest_first
+from streamwhisper.dictation.table import Command, Table
 from streamwhisper.dictation.words import Spoken
 
 __all__ = ["is_meant", "is_noun"]
@@ -40,38 +40,48 @@ def is_meant(
         return pause_before and pause_after
     if command.kind == "once" and (pause_after or last):
         return False  # there is no word to change
+    sign = command.kind in ("mark", "link", "free", "break")
     if not pause_after and not last:
         if words[end].key in command.not_before:
             return False
-        pause_after = any(longest_first(words, end, table.commands))
+        if sign and words[end].key in table.followers:
+            return False
+        pause_after = bool(table.commands.at(words, end))
     if pause_before:
         return pause_after or not command.strict or (not begins and not last)
-    if words[at - 1].key in command.not_after or is_noun(words, at, table):
+    before = words[at - 1].key
+    if before in command.not_after or is_noun(words, at, table):
+        return False
+    if sign and before in table.prepositions:
         return False
     return not command.strict or (pause_after and not _is_likely_noun(command, words, at, table))
 
 
 def is_noun(words: Sequence[Spoken], at: int, table: Table) -> bool:
-    """Whether a determiner comes before, with an adjective between them or without."""
+    """Whether a determiner or a genitive comes before, with an adjective between or without."""
     if at == 0 or words[at - 1].paused:
         return False
-    if words[at - 1].key in table.determiners:
+    before = words[at - 1].key
+    if before in table.determiners or (before and before[-1].endswith("'s")):
         return True
-    return words[at - 1].key in table.adjectives and is_noun(words, at - 1, table)
+    return before in table.adjectives and is_noun(words, at - 1, table)
 
 
 def _is_likely_noun(command: Command, words: Sequence[Spoken], at: int, table: Table) -> bool:
     """Whether what comes before makes a strict command doubtful.
 
     That is "this", or a determiner and what may be an adjective or a name: "a two-week period",
-    "the Meiji period".
+    "the Meiji period", "within the timeout period".
     """
     before = words[at - 1]
     if before.key in table.pronouns:
         return True
+    if at < 2 or words[at - 2].paused:
+        return False
     described = (
         before.core[:1].isupper()
         or len(before.key) > 1
         or before.core.casefold().endswith(command.endings)
+        or (at > 2 and words[at - 3].key in table.spans)
     )
-    return described and is_noun(words, at - 1, table)
+    return described and (words[at - 2].key in table.pronouns or is_noun(words, at - 1, table))

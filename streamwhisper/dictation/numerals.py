@@ -12,7 +12,7 @@ from functools import cached_property
 
 from streamwhisper.dictation.words import Key, Spoken, key_of, keyed
 
-__all__ = ["NumberWords", "read_number"]
+__all__ = ["WORDS", "NumberWords", "read_number"]
 
 WORDS = 12
 """Words that a number can have."""
@@ -189,7 +189,8 @@ class _Reader:
         if sign:
             after, cents = self.cents(after)
             return after, sign + text + cents
-        return (end, text) if figure else None
+        doubtful = self.name(end, "ordinals")[1]  # "twenty second": a place, or a time?
+        return (end, text) if figure and not doubtful else None
 
     def cents(self, at: int) -> tuple[int, str]:
         """The hundredth parts: "and fifty cents"; empty if there are none."""

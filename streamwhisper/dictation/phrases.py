@@ -9,34 +9,21 @@ from __future__ import annotations
 from streamwhisper.dictation.edits import Edit
 from streamwhisper.dictation.page import REMEMBERED, Page, edit_between
 from streamwhisper.dictation.reading import PhraseOptions, Reader
-from streamwhisper.dictation.table import LONGEST, read_table
-from streamwhisper.dictation.words import Spoken, key_of, keyed, split_words
+from streamwhisper.dictation.table import read_table
+from streamwhisper.dictation.words import Spoken, split_words
 
 __all__ = ["PhraseOptions", "Phrases"]
 
 BEHIND = 3
 """Words before a phrase that have a say in what it means."""
-AHEAD = 2 * LONGEST
-"""Words that may still change: those of the longest phrase, and of one after it."""
 
 
 class Phrases:
     """Turns committed text into what is to be put out."""
 
     def __init__(self, options: PhraseOptions) -> None:
-        """Read the language's table.
-
-        Raises:
-            ValueError: a replacement of nothing, or of too many words.
-        """
-        for said in options.replace:
-            if not 1 <= len(key_of(said)) <= LONGEST:
-                raise ValueError(
-                    f"the replacement of {said!r} is for {len(key_of(said))} words; "
-                    f"expected 1 to {LONGEST}"
-                )
         self._verbatim = options.verbatim
-        self._reader = Reader(read_table(options.language), options, keyed(options.replace))
+        self._reader = Reader(read_table(options.language), options)
         self._settled = Page().begin()
         self._shown = self._settled
         self._words: list[Spoken] = []
@@ -46,23 +33,19 @@ class Phrases:
     def apply(self, text: str) -> tuple[Edit, ...]:
         """What is to change for the next piece of committed text, which ends where a word does.
 
-        No edit erases more than what the last `AHEAD` words had put out, and the signs before
-        them; but for "scratch that", which takes back an utterance.
+        No edit erases more than a few words had put out, as many as the longest phrase and the
+        command after it have; but for "scratch that", which takes back an utterance.
         """
         if self._verbatim:
             return (Edit(0, text),) if text else ()
         words, self._space = split_words(self._space + text)
-        page = self._shown
-        for word in words:
-            self._words.append(word)
-            page = self._read(ended=False)
-        return self._show(page)
+        self._words += words
+        return self._show(self._read(ended=False))
 
     def end(self) -> tuple[Edit, ...]:
         """What is to change at the end of an utterance."""
         edits = self._show(self._read(ended=True))
-        self._settled = self._shown.cut(REMEMBERED).begin()
-        self._shown = self._settled
+        self._shown = self._settled = self._shown.cut(REMEMBERED).begin()
         self._words.clear()
         self._at = 0
         return edits
@@ -74,14 +57,15 @@ class Phrases:
             known = len(self._words) - at
             step = self._reader.step(self._words, at, page, ended=ended)
             page, at = step.page, at + step.taken
-            if step.scratched or known >= AHEAD:
+            if step.scratched or known >= self._reader.ahead:
                 forgotten = max(at - BEHIND, 0)
                 del self._words[:forgotten]
                 at -= forgotten
-                self._settled, self._at = page.cut(REMEMBERED), at
+                self._settled, self._at = page, at
         return page
 
     def _show(self, page: Page) -> tuple[Edit, ...]:
         edits = edit_between(self._shown, page)
         self._shown = page
+        self._settled = self._settled.cut(REMEMBERED)
         return edits

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from streamwhisper.dictation.context import is_meant, is_noun
-from streamwhisper.dictation.numerals import read_number
+from streamwhisper.dictation.numerals import WORDS, read_number
 from streamwhisper.dictation.page import Page, capitalized
-from streamwhisper.dictation.table import Command, Table, longest_first
-from streamwhisper.dictation.words import Key, Spoken
+from streamwhisper.dictation.table import LONGEST, Command, Named, Table
+from streamwhisper.dictation.words import Spoken, key_of, keyed
 
 __all__ = ["PhraseOptions", "Reader", "Step"]
 
@@ -29,7 +29,7 @@ class PhraseOptions:
         numbers: write numbers in digits.
         fillers: leave out "um" and the like.
         profanity: mask all but the first letter of foul words.
-        replace: what is to be written for what is said.
+        replace: what is to be written for what is said, which is one to `LONGEST` words.
     """
 
     language: str = "en"
@@ -43,6 +43,13 @@ class PhraseOptions:
     profanity: bool = False
     replace: Mapping[str, str] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        for said in self.replace:
+            if not 1 <= (count := len(key_of(said))) <= LONGEST:
+                raise ValueError(
+                    f"the replacement of {said!r} is for {count} words; expected 1 to {LONGEST}"
+                )
+
 
 class Step(NamedTuple):
     """How many words were dealt with, the page then, and whether text was taken back."""
@@ -55,33 +62,40 @@ class Step(NamedTuple):
 class Reader:
     """Reads words, one step at a time, onto a page."""
 
-    def __init__(
-        self, table: Table, options: PhraseOptions, replacements: Mapping[Key, str]
-    ) -> None:
-        self._table = table
+    def __init__(self, table: Table, options: PhraseOptions) -> None:
+        heeded = {
+            name: command
+            for name, command in table.commands.things.items()
+            if getattr(options, GROUPS.get(command.kind, "punctuation"))
+        }
+        self._table = replace(table, commands=Named(heeded))
         self._options = options
-        self._replacements = replacements
+        self._replacements = Named(keyed(options.replace))
+
+    @property
+    def ahead(self) -> int:
+        """Words that can have a say in what begins at a word, itself among them."""
+        commands = self._table.commands.longest
+        phrases = self._table.escapes.longest + commands, self._replacements.longest
+        return max(*phrases, WORDS * self._options.numbers) + commands + 1
 
     def step(self, words: Sequence[Spoken], at: int, page: Page, *, ended: bool) -> Step:
         """What begins at a word.
 
         Args:
-            words: of the utterance, two or more before `at` among them if they were said.
+            words: of the utterance, the last before `at` among them.
             ended: whether no more words will come.
         """
-        word = words[at]
-        for count, dropped in longest_first(words, at, self._table.escapes):
+        options, table, word = self._options, self._table, words[at]
+        for count, dropped in table.escapes.at(words, at):
             if step := self._escaped(words, at, count, dropped, page):
                 return step
-        for count, text in longest_first(words, at, self._replacements):
+        for count, text in self._replacements.at(words, at):
             return Step(count, self._written(page, words[at : at + count], text))
-        for count, command in longest_first(words, at, self._table.commands):
+        for count, command in table.commands.at(words, at):
             span = (at, at + count)
-            if self._heeds(command) and is_meant(
-                command, words, span, self._table, commanded=page.commanded, ended=ended
-            ):
+            if is_meant(command, words, span, table, commanded=page.commanded, ended=ended):
                 return self._done(command, words[at : at + count], page)
-        options, table = self._options, self._table
         if options.numbers and table.numbers and (found := read_number(words, at, table.numbers)):
             count, text = found
             return Step(count, self._written(page, words[at : at + count], text))
@@ -92,16 +106,13 @@ class Reader:
             return Step(1, self._written(page, [word], masked))
         return Step(1, page.write(word.space, word.text, table.small))
 
-    def _heeds(self, command: Command) -> bool:
-        return bool(getattr(self._options, GROUPS.get(command.kind, "punctuation")))
-
     def _escaped(
         self, words: Sequence[Spoken], at: int, count: int, dropped: bool, page: Page
     ) -> Step | None:
         """A command's name that is only spoken of."""
         if words[at + count - 1].paused or (not page.commanded and is_noun(words, at, self._table)):
             return None
-        for more, _ in longest_first(words, at + count, self._table.commands):
+        for more, _ in self._table.commands.at(words, at + count):
             first = at + count if dropped else at
             for word in words[first : at + count + more]:
                 page = page.write(word.space, word.text, self._table.small)

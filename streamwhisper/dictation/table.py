@@ -7,15 +7,26 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import files
-from typing import Any, Literal, TypeVar
+from typing import Any, Generic, Literal, TypeVar
 
 from streamwhisper.dictation.numerals import NumberWords
 from streamwhisper.dictation.page import Kind
 from streamwhisper.dictation.words import Key, Spoken, key_of, keyed
 
-__all__ = ["LONGEST", "Command", "Table", "languages", "longest_first", "read_table"]
+__all__ = ["LONGEST", "Command", "Named", "Table", "languages", "read_table"]
 
 T = TypeVar("T")
+
+WORD_LISTS = (
+    "determiners",
+    "adjectives",
+    "pronouns",
+    "prepositions",
+    "followers",
+    "spans",
+    "fillers",
+    "profanity",
+)
 
 LONGEST = 12
 """Words that a phrase can have."""
@@ -42,25 +53,63 @@ class Command:
     endings: tuple[str, ...] = ()
 
 
+class Named(Generic[T]):
+    """Things that are found by what is said for them.
+
+    Attributes:
+        things: by their names' keys.
+        longest: words of the longest name.
+    """
+
+    def __init__(self, things: Mapping[Key, T] | None = None) -> None:
+        self.things = things or {}
+        self.longest = max(map(len, self.things), default=0)
+        self._firsts = {key[0] for key in self.things}
+
+    def at(self, words: Sequence[Spoken], at: int) -> Sequence[tuple[int, T]]:
+        """What is named from a word on, longest name first, each with how many words that takes.
+
+        A pause inside, or quotes around a word, make something else of it.
+        """
+        found: list[tuple[int, T]] = []
+        if at == len(words) or words[at].key[:1] == () or words[at].key[0] not in self._firsts:
+            return found
+        key: Key = ()
+        for count, word in enumerate(words[at : at + self.longest], 1):
+            key += word.key
+            if word.mentioned:
+                break
+            if key in self.things:
+                found.insert(0, (count, self.things[key]))
+            if word.paused:
+                break
+        return found
+
+
 @dataclass(frozen=True, slots=True)
 class Table:
     """All that is known of a language.
 
     Attributes:
         commands: by their names.
-        determiners: words after which a command's name is a noun; `adjectives`: words that may
-            stand between them; `pronouns`: words after which only a strict one's name is.
+        determiners, adjectives: words that make a noun of a command's name behind them.
+        pronouns: words that do it with a strict one alone.
+        prepositions, followers: words that do it with a sign's name behind, or before them.
+        spans: words that do it before a determiner and another word.
         escapes: phrases after which it is one, too, and whether they are left out themselves.
         small: words that have no capital of their own.
         fillers, profanity: words that may be left out, or masked.
         numbers: how numbers are said.
     """
 
-    commands: Mapping[Key, Command] = field(default_factory=dict)
+    commands: Named[Command] = field(default_factory=Named)
     determiners: frozenset[Key] = frozenset()
     adjectives: frozenset[Key] = frozenset()
     pronouns: frozenset[Key] = frozenset()
-    escapes: Mapping[Key, bool] = field(default_factory=dict)
+    prepositions: frozenset[Key] = frozenset()
+    followers: frozenset[Key] = frozenset()
+    spans: frozenset[Key] = frozenset()
+    escapes: Named[bool] = field(default_factory=Named)
     small: frozenset[str] = frozenset()
     fillers: frozenset[Key] = frozenset()
     profanity: frozenset[Key] = frozenset()
@@ -84,37 +133,14 @@ def read_table(language: str) -> Table:
     commands: dict[Key, Command] = {}
     for entry in found["command"]:
         commands |= dict.fromkeys(map(key_of, entry.pop("said")), _command(**entry))
+    escapes = dict.fromkeys(found["mention"], False) | dict.fromkeys(found["literal"], True)
     return Table(
-        commands,
-        _keys(found["determiners"]),
-        _keys(found["adjectives"]),
-        _keys(found["pronouns"]),
-        keyed(dict.fromkeys(found["mention"], False) | dict.fromkeys(found["literal"], True)),
-        frozenset(found["small"]),
-        _keys(found["fillers"]),
-        _keys(found["profanity"]),
-        NumberWords(**found["numbers"]) if "numbers" in found else None,
+        commands=Named(commands),
+        escapes=Named(keyed(escapes)),
+        small=frozenset(found["small"]),
+        numbers=NumberWords(**found["numbers"]),
+        **{name: _keys(found[name]) for name in WORD_LISTS},
     )
-
-
-def longest_first(
-    words: Sequence[Spoken], at: int, phrases: Mapping[Key, T]
-) -> Iterable[tuple[int, T]]:
-    """The phrases that begin at a word, with how many words they take.
-
-    A pause inside, or quotes around a word, make another phrase of it.
-    """
-    found = []
-    key: Key = ()
-    for count, word in enumerate(words[at : at + LONGEST], 1):
-        key += word.key
-        if word.mentioned or not word.key:
-            break
-        if key in phrases:
-            found.append((count, phrases[key]))
-        if word.paused:
-            break
-    return reversed(found)
 
 
 def _command(
