@@ -17,6 +17,7 @@ from desktop import SoundServer, need, screen, sound_server, text_box, until
 from processes import ServerProcess, serving
 
 from streamwhisper.audio.files import read_audio, write_wav
+from streamwhisper.cli import main
 
 SAMPLE = Path(__file__).parents[1] / "examples" / "sample.flac"
 SECONDS = 7.3
@@ -253,6 +254,50 @@ def test_in_a_terminal_the_guess_is_dim_and_every_word_of_real_speech_stays(
     heard = words(said)
     assert jiwer.wer(" ".join(reference), " ".join(heard)) < 0.15
     assert (heard[0], heard[-1]) == (reference[0], reference[-1])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (["--to", "file"], 2, "--to file needs --output"),
+        (["--output", "notes.txt"], 2, "--output goes with --to file, not with terminal"),
+        (["--paste"], 2, "--paste goes with --to type, not with terminal"),
+        (["--mode", "hold", "--hotkey", "ctrl"], 1, "expected a key, after modifiers"),
+        (["--to", "type"], 1, "neither DISPLAY nor WAYLAND_DISPLAY is set"),
+        (["--config", "none.toml"], 1, "--init` writes one to begin with"),
+        (["dance"], 2, "'dance'"),
+    ],
+)
+def test_what_makes_no_sense_is_told_in_a_line(
+    arguments, code, said, monkeypatch, capsys, tmp_path
+):
+    for name in ("DISPLAY", "WAYLAND_DISPLAY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    monkeypatch.setattr(sys, "argv", ["streamwhisper", "mic", *arguments])
+    with pytest.raises(SystemExit) as end:
+        main()
+    complaint = capsys.readouterr().err.translate(str.maketrans("│╭╮╰╯─", "      "))
+    assert (end.value.code, "Traceback" in complaint) == (code, False)
+    assert said in " ".join(complaint.split())
+
+
+def test_a_settings_file_is_written_and_flags_go_before_it(sound, server, short, tmp_path):
+    file, out = tmp_path / "dictation.toml", tmp_path / "notes.txt"
+    with dictating(sound, tmp_path / "log", "--init", "--config", str(file)) as mic:
+        assert mic.process.communicate(timeout=30)[0] == f"{file}\n"
+    settings = file.read_text().replace('# to = "terminal"', 'to = "file"')
+    settings = settings.replace('# output = "dictation.txt"', f'output = "{out}"')
+    settings = settings.replace('# mode = "continuous"', 'mode = "toggle"')
+    settings += '[replace]\n"good morning" = "hi"\n'
+    file.write_text(settings.replace("[replace]\n", "", 1))
+    flags = ("--config", str(file), "--mode", "continuous", "--url", server.url)
+    with dictating(sound, tmp_path / "log", *flags) as mic:
+        mic.told("listening")
+        sound.say(short)
+        mic.stop()
+    assert words(out.read_text()) == ["hi", "and", "welcome"]
 
 
 class Terminal:
