@@ -56,16 +56,16 @@ def test_every_sign_is_typed_right_whatever_the_layout(box, layout):
     if "-option" in layout:
         box.x("key", "ISO_Next_Group")
     keyboard = choose_keyboard(os.environ)
-    keyboard.type(SIGNS)
+    keyboard.type(SIGNS, keyboard.focus())
     assert_typed(box, SIGNS)
-    keyboard.erase(len(SIGNS) - 3)
+    keyboard.erase(len(SIGNS) - 3, keyboard.focus())
     assert_typed(box, SIGNS[:3])
     keyboard.close()
 
 
 def test_more_signs_than_there_are_free_keys_are_typed_right(box):
     keyboard = choose_keyboard(os.environ)
-    keyboard.type(EVERY_SIGN)
+    keyboard.type(EVERY_SIGN, keyboard.focus())
     assert_typed(box, EVERY_SIGN)
     keyboard.close()
 
@@ -73,7 +73,7 @@ def test_more_signs_than_there_are_free_keys_are_typed_right(box):
 def test_caps_lock_changes_nothing_and_stays(box):
     keyboard = choose_keyboard(os.environ)
     box.x("key", "Caps_Lock")
-    keyboard.type("Small and LARGE, é and É")
+    keyboard.type("Small and LARGE, é and É", keyboard.focus())
     box.x("type", "--delay", "20", "x")
     assert_typed(box, "Small and LARGE, é and ÉX")
     box.x("key", "Caps_Lock")
@@ -82,9 +82,9 @@ def test_caps_lock_changes_nothing_and_stays(box):
 
 def test_a_layout_that_changes_meanwhile_changes_nothing(box):
     keyboard = choose_keyboard(os.environ)
-    keyboard.type("zyé")
+    keyboard.type("zyé", keyboard.focus())
     subprocess.run(["setxkbmap", "de"], check=True)
-    keyboard.type("zyÉ")
+    keyboard.type("zyÉ", keyboard.focus())
     assert_typed(box, "zyézyÉ")
     keyboard.close()
 
@@ -95,7 +95,7 @@ def test_afterwards_the_layout_is_as_it_was(box):
 
     before = layout()
     keyboard = choose_keyboard(os.environ)
-    keyboard.type("日本語É")
+    keyboard.type("日本語É", keyboard.focus())
     assert_typed(box, "日本語É")
     keyboard.close()
     assert layout() == before
@@ -104,7 +104,7 @@ def test_afterwards_the_layout_is_as_it_was(box):
 def test_while_a_key_is_held_nothing_is_typed(box):
     keyboard = choose_keyboard(os.environ)
     box.x("keydown", "Control_L")
-    typing = threading.Thread(target=keyboard.type, args=("word",))
+    typing = threading.Thread(target=keyboard.type, args=("word", keyboard.focus()))
     typing.start()
     typing.join(0.5)
     assert (typing.is_alive(), box.text) == (True, "")
@@ -120,10 +120,10 @@ def test_pasting_types_the_same_and_restores_the_clipboard(box):
     keyboard = choose_keyboard(os.environ, paste=True)
     for before in (clipboard.of("what was copied: é"), Content("image/png", b"\x89PNG\r\n\x00")):
         clipboard.put(before)
-        keyboard.type(EVERY_SIGN)
+        keyboard.type(EVERY_SIGN, keyboard.focus())
         assert_typed(box, EVERY_SIGN)
         assert clipboard.get() == before
-        keyboard.erase(len(EVERY_SIGN))
+        keyboard.erase(len(EVERY_SIGN), keyboard.focus())
         assert_typed(box, "")
     keyboard.close()
 

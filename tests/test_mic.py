@@ -174,7 +174,9 @@ def test_when_another_window_takes_the_focus_the_rest_goes_to_the_terminal(
         mic.told("another window has the focus; the rest of this utterance is not typed")
         mic.stop()
         shown = mic.log.read_text().split("not typed\n")[1].splitlines()[0]
-        assert words(f"{box.text} {shown}") == words(committed(server)) == words(SPOKEN)
+        assert words(committed(server)) == words(SPOKEN)
+        # The focus may have changed within a word.
+        assert "".join(words(box.text + shown)) == "".join(words(SPOKEN))
         assert other.text == ""
 
 

@@ -8,7 +8,6 @@ from streamwhisper.dictation.sink import Notice, Sink
 
 __all__ = ["TypingSink", "revision"]
 
-_PIECE = 16  # characters typed before it is looked again where they go
 _LONGEST_GUESS = 160  # characters of a guess that are typed, and so may have to be taken back
 _REMEMBERED = 2000  # characters that can be taken back
 
@@ -100,18 +99,14 @@ class TypingSink:
         return not self._astray
 
     def _put(self, change: Edit, *, committed: bool) -> None:
-        """Type a change, piece by piece; committed text that is not typed goes to the rest."""
-        erase, text = change.erase, change.text
+        """Type a change; committed text that is not typed goes to the rest."""
+        text = change.text
         try:
-            while erase or text:
-                if self._keyboard.focus() != self._window:
-                    raise KeyboardError("another window has the focus")
-                if erase:
-                    self._keyboard.erase(piece := min(erase, _PIECE))
-                    erase -= piece
-                else:
-                    self._keyboard.type(text[:_PIECE])
-                    text = text[_PIECE:]
+            whole = self._keyboard.erase(change.erase, self._window) == change.erase
+            if whole:
+                text = text[self._keyboard.type(text, self._window) :]
+            if text or not whole:
+                raise KeyboardError("another window has the focus")
         except KeyboardError as error:
             left = text[: max(0, len(text) - len(self._guess))]
             self._typed = self._guess = ""

@@ -32,11 +32,14 @@ class Keyboard(Protocol):
     def focus(self) -> str | None:
         """What names the focused window; None where the system does not tell."""
 
-    def type(self, text: str) -> None:
-        """Type any Unicode text; a newline is the Return key. Raises `KeyboardError`."""
+    def type(self, text: str, window: str | None) -> int:
+        """Type any Unicode text, for as long as `window` has the focus; how much was typed.
 
-    def erase(self, count: int) -> None:
-        """Press Backspace so often. Raises `KeyboardError`."""
+        A newline is the Return key. Raises `KeyboardError`.
+        """
+
+    def erase(self, count: int, window: str | None) -> int:
+        """Press Backspace so often, likewise."""
 
     def paste(self) -> None:
         """Press the keys that paste, and wait until the window asked. Raises `KeyboardError`."""

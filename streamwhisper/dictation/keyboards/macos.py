@@ -64,19 +64,25 @@ class MacKeyboard:
             return None
         return done.stdout.strip() or None
 
-    def type(self, text: str) -> None:
+    def type(self, text: str, window: str | None) -> int:
         """Type `text`."""
+        if self.focus() != window:
+            return 0
         named = {"\n": _RETURN, "\t": _TAB}
         for character in text:
             if character in named:
                 self._press(named[character])
             else:
                 self._press(0, text=character)
+        return len(text)
 
-    def erase(self, count: int) -> None:
-        """Take back `count` characters."""
+    def erase(self, count: int, window: str | None) -> int:
+        """Press Backspace."""
+        if self.focus() != window:
+            return 0
         for _ in range(count):
             self._press(_BACKSPACE)
+        return count
 
     def paste(self) -> None:
         """Press Command and V."""

@@ -17,9 +17,12 @@ class PastingKeyboard:
         self.paste = keyboard.paste
         self._clipboard = clipboard
 
-    def type(self, text: str) -> None:
+    def type(self, text: str, window: str | None) -> int:
         """Paste `text`."""
+        if self.focus() != window:
+            return 0
         try:
             pasted(self._clipboard, text, self.paste)
         except ClipboardError as error:
             raise KeyboardError(str(error)) from error
+        return len(text)

@@ -36,13 +36,19 @@ class WtypeKeyboard:
             return str(json.loads(_run("hyprctl", "-j", "activewindow")).get("address"))
         return None
 
-    def type(self, text: str) -> None:
+    def type(self, text: str, window: str | None) -> int:
         """Type `text`; wtype brings a layout of its own with every sign in it."""
+        if self.focus() != window:
+            return 0
         _run("wtype", "-d", "4", "-", data=text)
+        return len(text)
 
-    def erase(self, count: int) -> None:
-        """Take back `count` characters."""
+    def erase(self, count: int, window: str | None) -> int:
+        """Press Backspace."""
+        if self.focus() != window:
+            return 0
         _run("wtype", "-d", "4", *["-k", "BackSpace"] * count)
+        return count
 
     def paste(self) -> None:
         """Press Ctrl and V."""
@@ -62,13 +68,14 @@ class YdotoolKeyboard:
         """Not told."""
         return None
 
-    def type(self, text: str) -> None:
+    def type(self, text: str, window: str | None) -> int:
         """Cannot be done: which sign a key is depends on the layout, so text is pasted."""
         raise KeyboardError(f"ydotool knows no layout and cannot type {text!r}; paste it")
 
-    def erase(self, count: int) -> None:
-        """Take back `count` characters."""
+    def erase(self, count: int, window: str | None) -> int:
+        """Press Backspace."""
         self._press(*[_BACKSPACE] * count)
+        return count
 
     def paste(self) -> None:
         """Press Ctrl and V."""

@@ -47,8 +47,10 @@ class WindowsKeyboard:
         """The handle of the window in front."""
         return str(self._api.GetForegroundWindow())
 
-    def type(self, text: str) -> None:
+    def type(self, text: str, window: str | None) -> int:
         """Type `text`."""
+        if self.focus() != window:
+            return 0
         named = {"\n": _RETURN, "\t": _TAB}
         for character in text:
             if character in named:
@@ -58,11 +60,15 @@ class WindowsKeyboard:
             codes = [int.from_bytes(units[i : i + 2], "little") for i in range(0, len(units), 2)]
             downs = [_Key(0, code, _UNICODE) for code in codes]
             self._send(downs + [_Key(0, code, _UNICODE | _UP) for code in codes])
+        return len(text)
 
-    def erase(self, count: int) -> None:
-        """Take back `count` characters."""
+    def erase(self, count: int, window: str | None) -> int:
+        """Press Backspace."""
+        if self.focus() != window:
+            return 0
         for _ in range(count):
             self._press(_BACKSPACE)
+        return count
 
     def paste(self) -> None:
         """Press Ctrl and V."""

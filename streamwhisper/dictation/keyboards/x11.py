@@ -72,29 +72,26 @@ class X11Keyboard:
     def focus(self) -> str | None:
         """What names the window that is typed into."""
         with _connected():
-            active = self._display.intern_atom("_NET_ACTIVE_WINDOW")
-            told = self._root.get_full_property(active, X.AnyPropertyType)
-            if told is not None and len(told.value) and told.value[0]:
-                return str(told.value[0])
-            focus = self._display.get_input_focus().focus
-            return str(getattr(focus, "id", focus))
+            return self._focused()
 
-    def type(self, text: str) -> None:
+    def type(self, text: str, window: str | None) -> int:
         """Type `text`; waits while the person holds a key, for both would mix."""
         with self._ready():
-            self._type(text)
+            return self._type(text, window)
 
-    def erase(self, count: int) -> None:
-        """Take back `count` characters."""
+    def erase(self, count: int, window: str | None) -> int:
+        """Press Backspace."""
         with self._ready():
-            for _ in range(count):
-                self._press(XK.XK_BackSpace)
+            for done in range(count):
+                if not self._press(XK.XK_BackSpace, window):
+                    return done
+        return count
 
     def paste(self) -> None:
         """Press Ctrl and V, and wait until the window has asked for what is pasted."""
         with self._ready():
             with self._held(XK.XK_Control_L):
-                self._type("v")
+                self._type("v", self._focused())
             self._wait_for_window()
 
     def close(self) -> None:
@@ -145,17 +142,20 @@ class X11Keyboard:
         if not self._free and not self._lent:
             raise KeyboardError("this keyboard layout leaves no key free to type other signs with")
 
-    def _type(self, text: str) -> None:
+    def _type(self, text: str, window: str | None) -> int:
         """Type `text`, lending keys to as many signs at a time as there are keys."""
-        while text:
-            end, lacking = self._reach(text)
+        done = 0
+        while done < len(text):
+            end, lacking = self._reach(text[done:])
             self._lend(lacking)
-            for character in text[:end]:
-                self._press(keysym_of(character))
-            text = text[end:]
-            if text:
+            for character in text[done : done + end]:
+                if not self._press(keysym_of(character), window):
+                    return done
+                done += 1
+            if done < len(text):
                 self._free += self._lent.values()
                 self._lent.clear()
+        return done
 
     def _reach(self, text: str) -> tuple[int, list[int]]:
         """How much of `text` there are keys for, and the signs that must be lent one for that."""
@@ -186,16 +186,31 @@ class X11Keyboard:
         self._bound[key] = keysym
         self._display.change_keyboard_mapping(key, [(keysym,) * _LEVELS])
 
-    def _press(self, keysym: int) -> None:
-        """Press the key of a sign that the layout has, or that was lent one."""
+    def _press(self, keysym: int, window: str | None = None) -> bool:
+        """Press the key of a sign that the layout has, or that was lent one.
+
+        Returns:
+            False where another window than `window` has the focus, and nothing was pressed.
+        """
         lent = self._lent.get(keysym, 0)
         key, shift = self._layout.get(keysym, (lent, False))
-        with self._held(XK.XK_Shift_L) if shift else nullcontext():
-            xtest.fake_input(self._display, X.KeyPress, key)
-            xtest.fake_input(self._display, X.KeyRelease, key)
-        self._display.sync()
+        self._display.grab_server()  # nobody moves the focus between looking and pressing
+        try:
+            if window is not None and self._focused() != window:
+                return False
+            with self._held(XK.XK_Shift_L) if shift else nullcontext():
+                xtest.fake_input(self._display, X.KeyPress, key)
+                xtest.fake_input(self._display, X.KeyRelease, key)
+        finally:
+            self._display.ungrab_server()
+            self._display.sync()
         self._pressed = time.monotonic()
         time.sleep(_BETWEEN)
+        return True
+
+    def _focused(self) -> str:
+        focus = self._display.get_input_focus().focus
+        return str(getattr(focus, "id", focus))
 
     @contextmanager
     def _held(self, modifier: int) -> Iterator[None]:
