@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from desktop import SoundServer, sound_server, until
 
+from streamwhisper.dictation.beep import beep, tone
 from streamwhisper.dictation.devices import (
     Device,
     MicrophoneError,
@@ -181,3 +182,17 @@ async def test_sound_that_finds_no_room_is_told(server):
 def test_the_microphones_of_a_sound_server_are_listed(server):
     assert {device.name for device in list_devices()} == {"default", "pulse"}
     assert [device.name for device in list_devices() if device.default] == ["default"]
+
+
+def test_the_tones_differ_and_begin_and_end_in_silence():
+    high, low = tone(on=True), tone(on=False)
+    assert abs(high[0]) + abs(high[-1]) + abs(low[0]) + abs(low[-1]) < 1e-3
+    crossings = [int(np.count_nonzero(np.diff(np.sign(each)))) for each in (high, low)]
+    assert crossings[0] > 1.3 * crossings[1]
+
+
+async def test_a_beep_is_heard(server):
+    async with listening() as ears:
+        await soon(lambda: ears.heard, "it listens")
+        beep(True)
+        await soon(lambda: ears.loud > 1000, "the beep is heard")

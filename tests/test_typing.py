@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from streamwhisper.dictation.edits import Edit
 from streamwhisper.dictation.keyboards import choose_keyboard
+from streamwhisper.dictation.phrases import PhraseOptions, Phrases
 from streamwhisper.dictation.typing import TypingSink, revision
 
 on_x11 = pytest.mark.skipif(sys.platform != "linux", reason="X11 is tested on Linux")
@@ -103,6 +104,28 @@ def test_what_is_taken_back_is_erased_but_never_more_than_was_typed(box, typist)
     typist.sink.edit(Edit(500, "Anew."))
     assert_typed(box, "mine Anew.")
     assert typist.notices == ["what should be taken back was not typed into this window"]
+
+
+@on_x11
+def test_spoken_commands_change_what_is_typed_as_it_was_committed(box, typist):
+    phrases = Phrases(PhraseOptions())
+
+    def say(*pieces: str) -> None:
+        for piece in pieces:
+            for edit in phrases.apply(piece):
+                typist.sink.edit(edit)
+        for edit in phrases.end():
+            typist.sink.edit(edit)
+        typist.sink.end()
+
+    say(" Keep this,", " new", " line", " and this.")
+    kept = "Keep this\nAnd this."
+    assert_typed(box, kept)
+    say(" Forget that one.")
+    assert_typed(box, f"{kept} Forget that one.")
+    say(" Scratch", " that.")
+    assert_typed(box, kept)
+    assert not typist.notices
 
 
 @on_x11

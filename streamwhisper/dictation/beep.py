@@ -35,4 +35,4 @@ def _play(sound: NDArray[np.float32]) -> None:
         contextlib.suppress(sounddevice.PortAudioError),
         sounddevice.OutputStream(_RATE, channels=1, dtype="float32") as stream,
     ):
-        stream.write(sound)
+        stream.write(np.concatenate([sound, np.zeros(_RATE // 4, np.float32)]))  # or its end is cut

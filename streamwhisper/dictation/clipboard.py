@@ -53,8 +53,8 @@ class Clipboard:
         if offered is not None and not offered:
             return None
         type = _best(offered) if offered else self.text
-        done = _run(_filled(self.read, type))
-        return Content(type, done.stdout) if done.returncode == 0 and done.stdout else None
+        data = self._read(type)
+        return Content(type, data) if data else None
 
     def of(self, text: str) -> Content:
         """A text as it holds it."""
@@ -62,9 +62,18 @@ class Clipboard:
 
     def put(self, content: Content) -> None:
         """Have it hold this."""
-        done = _run(_filled(self.write, content.type), content.data)
-        if done.returncode:
+        if _run(_filled(self.write, content.type), content.data).returncode:
             raise ClipboardError(f"{self.write[0]} could not set the clipboard")
+        # A tool that stays to serve it says that it is done a moment before it is.
+        until = time.monotonic() + _TIMEOUT
+        while self.types and self._read(content.type) != content.data:
+            if time.monotonic() > until:
+                raise ClipboardError(f"{self.write[0]} set the clipboard, but it was set again")
+            time.sleep(0.01)
+
+    def _read(self, type: str) -> bytes:
+        done = _run(_filled(self.read, type))
+        return b"" if done.returncode else done.stdout
 
     def _offered(self) -> list[str] | None:
         if not self.types:

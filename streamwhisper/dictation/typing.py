@@ -100,12 +100,13 @@ class TypingSink:
 
     def _put(self, change: Edit, *, committed: bool) -> None:
         """Type a change; committed text that is not typed goes to the rest."""
-        text = change.text
+        erase, text = change.erase, change.text
         try:
-            whole = self._keyboard.erase(change.erase, self._window) == change.erase
-            if whole:
+            if erase:
+                erase -= self._keyboard.erase(erase, self._window)
+            if text and not erase:
                 text = text[self._keyboard.type(text, self._window) :]
-            if text or not whole:
+            if text or erase:
                 raise KeyboardError("another window has the focus")
         except KeyboardError as error:
             left = text[: max(0, len(text) - len(self._guess))]
