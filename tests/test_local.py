@@ -20,12 +20,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from streamwhisper.audio.mel import log_mel
-from streamwhisper.engine.local import (
-    USUAL_FLOORS,
-    LocalOptions,
-    LocalRecognizer,
-    _choose_precision,
-)
+from streamwhisper.engine.local import USUAL_FLOORS, LocalOptions, LocalRecognizer
 from streamwhisper.errors import RecognitionError
 from streamwhisper.recognition import DecodingOptions, Hypothesis, RecognitionRequest
 from streamwhisper.whisper.checkpoints import state_shapes
@@ -428,17 +423,3 @@ def test_a_language_that_the_model_does_not_know_is_refused_by_name(
     request = replace(answered_in_languages[0][0], language="xx")
     with pytest.raises(RecognitionError, match="'xx'"):
         base.recognize([request])
-
-
-@pytest.mark.parametrize("device", ["meta", "cuda"])
-def test_8_bits_are_refused_where_they_cannot_be_had(device: str) -> None:
-    with pytest.raises(RecognitionError, match=f"int8 needs a CPU .* this is {device}.* float32"):
-        _choose_precision("int8", torch.device(device))
-
-
-def test_the_precision_is_the_one_asked_for_or_else_the_fastest() -> None:
-    cpu = torch.device("cpu")
-    assert _choose_precision("auto", cpu) == ("int8" if can_quantize(cpu) else "float32")
-    assert _choose_precision("auto", torch.device("meta")) == "float32"
-    for name in ("float32", "bfloat16", "float16"):
-        assert _choose_precision(name, cpu) == name

@@ -13,6 +13,7 @@ import typer
 from streamwhisper.commands.flags import (
     DEFAULT_MODEL,
     Adapter,
+    Compile,
     Device,
     Dtype,
     Endpoint,
@@ -79,6 +80,7 @@ def serve(
     dtype: Precision = Dtype.auto,
     threads: Threads = None,
     adapter: Adapter = None,
+    compiled: Compile = False,
     latency: HowSoon = Latency.balanced,
     endpoint: WhatEnds = Endpoint.sentence,
     token: Annotated[
@@ -253,7 +255,7 @@ def serve(
             host,
         )
     share_one_arena()
-    recognizer = load_model(model, device, dtype, threads, adapter)
+    recognizer = load_model(model, device, dtype, threads, adapter, compiled=compiled)
     recognizer.warm_up()
     release_free_memory()
     options = ServerOptions(

@@ -29,6 +29,7 @@ from streamwhisper.whisper.tokenizer import Tokenizer
 from streamwhisper.whisper.vocabulary import Vocabulary
 
 __all__ = [
+    "DECLARED",
     "DecodedTokens",
     "DecodingTask",
     "TokenRules",
@@ -37,8 +38,8 @@ __all__ = [
     "detect_languages",
 ]
 
-MAX_INITIAL_TIMESTAMP = 50
-"""The first timestamp is at most 1 s, in steps of 20 ms."""
+DECLARED = -1
+"""For the first timestamp at the most: what the model declares, or else the reference's."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -76,25 +77,26 @@ class TokenRules:
         device: torch.device,
         *,
         never: Sequence[int] | None = None,
-        latest_start: int | None = MAX_INITIAL_TIMESTAMP,
+        latest_start: int | None = DECLARED,
     ) -> None:
         """Prepare them.
 
         Args:
             never: tokens that are never written; None for all that nobody says and all special
                 ones, with the timestamps where those are not wanted.
-            latest_start: the first timestamp at the most, in steps of 20 ms; None for any.
+            latest_start: the first timestamp at the most, in steps of 20 ms; None for any, -1
+                for the tokenizer's.
         """
         self.tokenizer = tokenizer
         self.timestamp_begin = tokenizer.timestamp_begin
-        self.latest_start = latest_start
+        self.latest_start = tokenizer.latest_start if latest_start == DECLARED else latest_start
         stamps: Sequence[int] = ()
         if never is None:
             never = [*tokenizer.non_speech_tokens, *range(tokenizer.eot + 1, self.timestamp_begin)]
             stamps = range(self.timestamp_begin, n_vocab)
         self.never = torch.tensor([*never, tokenizer.no_timestamps], device=device)
         self.never_timestamps = torch.tensor([*never, *stamps], dtype=torch.long, device=device)
-        self.blank = [*tokenizer.encode(" "), tokenizer.eot]
+        self.blank = list(tokenizer.blank_tokens)
 
     def apply(self, logits: Tensor, written: Sequence[int], *, first: bool, times: bool) -> Tensor:
         """Filter ``logits [n_vocab]``, in place, for the token after `written`.

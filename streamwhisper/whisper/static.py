@@ -111,6 +111,18 @@ class StaticDecoder:
         ]
         self._lock = threading.Lock()
 
+    @torch.inference_mode()
+    def try_out(self) -> None:
+        """Run one step, and with it compile; raises RuntimeError where that cannot be."""
+        dims = self.model.dims
+        width = dims.n_text_state // dims.n_text_head
+        silence = torch.zeros(
+            1, dims.n_text_head, 1, width, device=self.model.device, dtype=self.model.dtype
+        )
+        cache = self.model.decoder_cache([(silence, silence)] * dims.n_text_layer, 1, capacity=1)
+        with self.steps([cache]) as step:
+            step([[0]], [cache])
+
     @contextmanager
     def steps(self, caches: Sequence[DecoderCache]) -> Iterator[Steps]:
         """Take the caches of a batch in, each aligned; they are up to date again at the end."""
@@ -226,6 +238,9 @@ class Steps:
         branches: Sequence[Branches | None] | None = None,
     ) -> tuple[list[Tensor], list[Tensor]]:
         """Run one token of each row, and count it in; rows that are left out stay as they are.
+
+        Args:
+            branches: none, as each row has one token.
 
         Returns:
             hidden states and attention of each row, as `TextDecoder.forward` has them.
