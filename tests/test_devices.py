@@ -89,3 +89,23 @@ def test_without_a_compiler_it_says_so_and_goes_on(tiny_en_path: Path, tmp_path:
     assert "the decoder cannot be compiled on this machine" in ended.stderr
     assert "it goes on uncompiled. A C++ compiler such as g++" in ended.stderr
     assert "Traceback" not in ended.stderr
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        pytest.param(["--device", "cuda"], "there is no cuda on this machine", marks=WITHOUT_CUDA),
+        (["--dtype", "int8", "--compile"], "int8"),
+    ],
+)
+def test_a_command_says_so_in_one_line(tiny_en_path: Path, flags: list[str], said: str) -> None:
+    command = [sys.executable, "-m", "streamwhisper", "serve", "--port", "0"]
+    ended = subprocess.run(
+        [*command, "--model", str(tiny_en_path), *flags],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (ended.returncode, ended.stdout) == (1, "")
+    (line,) = ended.stderr.splitlines()
+    assert line.startswith(f"error: {said}")

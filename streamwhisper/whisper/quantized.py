@@ -19,7 +19,7 @@ __all__ = ["IntegerProduct", "QuantizedLinear", "can_quantize", "is_quantized", 
 
 ENGINE = "fbgemm"
 TINY = 1e-8
-ROWS = 4096
+ROWS = 256
 """That are rounded at a time."""
 
 
