@@ -1,6 +1,6 @@
 """The parts on a GPU: encoder, decoder and whole requests, by batch, precision and way of decoding.
 
-    python benchmarks/gpu.py --models large-v3 turbo --dtypes bfloat16 --json gpu.json
+    python benchmarks/gpu.py --models large-v3 large-v3-turbo --dtypes bfloat16 --json gpu.json
     python benchmarks/gpu.py --models tiny.en --device cpu --quick
 
 Models that are cached are loaded; of the others the weights are made up on the device, in the
@@ -19,9 +19,8 @@ import math
 import os
 import statistics
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -33,9 +32,10 @@ from measure import machine_line
 from streamwhisper.audio.mel import log_mel
 from streamwhisper.engine.local import LocalOptions, LocalRecognizer
 from streamwhisper.errors import ModelError
-from streamwhisper.recognition import DecodingOptions, Hypothesis, RecognitionRequest
+from streamwhisper.recognition import DecodingOptions, RecognitionRequest
 from streamwhisper.whisper.catalog import KNOWN_MODELS
 from streamwhisper.whisper.checkpoints import Checkpoint, state_shapes
+from streamwhisper.whisper.decoding import empty_caches
 from streamwhisper.whisper.hub import HubOptions
 from streamwhisper.whisper.model import Whisper
 from streamwhisper.whisper.static import StaticDecoder
@@ -86,6 +86,7 @@ class Plan:
     seconds: tuple[float, ...]
     ways: tuple[str, ...]
     patience: float
+    only: str
 
 
 class Bench:
@@ -94,6 +95,7 @@ class Bench:
     def __init__(self, recognizer: LocalRecognizer, dtype: str, plan: Plan, sound: Sound) -> None:
         self.recognizer, self.plan, self.sound = recognizer, plan, sound
         self.named = Row(recognizer.info.name, dtype, "")
+        self.drafts: list[tuple[int, ...]] = []
 
     def parts(self) -> Iterator[tuple[Row, Callable[[], Row]]]:
         """Everything to measure: a row without figures, and what fills it in."""
@@ -102,10 +104,11 @@ class Bench:
             for batch in plan.batches:
                 row = replace(self.named, part=f"encoder, {seconds:g} s", batch=batch)
                 yield row, lambda row=row, s=seconds: self._encoder(row, s)
-        for batch in plan.batches:
-            row = replace(self.named, part=f"prefill, {CONTEXT + DRAFT} tokens", batch=batch)
-            yield row, lambda row=row: self._prefill(row)
         for way in plan.ways:
+            for batch in plan.batches:
+                part = f"prefill, {CONTEXT + DRAFT} tokens"
+                row = replace(self.named, part=part, way=way, batch=batch)
+                yield row, lambda row=row: self._prefill(row)
             for batch in plan.batches:
                 row = replace(self.named, part="token", way=way, batch=batch)
                 yield row, lambda row=row: self._token(row)
@@ -136,25 +139,28 @@ class Bench:
         return replace(row, ms=ms, rate=1000 * row.batch * seconds / ms, note="s of sound a second")
 
     def _prefill(self, row: Row) -> Row:
+        self._decode_by(row.way)
         model, tokens = self.recognizer.model, [list(range(CONTEXT + DRAFT))] * row.batch
         caches = self._caches(row.batch)
+        with model.steps(caches) as step:
 
-        def once() -> None:
-            for cache in caches:
-                cache.length = 0
-            hidden, _ = model.decoder(tokens, caches)
-            self.recognizer.output(torch.cat(hidden))
+            def once() -> None:
+                for cache in caches:
+                    cache.length = 0
+                hidden, _ = step(tokens, caches)
+                self.recognizer.output(torch.cat(hidden))
 
-        return replace(row, ms=self._timed(once))
+            return replace(row, ms=self._timed(once))
 
     def _token(self, row: Row) -> Row:
         self._decode_by(row.way)
         model = self.recognizer.model
         caches = self._caches(row.batch)
-        model.decoder([list(range(CONTEXT + DRAFT))] * row.batch, caches)
         began = self._now()
         with model.steps(caches) as step:
             ready = self._now()
+            step([list(range(CONTEXT + DRAFT))] * row.batch, caches)
+            read = self._now()
 
             def once() -> None:
                 for cache in caches:
@@ -165,7 +171,7 @@ class Bench:
             once()
             first = self._now()
             ms = self._timed(once)
-        note = f"rows put in place {ready - began:.1f} ms, the first token {first - ready:.0f} ms"
+        note = f"rows put in place {ready - began:.1f} ms, the first token {first - read:.0f} ms"
         return replace(row, ms=ms, rate=1000 * row.batch / ms, note=note)
 
     def _request(self, row: Row) -> Row:
@@ -180,30 +186,35 @@ class Bench:
             RecognitionRequest(mel=mel, language="en", options=options)
             for mel in self._mels(6, row.batch)
         ]
+        drafts = self._drafts(plain)
         answers = recognizer.recognize(plain)
         drafted = [
-            replace(request, draft=self._written(answer)[:DRAFT])
-            for request, answer in zip(plain, answers, strict=True)
+            replace(request, draft=draft[:DRAFT])
+            for request, draft in zip(plain, drafts, strict=True)
         ]
         same = recognizer.recognize(drafted[:1])[0].tokens == answers[0].tokens
         ms = self._timed(lambda: recognizer.recognize(drafted))
         held = statistics.mean(answer.drafted for answer in recognizer.recognize(drafted))
-        length = statistics.mean(len(self._written(answer)) for answer in answers)
+        length = statistics.mean(map(len, drafts))
         note = f"{length:.0f} tokens, {held:.0f} drafted, first {'as' if same else 'NOT as'} alone"
         return replace(row, ms=ms, rate=1000 * row.batch / ms, note=note)
 
-    def _written(self, answer: Hypothesis) -> tuple[int, ...]:
-        """All tokens of an answer; made-up weights write too little that could be words."""
-        tokens: tuple[int, ...] = answer.past.text.tokens  # type: ignore[union-attr, attr-defined]
-        return tokens[tokens.index(self.recognizer.tokenizer.no_timestamps) + 1 :]
+    def _drafts(self, requests: Sequence[RecognitionRequest]) -> list[tuple[int, ...]]:
+        """What the decoder writes by itself; made-up weights write too little that are words."""
+        recognizer, model = self.recognizer, self.recognizer.model
+        stepping, abreast = model.stepping, recognizer.tails.abreast
+        model.stepping, recognizer.tails.abreast = None, False
+        while len(self.drafts) < len(requests):
+            held = len(self.drafts)
+            for answer in recognizer.recognize(requests[held : held + 8]):
+                tokens = answer.past.text.tokens  # type: ignore[union-attr, attr-defined]
+                self.drafts.append(tokens[tokens.index(recognizer.tokenizer.no_timestamps) + 1 :])
+        model.stepping, recognizer.tails.abreast = stepping, abreast
+        return self.drafts[: len(requests)]
 
     def _caches(self, count: int) -> list[Any]:
         mels = [torch.from_numpy(mel) for mel in self._mels(6, count)]
-        model = self.recognizer.model
-        return [
-            model.decoder_cache(sound.cross_attention, sound.audible, sound.bias)
-            for sound in encode(self.recognizer.tails, mels)
-        ]
+        return empty_caches(self.recognizer.model, encode(self.recognizer.tails, mels))
 
     def _now(self) -> float:
         """Milliseconds, with all work done."""
@@ -295,7 +306,9 @@ def measured(models: list[str], dtypes: list[str], plan: Plan, deadline: float) 
         except Exception as error:
             yield replace(named, note=_said(error))
             continue
-        for row, measure in chain(bench.parts()):
+        for row, measure in bench.parts():
+            if not row.part.startswith(plan.only):
+                continue
             if time.monotonic() > deadline:
                 left_out += 1
                 continue
@@ -326,7 +339,9 @@ def _said(error: Exception) -> str:
 def main() -> None:
     """Measure, and print a table as it grows."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--models", nargs="+", default=["tiny.en", "base", "turbo", "large-v3"])
+    parser.add_argument(
+        "--models", nargs="+", default=["tiny.en", "base", "large-v3-turbo", "large-v3"]
+    )
     parser.add_argument(
         "--dtypes", nargs="+", default=["bfloat16", "float16", "float32"],
         choices=["float32", "bfloat16", "float16"],
@@ -336,12 +351,13 @@ def main() -> None:
     parser.add_argument("--batches", type=int, nargs="+", default=[1, 8, 32])
     parser.add_argument("--request-batches", type=int, nargs="+", default=[1, 8, 32, 64])
     parser.add_argument("--seconds", type=float, nargs="+", default=[5, 10, 30])
+    parser.add_argument("--only", default="", help="parts whose name begins so, as request")
     parser.add_argument("--quick", action="store_true", help="one short window, batches of 1 and 2")
     parser.add_argument("--budget", type=float, default=200, help="seconds to begin parts in")
     parser.add_argument("--json", type=Path, help="file for all figures")
     flags = parser.parse_args()
     device = torch.device(flags.device)
-    quick = Plan(device, (1, 2), (1, 2), (5,), tuple(flags.ways), 50)
+    quick = Plan(device, (1, 2), (1, 2), (5,), tuple(flags.ways), 50, flags.only)
     full = Plan(
         device,
         tuple(flags.batches),
@@ -349,6 +365,7 @@ def main() -> None:
         tuple(flags.seconds),
         tuple(flags.ways),
         300,
+        flags.only,
     )
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu"
     print(f"{name}; {machine_line()}\n")

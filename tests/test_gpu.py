@@ -106,6 +106,7 @@ def test_recorded_steps_give_what_the_decoder_gives(
     load: Load, sound: np.ndarray, eager: Callable[[LocalRecognizer], None], compiled: bool
 ) -> None:
     recognizer, requests = load("tiny.en", "cuda", "float32"), _requests(sound)
+    recognizer.model.stepping = None
     plain = recognizer.recognize(requests)
     eager(recognizer)
     recognizer.model.stepping = StaticDecoder(recognizer.model, compiled=compiled)

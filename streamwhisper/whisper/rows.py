@@ -14,7 +14,9 @@ __all__ = [
     "DecoderCache",
     "EncoderRow",
     "KeysValues",
+    "Seat",
     "SettledText",
+    "SoundBatch",
     "Step",
     "Stepping",
 ]
@@ -50,6 +52,37 @@ class EncoderRow:
         return self.before[0][0].shape[2] if self.before else 0
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class SoundBatch:
+    """Encoded windows side by side, padded to one length.
+
+    Attributes:
+        layers: keys and values of each decoder layer, ``[B, H, S, D / H]``.
+        bias: added to the attention scores, ``[B, S]``; minus infinity where a row is padded.
+    """
+
+    layers: list[KeysValues]
+    bias: Tensor
+
+    def row(self, number: int) -> list[KeysValues]:
+        """Keys and values of one window, each ``[1, H, S, D / H]``."""
+        own = slice(number, number + 1)
+        return [(keys[own], values[own]) for keys, values in self.layers]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Seat:
+    """A row's place in a batch of sounds.
+
+    Attributes:
+        audible: positions that the alignment heads may attend to.
+    """
+
+    sounds: SoundBatch
+    row: int
+    audible: int
+
+
 @dataclass(slots=True, eq=False)
 class DecoderCache:
     """Keys and values of every decoder layer for one row.
@@ -67,6 +100,7 @@ class DecoderCache:
     cross_bias: Tensor | None
     aligning: list[Tensor | None]
     length: int = 0
+    seat: Seat | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

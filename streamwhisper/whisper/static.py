@@ -4,7 +4,9 @@ On a GPU a token costs the time to start its many small kernels, one row after t
 rows of a batch lie in the slots of one cache, each padded to the same length, and go through
 every layer together; so the step has a fixed shape, can be compiled, and on a GPU is recorded
 once and replayed whole. That is what ``torch.compile(mode="reduce-overhead")`` does; but its
-graphs belong to the thread that made them, and a server answers in many.
+graphs belong to the thread that made them, and a server answers in many. What comes before the
+first step (context, prefix and draft) goes through together too, but unrecorded, for its length
+is never the same.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import cast
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -38,14 +41,14 @@ class _Slots:
     """Room for a batch: B rows, T tokens, S positions of sound.
 
     Attributes:
-        tokens: to read, ``[B]``.
-        places: where each goes in its text, ``[B]``.
+        tokens: to read in a step, ``[B, 1]``.
+        places: where each goes in its text, ``[B, 1]``.
         text: keys and values of each layer, ``[B, H, T, D / H]``.
         sound: the same of the sound, ``[B, H, S, D / H]``.
         bias: on the attention scores of the sound, ``[B, 1, 1, S]``.
         silent: the same of the alignment heads: minus infinity where there is no sound.
         graph: the recorded step, on a GPU.
-        result: where it puts hidden states ``[B, D]`` and weights ``[B, n_heads, S]``.
+        result: where it puts hidden states ``[B, 1, D]`` and weights ``[B, n_heads, 1, S]``.
     """
 
     tokens: Tensor
@@ -64,8 +67,29 @@ class _Slots:
         for tensor in (self.tokens, self.places, self.bias, self.silent):
             tensor.zero_()
 
-    def load(self, row: int, cache: DecoderCache) -> None:
-        """Copy a row's cache into a slot."""
+    def load(self, caches: Sequence[DecoderCache]) -> None:
+        """Copy the caches of a batch into the slots."""
+        seats = [cache.seat for cache in caches]
+        sounds = {id(seat.sounds): seat.sounds for seat in seats if seat is not None}
+        if None in seats or len(sounds) != 1:
+            for row, cache in enumerate(caches):
+                self._load_row(row, cache)
+            return
+        (batch,) = sounds.values()
+        rows = [seat.row for seat in seats if seat is not None]
+        device, count, positions = self.tokens.device, len(caches), batch.bias.shape[1]
+        chosen = torch.tensor(rows, device=device)
+        heard = torch.tensor([seat.audible for seat in seats if seat is not None], device=device)
+        self.bias[:count, ..., positions:] = -torch.inf
+        self.bias[:count, 0, 0, :positions] = batch.bias[chosen]
+        beyond = torch.arange(self.silent.shape[3], device=device) >= heard[:, None]
+        self.silent[:count, 0, 0].masked_fill_(beyond, -torch.inf)
+        in_order = rows == list(range(len(batch.bias)))
+        for own, given in zip(self.sound, batch.layers, strict=True):
+            for place, part in zip(own, given, strict=True):
+                place[:count, :, :positions] = part if in_order else part[chosen]
+
+    def _load_row(self, row: int, cache: DecoderCache) -> None:
         positions = cache.cross_attention[0][0].shape[2]
         self.bias[row, ..., positions:] = -torch.inf
         if cache.cross_bias is not None:
@@ -82,6 +106,8 @@ class _Slots:
 
     def store(self, row: int, cache: DecoderCache, held: int) -> None:
         """Copy what was written after the first `held` tokens back to the row's cache."""
+        if cache.seat is not None:
+            return
         for own, theirs in zip(self.text, cache.self_attention, strict=True):
             for part, place in zip(own, theirs, strict=True):
                 place[0, :, held : cache.length] = part[row, :, held : cache.length]
@@ -134,14 +160,23 @@ class StaticDecoder:
             slots = self._room(caches)
             held = [cache.length for cache in caches]
             slots.clear()
-            for row, cache in enumerate(caches):
-                slots.load(row, cache)
+            slots.load(caches)
             yield Steps(self, slots, caches)
             for row, (cache, length) in enumerate(zip(caches, held, strict=True)):
                 slots.store(row, cache, length)
 
-    def run(self, slots: _Slots) -> tuple[Tensor, Tensor]:
-        """One step of every slot; the results stay valid until the next one."""
+    def run(self, slots: _Slots, tokens: Tensor, places: Tensor) -> tuple[Tensor, Tensor]:
+        """Tokens ``[B, L]`` of every slot at their places.
+
+        Returns:
+            hidden states ``[B, L, D]`` and attention of the alignment heads, float32
+            ``[B, n_heads, L, S]``; valid until the next call.
+        """
+        device = slots.tokens.device
+        if tokens.shape[1] > 1:
+            return self._through(slots, tokens.to(device), places.to(device), _block)
+        slots.tokens.copy_(tokens)
+        slots.places.copy_(places)
         if not self._graphs:
             return self._step(slots)
         if slots.graph is None:
@@ -164,20 +199,25 @@ class StaticDecoder:
         slots.graph = graph
 
     def _step(self, slots: _Slots) -> tuple[Tensor, Tensor]:
+        return self._through(slots, slots.tokens, slots.places, self._block)
+
+    def _through(
+        self, slots: _Slots, tokens: Tensor, places: Tensor, run: Block
+    ) -> tuple[Tensor, Tensor]:
         decoder = self.model.decoder
         # A row that is full has no place in its text any more; nobody reads what it gives.
-        within = slots.places.clamp(max=len(decoder.positional_embedding) - 1)
-        x = decoder.token_embedding(slots.tokens) + decoder.positional_embedding[within]
-        every = torch.arange(slots.text[0][0].shape[2], device=slots.places.device)
-        mask = (every <= slots.places[:, None])[:, None, None]
+        within = places.clamp(max=len(decoder.positional_embedding) - 1)
+        x = decoder.token_embedding(tokens) + decoder.positional_embedding[within]
+        every = torch.arange(slots.text[0][0].shape[2], device=places.device)
+        mask = (every <= places[..., None])[:, None]
         weights = []
         for layer, block in enumerate(decoder.blocks):
-            x, query = self._block(
+            x, query = run(
                 cast(DecoderBlock, block),
                 x,
                 *slots.text[layer],
                 *slots.sound[layer],
-                slots.places,
+                places,
                 mask,
                 slots.bias,
             )
@@ -186,7 +226,7 @@ class StaticDecoder:
                 keys = slots.sound[layer][0].index_select(1, heads)
                 scores = query.index_select(1, heads) @ keys.transpose(2, 3)
                 scores = scores * query.shape[-1] ** -0.5 + slots.silent
-                weights.append(scores[:, :, 0].float().softmax(dim=-1))
+                weights.append(scores.float().softmax(dim=-1))
         return decoder.ln(x), torch.cat(weights, dim=1)
 
     def _room(self, caches: Sequence[DecoderCache]) -> _Slots:
@@ -194,7 +234,7 @@ class StaticDecoder:
         rows, positions = 1, SMALLEST_SOUND
         while rows < len(caches):
             rows *= 2
-        while positions < max(cache.cross_attention[0][0].shape[2] for cache in caches):
+        while positions < max(map(_positions, caches)):
             positions *= 2
         key = (rows, positions)
         if key in self._slots:
@@ -206,7 +246,7 @@ class StaticDecoder:
         sound = self._views(1, (rows, dims.n_text_head, positions, width))
         like = text[0][0]
         bias = like.new_zeros(rows, 1, 1, positions)
-        places = like.new_zeros(rows, dtype=torch.long)
+        places = like.new_zeros(rows, 1, dtype=torch.long)
         slots = _Slots(places, places.clone(), text, sound, bias, bias.clone())
         self._slots[key] = slots
         return slots
@@ -227,7 +267,7 @@ class StaticDecoder:
 
 
 class Steps:
-    """The steps of one batch; called as `TextDecoder.forward` is, with one token for each row."""
+    """The steps of one batch; called as `TextDecoder.forward` is."""
 
     def __init__(
         self, decoder: StaticDecoder, slots: _Slots, caches: Sequence[DecoderCache]
@@ -241,36 +281,48 @@ class Steps:
         caches: Sequence[DecoderCache],
         branches: Sequence[Branches | None] | None = None,
     ) -> tuple[list[Tensor], list[Tensor]]:
-        """Run one token of each row, and count it in; rows that are left out stay as they are.
+        """Run each row's tokens, and count them in; rows that are left out stay as they are.
 
         Args:
             branches: none, as each row has one token.
 
         Returns:
-            hidden states and attention of each row, as `TextDecoder.forward` has them.
+            hidden states and attention of each row, as `TextDecoder.forward` has them; attention
+            in the CPU's memory, where it is wanted, fetched once for all rows.
         """
         slots, rows = self._slots, [self._rows[id(cache)] for cache in caches]
-        count = len(slots.tokens)
-        given, places = [0] * count, [0] * count
+        longest = max(map(len, tokens))
+        given = np.zeros((len(slots.tokens), longest), np.int64)
+        places = np.zeros_like(given)
         for row, cache in enumerate(self._caches):
-            places[row] = cache.length
-        for row, (token,) in zip(rows, tokens, strict=True):
-            given[row] = token
-        inputs = torch.tensor([given, places])
-        slots.tokens.copy_(inputs[0])
-        slots.places.copy_(inputs[1])
-        hidden, weights = self._decoder.run(slots)
-        hidden, weights = hidden.clone(), weights.clone()
+            places[row] = cache.length + np.arange(longest)
+        np.minimum(places, slots.text[0][0].shape[2] - 1, out=places)
+        for row, own in zip(rows, tokens, strict=True):
+            given[row, : len(own)] = own
+        hidden, weights = self._decoder.run(
+            slots, torch.from_numpy(given), torch.from_numpy(places)
+        )
+        hidden, weights = hidden.clone(), weights.to("cpu", copy=True)
         aligned = []
-        for row, cache in zip(rows, caches, strict=True):
-            cache.length += 1
+        for row, cache, own in zip(rows, caches, tokens, strict=True):
+            cache.length += len(own)
             if (audible := _audible(cache)) is not None:
-                aligned.append(weights[row, :, None, :audible])
-        return [hidden[row : row + 1] for row in rows], aligned
+                aligned.append(weights[row, :, : len(own), :audible])
+        lengths = map(len, tokens)
+        return [hidden[row, :length] for row, length in zip(rows, lengths, strict=True)], aligned
+
+
+def _positions(cache: DecoderCache) -> int:
+    """Positions of sound, those of the tail among them."""
+    if cache.seat is not None:
+        return cache.seat.sounds.bias.shape[1]
+    return cache.cross_attention[0][0].shape[2]
 
 
 def _audible(cache: DecoderCache) -> int | None:
     """Positions that the alignment heads may attend to; None where they are not asked for."""
+    if cache.seat is not None:
+        return cache.seat.audible
     return next((keys.shape[-1] for keys in cache.aligning if keys is not None), None)
 
 
@@ -285,16 +337,18 @@ def _block(
     mask: Tensor,
     bias: Tensor,
 ) -> tuple[Tensor, Tensor]:
-    """``x [B, D]`` to the same, and the queries to the sound, ``[B, H, 1, D / H]``."""
+    """``x [B, L, D]`` to the same, and the queries to the sound, ``[B, H, L, D / H]``."""
     rows, heads, _, width = text_keys.shape
-    shape = (rows, heads, 1, width)
-    queries, keys, values = (part.view(shape) for part in block.attn.project(block.attn_ln(x)))
-    index = places.view(rows, 1, 1, 1).expand(shape)
+    shape = (rows, -1, heads, width)
+    queries, keys, values = (
+        part.view(shape).transpose(1, 2) for part in block.attn.project(block.attn_ln(x))
+    )
+    index = places[:, None, :, None].expand_as(keys)
     text_keys.scatter_(2, index, keys)
     text_values.scatter_(2, index, values)
     attended = F.scaled_dot_product_attention(queries, text_keys, text_values, attn_mask=mask)
-    x = x + block.attn.out(attended.reshape(rows, -1))
-    queries = block.cross_attn.query(block.cross_attn_ln(x)).view(shape)
+    x = x + block.attn.out(attended.transpose(1, 2).flatten(2))
+    queries = block.cross_attn.query(block.cross_attn_ln(x)).view(shape).transpose(1, 2)
     attended = F.scaled_dot_product_attention(queries, sound_keys, sound_values, attn_mask=bias)
-    x = x + block.cross_attn.out(attended.reshape(rows, -1))
+    x = x + block.cross_attn.out(attended.transpose(1, 2).flatten(2))
     return x + block.mlp(block.mlp_ln(x)), queries
