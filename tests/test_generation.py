@@ -19,8 +19,8 @@ from streamwhisper.offline import detect_language, transcribe
 from streamwhisper.recognition import DecodingOptions, RecognitionRequest
 from streamwhisper.whisper.checkpoints import load_checkpoint
 from streamwhisper.whisper.conversion import write_huggingface
-from streamwhisper.whisper.decoding import TokenRules
 from streamwhisper.whisper.generation import GenerationConfig
+from streamwhisper.whisper.rules import TokenRules
 from streamwhisper.whisper.search import SearchOptions, SearchTask, search
 from streamwhisper.whisper.tail import encode
 from streamwhisper.whisper.tokenizer import get_tokenizer

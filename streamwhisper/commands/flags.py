@@ -70,7 +70,7 @@ Threads = Annotated[int | None, option("--threads", min=1, help="CPU threads for
 Adapter = Annotated[Path | None, option("--adapter", help="Folder of a LoRA adapter to merge in.")]
 Compile = Annotated[
     bool,
-    option("--compile", help="Compile the decoder: a minute at first, faster tokens on a GPU."),
+    option("--compile", help="Compile the step that writes a token; needs a compiler."),
 ]
 HowSoon = Annotated[Latency, option("--latency", help="Sooner, or fewer errors.")]
 WhatEnds = Annotated[

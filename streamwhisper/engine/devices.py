@@ -91,7 +91,5 @@ def compile_decoder(model: Whisper) -> None:
             type(error).__name__,
             reason,
         )
-        # A recorded step needs no compiler; without a graph the decoder itself is as fast.
-        model.stepping = StaticDecoder(model) if model.device.type == "cuda" else None
     else:
         model.stepping = decoder

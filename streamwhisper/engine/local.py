@@ -26,7 +26,6 @@ from streamwhisper.whisper.alignment import SECONDS_PER_POSITION, onsets
 from streamwhisper.whisper.decoding import (
     DecodedTokens,
     DecodingTask,
-    TokenRules,
     context_tokens,
     decode,
     detect_languages,
@@ -36,6 +35,7 @@ from streamwhisper.whisper.model import Whisper
 from streamwhisper.whisper.output import OutputLayer
 from streamwhisper.whisper.quantized import is_quantized, quantize
 from streamwhisper.whisper.rows import SettledText
+from streamwhisper.whisper.rules import TokenRules
 from streamwhisper.whisper.search import Output
 from streamwhisper.whisper.settled import SettledSound
 from streamwhisper.whisper.static import StaticDecoder
@@ -72,8 +72,8 @@ class LocalOptions:
         silent_tail: encode only the sound that exists; False pads to 30 s, as a yardstick.
         adapter: a folder with a LoRA adapter as Hugging Face's PEFT writes it, merged into the
             weights when they are loaded.
-        compile: compile what writes token by token, which takes a minute when the model is
-            loaded, and makes many tokens cheaper on a GPU.
+        compile: compile the step that writes a token, which takes some seconds on a GPU and a
+            minute on a CPU. A GPU records that step anyway, and hardly gains by it.
     """
 
     device: str = "auto"

@@ -19,10 +19,11 @@ from streamwhisper.recognition import Task
 from streamwhisper.whisper import guard
 from streamwhisper.whisper.beam import Beam
 from streamwhisper.whisper.branch import Branch, Strategy, best
-from streamwhisper.whisper.decoding import DECLARED, TokenRules, context_tokens
+from streamwhisper.whisper.decoding import context_tokens
 from streamwhisper.whisper.model import Whisper
 from streamwhisper.whisper.repetition import RepetitionOptions, discourage_repetition
 from streamwhisper.whisper.rows import Branches
+from streamwhisper.whisper.rules import DECLARED, TokenRules
 from streamwhisper.whisper.sampling import Sampler
 from streamwhisper.whisper.tail import EncodedSound
 from streamwhisper.whisper.tokenizer import Tokenizer
