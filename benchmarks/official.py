@@ -6,7 +6,7 @@ Every system hears an utterance before any hears the next one, with the same sou
 thread each. What was heard is kept in the folder, a JSON object a line; run again, the command goes
 on where it was stopped, and prints the table once all is there. A folder belongs to one state of
 the code: take a fresh one after a change. The order is a seeded shuffle, so the clips heard so far
-are a fair sample at any time; ``--half`` lets a slow system hear the first half of it alone.
+are a fair sample at any time; ``--part`` lets slow systems hear the first part of it alone.
 """
 
 from __future__ import annotations
@@ -14,10 +14,11 @@ from __future__ import annotations
 import argparse
 import importlib.metadata
 import json
+import math
 import random
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -33,7 +34,7 @@ from peers import FASTER_WHISPER
 from results import heading, report
 from speech import Recording, clips, normalized, speech_folder
 
-__all__ = ["Heard", "System", "differences", "figures", "read", "shuffled", "systems", "table"]
+__all__ = ["Heard", "System", "compare", "read", "remaining", "shuffled", "systems", "table"]
 
 SEED = 0
 REFERENCE = "openai-whisper"
@@ -117,6 +118,33 @@ def read(file: Path) -> list[Heard]:
                 "line to have it heard again, or take a fresh folder"
             ) from error
     return found
+
+
+def remaining(
+    compared: Sequence[System],
+    order: Sequence[str],
+    known: Container[tuple[str, str]],
+    part: Container[str] = (),
+    share: float = 1.0,
+) -> dict[str, list[System]]:
+    """The systems by which each clip is still to be heard.
+
+    Args:
+        compared: all systems.
+        order: the keys of clips, in the order in which they are heard.
+        known: names of systems with keys of clips, heard before.
+        part: names of systems that hear the first part alone.
+        share: of the clips (0 to 1) that is this part.
+    """
+    enough = math.ceil(len(order) * share)
+    return {
+        clip: [
+            system
+            for system in compared
+            if (system.name, clip) not in known and (index < enough or system.name not in part)
+        ]
+        for index, clip in enumerate(order)
+    }
 
 
 def hear(
@@ -279,7 +307,8 @@ def main() -> None:
     parser.add_argument("--set", default="ls-dev", help="of the speech folder's manifest")
     parser.add_argument("--folder", type=Path, required=True, help="keeps what was heard")
     parser.add_argument("--clips", type=int, help="the first of the shuffled order; default: all")
-    parser.add_argument("--half", nargs="*", default=[], choices=names, metavar="SYSTEM")
+    parser.add_argument("--part", nargs="*", default=[], choices=names, metavar="SYSTEM")
+    parser.add_argument("--share", type=float, default=0.5, help="of the clips, for --part")
     parser.add_argument("--save", action="store_true", help="append the table to RESULTS.md")
     flags = parser.parse_args()
     order = shuffled(clips(speech_folder(), flags.set, sys.maxsize, LONGEST))[: flags.clips]
@@ -288,16 +317,9 @@ def main() -> None:
         known = {(one.system, one.clip): one for one in read(file)}
     except ValueError as error:
         raise SystemExit(str(error)) from error
-    half = {recording.key for recording in order[: len(order) // 2]}
-    left = {
-        recording.key: [
-            system
-            for system in systems()
-            if (system.name, recording.key) not in known
-            and (system.name not in flags.half or recording.key in half)
-        ]
-        for recording in order
-    }
+    left = remaining(
+        systems(), [recording.key for recording in order], known, flags.part, flags.share
+    )
     flags.folder.mkdir(parents=True, exist_ok=True)
     todo = [recording for recording in order if left[recording.key]]
     with ExitStack() as stack, file.open("a", encoding="utf-8") as kept:

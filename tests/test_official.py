@@ -103,6 +103,13 @@ def test_a_line_of_something_else_is_named(tmp_path, wrong):
         official.read(file)
 
 
+def test_a_slow_system_hears_the_first_part_alone_and_nothing_is_heard_twice():
+    known = {(OWN.name, "a"), (REFERENCE.name, "c")}
+    left = official.remaining([OWN, REFERENCE], "abcde", known, [REFERENCE.name], share=0.5)
+    assert left == {"a": [REFERENCE], "b": [OWN, REFERENCE], "c": [OWN], "d": [OWN], "e": [OWN]}
+    assert official.remaining([OWN], ["a", "b"], set()) == {"a": [OWN], "b": [OWN]}
+
+
 def test_systems_have_names_of_their_own_and_a_reference_for_each_search():
     systems = official.systems()
     assert len({system.name for system in systems}) == len(systems) == 12
