@@ -311,7 +311,11 @@ def main() -> None:
     parser.add_argument("--share", type=float, default=0.5, help="of the clips, for --part")
     parser.add_argument("--save", action="store_true", help="append the table to RESULTS.md")
     flags = parser.parse_args()
+    if not 0 < flags.share <= 1:
+        parser.error(f"--share is {flags.share:g}; expected more than 0, at most 1")
     order = shuffled(clips(speech_folder(), flags.set, sys.maxsize, LONGEST))[: flags.clips]
+    if not order:
+        parser.error(f"no clips of --set {flags.set} with --clips {flags.clips}")
     file = flags.folder / f"{Path(flags.model).name}.jsonl"
     try:
         known = {(one.system, one.clip): one for one in read(file)}
