@@ -258,7 +258,7 @@ def table(rows: Sequence[Mapping[str, Any]]) -> str:
             f"{row['errors']} of {row['words']}",
             f"{row['substitutions']} / {row['deletions']} / {row['insertions']}",
             points,
-            "" if row["different"] is None else str(row["different"]),
+            "{} of {}".format(*row["different"]) if row["different"] else "",
             str(row["drawn"]),
             f"{row['seconds']:.0f} s",
             f"{row['real_time_factor']:.3f}",
@@ -288,7 +288,7 @@ def compare(
         if reference and reference != system and of[reference]:
             row["apart"] = apart(errors[system], errors[reference])
             unlike = differences(of[system], of[reference])
-            row["different"] = len(unlike)
+            row["different"] = [len(unlike), len(errors[system].keys() & errors[reference].keys())]
             if system.way == "sequential" and system.engine == "streamwhisper":
                 told += [
                     f"{system.name}, {a.clip}: temperatures {a.temperature:g}, "
