@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 import wave
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -41,12 +41,18 @@ def chromium() -> str:
 
 
 @contextlib.contextmanager
-def browsing(microphone: Path | None) -> Iterator[Any]:
+def browsing(
+    microphone: Path | None,
+    *,
+    switches: Sequence[str] = (),
+    environment: Mapping[str, str] | None = None,
+) -> Iterator[Any]:
     """A headless browser; a file of sound is its microphone, played once from each start."""
     path = chromium()
     from playwright.sync_api import sync_playwright
 
     switches = [
+        *switches,
         "--disable-background-networking",
         "--disable-component-update",
         "--no-first-run",
@@ -59,7 +65,11 @@ def browsing(microphone: Path | None) -> Iterator[Any]:
         ]
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
-            executable_path=path, chromium_sandbox=False, args=switches
+            executable_path=path,
+            chromium_sandbox=False,
+            args=switches,
+            env=environment and dict(environment),
+            ignore_default_args=["--mute-audio"],  # a tab that is mute shares silence
         )
         yield browser
         browser.close()
@@ -74,6 +84,18 @@ def write_microphone(path: Path, sound: NDArray[np.float32]) -> None:
         file.setsampwidth(2)
         file.setframerate(16000)
         file.writeframes((samples * 32767).astype("<i2").tobytes())
+
+
+@contextlib.contextmanager
+def serving(model: Path) -> Iterator[Servers]:
+    """A server of this model that serves; another one can follow it."""
+    servers = Servers(model)
+    try:
+        servers.load()
+        servers.serve()
+        yield servers
+    finally:
+        servers.close()
 
 
 class Servers:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
@@ -11,7 +10,8 @@ from urllib.parse import urlsplit
 
 import numpy as np
 import pytest
-from browser import Servers, browsing, write_microphone
+from browser import Servers, browsing, serving, write_microphone
+from captions_page import LISTEN_UNTIL_QUIET, stop, text_of, wait_for_words
 from test_kill import compare, repeats
 
 INSECURE = "http://captions.test"  # a name that a browser does not trust
@@ -33,14 +33,9 @@ Seen = list[tuple[str, str, str]]  # each time: the status, the committed text a
 
 @pytest.fixture(scope="module")
 def servers(tiny_en_path: Path) -> Iterator[Servers]:
-    servers = Servers(tiny_en_path)
-    try:
-        servers.load()
-        servers.serve()
+    with serving(tiny_en_path) as servers:
         servers.prepare()
         yield servers
-    finally:
-        servers.close()
 
 
 @pytest.fixture(scope="module")
@@ -84,45 +79,6 @@ def open_page(browser: Any, servers: Servers) -> Iterator[Any]:
         faults = [fault for page in context.pages for fault in page.faults]
         context.close()
         assert faults == []
-
-
-def text_of(page: Any) -> str:
-    return " ".join(page.inner_text("#captions").split())
-
-
-def wait_for_words(page: Any, count: int) -> None:
-    """Until so many words are committed."""
-    page.locator(".committed").filter(has_text=re.compile(r"\w+")).first.wait_for()
-    page.evaluate(
-        """async (count) => {
-      const committed = () => [...document.querySelectorAll(".committed")]
-        .map((e) => e.textContent).join("").split(/\\s+/).filter(Boolean).length;
-      while (committed() < count) await new Promise((resolve) => setTimeout(resolve, 20));
-    }""",
-        count,
-    )
-
-
-def stop(page: Any) -> None:
-    page.click("#start")
-    page.get_by_role("button", name="Start", exact=True).wait_for()
-
-
-LISTEN_UNTIL_QUIET = """
-async () => {
-  const { seen } = window;
-  const quiet = () => document.querySelector(".partial")?.textContent === "";
-  for (let last = -1, rest = 0; rest < 15; ) {
-    await new Promise((resolve) => setTimeout(resolve, 100));
-    const length = document.getElementById("captions").textContent.length;
-    rest = length === last && length > 0 && quiet() && listening() ? rest + 1 : 0;
-    last = length;
-  }
-  function listening() {
-    return document.getElementById("level").ariaValueNow < 20;
-  }
-}
-"""
 
 
 @pytest.fixture(scope="module")
