@@ -62,7 +62,7 @@ class Tab:
 
     def wait_for(self, code: str, wanted: Any) -> None:
         """Until an expression comes to that."""
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 60
         while (found := self.evaluate(code)) != wanted:
             assert time.monotonic() < deadline, (code, found, wanted)
             time.sleep(0.05)

@@ -99,10 +99,16 @@ function connection({ state, cause }) {
   root.dataset.state = state;
   const texts = {
     connecting: cause ? "No server yet; trying again. What is said is kept." : "Connecting…",
-    open: "Listening",
     reconnecting: "Connection lost; coming back. What is said is kept.",
   };
   if (texts[state]) say("status", texts[state]);
+}
+
+/** How it goes while there is a connection. */
+function progress({ stopping, lost }, late = "") {
+  if (stopping || root.dataset.state !== "open") return;
+  if (asking) say("status", "Asking for the sound…");
+  else say("status", lost ? "No microphone" : `Listening${late}`);
 }
 
 function level(peak) {
@@ -147,10 +153,11 @@ function follow(dictation) {
   hear(stream);
   stream.addEventListener("state", ({ detail }) => {
     if (!dictation.stopping) connection(detail);
+    progress(dictation);
   });
   stream.addEventListener("status", ({ detail: { lag_ms: lag } }) => {
     const late = lag >= 1000 * BEHIND ? `, ${Math.round(lag / 1000)} s behind` : "";
-    if (!dictation.stopping && !dictation.lost) say("status", `Listening${late}`);
+    progress(dictation, late);
   });
   stream.addEventListener("error", ({ detail: { code, message } }) => {
     const locked = code === "unauthorized";
@@ -169,12 +176,12 @@ function follow(dictation) {
   let [lost, found] = ["", ""];
   dictation.addEventListener("lost", () => {
     lost = `“${dictation.label}” is gone.`;
-    say("status", "No microphone");
+    progress(dictation);
     say("notice", `${lost} Plug it in again, or choose another source; what was said is kept.`);
   });
   dictation.addEventListener("found", () => {
     found = `${lost} Now listening to “${dictation.label}”.`;
-    say("status", "Listening");
+    progress(dictation);
     say("notice", found);
     sources.show(dictation.source);
   });
@@ -204,12 +211,17 @@ function stopped(state) {
 async function changeSource() {
   if (dictation === null || dictation.stopping) return;
   const speaking = dictation;
+  asking = true;
   say("notice", "");
+  progress(speaking);
   try {
     await speaking.change(sources.chosen);
   } catch (error) {
     if (!speaking.stopping) say("notice", error.message);
+  } finally {
+    asking = false;
   }
+  progress(speaking);
   await sources.show(speaking.source);
 }
 

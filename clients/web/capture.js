@@ -8,6 +8,7 @@
 import { StreamWhisperError } from "./fault.js";
 
 const SAMPLE_RATE = 16000; // what speech needs; the browser resamples
+const LATENCY = 0.1; // seconds; with less a busy machine loses sound on its way through the browser
 
 /** Why this page cannot hear anything, and what to do about it; null: it can. */
 export function obstacle() {
@@ -66,7 +67,7 @@ export class Capture {
       for (const options of [{ sampleRate: SAMPLE_RATE }, {}]) {
         const capture = new Capture();
         capture.#kind = source.kind;
-        capture.#context = new AudioContext({ latencyHint: "interactive", ...options });
+        capture.#context = new AudioContext({ latencyHint: LATENCY, ...options });
         try {
           await capture.#prepare(stream);
           return capture;
