@@ -144,6 +144,7 @@ async function start() {
   dictation.run();
   root.dataset.running = "";
   say("start", "Stop");
+  say("hint-title", "Now speak.");
   for (const id of SETTINGS) $(id).disabled = true;
   await sources.show(dictation.source); // their names are known now
 }
@@ -204,6 +205,7 @@ function stopped(state) {
   reader.guess("");
   level(0);
   say("start", "Start");
+  say("hint-title", "Press Start and speak.");
   say("status", state === "failed" ? "Stopped" : "Ready");
   for (const id of SETTINGS) $(id).disabled = false;
 }

@@ -6,7 +6,8 @@ import { StreamWhisper } from "./streamwhisper.js";
 const OVER = new Set(["done", "failed", "closed"]);
 const QUIET = 0.004; // peak below which nothing can be heard, of 1
 const RETRY = 1000; // milliseconds between two looks for another microphone
-const PATIENCE = 6000; // milliseconds without any sound before that is said
+// Milliseconds without any sound before that is said: from a new source, and from one that was heard.
+const PATIENCE = { new: 6000, heard: 30_000 };
 
 /**
  * Events: `level` with the sound's `peak`, 0 to 1; `silent` with whether there has been none for
@@ -19,6 +20,7 @@ export class Dictation extends EventTarget {
   #capture;
   #stopping = false;
   #heardAt = performance.now();
+  #patience = PATIENCE.new;
   #silent = false;
   #clock;
   #awake = new Awake();
@@ -94,7 +96,10 @@ export class Dictation extends EventTarget {
   #listen(samples) {
     let peak = 0;
     for (const sample of samples) peak = Math.max(peak, Math.abs(sample) / 32768);
-    if (peak > QUIET) this.#heardAt = performance.now();
+    if (peak > QUIET) {
+      this.#heardAt = performance.now();
+      this.#patience = PATIENCE.heard;
+    }
     this.#tell("level", { peak });
     if (!OVER.has(this.stream.state)) this.stream.send(samples);
   }
@@ -102,6 +107,7 @@ export class Dictation extends EventTarget {
   async #change(source) {
     await this.#capture.change(source);
     this.#heardAt = performance.now();
+    this.#patience = PATIENCE.new;
     this.#lost = false;
   }
 
@@ -141,12 +147,14 @@ export class Dictation extends EventTarget {
   }
 
   async #watch() {
-    const quiet = performance.now() - this.#heardAt > PATIENCE;
-    const silent = quiet && !this.#stopping && !this.#lost;
+    const listening = !this.#stopping && !this.#lost;
+    const quiet = performance.now() - this.#heardAt;
+    const silent = listening && quiet > this.#patience;
     if (silent !== this.#silent) this.#tell("silent", { silent });
     this.#silent = silent;
     // Not every system tells of a microphone that is pulled out.
-    if (silent && !(await this.#capture.present())) this.#lose();
+    const missed = listening && quiet > PATIENCE.new && !(await this.#capture.present());
+    if (missed) this.#lose();
   }
 
   async #leave(state) {
