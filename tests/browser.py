@@ -36,7 +36,7 @@ def chromium() -> str:
     pytest.importorskip("playwright", reason="playwright drives the browser")
     path = next(filter(None, map(shutil.which, CHROMIUM)), None)
     if path is None:
-        pytest.skip(f"no browser: looked for {', '.join(CHROMIUM)}; tests/chromium.sh installs one")
+        pytest.skip(f"no browser: looked for {', '.join(CHROMIUM)}; tests/browsers.sh installs one")
     return path
 
 

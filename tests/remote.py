@@ -122,7 +122,8 @@ def firefox(folder: Path, environment: Mapping[str, str]) -> Iterator[tuple[Tab,
     """Firefox on an empty page: its tab, a wire to it, and the tab's name; skips without it."""
     path = next(filter(None, map(shutil.which, FIREFOX)), None)
     if path is None:
-        pytest.skip(f"no Firefox: looked for {', '.join(FIREFOX)}")
+        names = ", ".join(FIREFOX)
+        pytest.skip(f"no Firefox: looked for {names}; tests/browsers.sh installs one")
     (folder / "user.js").write_text(PREFERENCES)
     command = [path, "--headless", "--no-remote", "--profile", str(folder)]
     command += ["--remote-debugging-port=0", "about:blank"]
