@@ -1,6 +1,6 @@
 #!/bin/sh
 # Installs what tests/test_web*.py drive, where that can be done; else they are skipped:
-# Chromium, Firefox, and a sound server for microphones without hardware.
+# Chromium, and a sound server for microphones without hardware; with "all" Firefox and WebKit too.
 set -u
 export DEBIAN_FRONTEND=noninteractive
 install() { apt-get install -qq --no-install-recommends "$@" >/dev/null 2>&1; }
@@ -19,6 +19,9 @@ for name in chromium-browser google-chrome google-chrome-stable; do
     command -v "$name" >/dev/null && chromium=$name
 done
 need "${chromium:-chromium}" chromium
-command -v firefox >/dev/null || need firefox-esr firefox-esr
 need pulseaudio pulseaudio
 need paplay pulseaudio-utils
+[ "${1:-}" = all ] || exit 0
+command -v firefox >/dev/null || need firefox-esr firefox-esr
+need Xvfb xvfb
+need WebKitWebDriver webkit2gtk-driver

@@ -123,7 +123,7 @@ def firefox(folder: Path, environment: Mapping[str, str]) -> Iterator[tuple[Tab,
     path = next(filter(None, map(shutil.which, FIREFOX)), None)
     if path is None:
         names = ", ".join(FIREFOX)
-        pytest.skip(f"no Firefox: looked for {names}; tests/browsers.sh installs one")
+        pytest.skip(f"no Firefox: looked for {names}; tests/browsers.sh all installs one")
     (folder / "user.js").write_text(PREFERENCES)
     command = [path, "--headless", "--no-remote", "--profile", str(folder)]
     command += ["--remote-debugging-port=0", "about:blank"]
