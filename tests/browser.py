@@ -75,10 +75,9 @@ def browsing(
         browser.close()
 
 
-def write_microphone(path: Path, sound: NDArray[np.float32]) -> None:
-    """A WAV file for `browsing`, with a second of silence at both ends."""
-    silence = np.zeros(16000, np.float32)
-    samples = np.concatenate([silence, sound, silence])
+def write_microphone(path: Path, sound: NDArray[np.float32], *, after: float = 1.0) -> None:
+    """A WAV file for `browsing`, with silence at both ends: 1 s, and `after` seconds."""
+    samples = np.pad(sound, (16000, int(after * 16000)))
     with wave.open(str(path), "wb") as file:
         file.setnchannels(1)
         file.setsampwidth(2)

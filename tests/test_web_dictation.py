@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from browser import Servers, browsing, serving, write_microphone
 from captions_page import stop, text_of, wait_for_words
@@ -153,6 +154,19 @@ def test_another_microphone_is_chosen_within_the_same_session(
     assert compare(" ".join(words), text_of(dictating)).total <= 0.15 * len(words)
 
 
+def test_stop_is_pressed_as_soon_as_the_last_word_is_said_and_it_stands_there(
+    dictating: Any, plugged: Microphones, speech: Any, tmp_path: Path
+) -> None:
+    path = tmp_path / "speech.wav"
+    sound = speech.load(speech.clips("ls-dev")[0])
+    loud = np.flatnonzero(np.abs(sound) > 0.02)
+    write_microphone(path, sound[: loud[-1]], after=0)
+    with plugged.speak("Headset", path):
+        pass
+    stop(dictating)
+    assert text_of(dictating).rstrip(".").endswith("on the left")
+
+
 def test_a_microphone_that_is_pulled_out_is_followed_by_one_that_is_left_or_comes(
     dictating: Any, plugged: Microphones, said: tuple[Path, str]
 ) -> None:
@@ -195,7 +209,7 @@ def test_the_screen_stays_on_while_somebody_speaks_and_sees_the_page(
     press = "document.getElementById('start').click()"
     with chromium_tabs(tmp_path) as tabs:
         page, name = tabs.open(servers.url)
-        page.wait_for("document.readyState", "complete")
+        page.wait_for("document.getElementById('source')?.options.length > 0", True)
         page.evaluate(f"(() => {LOCKS})()")
         page.evaluate(press)
         page.wait_for(status, "Listening")

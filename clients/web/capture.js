@@ -136,13 +136,14 @@ export class Capture {
   /** Hand on the rest, and let go of the source. */
   async stop() {
     this.#stopped = true;
+    await pause(2 * LATENCY); // what was said by now is on its way
     this.#source.disconnect();
     const handedOn = new Promise((resolve) => {
       this.#hear = ((hear) => (samples) => (samples ? hear(samples) : resolve()))(this.#hear);
     });
     this.#node.port.postMessage("stop");
     // A context that the system has halted answers nothing.
-    await Promise.race([handedOn, new Promise((resolve) => setTimeout(resolve, 500))]);
+    await Promise.race([handedOn, pause(0.5)]);
     release(this.#stream);
     this.#context.onstatechange = null;
     await this.#context.close();
@@ -192,6 +193,8 @@ async function share(audio) {
   release(stream);
   throw new DOMException("no sound was shared", "NotFoundError");
 }
+
+const pause = (seconds) => new Promise((resolve) => setTimeout(resolve, 1000 * seconds));
 
 function release(stream) {
   for (const track of stream.getTracks()) {
