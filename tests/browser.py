@@ -68,7 +68,7 @@ def browsing(
             executable_path=path,
             chromium_sandbox=False,
             args=switches,
-            env=environment and dict(environment),
+            env=None if environment is None else {**environment},
             ignore_default_args=["--mute-audio"],  # a tab that is mute shares silence
         )
         yield browser
