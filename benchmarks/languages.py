@@ -94,7 +94,10 @@ def measured(
     row: dict[str, Any] = {"language": language, "seconds": round(recording.seconds, 1)}
     row["words"] = len(reference)
     row["offline"] = {"text": whole, "wer": differing(reference, counted(whole, flags.task))}
-    for name, setting in (("given", language), ("found", Detection())):
+    settings: dict[str, str | Detection] = {"found": Detection(), "given": language}
+    if flags.task == "translate":
+        del settings["given"]  # there is no reference to compare it by
+    for name, setting in settings.items():
         options = SessionOptions(language=setting, task=flags.task)
         for change in flags.set:
             path, _, value = change.partition("=")
@@ -106,16 +109,16 @@ def measured(
 
 def table(rows: Sequence[dict[str, Any]], task: Task) -> str:
     """The rows for people."""
-    what = "WER" if task == "transcribe" else "words that differ from offline"
-    head = ["language", "sound", "words", f"{what}: found", "given"]
-    head += ["offline, greedy"] * (task == "transcribe")
+    wer = task == "transcribe"
+    head = ["language", "sound", "words"]
+    head += ["WER: language found", "given", "offline, greedy"] if wer else ["words unlike offline"]
     head += ["languages on the text", "first text at", "committed after the word, p50 / p90"]
     lines = ["| " + " | ".join(head) + " |", "|---" * len(head) + "|"]
     for row in rows:
         found = row["found"]
         cells = [row["language"], f"{row['seconds']} s", row["words"]]
-        cells += [f"{found['wer']} %", f"{row['given']['wer']} %"]
-        cells += [f"{row['offline']['wer']} %"] * (task == "transcribe")
+        rates = [row[name]["wer"] for name in ("found", "given", "offline")[: 3 if wer else 1]]
+        cells += [f"{rate} %" for rate in rates]
         cells += [", ".join(map(str, found["languages"])), f"{found['first']} s"]
         cells += [f"{found['latency']['p50']} / {found['latency']['p90']} s"]
         lines.append("| " + " | ".join(map(str, cells)) + " |")

@@ -51,6 +51,8 @@ class Utterance:
             self.window = Window(options.window, start)
         self.draft = Draft()
         self.covered: int = start
+        translated = options.task == "translate"
+        self._agreement = options.agreement.translated() if translated else options.agreement
         self._sound = sound
         self._limit = round(options.window.limit * SAMPLE_RATE)
         self._settle = round(options.endpoint.settle * SAMPLE_RATE)
@@ -131,7 +133,7 @@ class Utterance:
         full = end - window.start >= self._limit
         now = end / SAMPLE_RATE
         draft = self.draft.renewed(words, now)
-        agreement = self.options.agreement
+        agreement = self._agreement
         if not window.committed:
             agreement = agreement.at_first()
         else:
@@ -169,7 +171,7 @@ class Utterance:
         words = self.draft.words
         if not self.heard_out(spoken):
             now = self.covered / SAMPLE_RATE
-            words = words[: self.draft.likely(now, self.options.agreement)]
+            words = words[: self.draft.likely(now, self._agreement)]
         return self.window.place(words)
 
     def hear_out(self, hypothesis: Hypothesis, end: int) -> None:
@@ -185,7 +187,7 @@ class Utterance:
             and is then to be asked for again.
         """
         window = self.window
-        words = self.draft.words if self.draft.credible(self.options.agreement) else ()
+        words = self.draft.words if self.draft.credible(self._agreement) else ()
         held = window.commit(words, min(spoken, end))
         self.draft = Draft()
         again = window.silent or (window.committed and self._unheard(end, spoken))
