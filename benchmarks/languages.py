@@ -69,7 +69,7 @@ def streamed(
         "text": run.text,
         "languages": [language for language, _ in itertools.groupby(languages)],
         "first": round(committed[0][0], 2) if committed else None,
-        "latency": {f"p{rank}": round(percentile(late, rank), 2) for rank in (50, 90)},
+        "latency": {f"p{rank}": round(percentile(late, rank / 100), 2) for rank in (50, 90)},
         "in_order": times == sorted(times),
     }
 
