@@ -116,7 +116,14 @@ def test_after_the_limit_there_is_a_language(happened: Sequence[Any]) -> None:
         language = after(language, happening)
         if isinstance(happening, Evidence) and happening.seconds >= DETECTION.limit:
             assert language.code is not None
-            assert language.settled
+
+
+def test_in_a_long_window_too_the_language_changes_when_another_is_ahead() -> None:
+    language = found("de")
+    for _ in range(DETECTION.agree):
+        assert language.code == "de"
+        language = language.doubted(-1.5).heard(told(20.0, fr=0.9, de=0.1))
+    assert (language.code, language.examining) == ("fr", False)
 
 
 def test_what_is_clear_too_soon_decides_nothing() -> None:

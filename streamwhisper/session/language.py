@@ -25,8 +25,8 @@ class Detection:
         floor: a language is believed from this probability on,
         shortest: once so much speech was heard,
         agree: and when so many answers in a row say so.
-        limit: after so much speech it is settled: the likeliest language is taken, or the one that
-            stands is kept.
+        limit: after so much speech the likeliest language is taken, or the one that stands is
+            kept unless another is ahead.
         gap: after a longer silence the language that stands is examined again,
         collapse: and so it is after an answer with a lower mean log probability.
 
@@ -143,7 +143,8 @@ class SpokenLanguage:
             streak = self.streak + 1 if candidate == self.candidate else 1
         if streak >= detection.agree:
             return SpokenLanguage(detection, best)
-        if every.seconds >= detection.limit:
+        rival = self.code is not None and candidate not in (None, self.code)
+        if every.seconds >= detection.limit and not rival:
             return SpokenLanguage(detection, self.code or best)
         return SpokenLanguage(detection, self.code, True, candidate, streak, earlier, evidence)
 

@@ -97,7 +97,7 @@ class Session:
         self._utterance: Utterance | None = None
         self._last: Utterance | None = None  # while what follows may still share its window
         self._asked: _Asked | None = None
-        self._heard_until: int | None = None  # the end of the last utterance
+        self._heard_until = 0  # the end of the last utterance
         self._stopped: int | None = None  # catching up stopped once for the pause after it
 
     # What the driver sees.
@@ -262,9 +262,8 @@ class Session:
                 continue
             if self._utterance is None:
                 last, self._last = self._last, None
-                if self._heard_until is not None:
-                    silence = (segment.start - self._heard_until) / SAMPLE_RATE
-                    self._language = self._language.after_silence(silence)
+                silence = (segment.start - self._heard_until) / SAMPLE_RATE
+                self._language = self._language.after_silence(silence)
                 self._utterance = Utterance(self.options, self._listener.mel, segment.start, last)
             taken, end = self._listener.taken, segment.end
             if flush is not None and flush <= taken and (end is None or flush < end):
