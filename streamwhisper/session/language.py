@@ -12,8 +12,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from streamwhisper.errors import check_fields
+from streamwhisper.recognition import ModelInfo
 
-__all__ = ["Detection", "Evidence", "SpokenLanguage"]
+__all__ = ["Detection", "Evidence", "SpokenLanguage", "spoken_language"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,3 +158,14 @@ class SpokenLanguage:
         """After an answer with this mean log probability of its tokens."""
         low = self.detection is not None and log_probability < self.detection.collapse
         return replace(self, examining=True) if low else self
+
+
+def spoken_language(language: str | Detection, info: ModelInfo) -> SpokenLanguage:
+    """What is known of the language at first, with this model.
+
+    Raises:
+        RecognitionError: the model does not know the language.
+    """
+    known = SpokenLanguage.of(language)
+    info.check_languages((known.code or "en", *known.among))
+    return known if info.multilingual else SpokenLanguage.of("en")
