@@ -11,14 +11,16 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scripted import SAMPLE
 
+from streamwhisper.audio.files import read_audio
 from streamwhisper.audio.formats import AudioDecoder, AudioFormat
 from streamwhisper.client import connect
 from streamwhisper.engine.local import LocalOptions, LocalRecognizer
 from streamwhisper.errors import RecognitionError
-from streamwhisper.events import Committed
+from streamwhisper.events import Committed, Event, Partial, SpeechStarted
 from streamwhisper.listening import listen
-from streamwhisper.recognition import ModelInfo
+from streamwhisper.recognition import Hypothesis, HypothesisWord, ModelInfo, RecognitionRequest
 from streamwhisper.server.app import Server, ServerOptions
 from streamwhisper.session.language import Detection, Evidence, SpokenLanguage
 from streamwhisper.session.options import SessionOptions
@@ -210,6 +212,46 @@ def test_a_setting_that_makes_no_sense_is_refused_by_name(field: str, value: flo
 def test_an_english_model_refuses_what_it_does_not_know(options: SessionOptions, seen: str) -> None:
     with pytest.raises(RecognitionError, match=f"{seen}, but .* knows English alone"):
         Session(ModelInfo("tiny.en", 80, False), AudioDecoder(AudioFormat("pcm_f32le")), options)
+
+
+class Wavering:
+    """Writes a word for each half second; what is short is English to it, all else German."""
+
+    info = ModelInfo("wavering", 80, multilingual=True)
+
+    def recognize(self, requests: Sequence[RecognitionRequest]) -> list[Hypothesis]:
+        return [self._answer(request) for request in requests]
+
+    def _answer(self, request: RecognitionRequest) -> Hypothesis:
+        short = request.mel.shape[1] < 100 * (ENOUGH - 0.5)
+        told = {"en": 0.9, "de": 0.1} if short else {"de": 0.9, "en": 0.1}
+        words = tuple(
+            HypothesisWord(f" w{index}", (index,), index / 2, index / 2 + 0.5, -0.01)
+            for index in range(len(request.prefix), request.mel.shape[1] // 50)
+        )
+        language = request.language or next(iter(told))
+        return Hypothesis(words, language, "end_of_text", 0.0, -0.01, languages=told)
+
+
+@pytest.mark.parametrize("flushed", [False, True])
+def test_only_a_flush_commits_text_before_there_is_a_language(flushed: bool) -> None:
+    """What is committed then is the best guess, which decides nothing."""
+    session = Session(Wavering.info, AudioDecoder(AudioFormat("pcm_f32le")))
+    sound = read_audio(SAMPLE)[: 6 * 16000]
+    events: list[tuple[float, Event]] = []
+    for start in range(0, len(sound), 1600):
+        session.receive_audio(sound[start : start + 1600].tobytes())
+        if flushed and start == 16000:
+            session.flush()
+        while request := session.next_request():
+            session.receive_hypothesis(Wavering().recognize([request])[0])
+        events += [((start + 1600) / 16000, event) for event in session.events()]
+    speech = next(event.at for _, event in events if isinstance(event, SpeechStarted))
+    texts = [(at, e) for at, e in events if isinstance(e, Committed) and e.text]
+    assert any(isinstance(e, Partial) and e.text and at < speech + ENOUGH for at, e in events)
+    early = [event for at, event in texts if at < speech + ENOUGH]
+    assert [(event.language, event.final) for event in early] == [("en", True)] * flushed
+    assert {event.language for at, event in texts if at > speech + ENOUGH} == {"de"}
 
 
 # Real speech, real weights.
