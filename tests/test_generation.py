@@ -119,6 +119,9 @@ def test_declared_languages_are_those_of_the_model(tmp_path: Path) -> None:
     recognizer = _load(tmp_path, lang_to_id=codes, is_multilingual=True)
     assert recognizer.tokenizer.languages == ("de", "gsw")
     assert detect_language(recognizer, NOISE).keys() == {"de", "gsw"}
+    recognizer.warm_up()
+    (live,) = recognizer.recognize([RecognitionRequest(mel=log_mel(NOISE))])
+    assert live.language in {"de", "gsw"}
     start = recognizer.tokenizer.sot_sequence(language="gsw", task="transcribe")
     assert start == (50258, 50300, 50359)
     with pytest.raises(RecognitionError, match="no language 'en'; expected one of de, gsw"):
