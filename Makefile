@@ -25,7 +25,7 @@ demo: $(RUNTIME) ## real speech through a real server: text appears as it is spo
 	@$(BIN)/python examples/demo.py --model $(MODEL) $(ARGS)
 
 test: $(TEST) ## run the tests
-	@tests/chromium.sh
+	@tests/browsers.sh
 	@tests/desktop.sh
 	$(BIN)/python -m pytest $(ARGS)
 

@@ -15,6 +15,7 @@ from typing import Annotated, Any
 import typer
 
 from streamwhisper import __version__
+from streamwhisper.commands.booleans import BooleanValues
 from streamwhisper.commands.flags import (
     DEFAULT_MODEL,
     Adapter,
@@ -22,11 +23,14 @@ from streamwhisper.commands.flags import (
     Dtype,
     Json,
     Language,
+    Languages,
     Model,
     Precision,
+    Task,
     Threads,
     Token,
     option,
+    split_names,
 )
 from streamwhisper.commands.loading import find_model, hub_options, load_model
 from streamwhisper.commands.mic import mic
@@ -72,10 +76,11 @@ def _options(
 
 app.command()(serve)
 app.command()(mic)
-# Names may be spelt with underscores, as openai-whisper spells them.
-app.command(context_settings={"token_normalize_func": lambda name: name.replace("_", "-")})(
-    transcribe
-)
+# Names may be spelt with underscores, as openai-whisper spells them, and flags have a value.
+app.command(
+    cls=BooleanValues,
+    context_settings={"token_normalize_func": lambda name: name.replace("_", "-")},
+)(transcribe)
 
 
 @app.command()
@@ -93,6 +98,8 @@ def stream(
         float, typer.Option(min=0.1, max=1000, help="1 is real time, 2 twice as fast.")
     ] = 1.0,
     language: Language = None,
+    languages: Languages = None,
+    task: Task = "transcribe",
     as_json: Json = False,
     model: Model = DEFAULT_MODEL,
     device: Device = "auto",
@@ -105,16 +112,18 @@ def stream(
     from streamwhisper.playback import play, play_here
 
     recognizer = None if url else load_model(model, device, dtype, threads, adapter)
+    options: dict[str, Any] = {"language": language, "task": task}
+    options["languages"] = split_names(languages)
     with JsonLines() if as_json else GrowingText() as text:
         if url:
-            options: dict[str, Any] = {"token": token}
+            options["token"] = token
             if insecure:
                 from streamwhisper.client import trust_anything
 
                 options["tls"] = trust_anything()
-            asyncio.run(play(file, url, language, text.show, speed=speed, **options))
+            asyncio.run(play(file, url, text.show, speed=speed, **options))
         elif recognizer:
-            asyncio.run(play_here(file, recognizer, language, text.show, speed=speed))
+            asyncio.run(play_here(file, recognizer, text.show, speed=speed, **options))
 
 
 @models_app.callback()

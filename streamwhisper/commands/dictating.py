@@ -146,12 +146,16 @@ def embedded(load: Callable[[], LocalRecognizer], options: SessionOptions) -> En
 def server(url: str, token: str | None, options: SessionOptions) -> Engine:
     """A server's engine; of the options it takes language and vocabulary."""
     from streamwhisper.client import connect
+    from streamwhisper.session.language import Detection
 
+    spoken = options.language
+    code, among = (None, spoken.among) if isinstance(spoken, Detection) else (spoken, ())
     return lambda: connect(
         url,
         encoding="pcm_f32le",
         token=token,
-        language=options.language,
+        language=code,
+        languages=among,
         vocabulary=options.vocabulary,
     )
 

@@ -29,6 +29,7 @@ from streamwhisper.commands.flags import (
     Endpoint,
     HowSoon,
     Language,
+    Languages,
     Latency,
     Model,
     Precision,
@@ -36,6 +37,7 @@ from streamwhisper.commands.flags import (
     Token,
     WhatEnds,
     option,
+    split_names,
 )
 from streamwhisper.commands.loading import load_model
 
@@ -140,6 +142,7 @@ def mic(
     ] = None,
     token: Token = None,
     language: Language = None,
+    languages: Languages = None,
     model: Model = DEFAULT_MODEL,
     device: Device = "auto",
     dtype: Precision = Dtype.auto,
@@ -194,13 +197,19 @@ def mic(
     from streamwhisper.dictation.settings import read_settings
     from streamwhisper.dictation.terminal import TerminalSink
     from streamwhisper.session.endpoint import EndpointOptions
+    from streamwhisper.session.language import Detection
     from streamwhisper.session.options import SessionOptions
+    from streamwhisper.whisper.languages import language_code
 
     settings = context.obj or read_settings(config)
+    code = language_code(language) if language else None
+    among = tuple(map(language_code, split_names(languages)))
     spoken = SessionOptions(
-        language, endpoint=EndpointOptions(endpoint.value), vocabulary=settings.vocabulary
+        code or Detection(among),
+        endpoint=EndpointOptions(endpoint.value),
+        vocabulary=settings.vocabulary,
     ).tuned(latency.value)
-    obeyed = replace(settings.phrases, language=language or settings.phrases.language)
+    obeyed = replace(settings.phrases, language=code or settings.phrases.language)
     face = TerminalSink(stderr=to is not To.terminal)
     asyncio.run(
         dictate(

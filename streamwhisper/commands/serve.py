@@ -13,16 +13,19 @@ import typer
 from streamwhisper.commands.flags import (
     DEFAULT_MODEL,
     Adapter,
+    Compile,
     Device,
     Dtype,
     Endpoint,
     HowSoon,
+    Languages,
     Latency,
     Model,
     Precision,
     Threads,
     WhatEnds,
     option,
+    split_names,
 )
 from streamwhisper.commands.loading import hub_options, load_model
 from streamwhisper.commands.settings import read_settings, show_settings
@@ -79,8 +82,10 @@ def serve(
     dtype: Precision = Dtype.auto,
     threads: Threads = None,
     adapter: Adapter = None,
+    compiled: Compile = False,
     latency: HowSoon = Latency.balanced,
     endpoint: WhatEnds = Endpoint.sentence,
+    languages: Languages = None,
     token: Annotated[
         list[str] | None,
         access_option(
@@ -222,7 +227,9 @@ def serve(
     from streamwhisper.server.recording import RecordingOptions
     from streamwhisper.server.tls import load_certificate
     from streamwhisper.session.endpoint import EndpointOptions
+    from streamwhisper.session.language import Detection
     from streamwhisper.session.options import SessionOptions
+    from streamwhisper.whisper.languages import language_code
 
     configure(log_format.value, log_level.value)
     if record_audio and record is None:
@@ -252,8 +259,10 @@ def serve(
             "--tokens or STREAMWHISPER_TOKEN",
             host,
         )
+    among = tuple(map(language_code, split_names(languages)))  # before anything is loaded
     share_one_arena()
-    recognizer = load_model(model, device, dtype, threads, adapter)
+    recognizer = load_model(model, device, dtype, threads, adapter, compiled=compiled)
+    recognizer.info.check_languages(among)
     recognizer.warm_up()
     release_free_memory()
     options = ServerOptions(
@@ -262,7 +271,9 @@ def serve(
         tls=encryption,
         access=access,
         limits=limits,
-        session=SessionOptions(endpoint=EndpointOptions(endpoint.value)).tuned(latency.value),
+        session=SessionOptions(Detection(among), endpoint=EndpointOptions(endpoint.value)).tuned(
+            latency.value
+        ),
         scheduler=SchedulerOptions(max_batch=1, workers=recognizer.workers),
         max_wait=max_wait or None,
         recording=RecordingOptions(record, audio=record_audio) if record else None,

@@ -10,11 +10,13 @@ import typer
 from streamwhisper.commands.flags import (
     DEFAULT_MODEL,
     Adapter,
+    Compile,
     Device,
     Dtype,
     Language,
     Model,
     Precision,
+    Task,
     Threads,
 )
 from streamwhisper.commands.loading import load_model
@@ -27,7 +29,6 @@ if TYPE_CHECKING:
 __all__ = ["transcribe"]
 
 Format = Literal["txt", "json", "srt", "vtt", "tsv", "all"]
-Task = Literal["transcribe", "translate"]
 Method = Literal["chunked", "sequential"]
 Encoding = Literal["pcm_s16le", "pcm_f32le", "mulaw", "alaw"]
 Threshold = float | None
@@ -67,7 +68,7 @@ def transcribe(
         typer.Argument(help="Sound or video files; - for standard input.", metavar="FILE..."),
     ],
     model: Model = DEFAULT_MODEL,
-    task: Annotated[Task, typer.Option(help="translate: into English.")] = "transcribe",
+    task: Task = "transcribe",
     language: Language = None,
     format: Annotated[
         Format, typer.Option("--output-format", "--format", "-f", help="Of the output.")
@@ -210,6 +211,7 @@ def transcribe(
     dtype: Precision = Dtype.auto,
     threads: Threads = None,
     adapter: Adapter = None,
+    compiled: Compile = False,
 ) -> None:
     """Transcribe recordings as fast as the machine can."""
     _refuse_what_does_not_fit(files, format, output_dir, as_json)
@@ -223,7 +225,7 @@ def transcribe(
         raise typer.BadParameter("--hallucination-silence-threshold needs --method sequential")
     clips, never = _clips(clip_timestamps), _tokens(suppress_tokens)
     recognizer = load_model(
-        model, device, dtype, threads, adapter
+        model, device, dtype, threads, adapter, compiled=compiled
     )  # first: a wrong name is said soon
 
     from streamwhisper.audio.formats import AudioFormat
