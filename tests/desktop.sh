@@ -9,6 +9,10 @@ need setxkbmap x11-xkb-utils
 need xdotool xdotool
 need xclip xclip
 need tmux tmux
+need sway sway
+need foot foot
+need wtype wtype
+need wl-copy wl-clipboard
 for folder in /usr/lib /usr/lib/*-linux-gnu /usr/local/lib; do
     [ -e "$folder/libportaudio.so.2" ] && portaudio=there
 done

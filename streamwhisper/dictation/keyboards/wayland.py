@@ -14,6 +14,7 @@ from streamwhisper.dictation.keyboards import ASKED, KeyboardError
 __all__ = ["WtypeKeyboard", "YdotoolKeyboard"]
 
 _TIMEOUT = 30.0
+_WTYPE = ("wtype", "-s", "50", "-d", "4")  # the pause lets programs take its layout in
 _BACKSPACE, _CONTROL, _V = 14, 29, 47  # of the Linux kernel, linux/input-event-codes.h
 
 
@@ -40,14 +41,14 @@ class WtypeKeyboard:
         """Type `text`; wtype brings a layout of its own with every sign in it."""
         if self.focus() != window:
             return 0
-        _run("wtype", "-d", "4", "-", data=text)
+        _run(*_WTYPE, "-", data=text)
         return len(text)
 
     def erase(self, count: int, window: str | None) -> int:
         """Press Backspace."""
         if self.focus() != window:
             return 0
-        _run("wtype", "-d", "4", *["-k", "BackSpace"] * count)
+        _run(*_WTYPE, *["-k", "BackSpace"] * count)
         return count
 
     def paste(self) -> None:
