@@ -285,6 +285,13 @@ def test_what_makes_no_sense_is_told_in_a_line(
     assert said in " ".join(complaint.split())
 
 
+def test_an_engine_that_cannot_be_had_is_a_line(sound, tmp_path):
+    with dictating(sound, tmp_path / "log", "--url", "ws://127.0.0.1:1/v1/stream") as mic:
+        assert mic.process.wait(60) == 1
+    last = mic.log.read_text().splitlines()[-1]
+    assert last.startswith("error: cannot connect to ws://127.0.0.1:1/v1/stream")
+
+
 def test_a_settings_file_is_written_and_flags_go_before_it(sound, server, short, tmp_path):
     file, out = tmp_path / "dictation.toml", tmp_path / "notes.txt"
     with dictating(sound, tmp_path / "log", "--init", "--config", str(file)) as mic:

@@ -96,8 +96,8 @@ def find_device(wanted: str | None, devices: list[Device]) -> Device:
         found = exact or part
     # Windows shows each device once for every sound system.
     if not found or len({device.name for device in found}) > 1:
-        what = "no microphone" if not found else f"{len(found)} microphones"
-        raise MicrophoneError(f"{what} match {wanted!r}; there are {names}")
+        what = f"{len(found)} microphones match" if found else "no microphone matches"
+        raise MicrophoneError(f"{what} {wanted!r}; there are {names}")
     return next((device for device in found if device.default), found[0])
 
 
