@@ -208,10 +208,9 @@ def test_one_flag_encrypts_and_the_log_says_how_a_session_went_and_nothing_of_wh
 
 
 def _last_line(process: subprocess.Popen[str]) -> str:
-    """The line with the fingerprint, which comes last; that of the local network may be missing."""
+    """The line with the fingerprint, which comes last."""
     assert process.stdout is not None
-    line = process.stdout.readline()
-    return line if "fingerprint" in line else process.stdout.readline()
+    return next(line for line in process.stdout if "fingerprint" in line)
 
 
 def _rare(text: str) -> list[str]:

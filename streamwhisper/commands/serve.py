@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
-from urllib.parse import urlsplit
 
 import typer
 
+from streamwhisper.commands.announcement import announce, open_page, page_at
 from streamwhisper.commands.flags import (
     DEFAULT_MODEL,
     Adapter,
@@ -28,6 +29,7 @@ from streamwhisper.commands.loading import hub_options, load_model
 from streamwhisper.commands.settings import read_settings, show_settings
 
 if TYPE_CHECKING:
+    from streamwhisper.recognition import Recognizer
     from streamwhisper.server.keys import Key
     from streamwhisper.server.limits import Allowance
 
@@ -174,6 +176,9 @@ def serve(
             help="Seconds requests may wait before new clients are refused; 0: any.",
         ),
     ] = 0.25,
+    open_browser: Annotated[
+        bool, operation("--open", help="Show the page of captions in a browser.")
+    ] = False,
     record: Annotated[
         Path | None,
         operation("--record", help="Folder for each session's text: JSONL, SRT, VTT."),
@@ -218,6 +223,7 @@ def serve(
     from streamwhisper.server.app import ServerOptions, run
     from streamwhisper.server.limits import Allowance, Limits
     from streamwhisper.server.logs import configure
+    from streamwhisper.server.opening import Loading
     from streamwhisper.server.origins import is_loopback
     from streamwhisper.server.recording import RecordingOptions
     from streamwhisper.server.tls import load_certificate
@@ -253,9 +259,18 @@ def serve(
             host,
         )
     share_one_arena()
-    recognizer = load_model(model, device, dtype, threads, adapter)
-    recognizer.warm_up()
-    release_free_memory()
+
+    def load() -> tuple[Recognizer, SchedulerOptions]:
+        recognizer = load_model(model, device, dtype, threads, adapter)
+        recognizer.warm_up()
+        release_free_memory()
+        return recognizer, SchedulerOptions(max_batch=1, workers=recognizer.workers)
+
+    def ready(url: str) -> None:
+        announce(url, files[0] if files else None)
+        if open_browser:
+            open_page(page_at(url))
+
     options = ServerOptions(
         host=host,
         port=port,
@@ -263,11 +278,13 @@ def serve(
         access=access,
         limits=limits,
         session=SessionOptions(endpoint=EndpointOptions(endpoint.value)).tuned(latency.value),
-        scheduler=SchedulerOptions(max_batch=1, workers=recognizer.workers),
         max_wait=max_wait or None,
         recording=RecordingOptions(record, audio=record_audio) if record else None,
     )
-    run(recognizer, options, ready=lambda url: _announce(url, files[0] if files else None))
+    loading = Loading(load)
+    run(loading, options, ready=ready)
+    if loading.under_way:
+        os._exit(0)  # a thread in the midst of torch would abort the interpreter's own end
 
 
 def _keys(secrets: list[str], file: Path | None, allowance: Allowance) -> tuple[Key, ...]:
@@ -302,18 +319,3 @@ def _certificate(
     if tls is not None:
         return self_signed(hub_options().cache_dir / "tls")
     return (cert, key) if cert is not None else None
-
-
-def _announce(url: str, cert: Path | None) -> None:
-    from streamwhisper.server.tls import fingerprint, lan_address
-
-    typer.echo(f"Listening on {url}")
-    parts = urlsplit(url)
-    if parts.hostname in ("0.0.0.0", "::") and (address := lan_address()):
-        place = f"{address}:{parts.port}"
-        page = f"{'https' if parts.scheme == 'wss' else 'http'}://{place}/"
-        typer.echo(
-            f"In the local network: {parts.scheme}://{place}{parts.path}, in a browser {page}"
-        )
-    if cert is not None:
-        typer.echo(f"SHA-256 fingerprint of the certificate: {fingerprint(cert)}")
