@@ -29,9 +29,7 @@ from streamwhisper.client import connect
 from streamwhisper.server.recovery import finish_records
 
 NAME = "20260102T030405Z-0123456789ab"
-LINES = b"".join(
-    json.dumps({"type": "committed", "text": f"ä {n}"}).encode() + b"\n" for n in "123"
-)
+LINES = b"".join(json.dumps({"text": f"ä {n}"}).encode() + b"\n" for n in range(3))
 CUES = (
     b"WEBVTT\n\n1\n00:00:00.000 --> 00:00:01.000\nOne\n\n2\n00:00:01.000 --> 00:00:02.000\nTwo\n\n"
 )
@@ -69,12 +67,12 @@ async def test_a_server_finishes_what_one_before_it_was_killed_over(
         assert pcm.startswith(sound.readframes(sound.getnframes()))
 
 
-@given(st.integers(0, len(LINES)), st.binary(max_size=8))
+@given(st.integers(0, len(LINES)), st.integers(0, 4096))
 def test_lines_are_kept_as_long_as_they_are_whole(
-    tmp_path_factory: pytest.TempPathFactory, at: int, noise: bytes
+    tmp_path_factory: pytest.TempPathFactory, at: int, zeros: int
 ) -> None:
     folder = tmp_path_factory.mktemp("records")
-    whole = left(folder, "jsonl", LINES[:at] + bytes(3) + noise)
+    whole = left(folder, "jsonl", LINES[:at] + bytes(zeros))  # as after a power cut
     finish_records(folder)
     assert whole.read_bytes() == LINES[: LINES.rfind(b"\n", 0, at) + 1]
 
