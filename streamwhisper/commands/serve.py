@@ -102,10 +102,14 @@ def serve(
             "*: all. May be given often.",
         ),
     ] = None,
-    behind_proxy: Annotated[
-        bool,
-        access_option("--behind-proxy", help="A proxy of yours says in X-Forwarded-For who asks."),
-    ] = False,
+    trusted_proxy: Annotated[
+        list[str] | None,
+        access_option(
+            "--trusted-proxy",
+            help="Address or network of a proxy of yours, which is believed when it says in "
+            "X-Forwarded-For who asks. May be given often.",
+        ),
+    ] = None,
     tls: Annotated[
         Tls | None,
         tls_option(
@@ -143,6 +147,12 @@ def serve(
         float,
         limit("--audio-burst", min=1, help="Seconds of sound that may come at once nevertheless."),
     ] = 60.0,
+    max_viewers: Annotated[
+        int, limit("--max-viewers", min=0, help="Who may read along at a time, in all rooms.")
+    ] = 1000,
+    max_text_bytes: Annotated[
+        int, limit("--max-text-bytes", min=256, help="Size of a frame of text.")
+    ] = 64 * 1024,
     max_message_bytes: Annotated[
         int, limit("--max-message-bytes", min=256, help="Size of a frame of audio.")
     ] = 1024 * 1024,
@@ -192,6 +202,9 @@ def serve(
     log_level: Annotated[
         LogLevel, operation("--log-level", help="The least that is said.")
     ] = LogLevel.info,
+    log_text: Annotated[
+        bool, operation("--log-text", help="Write what is committed to the log, too.")
+    ] = False,
     config: Annotated[
         Path | None,
         operation(
@@ -225,12 +238,14 @@ def serve(
     from streamwhisper.server.logs import configure
     from streamwhisper.server.opening import Loading
     from streamwhisper.server.origins import is_loopback
+    from streamwhisper.server.proxies import parse_network
     from streamwhisper.server.recording import RecordingOptions
+    from streamwhisper.server.rooms import RoomOptions
     from streamwhisper.server.tls import load_certificate
     from streamwhisper.session.endpoint import EndpointOptions
     from streamwhisper.session.options import SessionOptions
 
-    configure(log_format.value, log_level.value)
+    configure(log_format.value, log_level.value, committed=log_text)
     if record_audio and record is None:
         raise typer.BadParameter("--record-audio needs --record, the folder to keep it in")
     try:
@@ -238,6 +253,7 @@ def serve(
         limits = Limits(
             max_sessions=max_sessions,
             max_sessions_per_address=sessions_per_address,
+            max_text_bytes=max_text_bytes,
             max_message_bytes=max_message_bytes,
             handshake_timeout=handshake_timeout,
             start_timeout=start_timeout,
@@ -247,7 +263,8 @@ def serve(
             resume_timeout=resume,
         )
         keys = _keys(token or [], tokens, allowance)
-        access = AccessOptions(keys, tuple(origin or ()), allowance, behind_proxy)
+        proxies = tuple(parse_network(proxy) for proxy in trusted_proxy or ())
+        access = AccessOptions(keys, tuple(origin or ()), allowance, proxies)
         files = _certificate(tls, tls_cert, tls_key)
         encryption = load_certificate(*files) if files else None
     except ValueError as error:
@@ -279,6 +296,7 @@ def serve(
         limits=limits,
         session=SessionOptions(endpoint=EndpointOptions(endpoint.value)).tuned(latency.value),
         max_wait=max_wait or None,
+        rooms=RoomOptions(max_viewers),
         recording=RecordingOptions(record, audio=record_audio) if record else None,
     )
     loading = Loading(load)

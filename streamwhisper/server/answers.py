@@ -92,7 +92,10 @@ class Answers:
                 "refused %s: %s",
                 path[:200],
                 refusal.code,
-                extra=figures(address=peer_of(websocket), status=refusal.status.value),
+                extra=figures(
+                    address=self._access.address(request, peer_of(websocket)),
+                    status=refusal.status.value,
+                ),
             )
             return refusal.response()
 

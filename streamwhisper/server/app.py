@@ -8,6 +8,7 @@ import logging
 import sys
 import uuid
 from collections.abc import Callable, Sequence
+from functools import partial
 from types import TracebackType
 from typing import Any
 
@@ -81,7 +82,11 @@ class Server:
         self._recorder = (
             None if recording is None else Recorder(recording, self._metrics.recording_failures.inc)
         )
-        self._rooms = Rooms(self.options.rooms, on_drop=self._metrics.viewers_dropped.inc)
+        self._rooms = Rooms(
+            self.options.rooms,
+            on_drop=self._metrics.viewers_dropped.inc,
+            dismiss=self._parking.dismiss,
+        )
         self._answers = Answers(
             self._opening,
             self._access,
@@ -235,7 +240,7 @@ class Server:
             self._opening.info,
             self.options.session,
             name,
-            self._reception.admit,
+            partial(self._reception.admit, visitor),
             self._metrics.count_error,
         )
         connection = Connection(
