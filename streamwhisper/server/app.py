@@ -114,7 +114,7 @@ class Server:
             self.options.max_wait,
             self._rooms,
             self._recorder,
-            self._metrics.sessions_refused.inc,
+            self._metrics,
         )
         self._follow_requests()
         self._opening.come(recognizer.info)

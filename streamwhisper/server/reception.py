@@ -17,8 +17,10 @@ from streamwhisper.server import faults
 from streamwhisper.server.access import Visitor
 from streamwhisper.server.dialects.witness import Refused, Witness, Witnesses
 from streamwhisper.server.logs import figures, text_log
+from streamwhisper.server.metrics import Metrics
 from streamwhisper.server.recording import Recorder
 from streamwhisper.server.rooms import Rooms
+from streamwhisper.session.window import SAMPLE_RATE
 
 __all__ = ["Reception"]
 
@@ -37,7 +39,7 @@ class Reception:
         max_wait: float | None,
         rooms: Rooms,
         recorder: Recorder | None,
-        on_refusal: Callable[[], None] = lambda: None,
+        metrics: Metrics,
     ) -> None:
         """Take in sessions of one server.
 
@@ -47,7 +49,7 @@ class Reception:
             max_wait: seconds above which no session is taken in; None: all are.
             rooms: where sessions publish.
             recorder: records them; None: nobody does.
-            on_refusal: told of every session that is not taken in for want of time.
+            metrics: count sessions that are not taken in for want of time, and how late words are.
         """
         self._info = info
         self._scheduler = scheduler
@@ -56,7 +58,7 @@ class Reception:
         self._max_wait = max_wait
         self._rooms = rooms
         self._recorder = recorder
-        self._on_refusal = on_refusal
+        self._metrics = metrics
 
     def admit(self, visitor: Visitor, session: str, start: Start) -> Witness:
         """Take a new session in; one that is resumed was taken in before.
@@ -66,10 +68,10 @@ class Reception:
         """
         wait = self.expected_wait
         if self._max_wait is not None and wait > self._max_wait:
-            self._on_refusal()
+            self._metrics.sessions_refused.inc()
             log.warning("session %s: refused, requests wait for %.1f s", session, wait)
             raise Refused(*faults.overloaded(wait, self._max_wait))
-        witnesses: list[Witness] = []
+        witnesses: list[Witness] = [_Clock(self._metrics.commit_lag_seconds.observe)]
         if start.publish is not None:
             if visitor.rooms is not None and start.publish not in visitor.rooms:
                 raise Refused(*faults.room_forbidden(start.publish, visitor.rooms))
@@ -88,6 +90,25 @@ class Reception:
         for session in [name for name, until in self._newcomers.items() if until < now]:
             del self._newcomers[session]
         return self._scheduler.wait + len(self._newcomers) * self._scheduler.cost
+
+
+class _Clock:
+    """Tells how much sound came between a word's end and its commit."""
+
+    def __init__(self, observe: Callable[[float], None]) -> None:
+        self._observe = observe
+        self._samples = 0
+
+    def hear(self, samples: NDArray[np.float32]) -> None:
+        self._samples += len(samples)
+
+    def tell(self, event: Event) -> None:
+        if isinstance(event, Committed):
+            for word in event.words:
+                self._observe(self._samples / SAMPLE_RATE - word.end)
+
+    def close(self) -> None:
+        pass
 
 
 class _Logged:
