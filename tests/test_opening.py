@@ -78,6 +78,15 @@ async def test_no_more_wait_than_will_find_a_place() -> None:
         await waiting
 
 
+async def test_who_waits_is_told_at_once_when_the_server_stops_instead() -> None:
+    async with closed(handshake_timeout=600) as server:
+        waiting = asyncio.create_task(refused(handshake(server)))
+        await until(lambda: server._opening.waiting == 1)
+        await server.shut_down()
+        status, body, _ = await waiting
+        assert (status, body["code"]) == (503, "shutting_down")
+
+
 async def test_a_client_that_was_cut_off_comes_back_to_a_server_that_loads_again() -> None:
     options = ServerOptions(port=0, session=OPTIONS, limits=Limits(handshake_timeout=0.1))
     patient = Reconnection(first_delay=0.02, longest_delay=0.05)

@@ -207,6 +207,7 @@ class Server:
         if self._listener is None:
             return
         self._access.shutting_down = True
+        self._opening.call_off()
         self._parking.close()
         self._rooms.close()
         for connection in self._connections:

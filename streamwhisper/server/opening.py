@@ -71,6 +71,10 @@ class Opening:
         self._info = info
         self._come.set()
 
+    def call_off(self) -> None:
+        """The server stops: nobody waits any more."""
+        self._come.set()
+
     async def wait(self) -> None:
         """Wait for it, within bounds."""
         if not self.over and self.waiting < self._places:
