@@ -8,6 +8,7 @@ committed of the utterance that was cut off: here that is shifted, and left out.
 from __future__ import annotations
 
 from dataclasses import replace
+from math import inf
 
 from streamwhisper.events import (
     Committed,
@@ -108,19 +109,20 @@ class Continuity:
             return [event] if self._new_bound(event) else []
         if isinstance(event, Committed):
             return self._tell_committed(event)
-        if isinstance(event, Done):
+        if isinstance(event, Done) and not self._ended:  # else speech was cut off
             self._settle(event.audio_seconds)
         return [event]
 
     def _tell_committed(self, event: Committed) -> list[Event]:
         self._text = self._text or bool(event.text)
+        self._told += event.words
         if event.final:
-            self._told = []
+            heard = inf if event.heard is None else event.heard
+            # Speech that was cut off has words after what is dealt with: they will come again.
+            self._told = [word for word in self._told if word.end > heard + _ROUNDING]
             self._next_utterance = event.utterance + 1
             if event.heard is not None:
                 self._settle(event.heard)
-        else:
-            self._told += event.words
         return [event] if event.text or event.final else []
 
     def _new_bound(self, event: SpeechStarted | SpeechEnded) -> bool:

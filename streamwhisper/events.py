@@ -76,7 +76,8 @@ class Committed:
         utterance: number of the utterance, from 0.
         final: whether this is the last one of its utterance (its text may be empty).
         heard: of a final one: all sound before this second is dealt with, and what comes next
-            was said after it.
+            was said after it. Speech that was cut off, for the server stops, is not dealt with:
+            its words come after this second, and go on in another session from here.
     """
 
     text: str

@@ -112,6 +112,23 @@ def test_an_utterance_that_adds_nothing_the_second_time_still_ends() -> None:
     assert story.settled == 2.0
 
 
+def test_speech_that_was_cut_off_is_heard_again_and_told_once() -> None:
+    story = Continuity()
+    told(
+        story,
+        SpeechStarted(0.5),
+        SpeechEnded(2.0, 2.0),
+        text("Give not so", 1.0, first=True, heard=0.5),
+        Done(2.0, 1.5),
+    )
+    assert story.settled == 0.5
+    story.begin_again(0.5)
+    heard = told(story, text("Give not so earnest a", 0.5, first=True, heard=3.0), Done(3.5, 2.5))
+    assert [type(event) for event in heard] == [Committed, Done]
+    assert (heard[0].text, heard[0].utterance, story.settled) == (" earnest a", 1, 4.0)
+    assert heard[1].speech_seconds == 2.5
+
+
 def test_silence_is_settled_but_for_the_time_that_it_takes_to_notice_speech() -> None:
     story = Continuity()
     story.rest(10.0, 0.0)

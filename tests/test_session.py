@@ -10,8 +10,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from test_kill import compare
 
 from streamwhisper.audio.formats import AudioDecoder, AudioFormat
+from streamwhisper.continuity import Continuity
 from streamwhisper.engine.local import LocalRecognizer
 from streamwhisper.errors import AudioFormatError, SessionError
 from streamwhisper.events import Committed, Done, Event, Flushed, SpeechEnded, SpeechStarted
@@ -389,6 +391,26 @@ def test_final_texts_say_how_far_the_sound_was_dealt_with(clip: Samples) -> None
     ends = [event.at for event in events if isinstance(event, SpeechEnded)]
     assert [event.heard for event in committed if event.final] == [3.0, *ends]
     assert all(event.heard is None for event in committed if not event.final)
+
+
+@pytest.mark.parametrize("share", [0.2, 0.4, 0.6, 0.8, 0.95])
+def test_speech_that_is_cut_off_goes_on_in_another_session_without_a_loss(
+    recognizer: LocalRecognizer, trailing: Samples, share: float
+) -> None:
+    cut = round(share * len(trailing))
+    story = Continuity()
+    session = new_session(recognizer)
+    session.receive_audio(trailing[:cut].tobytes())
+    session.end(cut=True)
+    events = [told for event in pump(session, recognizer) for told in story.hear(event)]
+    settled = round(story.settled * RATE)
+    assert settled <= cut
+    story.begin_again(settled / RATE)
+    rest = hear(recognizer, trailing[settled:])
+    events += [told for event in rest for told in story.hear(event)]
+    changes = compare(transcript(hear(recognizer, trailing)), transcript(events))
+    assert changes.deletions + changes.insertions == 0, transcript(events)
+    assert changes.total <= 1, transcript(events)
 
 
 def test_a_flush_in_the_midst_of_speech_takes_nothing_from_its_seconds(clip: Samples) -> None:

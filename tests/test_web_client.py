@@ -291,8 +291,9 @@ def check(cut: dict[str, Any], whole: dict[str, Any], said: str) -> None:
     """Every word came once, and in order."""
     text, wanted = text_of(cut["events"]), text_of(whole["events"])
     changes = compare(wanted, text)
+    # Speech that is heard anew from another moment on is heard otherwise here and there.
     assert changes.deletions + changes.insertions <= 2, text
-    assert changes.total <= 4, text
+    assert changes.total <= 6, text
     assert repeats(text) == repeats(wanted)
     assert compare(said, text).total <= compare(said, wanted).total + 3
     finals = [e["utterance"] for e in cut["events"] if e["type"] == "committed" and e["final"]]

@@ -90,18 +90,20 @@ export class Continuity {
     if (event.type === "speech_started" || event.type === "speech_ended") {
       return this.#newBound(event) ? [event] : [];
     }
-    if (event.type === "done") this.#settle(event.audio_seconds);
+    // Where speech was cut off, it is not dealt with.
+    if (event.type === "done" && this.#ended.length === 0) this.#settle(event.audio_seconds);
     return event.type === "committed" ? this.#tellCommitted(event) : [event];
   }
 
   #tellCommitted(event) {
     this.#text ||= event.text !== "";
+    this.#told.push(...event.words);
     if (event.final) {
-      this.#told = [];
+      const heard = event.heard ?? Infinity;
+      // Speech that was cut off has words after what is dealt with: they will come again.
+      this.#told = this.#told.filter(({ end }) => end > heard + ROUNDING);
       this.#nextUtterance = event.utterance + 1;
       if (event.heard !== null) this.#settle(event.heard);
-    } else {
-      this.#told.push(...event.words);
     }
     return event.text !== "" || event.final ? [event] : [];
   }

@@ -57,6 +57,7 @@ class _Segment:
 
     opened: int
     start: int
+    cut: bool = False  # whether more of it was to come when the sound was cut off
     end: int | None = None
     speech_end: int = 0
 
@@ -83,6 +84,7 @@ class Session:
         self._speech_samples = 0
         self._segments: deque[_Segment] = deque()
         self._flushes: deque[tuple[int, str | None]] = deque()
+        self._cut = False
         self._done = False
         self._events: list[Event] = []
 
@@ -148,14 +150,20 @@ class Session:
         """Prefer these words and phrases from the next request on, in place of those before."""
         self._vocabulary = tuple(words)
 
-    def end(self) -> None:
+    def end(self, *, cut: bool = False) -> None:
         """No more sound: commit everything, then say `Done`.
+
+        Args:
+            cut: more was to come. Of somebody who speaks just now every whole word is committed,
+                but what is dealt with ends where the utterance began: whoever goes on from there
+                hears it whole.
 
         Raises:
             AudioFormatError: the sound ends in the middle of a sample.
         """
         if self._listener.ended:
             return
+        self._cut = cut
         self._listener.end()
         self._listener.store(self._decoder.finish())
 
@@ -233,6 +241,7 @@ class Session:
                 self._events.append(SpeechStarted(change.at / SAMPLE_RATE))
             else:
                 segment = self._segments[-1]
+                segment.cut = self._cut and self._listener.finished
                 segment.end = max(segment.start, change.at)
                 segment.speech_end = self._listener.gate.last_speech
                 self._speech_samples += segment.end - segment.opened
@@ -328,15 +337,16 @@ class Session:
 
     def _conclude(self, utterance: Utterance, end: int) -> None:
         """Commit all that was heard; the utterance is over unless speech was left unheard."""
-        held, whole = utterance.conclude(end, self._spoken)
+        segment = self._segments[0]
+        cut = segment.cut and segment.end is not None and end >= segment.end
+        held, whole = utterance.conclude(end, self._spoken, cut=cut)
         at = utterance.window.committed_end
         if not whole:
             if held:
                 self._say_committed(held, at)
             return
-        self._say_committed(held, at, heard=end)
+        self._say_committed(held, at, heard=segment.start if cut else end)
         self._last, self._utterance = utterance, None
-        segment = self._segments[0]
         if segment.end is not None and end >= segment.end:
             self._segments.popleft()
         else:

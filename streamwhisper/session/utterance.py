@@ -20,6 +20,8 @@ RECENT_WORDS = 20
 """Enough to tell how clear the sound is."""
 LAST_WORDS = 3
 """Enough to tell how a text ends: a mark may be a word of its own."""
+WHOLE_SECONDS = 0.2
+"""A word that ends nearer to where the sound was cut off may be half of one."""
 PROGRESS_SECONDS = 0.3
 """A cut that moves the window's start by less has not helped."""
 
@@ -155,8 +157,13 @@ class Utterance:
         self.window.past = hypothesis.past
         self.draft, self.covered = self.draft.renewed(hypothesis.words, end / SAMPLE_RATE), end
 
-    def conclude(self, end: int, spoken: int) -> tuple[list[WindowWord], bool]:
+    def conclude(
+        self, end: int, spoken: int, *, cut: bool = False
+    ) -> tuple[list[WindowWord], bool]:
         """Commit the whole draft, unless it is hardly believed.
+
+        Args:
+            cut: the sound was cut off at `end`, perhaps within a word, which is left out then.
 
         Returns:
             the words, and whether that was all: speech after them may have been left unheard,
@@ -164,6 +171,9 @@ class Utterance:
         """
         window = self.window
         words = self.draft.words if self.draft.credible(self.options.agreement) else ()
+        if cut:
+            whole = (end - window.start) / SAMPLE_RATE - WHOLE_SECONDS
+            words = tuple(word for word in words if word.end <= whole)
         held = window.commit(words, min(spoken, end))
         self.draft = Draft()
         again = window.silent or (window.committed and self._unheard(end, spoken))

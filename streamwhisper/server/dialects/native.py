@@ -28,7 +28,7 @@ from streamwhisper.protocol import (
     parse_client_message,
 )
 from streamwhisper.recognition import ModelInfo
-from streamwhisper.server.dialects import CLIENT_FAULT, NORMAL, Close, OnError
+from streamwhisper.server.dialects import CLIENT_FAULT, GOING_AWAY, NORMAL, Close, OnError
 from streamwhisper.server.dialects.outbox import Outbox
 from streamwhisper.server.dialects.start import check_start, check_vocabulary, decoder_for
 from streamwhisper.server.dialects.witness import Admit, Overheard, Refused, Witness, Witnesses
@@ -147,7 +147,7 @@ class NativeDialect:
             self._closing = close
             return
         try:
-            self._session.end()
+            self._session.end(cut=close.code == GOING_AWAY)
         except AudioFormatError as bad_end:
             if error is None:
                 self._say(ErrorMessage("audio_format", str(bad_end), fatal=False))
