@@ -8,6 +8,7 @@ import re
 import signal
 import sys
 import threading
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -176,9 +177,11 @@ async def test_who_is_asked_to_stop_while_it_loads_does(
     assert b"shutting down" in log
 
 
-async def test_a_model_that_is_not_to_be_had_ends_the_command() -> None:
-    process, _ = await command("--model", "tiny.enn")
+async def test_a_model_that_cannot_be_loaded_ends_the_command(tmp_path: Path) -> None:
+    damaged = tmp_path / "damaged.pt"
+    damaged.write_bytes(b"weights")
+    process, _ = await command("--model", str(damaged))
     _, said = await process.communicate()
     assert process.returncode == 1
-    assert b"tiny.en" in said
+    assert b"damaged.pt" in said
     assert b"Traceback" not in said

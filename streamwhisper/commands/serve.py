@@ -244,6 +244,7 @@ def serve(
     from streamwhisper.server.tls import load_certificate
     from streamwhisper.session.endpoint import EndpointOptions
     from streamwhisper.session.options import SessionOptions
+    from streamwhisper.whisper.hub import check_name
 
     configure(log_format.value, log_level.value, committed=log_text)
     if record_audio and record is None:
@@ -275,6 +276,7 @@ def serve(
             "--tokens or STREAMWHISPER_TOKEN",
             host,
         )
+    check_name(model, hub_options())  # before the port is open
     share_one_arena()
 
     def load() -> tuple[Recognizer, SchedulerOptions]:
