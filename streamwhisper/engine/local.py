@@ -33,6 +33,7 @@ from streamwhisper.whisper.quantized import can_quantize, is_quantized, quantize
 from streamwhisper.whisper.rows import SettledText
 from streamwhisper.whisper.search import Output
 from streamwhisper.whisper.settled import SettledSound
+from streamwhisper.whisper.static import StaticDecoder
 from streamwhisper.whisper.tail import (
     CLAMP,
     FRAMES_PER_POSITION,
@@ -102,6 +103,8 @@ class LocalRecognizer:
         self._rules = TokenRules(self.tokenizer, model.dims.n_vocab, model.device)
         self.output = OutputLayer(model.decoder.token_embedding.weight)
         self.tails = SilentTails(model, self.options.tail)
+        if model.device.type == "cuda" and model.stepping is None:
+            model.stepping = StaticDecoder(model)
 
     @classmethod
     def load(
@@ -161,7 +164,7 @@ class LocalRecognizer:
         return [
             replace(
                 self._hypothesis(request, tokens, language),
-                past=_Past(sound.settled, tokens.settled),
+                past=_Past(sound.settled, tokens.settled) if tokens.settled else None,
             )
             for request, sound, tokens, language in zip(
                 requests, sounds, decoded, languages, strict=True

@@ -7,9 +7,10 @@ token from there, so a draft changes how soon the answer comes and never the ans
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import cast
+from typing import NamedTuple, cast
 
 import numpy as np
 import torch
@@ -35,6 +36,7 @@ __all__ = [
     "context_tokens",
     "decode",
     "detect_languages",
+    "empty_caches",
 ]
 
 MAX_INITIAL_TIMESTAMP = 50
@@ -53,7 +55,7 @@ class DecodedTokens:
         first_row: prefix tokens whose rows are left out.
         no_speech_probability: at the start-of-transcript token.
         drafted: how many tokens of the draft were accepted.
-        settled: what a decoding with the same beginning may take over.
+        settled: what a decoding with the same beginning may take over; None if nothing.
     """
 
     tokens: tuple[int, ...]
@@ -63,7 +65,18 @@ class DecodedTokens:
     no_speech_probability: float
     ending: Ending
     drafted: int
-    settled: SettledText
+    settled: SettledText | None
+
+
+class Choice(NamedTuple):
+    """The likeliest token, and its log-probability."""
+
+    token: int
+    log_probability: float
+
+
+Seen = Sequence[Choice] | Tensor
+"""Tokens, or the logits ``[n, n_vocab]`` from which they are still to be chosen."""
 
 
 class TokenRules:
@@ -108,6 +121,20 @@ class TokenRules:
         if first:
             logits[self.blank] = -torch.inf
         return self._timestamps(logits, written) if times else logits
+
+    def likeliest(self, logits: Tensor, first: Sequence[bool]) -> list[Choice]:
+        """The likeliest tokens of ``logits [n, n_vocab]``, filtered in place, without timestamps.
+
+        Args:
+            first: see `apply`, of each row.
+        """
+        logits.index_fill_(1, self.never_timestamps, -torch.inf)
+        if beginnings := [row for row, is_first in enumerate(first) if is_first]:
+            rows = torch.tensor(beginnings, device=logits.device)
+            logits[rows[:, None], self.blank] = -torch.inf
+        best, tokens = logits.max(dim=1)
+        chances = (best - logits.logsumexp(dim=1)).tolist()
+        return list(map(Choice, tokens.tolist(), chances))
 
     def _timestamps(self, logits: Tensor, written: Sequence[int]) -> Tensor:
         """Timestamps come in pairs, never decrease, and come when they are likelier than text."""
@@ -154,8 +181,9 @@ def detect_languages(
     model: Whisper, tokenizer: Tokenizer, sounds: Sequence[EncodedSound]
 ) -> list[dict[str, float]]:
     """For each sound, the probability of each language of the model, most likely first."""
-    caches = [_cache(model, sound) for sound in sounds]
-    hidden, _ = model.decoder([[tokenizer.sot]] * len(sounds), caches)
+    caches = empty_caches(model, sounds)
+    with model.steps(caches) as step:
+        hidden, _ = step([[tokenizer.sot]] * len(sounds), caches)
     languages = tokenizer.language_tokens
     logits = model.decoder.logits(torch.cat(hidden))[:, list(languages.values())]
     return [
@@ -202,24 +230,36 @@ class _Transcript:
     log_probabilities: list[float] = field(default_factory=list)
     positions: list[int] = field(default_factory=list)
 
-    def write(self, logits: Tensor, position: int) -> Ending | None:
-        """Write the likeliest token of ``logits [n_vocab]``; why to stop, if so."""
+    @property
+    def plain(self) -> bool:
+        """Whether what is likeliest does not depend on what is written, but for the first token."""
+        return not self.options.timestamps and self.vocabulary is None
+
+    @property
+    def beginning(self) -> bool:
+        """Whether nothing is written yet."""
+        return not self.tokens and not self.prefix
+
+    def choose(self, logits: Tensor) -> Choice:
+        """The likeliest token of ``logits [n_vocab]``."""
         filtered = self.rules.apply(
-            logits,
-            self.tokens,
-            first=not self.tokens and not self.prefix,
-            times=self.options.timestamps,
+            logits, self.tokens, first=self.beginning, times=self.options.timestamps
         )
         if self.vocabulary is not None:
             so_far = (*self.prefix, *self.tokens)
             filtered = self.vocabulary.favour(filtered, so_far, self.no_speech)
         token = int(filtered.argmax())
+        return Choice(token, float(filtered[token] - filtered.logsumexp(dim=-1)))
+
+    def write(self, choice: Choice, position: int) -> Ending | None:
+        """Write a token; why to stop, if so."""
+        token = choice.token
         if token == self.rules.tokenizer.eot:
             return "end_of_text"
         if len(self.tokens) >= self.limit:
             return "rate" if self.limit < self.options.max_tokens else "length"
         self.tokens.append(token)
-        self.log_probabilities.append(float(filtered[token] - filtered.logsumexp(dim=-1)))
+        self.log_probabilities.append(choice.log_probability)
         self.positions.append(position)
         again = guard.loop_start([*self.prefix[-2 * guard.MAX_PERIOD :], *self.tokens])
         if again is not None:
@@ -240,6 +280,7 @@ class _Row:
     """One task on its way through `decode`."""
 
     def __init__(self, model: Whisper, rules: TokenRules, task: DecodingTask) -> None:
+        self.model = model
         n_context = model.dims.n_text_ctx
         self.start = len(task.context) + len(task.prefix)
         room = n_context - self.start - 1
@@ -253,17 +294,20 @@ class _Row:
         limit = guard.token_limit(task.seconds, options.max_tokens_per_second, most)
         self.task = task
         self.draft = list(task.draft)[:limit]
-        self.cache = _cache(model, task.sound, self.start + limit + 1)
+        self.capacity = self.start + limit + 1
         self.written = _Transcript(rules, options, tuple(task.prefix), limit, task.vocabulary)
         self.ending: Ending | None = None
         self.drafted = 0
         self._sot = list(task.context).index(rules.tokenizer.sot)
-        self._no_speech_token = rules.tokenizer.no_speech
         self._weights: list[Tensor] = []
         self._first_row = 0
         self._held = 0
-        if task.settled is not None:
-            self._take_over(task.settled)
+
+    def begin(self, cache: DecoderCache) -> None:
+        """Write into this cache."""
+        self.cache = cache
+        if self.task.settled is not None and cache.seat is None:
+            self._take_over(self.task.settled)
 
     def _take_over(self, settled: SettledText) -> None:
         """Start behind the tokens that went through the decoder before."""
@@ -285,20 +329,21 @@ class _Row:
         """What goes through the decoder first."""
         return [*self.task.context, *self.task.prefix, *self.draft][self._held :]
 
-    def wanted(self, hidden: Tensor) -> Tensor:
-        """Hidden states whose logits `verify` needs, of all ``[L, D]``."""
-        first = [] if self._held else [hidden[self._sot : self._sot + 1]]
-        return torch.cat((*first, hidden[self.start - 1 - self._held :]))
+    def opening(self, hidden: Tensor) -> Tensor:
+        """Of hidden states ``[L, D]`` that at the start-of-transcript token, if it is there."""
+        return hidden[:0] if self._held else hidden[self._sot : self._sot + 1]
 
-    def verify(self, logits: Tensor, weights: Tensor) -> None:
+    def guessed(self, hidden: Tensor) -> Tensor:
+        """Of hidden states ``[L, D]`` those that tell whether the draft holds, and what follows."""
+        return hidden[self.start - 1 - self._held :]
+
+    def verify(self, seen: Seen, weights: Tensor) -> None:
         """Keep the part of the draft that greedy decoding agrees with, and one token more."""
         if not self._held:
-            self.written.no_speech = float(logits[0].softmax(dim=-1)[self._no_speech_token])
-            logits = logits[1:]
             weights = weights[:, len(self.task.context) - 1 :]
-        peaks = _peaks(weights[:, -len(logits) :])
-        for guess, row, peak in zip([*self.draft, None], logits, peaks, strict=True):
-            self.ending = self.written.write(row, peak)
+        peaks = _peaks(weights[:, -len(seen) :])
+        for guess, one, peak in zip([*self.draft, None], seen, peaks, strict=True):
+            self.ending = self._write(one, peak)
             if self.ending or self.written.tokens[-1] != guess:
                 break
             self.drafted += 1
@@ -306,10 +351,14 @@ class _Row:
         self._weights.append(weights[:, : weights.shape[1] - rejected])
         self.cache.length = self.start + self.drafted
 
-    def write(self, logits: Tensor, weights: Tensor) -> None:
+    def write(self, seen: Seen, weights: Tensor) -> None:
         """Write the next token."""
         self._weights.append(weights)
-        self.ending = self.written.write(logits, _peaks(weights)[0])
+        self.ending = self._write(seen[0], _peaks(weights)[0])
+
+    def _write(self, seen: Choice | Tensor, peak: int) -> Ending | None:
+        choice = self.written.choose(seen) if isinstance(seen, Tensor) else seen
+        return self.written.write(choice, peak)
 
     def result(self) -> DecodedTokens:
         """Everything that was written."""
@@ -327,7 +376,9 @@ class _Row:
             settled=self._settled(weights),
         )
 
-    def _settled(self, weights: Tensor) -> SettledText:
+    def _settled(self, weights: Tensor) -> SettledText | None:
+        if self.cache.seat is not None:
+            return None
         every = (*self.task.context, *self.task.prefix, *self.written.tokens)
         tokens = every[: self.cache.length]
         attention = [
@@ -350,24 +401,65 @@ def decode(
         RecognitionError: context and prefix leave no room in the model's text context.
     """
     rows = [_Row(model, rules, task) for task in tasks]
-    hidden, weights = model.decoder([row.tokens for row in rows], [row.cache for row in rows])
-    wanted = [row.wanted(states) for row, states in zip(rows, hidden, strict=True)]
-    logits = torch.split(output(torch.cat(wanted)), [len(states) for states in wanted])
-    for row, own_logits, own_weights in zip(rows, logits, weights, strict=True):
-        row.verify(own_logits, own_weights)
-    while active := [row for row in rows if not row.ending]:
-        hidden, weights = model.decoder(
-            [row.written.tokens[-1:] for row in active], [row.cache for row in active]
-        )
-        for row, own_logits, own_weights in zip(
-            active, output(torch.cat(hidden)), weights, strict=True
-        ):
-            row.write(own_logits, own_weights)
+    caches = empty_caches(model, [task.sound for task in tasks], [row.capacity for row in rows])
+    for row, cache in zip(rows, caches, strict=True):
+        row.begin(cache)
+    with model.steps(caches) as step:
+        hidden, weights = step([row.tokens for row in rows], caches)
+        openings = [row.opening(states) for row, states in zip(rows, hidden, strict=True)]
+        guessed = [row.guessed(states) for row, states in zip(rows, hidden, strict=True)]
+        logits = output(torch.cat((*openings, *guessed)))
+        count = sum(map(len, openings))
+        silent = logits[:count].softmax(dim=-1)[:, rules.tokenizer.no_speech].tolist()
+        for row, opening in zip(rows, openings, strict=True):
+            if len(opening):
+                row.written.no_speech = silent.pop(0)
+        seen = _seen(rules, rows, logits[count:], list(map(len, guessed)))
+        for row, own, own_weights in zip(rows, seen, weights, strict=True):
+            row.verify(own, own_weights)
+        while active := [row for row in rows if not row.ending]:
+            hidden, weights = step(
+                [row.written.tokens[-1:] for row in active], [row.cache for row in active]
+            )
+            seen = _seen(rules, active, output(torch.cat(hidden)), [1] * len(active))
+            for row, own, own_weights in zip(active, seen, weights, strict=True):
+                row.write(own, own_weights)
     return [row.result() for row in rows]
 
 
-def _cache(model: Whisper, sound: EncodedSound, capacity: int | None = None) -> DecoderCache:
-    return model.decoder_cache(sound.cross_attention, sound.audible, sound.bias, capacity)
+def _seen(
+    rules: TokenRules, rows: Sequence[_Row], logits: Tensor, lengths: Sequence[int]
+) -> list[Seen]:
+    """For each row so many tokens, chosen all at once, or logits where that cannot be."""
+    parts: list[Seen] = list(torch.split(logits, list(lengths)))
+    plain = [number for number, row in enumerate(rows) if row.written.plain]
+    if not plain:
+        return parts
+    if len(plain) < len(rows):
+        logits = torch.cat([cast(Tensor, parts[number]) for number in plain])
+    first = [
+        index == 0 and rows[number].written.beginning
+        for number in plain
+        for index in range(lengths[number])
+    ]
+    choices = iter(rules.likeliest(logits, first))
+    for number in plain:
+        parts[number] = list(itertools.islice(choices, lengths[number]))
+    return parts
+
+
+def empty_caches(
+    model: Whisper, sounds: Sequence[EncodedSound], capacities: Sequence[int | None] | None = None
+) -> list[DecoderCache]:
+    """Empty ones; where the text is written in slots, and the sounds lie together, just seats."""
+    seats = [sound.seat for sound in sounds]
+    batches = {None if seat is None else id(seat.sounds) for seat in seats}
+    if model.stepping is not None and len(batches) == 1 and None not in batches:
+        return [DecoderCache([], [], None, [], seat=seat) for seat in seats]
+    return [
+        model.decoder_cache(sound.cross_attention, sound.audible, sound.bias, capacity)
+        for sound, capacity in zip(sounds, capacities or [None] * len(sounds), strict=True)
+    ]
 
 
 def _first_row(prefix: Sequence[int]) -> int:

@@ -14,6 +14,7 @@ tokens of one row.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import cast
 
 import torch
@@ -21,7 +22,14 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from streamwhisper.whisper.checkpoints import Checkpoint, ModelDimensions
-from streamwhisper.whisper.rows import Branches, DecoderCache, EncoderRow, KeysValues
+from streamwhisper.whisper.rows import (
+    Branches,
+    DecoderCache,
+    EncoderRow,
+    KeysValues,
+    Step,
+    Stepping,
+)
 
 __all__ = ["AudioEncoder", "TextDecoder", "Whisper", "joined"]
 
@@ -300,6 +308,7 @@ class Whisper(nn.Module):
         self.dims = dims
         self.encoder = AudioEncoder(dims)
         self.decoder = TextDecoder(dims, alignment_heads or _upper_heads(dims))
+        self.stepping: Stepping | None = None
 
     @classmethod
     def from_checkpoint(
@@ -338,6 +347,10 @@ class Whisper(nn.Module):
             for row, key, value in zip(rows, keys, values, strict=True):
                 row.append((attention.heads(key), attention.heads(value)))
         return rows
+
+    def steps(self, caches: Sequence[DecoderCache]) -> AbstractContextManager[Step]:
+        """What writes token by token behind these caches: the decoder, or its `stepping`."""
+        return nullcontext(self.decoder) if self.stepping is None else self.stepping.steps(caches)
 
     def decoder_cache(
         self,

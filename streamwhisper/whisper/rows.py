@@ -3,11 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from typing import Protocol
 
 from torch import Tensor
 
-__all__ = ["Branches", "DecoderCache", "EncoderRow", "KeysValues", "SettledText"]
+__all__ = [
+    "Branches",
+    "DecoderCache",
+    "EncoderRow",
+    "KeysValues",
+    "Seat",
+    "SettledText",
+    "SoundBatch",
+    "Step",
+    "Stepping",
+]
 
 KeysValues = tuple[Tensor, Tensor]
 """Keys and values of one layer and row, each ``[1, H, S, D / H]``."""
@@ -40,6 +52,37 @@ class EncoderRow:
         return self.before[0][0].shape[2] if self.before else 0
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class SoundBatch:
+    """Encoded windows side by side, padded to one length.
+
+    Attributes:
+        layers: keys and values of each decoder layer, ``[B, H, S, D / H]``.
+        bias: added to the attention scores, ``[B, S]``; minus infinity where a row is padded.
+    """
+
+    layers: list[KeysValues]
+    bias: Tensor
+
+    def row(self, number: int) -> list[KeysValues]:
+        """Keys and values of one window, each ``[1, H, S, D / H]``."""
+        own = slice(number, number + 1)
+        return [(keys[own], values[own]) for keys, values in self.layers]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Seat:
+    """A row's place in a batch of sounds.
+
+    Attributes:
+        audible: positions that the alignment heads may attend to.
+    """
+
+    sounds: SoundBatch
+    row: int
+    audible: int
+
+
 @dataclass(slots=True, eq=False)
 class DecoderCache:
     """Keys and values of every decoder layer for one row.
@@ -57,6 +100,7 @@ class DecoderCache:
     cross_bias: Tensor | None
     aligning: list[Tensor | None]
     length: int = 0
+    seat: Seat | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -103,3 +147,21 @@ class SettledText:
                 break
             count += 1
         return count
+
+
+class Step(Protocol):
+    """One token more for each row; called, and answers, as `TextDecoder.forward` does."""
+
+    def __call__(
+        self, tokens: Sequence[Sequence[int]], caches: Sequence[DecoderCache], /
+    ) -> tuple[list[Tensor], list[Tensor]]:
+        """Run each row's token, and count it in; rows may be left out once they have ended."""
+        ...
+
+
+class Stepping(Protocol):
+    """Another way than the decoder itself to write token by token."""
+
+    def steps(self, caches: Sequence[DecoderCache]) -> AbstractContextManager[Step]:
+        """Take in the caches of a batch; they are up to date again when the context ends."""
+        ...

@@ -29,9 +29,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from streamwhisper.whisper.abreast import encode_abreast
 from streamwhisper.whisper.model import Whisper, joined
 from streamwhisper.whisper.quantized import is_quantized
-from streamwhisper.whisper.rows import EncoderRow, KeysValues
+from streamwhisper.whisper.rows import EncoderRow, KeysValues, Seat
 from streamwhisper.whisper.settled import SettledSound, extended
 
 __all__ = [
@@ -48,6 +49,8 @@ LOWEST_FLOOR = (-10.0 + 4.0) / 4.0
 CLAMP = 8.0 / 4.0
 """How far below the window's maximum frames are clamped, on the same scale."""
 FRAMES_PER_POSITION = 2
+ALIGNMENT = 8
+"""Numbers; sixteen bytes in half precision."""
 CONVOLUTION_REACH = 2
 """Frames past a position that its convolutions still see."""
 
@@ -88,20 +91,31 @@ class EncodedSound:
         audible: positions that hold sound; the rest is padding.
         bias: added to the attention scores of all positions; None for none.
         settled: what a longer window with the same start may take over.
+        seat: its place among those that were encoded abreast.
     """
 
     cross_attention: list[KeysValues]
     audible: int
     bias: Tensor | None = None
     settled: SettledSound | None = None
+    seat: Seat | None = None
 
 
 class SilentTails:
     """Tails of one model, built on first use; a bounded cache, safe to share by threads."""
 
-    def __init__(self, model: Whisper, options: TailOptions | None = None) -> None:
+    def __init__(
+        self, model: Whisper, options: TailOptions | None = None, *, abreast: bool | None = None
+    ) -> None:
+        """Prepare them.
+
+        Args:
+            abreast: encode the windows of a batch as one tensor, and keep nothing of them; None
+                does so on a GPU, where to start an operation costs more than to compute.
+        """
         self.model = model
         self.options = options or TailOptions()
+        self.abreast = model.device.type == "cuda" if abreast is None else abreast
         self.settled_dtype: torch.dtype = torch.float16 if is_quantized(model) else model.dtype
         self._tails: OrderedDict[int, SilentTail] = OrderedDict()
         self._lock = threading.Lock()
@@ -145,6 +159,8 @@ def encode(
         settled: for each window what an earlier, shorter one with the same start has left.
         settle: whether a longer window will come that takes over what this one leaves.
     """
+    if tails.abreast:
+        return _encode_abreast(tails, mels)
     model = tails.model
     before = settled or [None] * len(mels)
     joins = [_join(tails, mel.to(model.device), own) for mel, own in zip(mels, before, strict=True)]
@@ -170,6 +186,53 @@ def encode(
             kept = extended(held, own, attention[index], more, tails.settled_dtype)
         sounds.append(EncodedSound(cross, _audible(mel), row.bias, kept))
     return sounds
+
+
+def _encode_abreast(tails: SilentTails, mels: Sequence[Tensor]) -> list[EncodedSound]:
+    """Every window whole, padded to the longest; what pads the others is masked."""
+    model, thinning = tails.model, tails.options.thinning
+    n_audio_ctx, joint = model.dims.n_audio_ctx, tails.options.joint_frames
+    groups = n_audio_ctx // thinning
+    begins = [-(-(mel.shape[-1] + joint) // (FRAMES_PER_POSITION * thinning)) for mel in mels]
+    lengths = [min(n_audio_ctx, begin * thinning) for begin in begins]
+    longest = max(lengths)
+    frames = min(
+        n_audio_ctx * FRAMES_PER_POSITION, longest * FRAMES_PER_POSITION + CONVOLUTION_REACH
+    )
+    floors = [padding_floor(mel) for mel in mels]
+    padded = torch.stack(
+        [
+            F.pad(mel, (0, frames - mel.shape[-1]), value=floor)
+            for mel, floor in zip(mels, floors, strict=True)
+        ]
+    )
+    width = longest + groups
+    # Rows must begin where GPUs like to read.
+    bias = torch.full((len(mels), -(-width // ALIGNMENT) * ALIGNMENT), -torch.inf)
+    for row, (length, begin) in enumerate(zip(lengths, begins, strict=True)):
+        bias[row, :length] = 0.0
+        if length < n_audio_ctx:
+            bias[row, longest + begin : width] = math.log(thinning)
+    kept = [tails.at(floor) for floor in floors]
+    kinds = list(dict.fromkeys(map(id, kept)))
+    every = {id(tail): (tail.self_attention, tail.cross_attention) for tail in kept}
+    sounds = encode_abreast(
+        model,
+        padded.to(model.device, model.dtype),
+        longest,
+        bias.to(model.device, model.dtype)[:, :width],
+        [every[kind] for kind in kinds],
+        torch.tensor([kinds.index(id(tail)) for tail in kept], device=model.device),
+    )
+    return [
+        EncodedSound(
+            sounds.row(row),
+            _audible(mel),
+            sounds.bias[row : row + 1],
+            seat=Seat(sounds, row, _audible(mel)),
+        )
+        for row, mel in enumerate(mels)
+    ]
 
 
 def _join(

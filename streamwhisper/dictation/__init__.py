@@ -1,0 +1,1 @@
+"""Dictation: from a microphone into any window."""

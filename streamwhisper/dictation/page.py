@@ -1,0 +1,186 @@
+"""What has been put out, as far as it may still change: spacing, capitals, what can be taken back.
+
+A `Page` is a value: to put something on it makes a new one, and two of them make an `Edit`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Set
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from streamwhisper.dictation.edits import Edit
+from streamwhisper.dictation.words import BORDERS, ENDS, Spoken
+
+__all__ = ["Kind", "Page", "edit_between"]
+
+Kind = Literal["stop", "mark", "open", "close", "link", "free", "break"]
+"""How signs stand among words.
+
+- ``stop``: at the word before; a sentence begins after it (full stop).
+- ``mark``: at the word before; the sentence goes on (comma).
+- ``open``, ``close``: at the word after, at the word before (quotes, brackets).
+- ``link``: at both (hyphen).
+- ``free``: at neither (dash).
+- ``break``: white space of its own (new line).
+"""
+
+# What Whisper writes for the pause before a sign that is said, which takes its place; where a
+# sentence may well end before the sign, only what does not end one.
+REPLACED = {"stop": BORDERS, "mark": BORDERS, "link": BORDERS, "open": ""}
+PAUSES = ",;:"
+
+REMEMBERED = 4000
+"""Characters that are kept, beyond which an edit cannot tell what stands there already."""
+AROUND = 32
+"""Characters that are kept of what stood before an utterance."""
+UTTERANCES = 32
+"""How many utterances can be taken back, one after the other."""
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Text, and how what comes next is to be written.
+
+    Attributes:
+        text: the end of what stands.
+        start: how many characters stand before `text`.
+        case: of the next word's first letter; "lower" holds for small words alone, since a
+            capital may be a name's.
+        joined: whether the next word follows without a space.
+        commanded: whether the last thing said was a command.
+        span: the casing of all words from here on: "upper", "lower", "title", or empty.
+        once: the casing of the next word.
+        earlier: the page as it was before each of the last utterances, the present one last.
+    """
+
+    text: str = ""
+    start: int = 0
+    case: Literal["", "upper", "lower"] = ""
+    joined: bool = False
+    commanded: bool = False
+    span: str = ""
+    once: str = ""
+    earlier: tuple[Page, ...] = ()
+
+    @property
+    def end(self) -> int:
+        """How many characters stand in all."""
+        return self.start + len(self.text)
+
+    def cut(self, length: int) -> Page:
+        """The same with no more than the last `length` characters."""
+        more = max(len(self.text) - length, 0)
+        return replace(self, text=self.text[more:], start=self.start + more)
+
+    def begin(self) -> Page:
+        """Begin an utterance, which can be taken back."""
+        before = replace(self.cut(AROUND), earlier=())
+        return replace(self, earlier=(*self.earlier, before)[-UTTERANCES:])
+
+    def write(self, space: str, text: str, small: Set[str] = frozenset()) -> Page:
+        """Put out a word with its punctuation.
+
+        Args:
+            space: white space before it, unless there is no place for any.
+            small: words that have no capital of their own.
+        """
+        casing = self.once or self.span
+        if casing == "upper":
+            text = text.upper()
+        elif casing == "lower":
+            text = text.lower()
+        elif casing == "title" or self.case == "upper":
+            text = capitalized(text)
+        elif self.case == "lower" and text.rstrip(BORDERS).lower() in small:
+            text = text.lower()
+        if self.joined or self.text.endswith("\n"):
+            space = ""
+        return self._with(self.text + space + text)
+
+    def put(self, kind: Kind, signs: str, first: Spoken, last: Spoken) -> Page:
+        """Put out a sign that was said.
+
+        Args:
+            first: the first word of its name; `last`: the last one.
+        """
+        text = self.text
+        if not self.commanded:  # what was said stays
+            text = text.rstrip(REPLACED.get(kind, PAUSES))
+        space = first.space if kind in ("open", "free") else ""
+        if self.joined or text.endswith("\n"):
+            space = ""
+        page = self._with(text + space + signs)
+        if kind == "close":  # what Whisper wrote after it belongs to the sentence around it
+            ended = text.endswith(tuple(ENDS))
+            closing = "" if ended else last.closing
+            return replace(page, text=page.text + closing, commanded=not closing)
+        case = self.case
+        if kind in ("stop", "break"):
+            case = "upper"
+        elif kind != "open":
+            case = "lower"
+        elif self.begins_sentence and first.core[:1].isupper():
+            case = "upper"
+        joined = kind in ("open", "link", "break")
+        return replace(page, case=case, joined=joined, commanded=True)
+
+    def skip(self, word: Spoken) -> Page:
+        """Leave out a word, and the pauses around it."""
+        text = self.text
+        if word.closing and not self.commanded:
+            text = text.rstrip(PAUSES)
+            if text and not text.endswith(tuple(ENDS)) and word.closing[-1] in ENDS:
+                text += word.closing
+        case = self.case
+        if self.begins_sentence and word.core[:1].isupper():
+            case = "upper"
+        return replace(self, text=text, case=case)
+
+    def scratch(self) -> Page:
+        """Take back the utterance; if nothing of it stands, the one before."""
+        earlier = self.earlier
+        while earlier and self._is_at(earlier[-1]):
+            earlier = earlier[:-1]
+        page = replace(earlier[-1], earlier=earlier) if earlier else self
+        return replace(page, commanded=True)
+
+    @property
+    def begins_sentence(self) -> bool:
+        """Whether what comes next begins a sentence."""
+        text = self.text.rstrip()
+        begun = bool(self.earlier) and self._is_at(self.earlier[-1])
+        return begun or not text or text[-1] in ENDS
+
+    def _is_at(self, other: Page) -> bool:
+        return self.end == other.end and self.text.endswith(other.text[-len(self.text) :])
+
+    def _with(self, text: str) -> Page:
+        return replace(self, text=text, case="", joined=False, commanded=False, once="")
+
+
+def edit_between(old: Page, new: Page) -> tuple[Edit, ...]:
+    """What makes `new` of `old`: one edit, or none."""
+    known = new.start - old.start
+    if known < 0:  # more was taken back than is remembered
+        return (Edit(old.end - new.start, new.text),)
+    was = old.text[known:]
+    same = _alike(was, new.text)
+    if same == len(was) == len(new.text):
+        return ()
+    return (Edit(len(was) - same, new.text[same:]),)
+
+
+def _alike(one: str, other: str) -> int:
+    """How many characters two texts begin with that are the same."""
+    pairs = zip(one, other, strict=False)
+    unlike = (index for index, (a, b) in enumerate(pairs) if a != b)
+    return next(unlike, min(len(one), len(other)))
+
+
+def capitalized(text: str) -> str:
+    """With its first letter in upper case."""
+    for index, sign in enumerate(text):
+        if sign.isalnum():
+            return text[:index] + sign.upper() + text[index + 1 :]
+    return text

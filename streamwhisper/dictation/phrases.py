@@ -1,0 +1,71 @@
+"""Spoken commands, replacements and numbers, in text as it is committed.
+
+Every word is put out at once. If a later one changes what it means, an edit takes it back: "new"
+stands until "line" has come. What stands in the end does not depend on how the text was cut.
+"""
+
+from __future__ import annotations
+
+from streamwhisper.dictation.edits import Edit
+from streamwhisper.dictation.page import REMEMBERED, Page, edit_between
+from streamwhisper.dictation.reading import PhraseOptions, Reader
+from streamwhisper.dictation.table import read_table
+from streamwhisper.dictation.words import Spoken, split_words
+
+__all__ = ["PhraseOptions", "Phrases"]
+
+BEHIND = 3
+"""Words before a phrase that have a say in what it means."""
+
+
+class Phrases:
+    """Turns committed text into what is to be put out."""
+
+    def __init__(self, options: PhraseOptions) -> None:
+        self._verbatim = options.verbatim
+        self._reader = Reader(read_table(options.language), options)
+        self._settled = Page().begin()
+        self._shown = self._settled
+        self._words: list[Spoken] = []
+        self._at = 0  # the first of them that is not settled
+        self._space = ""
+
+    def apply(self, text: str) -> tuple[Edit, ...]:
+        """What is to change for the next piece of committed text, which ends where a word does.
+
+        No edit erases more than a few words had put out, as many as the longest phrase and the
+        command after it have; but for "scratch that", which takes back an utterance.
+        """
+        if self._verbatim:
+            return (Edit(0, text),) if text else ()
+        words, self._space = split_words(self._space + text)
+        self._words += words
+        return self._show(self._read(ended=False))
+
+    def end(self) -> tuple[Edit, ...]:
+        """What is to change at the end of an utterance."""
+        edits = self._show(self._read(ended=True))
+        self._shown = self._settled = self._shown.cut(REMEMBERED).begin()
+        self._words.clear()
+        self._at = 0
+        return edits
+
+    def _read(self, *, ended: bool) -> Page:
+        """Read what is not settled, and settle what no later word can change."""
+        page, at = self._settled, self._at
+        while at < len(self._words):
+            known = len(self._words) - at
+            step = self._reader.step(self._words, at, page, ended=ended)
+            page, at = step.page, at + step.taken
+            if step.scratched or known >= self._reader.ahead:
+                forgotten = max(at - BEHIND, 0)
+                del self._words[:forgotten]
+                at -= forgotten
+                self._settled, self._at = page, at
+        return page
+
+    def _show(self, page: Page) -> tuple[Edit, ...]:
+        edits = edit_between(self._shown, page)
+        self._shown = page
+        self._settled = self._settled.cut(REMEMBERED)
+        return edits

@@ -1,0 +1,78 @@
+"""Words as Whisper writes them, with the punctuation that clings to them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TypeVar
+
+__all__ = ["BORDERS", "ENDS", "Key", "Spoken", "key_of", "keyed", "split_words"]
+
+Key = tuple[str, ...]
+T = TypeVar("T")
+
+ENDS = ".!?…"
+"""What ends a sentence."""
+BORDERS = ",;:" + ENDS
+"""What a pause may be written as."""
+
+_WORD = re.compile(r"(\s*)(\S+)")
+_PARTS = re.compile(r"(\W*)(.*?)(\W*)", re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class Spoken:
+    """One word.
+
+    Attributes:
+        space: what stands between it and the word before.
+        opening: punctuation before it.
+        core: the word itself; empty for a dash that stands alone.
+        closing: punctuation after it.
+        key: what it is looked up by; more than one part where it has hyphens.
+    """
+
+    space: str
+    opening: str
+    core: str
+    closing: str
+    key: Key
+
+    @property
+    def text(self) -> str:
+        """The word with its punctuation."""
+        return self.opening + self.core + self.closing
+
+    @property
+    def paused(self) -> bool:
+        """Whether Whisper heard a pause after it."""
+        return any(sign in BORDERS for sign in self.closing)
+
+    @property
+    def mentioned(self) -> bool:
+        """Whether it stands in quotes or brackets, and so is no command."""
+        return bool(self.opening) or any(sign not in BORDERS for sign in self.closing)
+
+
+def split_words(text: str) -> tuple[list[Spoken], str]:
+    """The words of a piece of text, and the white space after the last one."""
+    words = []
+    end = 0
+    for found in _WORD.finditer(text):
+        parts = _PARTS.fullmatch(found[2])
+        assert parts is not None  # it matches whatever there is
+        words.append(Spoken(found[1], parts[1], parts[2], parts[3], key_of(parts[2])))
+        end = found.end()
+    return words, text[end:]
+
+
+def key_of(words: str) -> Key:
+    """What words are looked up by: without case, hyphens, full stops and typographic signs."""
+    plain = words.casefold().replace("’", "'").replace(".", "").replace("-", " ")
+    return tuple(plain.split())
+
+
+def keyed(words: Mapping[str, T]) -> dict[Key, T]:
+    """The same, looked up by `key_of`."""
+    return {key_of(said): meant for said, meant in words.items()}
