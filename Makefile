@@ -25,7 +25,7 @@ demo: $(RUNTIME) ## real speech through a real server: text appears as it is spo
 	@$(BIN)/python examples/demo.py --model $(MODEL) $(ARGS)
 
 test: $(TEST) ## run the tests
-	@tests/chromium.sh
+	@tests/browsers.sh
 	$(BIN)/python -m pytest $(ARGS)
 
 lint: $(TEST) ## check style and types

@@ -29,6 +29,7 @@ __all__ = [
     "machine_line",
     "met",
     "moment_sent",
+    "normalize_any",
     "normalize_english",
     "percentile",
     "percentiles",
@@ -274,6 +275,13 @@ def _english() -> Any:
 def normalize_english(text: str) -> str:
     """A text as its words are counted: by Whisper's English text normalizer."""
     return str(_english()(text))
+
+
+def normalize_any(text: str) -> str:
+    """The same for any language: case and punctuation are set aside."""
+    from whisper.normalizers import BasicTextNormalizer
+
+    return str(BasicTextNormalizer()(text))
 
 
 def machine_line(threads: int | None = None) -> str:

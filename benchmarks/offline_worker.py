@@ -3,8 +3,9 @@
     python offline_worker.py ENGINE MODEL COMPUTE THREADS
 
 Reads a JSON object a line from standard input (``file``, a float32 array at 16 kHz; ``beam``;
-``way``) and answers each by a line: the text, the seconds and the CPU-seconds it took. Each
-engine is imported when it is asked for, so that the others need not be there.
+``way``) and answers each by a line: the text, the highest temperature that any of it was drawn at,
+the seconds and the CPU-seconds it took. Each engine is imported when it is asked for, so that the
+others need not be there. What is drawn at a temperature does not depend on what was heard before.
 """
 
 from __future__ import annotations
@@ -18,7 +19,8 @@ from typing import Any
 
 import numpy as np
 
-Hear = Callable[[Any, int, str], str]
+Hear = Callable[[Any, int, str], tuple[str, float]]
+SEED = 0
 
 
 def streamwhisper(model: str, compute: str, threads: int) -> Hear:
@@ -31,28 +33,32 @@ def streamwhisper(model: str, compute: str, threads: int) -> Hear:
     type(loaded).workers = property(lambda _: threads)
     loaded.warm_up()
 
-    def hear(samples: Any, beam: int, way: str) -> str:
+    def hear(samples: Any, beam: int, way: str) -> tuple[str, float]:
         search = SearchOptions(
             beam_size=beam if beam > 1 else None, best_of=5, timestamps=way == "sequential"
         )
-        return transcribe(
+        found = transcribe(
             loaded, samples, TranscriptionOptions(method=way, language="en", search=search)
-        ).text
+        )
+        return found.text, max((s.temperature for s in found.segments), default=0.0)
 
     return hear
 
 
 def faster_whisper(model: str, compute: str, threads: int) -> Hear:
     """CTranslate2's engine, window by window or in batches of chunks; all else by default."""
+    import ctranslate2
     from faster_whisper import BatchedInferencePipeline, WhisperModel
 
     loaded = WhisperModel(model, device="cpu", compute_type=compute, cpu_threads=threads)
     batched = BatchedInferencePipeline(loaded)
 
-    def hear(samples: Any, beam: int, way: str) -> str:
+    def hear(samples: Any, beam: int, way: str) -> tuple[str, float]:
         engine = batched if way == "chunked" else loaded
-        segments, _ = engine.transcribe(samples, language="en", beam_size=beam)
-        return "".join(segment.text for segment in segments)
+        ctranslate2.set_random_seed(SEED)
+        segments = list(engine.transcribe(samples, language="en", beam_size=beam)[0])
+        text = "".join(segment.text for segment in segments)
+        return text, max((segment.temperature or 0.0 for segment in segments), default=0.0)
 
     return hear
 
@@ -66,11 +72,12 @@ def openai_whisper(model: str, compute: str, threads: int) -> Hear:
     torch.set_num_threads(threads)
     loaded = load_reference(model)
 
-    def hear(samples: Any, beam: int, way: str) -> str:
-        text: str = loaded.transcribe(
+    def hear(samples: Any, beam: int, way: str) -> tuple[str, float]:
+        torch.manual_seed(SEED)
+        found = loaded.transcribe(
             samples, language="en", fp16=False, beam_size=beam if beam > 1 else None, best_of=5
-        )["text"]
-        return text
+        )
+        return found["text"], max((s["temperature"] for s in found["segments"]), default=0.0)
 
     return hear
 
@@ -84,9 +91,10 @@ def main() -> None:
         task = json.loads(line)
         samples = np.load(task["file"])
         started, before = time.perf_counter(), time.process_time()
-        text = hear(samples, task["beam"], task["way"])
+        text, temperature = hear(samples, task["beam"], task["way"])
         answer = {
             "text": text,
+            "temperature": temperature,
             "seconds": time.perf_counter() - started,
             "cpu_seconds": time.process_time() - before,
             # In kilobytes, on macOS in bytes.

@@ -22,11 +22,14 @@ from streamwhisper.commands.flags import (
     Dtype,
     Json,
     Language,
+    Languages,
     Model,
     Precision,
+    Task,
     Threads,
     Token,
     option,
+    split_names,
 )
 from streamwhisper.commands.loading import find_model, hub_options, load_model
 from streamwhisper.commands.serve import serve
@@ -91,6 +94,8 @@ def stream(
         float, typer.Option(min=0.1, max=1000, help="1 is real time, 2 twice as fast.")
     ] = 1.0,
     language: Language = None,
+    languages: Languages = None,
+    task: Task = "transcribe",
     as_json: Json = False,
     model: Model = DEFAULT_MODEL,
     device: Device = "auto",
@@ -103,16 +108,18 @@ def stream(
     from streamwhisper.playback import play, play_here
 
     recognizer = None if url else load_model(model, device, dtype, threads, adapter)
+    options: dict[str, Any] = {"language": language, "task": task}
+    options["languages"] = split_names(languages)
     with JsonLines() if as_json else GrowingText() as text:
         if url:
-            options: dict[str, Any] = {"token": token}
+            options["token"] = token
             if insecure:
                 from streamwhisper.client import trust_anything
 
                 options["tls"] = trust_anything()
-            asyncio.run(play(file, url, language, text.show, speed=speed, **options))
+            asyncio.run(play(file, url, text.show, speed=speed, **options))
         elif recognizer:
-            asyncio.run(play_here(file, recognizer, language, text.show, speed=speed))
+            asyncio.run(play_here(file, recognizer, text.show, speed=speed, **options))
 
 
 @models_app.callback()

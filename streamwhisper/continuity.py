@@ -174,5 +174,6 @@ class Continuity:
     def _joined(self, event: Committed | Partial) -> str:
         """The first text of a session, which begins without a space, as it continues another's."""
         language = event.language if isinstance(event, Committed) else None
-        spaced = event.text[0].isspace() or language in _WITHOUT_SPACES
+        first = event.text[0]  # a translation is in Latin letters, whatever is spoken
+        spaced = first.isspace() or (language in _WITHOUT_SPACES and not first.isascii())
         return event.text if spaced else f" {event.text}"

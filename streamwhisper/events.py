@@ -72,7 +72,7 @@ class Committed:
 
     Attributes:
         text: to be appended as it stands; all `text` joined is the transcript, spaces included.
-        language: the language's code, such as ``"en"``.
+        language: what is spoken: its code, such as ``"en"``; None where that was not found yet.
         utterance: number of the utterance, from 0.
         final: whether this is the last one of its utterance (its text may be empty).
         heard: of a final one: all sound before this second is dealt with, and what comes next

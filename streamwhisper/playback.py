@@ -22,19 +22,17 @@ CHUNK = RATE // 10
 Show = Callable[[ServerMessage], None]
 
 
-async def play(
-    file: Path, url: str, language: str | None, show: Show, *, speed: float = 1.0, **options: Any
-) -> None:
+async def play(file: Path, url: str, show: Show, *, speed: float = 1.0, **options: Any) -> None:
     """Send `file` to the server at `url`, and hand on what it says.
 
     Args:
         speed: 1 is real time, 2 twice as fast.
-        options: of the client, such as its ``token``.
+        options: of the client, such as its ``token`` or the ``language``.
 
     Raises:
         AudioFormatError: the file is damaged; the text of what came before was shown.
     """
-    async with connect(url, encoding="pcm_f32le", language=language, **options) as client:
+    async with connect(url, encoding="pcm_f32le", **options) as client:
         sending = asyncio.create_task(_send(client, file, speed))
         try:
             async for event in client:
@@ -46,11 +44,11 @@ async def play(
 
 
 async def play_here(
-    file: Path, recognizer: Recognizer, language: str | None, show: Show, *, speed: float = 1.0
+    file: Path, recognizer: Recognizer, show: Show, *, speed: float = 1.0, **options: Any
 ) -> None:
     """The same with a server in this process, on a port of its own."""
     async with Server(recognizer, ServerOptions(port=0)) as server:
-        await play(file, server.url, language, show, speed=speed)
+        await play(file, server.url, show, speed=speed, **options)
 
 
 async def _send(client: StreamClient, file: Path, speed: float) -> None:

@@ -55,7 +55,8 @@ class Start:
         encoding: of the binary frames; ``"container"`` is anything PyAV reads.
         sample_rate: in Hz; a container says its own.
         channels: interleaved; they are mixed to one.
-        language: a code such as ``"en"``; None lets a multilingual model detect it.
+        language: a code such as ``"en"``; with None or ``"auto"`` a multilingual model finds it.
+        languages: those that may be spoken, where it is to be found; none: any.
         model: None takes what is served; a name must be the served one.
         words: whether texts come with their words' times and confidences.
         partials: whether partial texts are wanted.
@@ -70,6 +71,7 @@ class Start:
     sample_rate: int = 16000
     channels: int = 1
     language: str | None = None
+    languages: tuple[str, ...] = ()
     task: Task = "transcribe"
     model: str | None = None
     words: bool = True

@@ -7,12 +7,14 @@ and the recognizer may live in another process or on another machine.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+
+from streamwhisper.errors import RecognitionError
 
 __all__ = [
     "DecodingOptions",
@@ -64,6 +66,8 @@ class RecognitionRequest:
             only how soon it comes.
         prompt: tokens of the text before the window.
         language: a code such as ``"en"``; None lets a multilingual model detect it.
+        languages: codes of those that it may be; none: any that the model knows.
+        detect: whether to say how likely each is though the language is given.
         final: whether somebody waits for this answer to commit everything.
         vocabulary: words and phrases to prefer where the sound allows it, as they are written.
         past: what the answer about an earlier, shorter state of this window left
@@ -77,6 +81,8 @@ class RecognitionRequest:
     draft: tuple[int, ...] = ()
     prompt: tuple[int, ...] = ()
     language: str | None = None
+    languages: tuple[str, ...] = ()
+    detect: bool = False
     task: Task = "transcribe"
     final: bool = False
     vocabulary: tuple[str, ...] = ()
@@ -115,6 +121,7 @@ class Hypothesis:
         no_speech_probability: the model's own, at the first position.
         log_probability: mean over all new tokens (0.0 when there are none).
         drafted: how many tokens of the draft were accepted.
+        languages: how likely each language is, likeliest first, where that was asked for.
         past: for the next request about the same window, once it has grown; only the recognizer
             that made it knows what is inside.
     """
@@ -125,6 +132,7 @@ class Hypothesis:
     no_speech_probability: float
     log_probability: float
     drafted: int = 0
+    languages: Mapping[str, float] = field(default_factory=dict)
     past: object | None = field(default=None, compare=False, repr=False)
 
     @property
@@ -151,6 +159,23 @@ class ModelInfo:
     name: str
     n_mels: int
     multilingual: bool
+
+    def check_languages(self, languages: Iterable[str]) -> None:
+        """Raise RecognitionError for a language that an English model does not know."""
+        other = [language for language in languages if language != "en"]
+        if other and not self.multilingual:
+            raise RecognitionError(
+                f'language is "{other[0]}", but model "{self.name}" knows English alone; leave the '
+                "language out, or take a multilingual model"
+            )
+
+    def check_task(self, task: Task) -> None:
+        """Raise RecognitionError for a task that an English model cannot do."""
+        if task != "transcribe" and not self.multilingual:
+            raise RecognitionError(
+                f'task is "{task}", but model "{self.name}" knows English alone; use "transcribe", '
+                "or take a multilingual model"
+            )
 
 
 class Recognizer(Protocol):

@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 import wave
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -36,17 +36,23 @@ def chromium() -> str:
     pytest.importorskip("playwright", reason="playwright drives the browser")
     path = next(filter(None, map(shutil.which, CHROMIUM)), None)
     if path is None:
-        pytest.skip(f"no browser: looked for {', '.join(CHROMIUM)}; tests/chromium.sh installs one")
+        pytest.skip(f"no browser: looked for {', '.join(CHROMIUM)}; tests/browsers.sh installs one")
     return path
 
 
 @contextlib.contextmanager
-def browsing(microphone: Path | None) -> Iterator[Any]:
+def browsing(
+    microphone: Path | None,
+    *,
+    switches: Sequence[str] = (),
+    environment: Mapping[str, str] | None = None,
+) -> Iterator[Any]:
     """A headless browser; a file of sound is its microphone, played once from each start."""
     path = chromium()
     from playwright.sync_api import sync_playwright
 
     switches = [
+        *switches,
         "--disable-background-networking",
         "--disable-component-update",
         "--no-first-run",
@@ -59,21 +65,36 @@ def browsing(microphone: Path | None) -> Iterator[Any]:
         ]
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
-            executable_path=path, chromium_sandbox=False, args=switches
+            executable_path=path,
+            chromium_sandbox=False,
+            args=switches,
+            env=None if environment is None else {**environment},
+            ignore_default_args=["--mute-audio"],  # a tab that is mute shares silence
         )
         yield browser
         browser.close()
 
 
-def write_microphone(path: Path, sound: NDArray[np.float32]) -> None:
-    """A WAV file for `browsing`, with a second of silence at both ends."""
-    silence = np.zeros(16000, np.float32)
-    samples = np.concatenate([silence, sound, silence])
+def write_microphone(path: Path, sound: NDArray[np.float32], *, after: float = 1.0) -> None:
+    """A WAV file for `browsing`, with silence at both ends: 1 s, and `after` seconds."""
+    samples = np.pad(sound, (16000, int(after * 16000)))
     with wave.open(str(path), "wb") as file:
         file.setnchannels(1)
         file.setsampwidth(2)
         file.setframerate(16000)
         file.writeframes((samples * 32767).astype("<i2").tobytes())
+
+
+@contextlib.contextmanager
+def serving(model: Path) -> Iterator[Servers]:
+    """A server of this model that serves; another one can follow it."""
+    servers = Servers(model)
+    try:
+        servers.load()
+        servers.serve()
+        yield servers
+    finally:
+        servers.close()
 
 
 class Servers:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -196,6 +197,24 @@ def test_stream_as_json_says_every_event_and_is_done_last(tiny_en_path):
     assert events[-1]["type"] == "done"
     committed = "".join(event["text"] for event in events if event["type"] == "committed")
     assert letters(committed) == letters(SPOKEN.read_text())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["stream", str(SAMPLE), "--languages", "en,de"], 'language is "de", but .*English alone'),
+        (["stream", str(SAMPLE), "--task", "translate"], 'task is "translate", but .*English'),
+        (["serve", "--languages", "en,xx"], "unknown language 'xx'"),
+        (["serve", "--port", "0", "--languages", "en,de"], 'language is "de", but .*English'),
+    ],
+)
+def test_a_language_that_cannot_be_is_one_line_on_stderr_and_exit_code_1(
+    tiny_en_path, arguments, said
+):
+    shown = run(*arguments)
+    assert shown.returncode == 1
+    assert re.search(said, shown.stderr.replace("\n", " "))
+    assert "Traceback" not in shown.stderr
 
 
 def test_a_served_stream_is_shown_as_plain_text_and_ctrl_c_stops_the_server(tiny_en_path):

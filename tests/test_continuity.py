@@ -149,3 +149,11 @@ def test_a_language_without_spaces_gets_none() -> None:
     told(story, chinese)
     story.begin_again(1.0)
     assert told(story, chinese)[0].text == "你好"
+
+
+def test_a_translation_from_a_language_without_spaces_gets_one() -> None:
+    story = Continuity()
+    english = Committed("Hello.", 0.0, 1.0, (), "zh", 0, True, 1.0)
+    told(story, english)
+    story.begin_again(1.0)
+    assert told(story, english)[0].text == " Hello."

@@ -425,9 +425,38 @@ def test_a_token_outside_the_vocabulary_is_refused_by_number(
 def test_a_language_that_the_model_does_not_know_is_refused_by_name(
     base: LocalRecognizer, answered_in_languages: Answered
 ) -> None:
-    request = replace(answered_in_languages[0][0], language="xx")
-    with pytest.raises(RecognitionError, match="'xx'"):
-        base.recognize([request])
+    request = answered_in_languages[0][0]
+    for unknown in (replace(request, language="xx"), replace(request, languages=("de", "xx"))):
+        with pytest.raises(RecognitionError, match="'xx'"):
+            base.recognize([unknown])
+
+
+@pytest.mark.parametrize("fields", [{"language": "de"}, {"languages": ("de",)}])
+def test_an_english_model_refuses_another_language(
+    recognizer: LocalRecognizer, talk: Mel, fields: dict[str, Any]
+) -> None:
+    request = RecognitionRequest(mel=talk[:, :100], **fields)
+    with pytest.raises(RecognitionError, match=r'language is "de", but .* knows English alone'):
+        recognizer.recognize([request])
+
+
+def test_languages_are_weighed_where_that_is_asked_for_and_the_text_stays_the_same(
+    base: LocalRecognizer, answered_in_languages: Answered
+) -> None:
+    (found, any_language), (_, translated), (french, plain), _ = answered_in_languages
+    assert next(iter(any_language.languages)) == "de"
+    assert sum(any_language.languages.values()) == pytest.approx(1)
+    assert not translated.languages
+    assert not plain.languages
+    weighed, among = base.recognize(
+        [replace(french, detect=True), replace(found, languages=("fr", "nl", "es"))]
+    )
+    assert weighed.text == plain.text
+    assert weighed.language == "fr"
+    assert weighed.languages == pytest.approx(any_language.languages, abs=1e-4)
+    assert set(among.languages) == {"fr", "nl", "es"}
+    assert sum(among.languages.values()) == pytest.approx(1)
+    assert among.language == next(iter(among.languages))
 
 
 @pytest.mark.parametrize("device", ["meta", "cuda"])

@@ -27,6 +27,7 @@ from streamwhisper.protocol import (
 from streamwhisper.recognition import ModelInfo, Recognizer
 from streamwhisper.server.dialects import CLIENT_FAULT, GOING_AWAY, NORMAL, Close
 from streamwhisper.server.dialects.native import NativeDialect
+from streamwhisper.session.language import Detection
 from streamwhisper.session.options import SessionOptions
 
 ENGLISH = ModelInfo("tiny.en", 80, multilingual=False)
@@ -224,6 +225,10 @@ def test_anything_before_start_is_a_fatal_error(frame: str | bytes) -> None:
         ({"model": "large-v3"}, "unknown_model", '"tiny.en"'),
         ({"language": "de"}, "unsupported_language", "English alone"),
         ({"language": "klingon"}, "unsupported_language", "klingon"),
+        ({"languages": ["en", "fr"]}, "unsupported_language", '"fr"'),
+        ({"languages": ["klingon"]}, "unsupported_language", "klingon"),
+        ({"languages": "de"}, "bad_field", "a list of strings"),
+        ({"language": "en", "languages": ["en"]}, "unsupported_language", "both"),
         ({"task": "translate"}, "unsupported_task", "transcribe"),
     ],
 )
@@ -250,6 +255,26 @@ def test_a_multilingual_model_takes_any_of_its_languages() -> None:
     assert talk.dialect.session.options.task == "translate"
     error = only_error(Conversation(MULTILINGUAL).say(start(language="klingon")))
     assert error.code == "unsupported_language"
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        ({}, Detection(among=("fr", "it"), floor=0.9)),
+        ({"language": "auto"}, Detection(floor=0.9)),
+        ({"language": "de-AT"}, "de"),
+        ({"languages": ["German", "de", "pt-BR"]}, Detection(among=("de", "pt"), floor=0.9)),
+        ({"language": "auto", "languages": ["nl"]}, Detection(among=("nl",), floor=0.9)),
+    ],
+)
+def test_the_language_is_the_one_named_or_found_among_those_listed_or_else_as_the_server_does(
+    fields: dict[str, Any], expected: str | Detection
+) -> None:
+    usual = SessionOptions(language=Detection(among=("fr", "it"), floor=0.9))
+    dialect = NativeDialect(MULTILINGUAL, usual, "session-1")
+    dialect.receive(json.dumps({"type": "start", **fields}))
+    assert dialect.session is not None
+    assert dialect.session.options.language == expected
 
 
 def test_a_vocabulary_that_is_too_big_is_refused_and_the_one_before_stays() -> None:

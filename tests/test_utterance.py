@@ -10,10 +10,12 @@ import pytest
 from streamwhisper.audio.mel import LogMel
 from streamwhisper.recognition import Hypothesis, HypothesisWord
 from streamwhisper.session.agreement import AgreementOptions, Draft
+from streamwhisper.session.language import SpokenLanguage
 from streamwhisper.session.options import SessionOptions
 from streamwhisper.session.utterance import Utterance
 from streamwhisper.session.window import SAMPLE_RATE, WindowOptions
 
+ENGLISH = SpokenLanguage.of("en")
 SURE = AgreementOptions(risk=0.015, patience=1e9, shown=1.0)
 """Whatever two hypotheses share is committed."""
 
@@ -139,7 +141,7 @@ def test_a_window_that_is_full_moves_on_though_nothing_is_agreed(sound: LogMel) 
 
 
 def test_sound_shorter_than_a_frame_asks_for_nothing(sound: LogMel) -> None:
-    assert utterance(sound, start=at(1)).request(at(1) + 100, "en", final=True) is None
+    assert utterance(sound, start=at(1)).request(at(1) + 100, ENGLISH, final=True) is None
 
 
 def concluded(sound: LogMel, options: SessionOptions | None = None) -> Utterance:
@@ -158,7 +160,7 @@ def test_speech_after_a_short_pause_shares_the_window_of_what_was_said_before(
     options = SessionOptions(agreement=SURE, window=WindowOptions(bridge=2.0))
     start = at(1.5 + pause)
     next_one = Utterance(options, sound, start, concluded(sound, options))
-    request = next_one.request(start + at(1.0), "en", final=False)
+    request = next_one.request(start + at(1.0), ENGLISH, final=False)
     assert request is not None
     assert request.prefix == ((3, 5) if shared else ())
     assert request.past == ("what was left" if shared else None)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
@@ -11,11 +10,13 @@ from urllib.parse import urlsplit
 
 import numpy as np
 import pytest
-from browser import Servers, browsing, write_microphone
+from browser import Servers, browsing, serving, write_microphone
+from captions_page import LISTEN_UNTIL_QUIET, stop, text_of, wait_for_words
 from test_kill import compare, repeats
 
 INSECURE = "http://captions.test"  # a name that a browser does not trust
 PHONE = {"width": 360, "height": 740}
+SCREENS = [(320, 568), (360, 740), (640, 320)]  # the last is a phone on its side
 RECORD = """
 window.seen = [];
 addEventListener("DOMContentLoaded", () => {
@@ -33,14 +34,9 @@ Seen = list[tuple[str, str, str]]  # each time: the status, the committed text a
 
 @pytest.fixture(scope="module")
 def servers(tiny_en_path: Path) -> Iterator[Servers]:
-    servers = Servers(tiny_en_path)
-    try:
-        servers.load()
-        servers.serve()
+    with serving(tiny_en_path) as servers:
         servers.prepare()
         yield servers
-    finally:
-        servers.close()
 
 
 @pytest.fixture(scope="module")
@@ -86,45 +82,6 @@ def open_page(browser: Any, servers: Servers) -> Iterator[Any]:
         assert faults == []
 
 
-def text_of(page: Any) -> str:
-    return " ".join(page.inner_text("#captions").split())
-
-
-def wait_for_words(page: Any, count: int) -> None:
-    """Until so many words are committed."""
-    page.locator(".committed").filter(has_text=re.compile(r"\w+")).first.wait_for()
-    page.evaluate(
-        """async (count) => {
-      const committed = () => [...document.querySelectorAll(".committed")]
-        .map((e) => e.textContent).join("").split(/\\s+/).filter(Boolean).length;
-      while (committed() < count) await new Promise((resolve) => setTimeout(resolve, 20));
-    }""",
-        count,
-    )
-
-
-def stop(page: Any) -> None:
-    page.click("#start")
-    page.get_by_role("button", name="Start", exact=True).wait_for()
-
-
-LISTEN_UNTIL_QUIET = """
-async () => {
-  const { seen } = window;
-  const quiet = () => document.querySelector(".partial")?.textContent === "";
-  for (let last = -1, rest = 0; rest < 15; ) {
-    await new Promise((resolve) => setTimeout(resolve, 100));
-    const length = document.getElementById("captions").textContent.length;
-    rest = length === last && length > 0 && quiet() && listening() ? rest + 1 : 0;
-    last = length;
-  }
-  function listening() {
-    return document.getElementById("level").ariaValueNow < 20;
-  }
-}
-"""
-
-
 @pytest.fixture(scope="module")
 def spoken(browser: Any, servers: Servers) -> Iterator[Any]:
     """The page after the speech was heard from its beginning to its end."""
@@ -154,7 +111,7 @@ def test_partials_are_replaced_and_become_committed_text_that_never_changes(spok
     for before, after in pairwise(committed):
         assert after.startswith(before)
     partials = {partial.strip() for _, _, partial in seen} - {""}
-    assert len(partials) > 3
+    assert len(partials) > 1  # fewer where the machine is behind
     assert seen[-1][2] == ""
     became = [partial for partial in partials if partial in committed[-1]]
     assert len(became) >= len(partials) / 2
@@ -198,6 +155,7 @@ def test_a_microphone_that_is_refused_is_explained_and_may_be_tried_again(open_p
     page.click("#start")
     page.get_by_text("The microphone is not allowed here. Allow it").wait_for()
     assert page.get_by_role("button", name="Start", exact=True).is_enabled()
+    assert faults(page) == []
     page.context.grant_permissions(["microphone"])
     page.click("#start")
     page.get_by_role("button", name="Stop", exact=True).wait_for()
@@ -221,8 +179,22 @@ def test_a_page_that_is_not_secure_says_what_to_do(open_page: Any, servers: Serv
 
 
 def focused(page: Any) -> str:
-    name: str = page.evaluate("document.activeElement.id || document.activeElement.tagName")
-    return name
+    """The control that has the focus, which is to be seen."""
+    name, style, width = page.evaluate("""() => {
+      const { id, tagName } = document.activeElement;
+      const { outlineStyle, outlineWidth } = getComputedStyle(document.activeElement);
+      return [id || tagName, outlineStyle, parseFloat(outlineWidth)];
+    }""")
+    assert (style, width >= 2) == ("solid", True), name
+    found: str = name
+    return found
+
+
+def test_what_is_done_with_the_text_is_reached_by_the_keyboard(spoken: Any) -> None:
+    spoken.focus("#source")
+    for control in ("copy", "txt", "srt", "vtt", "clear", "SUMMARY"):
+        spoken.keyboard.press("Tab")
+        assert focused(spoken) == control
 
 
 def test_everything_is_reached_by_the_keyboard(open_page: Any) -> None:
@@ -258,23 +230,31 @@ def test_the_size_and_the_contrast_stay_from_one_visit_to_the_next(open_page: An
     assert page.get_attribute("#contrast", "aria-pressed") == "true"
 
 
+@pytest.mark.parametrize(("width", "height"), SCREENS)
 @pytest.mark.parametrize("path", ["", "?watch=stage"])
-def test_a_phone_shows_all_of_it_without_scrolling_sideways(open_page: Any, path: str) -> None:
-    page = open_page(path, viewport=PHONE)
+def test_a_small_screen_shows_all_of_it_without_scrolling_sideways(
+    open_page: Any, path: str, width: int, height: int
+) -> None:
+    page = open_page(path, viewport={"width": width, "height": height})
     if not path:
         page.click("summary")
         page.fill("#room", "a-name-of-a-room-that-is-as-long-as-names-of-rooms-may-become-64")
     page.evaluate("""() => {
       const word = Object.assign(document.createElement("p"), { textContent: "m".repeat(99) });
       document.getElementById("captions").append(word);
+      document.getElementById("notice").textContent = "Something is to be said. ".repeat(4);
     }""")
     for _ in range(10):
         page.click("#larger")
     widths = page.evaluate("""() => [...document.querySelectorAll("html, body, body *")]
       .filter((e) => !e.closest("[hidden], option, svg") && e.getClientRects().length > 0)
       .map((e) => [e.id || e.tagName, e.getBoundingClientRect().right])""")
-    assert [name for name, right in widths if right > PHONE["width"] + 0.5] == []
-    assert page.evaluate("document.scrollingElement.scrollWidth") <= PHONE["width"]
+    assert [name for name, right in widths if right > width + 0.5] == []
+    assert page.evaluate("document.scrollingElement.scrollWidth") <= width
+    assert page.locator("#captions").bounding_box()["height"] >= 80
+    controls = page.locator("button:visible, select:visible, input:visible, summary:visible")
+    for control in controls.all():
+        control.click(trial=True, force=control.is_disabled())
 
 
 def faults(page: Any) -> list[str]:
@@ -292,10 +272,16 @@ def faults(page: Any) -> list[str]:
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("contrast", [False, True])
-def test_axe_finds_no_serious_fault(open_page: Any, scheme: str, contrast: bool) -> None:
-    page = open_page("?language=de", color_scheme=scheme, viewport=PHONE if contrast else None)
-    if contrast:
-        page.click("#contrast")
+def test_axe_finds_no_serious_fault_before_while_and_after_somebody_speaks(
+    open_page: Any, scheme: str, contrast: bool
+) -> None:
+    page = open_page(
+        "?language=de",
+        color_scheme=scheme,
+        viewport=PHONE if contrast else None,
+        contrast="more" if contrast else "no-preference",
+    )
+    assert page.get_attribute("#contrast", "aria-pressed") == str(contrast).lower()
     page.click("summary")
     page.fill("#room", f"stage-{scheme}-{contrast}")
     assert faults(page) == []
@@ -306,6 +292,26 @@ def test_axe_finds_no_serious_fault(open_page: Any, scheme: str, contrast: bool)
       document.getElementById("notice").textContent = "Something is to be said.";
     }""")
     assert faults(page) == []
+    stop(page)
+    assert faults(page) == []
+
+
+def test_the_system_s_colours_tell_what_stands_what_may_change_and_what_is_pressed(
+    open_page: Any,
+) -> None:
+    page = open_page(forced_colors="active")
+    page.click("#contrast")
+    look = """(names) => names.map((name) => {
+      const { color, fontStyle, backgroundColor } = getComputedStyle(document.querySelector(name));
+      return [color, fontStyle, backgroundColor];
+    })"""
+    page.click("#start")
+    page.locator(".committed").first.wait_for()
+    stands, changes = page.evaluate(look, [".committed", ".partial"])
+    assert stands[:2] != changes[:2]
+    assert (stands[1], changes[1]) == ("normal", "italic")
+    pressed, other = page.evaluate(look, ["#contrast", "#larger"])
+    assert pressed[2] != other[2]
 
 
 @pytest.mark.parametrize("path", ["watch/stage", "?overlay=1&watch=stage"])
@@ -341,6 +347,7 @@ def test_an_overlay_is_text_alone_over_nothing(open_page: Any) -> None:
     assert styles == ["rgba(0, 0, 0, 0)", "rgba(0, 0, 0, 0)", "40px"]
     box = page.locator("#captions").bounding_box()
     assert box["height"] <= 3 * 1.5 * 40 + 1
+    assert faults(page) == []
 
 
 def test_who_comes_late_reads_along_from_the_first_word(open_page: Any) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from browser import Servers, browsing
+from browser import Servers, browsing, serving
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_journal import STEPS
@@ -40,14 +40,9 @@ CUTS = 8
 
 @pytest.fixture(scope="module")
 def servers(tiny_en_path: Path) -> Iterator[Servers]:
-    servers = Servers(tiny_en_path)
-    try:
-        servers.load()
-        servers.serve()
+    with serving(tiny_en_path) as servers:
         servers.prepare()
         yield servers
-    finally:
-        servers.close()
 
 
 @pytest.fixture(scope="module")

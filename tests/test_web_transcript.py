@@ -209,3 +209,38 @@ def test_the_text_scrolls_by_itself_until_its_reader_scrolls_and_again_at_its_en
     assert away == [False, False, True]
     assert again == [True, True]
     assert returned == [True, True]
+
+
+PLACES = """
+async (overlay) => {
+  const { Reader } = await import("/reader.js");
+  const [box, back] = ["captions", "back"].map((id) => document.getElementById(id));
+  if (overlay) document.documentElement.dataset.overlay = "";
+  const reader = new Reader(box, back);
+  const words = " a golden fortune and so on, incomprehensibilities".split(/(?= )/);
+  const moved = [];
+  const places = new Map(); // of the spans that stand
+  for (let k = 0; k < 120; k += 1) {
+    reader.commit({ text: words[(k * k) % 7] ?? " so", begins: k === 0 });
+    reader.guess(words.slice(0, k % 5).join(""));
+    for (const span of box.querySelectorAll(".committed")) {
+      const { left, top } = span.getClientRects()[0];
+      const begin = box.getBoundingClientRect().top - box.scrollTop;
+      const place = [left, top - begin].map(Math.round).join();
+      if ((places.get(span) ?? place) !== place) moved.push(span.textContent);
+      places.set(span, place);
+    }
+  }
+  return [places.size, moved];
+}
+"""
+
+
+@pytest.mark.parametrize("overlay", [False, True])
+def test_words_that_stand_stay_where_they_are_while_the_text_grows(
+    page: Any, overlay: bool
+) -> None:
+    page.goto(f"{SITE}/index.html")
+    count, moved = page.evaluate(PLACES, overlay)
+    assert count == 120
+    assert moved == []

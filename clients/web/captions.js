@@ -1,9 +1,11 @@
 /** The captions page: a person speaks, or somebody else does, and the text stands there. */
 import { contrast, remember, remembered, sizes } from "./appearance.js";
-import { canShare, microphones, obstacle } from "./capture.js";
+import { Awake } from "./awake.js";
+import { obstacle } from "./capture.js";
 import { Dictation } from "./dictation.js";
 import { Reader } from "./reader.js";
 import { Room } from "./room.js";
+import { Sources } from "./sources.js";
 import { Transcript } from "./transcript.js";
 
 const LANGUAGES = (
@@ -12,7 +14,6 @@ const LANGUAGES = (
   "nl nn no oc pa pl ps pt ro ru sa sd si sk sl sn so sq sr su sv sw ta te tg th tk tl tr tt uk " +
   "ur uz vi yi yo yue zh"
 ).split(" ");
-const DISPLAY = "display"; // the choice of a tab or a screen
 const OVERLAY = { size: 52, paragraphs: 4 };
 const BEHIND = 3; // seconds of lag that are worth saying
 const SILENT = "No sound comes from here. Is it switched off, or is another source meant?";
@@ -30,6 +31,7 @@ const overlay = query.has("overlay");
 const watched = query.get("watch");
 
 const transcript = new Transcript();
+const sources = new Sources($("source"));
 const reader = new Reader($("captions"), $("back"), overlay ? OVERLAY.paragraphs : Infinity);
 let dictation = null;
 let asking = false;
@@ -97,10 +99,16 @@ function connection({ state, cause }) {
   root.dataset.state = state;
   const texts = {
     connecting: cause ? "No server yet; trying again. What is said is kept." : "Connecting…",
-    open: "Listening",
     reconnecting: "Connection lost; coming back. What is said is kept.",
   };
   if (texts[state]) say("status", texts[state]);
+}
+
+/** How it goes while there is a connection. */
+function progress({ stopping, lost }, late = "") {
+  if (stopping || root.dataset.state !== "open") return;
+  if (asking) say("status", "Asking for the sound…");
+  else say("status", lost ? "No microphone" : `Listening${late}`);
 }
 
 function level(peak) {
@@ -118,7 +126,7 @@ async function start() {
   say("notice", "");
   say("status", "Asking for the sound…");
   try {
-    dictation = await Dictation.begin(source(), {
+    dictation = await Dictation.begin(sources.chosen, {
       token: $("token").value.trim() || null,
       language: $("language").value || null,
       task: $("task").value,
@@ -136,8 +144,9 @@ async function start() {
   dictation.run();
   root.dataset.running = "";
   say("start", "Stop");
+  say("hint-title", "Now speak.");
   for (const id of SETTINGS) $(id).disabled = true;
-  await listSources(); // their names are known now
+  await sources.show(dictation.source); // their names are known now
 }
 
 function follow(dictation) {
@@ -145,10 +154,11 @@ function follow(dictation) {
   hear(stream);
   stream.addEventListener("state", ({ detail }) => {
     if (!dictation.stopping) connection(detail);
+    progress(dictation);
   });
   stream.addEventListener("status", ({ detail: { lag_ms: lag } }) => {
     const late = lag >= 1000 * BEHIND ? `, ${Math.round(lag / 1000)} s behind` : "";
-    if (!dictation.stopping) say("status", `Listening${late}`);
+    progress(dictation, late);
   });
   stream.addEventListener("error", ({ detail: { code, message } }) => {
     const locked = code === "unauthorized";
@@ -160,9 +170,24 @@ function follow(dictation) {
     if (silent) say("notice", SILENT);
     else if ($("notice").textContent === SILENT) say("notice", "");
   });
-  dictation.addEventListener("lost", () => {
-    say("notice", `“${dictation.label}” has ended. Press Start to go on with another source.`);
+  dictation.addEventListener("unshared", () => {
+    say("notice", "The sound is no longer shared. Press Start to go on.");
     stop();
+  });
+  let [lost, found] = ["", ""];
+  dictation.addEventListener("lost", () => {
+    lost = `“${dictation.label}” is gone.`;
+    progress(dictation);
+    say("notice", `${lost} Plug it in again, or choose another source; what was said is kept.`);
+  });
+  dictation.addEventListener("found", () => {
+    found = `${lost} Now listening to “${dictation.label}”.`;
+    progress(dictation);
+    say("notice", found);
+    sources.show(dictation.source);
+  });
+  stream.addEventListener("committed", () => {
+    if ($("notice").textContent === found) say("notice", ""); // it is heard
   });
   dictation.addEventListener("over", ({ detail }) => stopped(detail.state));
 }
@@ -180,37 +205,26 @@ function stopped(state) {
   reader.guess("");
   level(0);
   say("start", "Start");
+  say("hint-title", "Press Start and speak.");
   say("status", state === "failed" ? "Stopped" : "Ready");
   for (const id of SETTINGS) $(id).disabled = false;
 }
 
-function source() {
-  const value = $("source").value;
-  return value === DISPLAY ? { kind: DISPLAY } : { kind: "microphone", deviceId: value };
-}
-
-async function listSources() {
-  const list = $("source");
-  const value = list.value || remembered("source");
-  const named = (await microphones()).filter(({ deviceId }) => deviceId !== "");
-  const options = named.map(
-    ({ deviceId, label }, k) => new Option(label || `Microphone ${k + 1}`, deviceId),
-  );
-  if (options.length === 0) options.push(new Option("Microphone", ""));
-  if (canShare()) options.push(new Option("Sound of a tab or the screen…", DISPLAY));
-  list.replaceChildren(...options);
-  if (options.some((option) => option.value === value)) list.value = value;
-}
-
 async function changeSource() {
-  remember("source", $("source").value);
   if (dictation === null || dictation.stopping) return;
+  const speaking = dictation;
+  asking = true;
   say("notice", "");
+  progress(speaking);
   try {
-    await dictation.change(source());
+    await speaking.change(sources.chosen);
   } catch (error) {
-    say("notice", error.message);
+    if (!speaking.stopping) say("notice", error.message);
+  } finally {
+    asking = false;
   }
+  progress(speaking);
+  await sources.show(speaking.source);
 }
 
 // Settings.
@@ -281,6 +295,7 @@ function watch() {
     say("notice", state === "failed" ? cause : "");
   });
   room.watch();
+  new Awake().begin();
 }
 
 function speak() {
@@ -291,8 +306,7 @@ function speak() {
   $("token").value = secrets.get("token") ?? "";
   languages();
   share();
-  listSources();
-  navigator.mediaDevices?.addEventListener("devicechange", listSources);
+  sources.refresh();
   const why = obstacle();
   if (why !== null) {
     $("start").disabled = true;

@@ -8,6 +8,7 @@
 import { StreamWhisperError } from "./fault.js";
 
 const SAMPLE_RATE = 16000; // what speech needs; the browser resamples
+const LATENCY = 0.1; // seconds; with less a busy machine loses sound on its way through the browser
 
 /** Why this page cannot hear anything, and what to do about it; null: it can. */
 export function obstacle() {
@@ -28,7 +29,12 @@ export function obstacle() {
 
 /** Whether the sound of a tab or a screen can be captured here. */
 export function canShare() {
-  return Boolean(navigator.mediaDevices?.getDisplayMedia);
+  // Some share pictures alone; those that share sound can also silence it where it comes from.
+  const { mediaDevices } = navigator;
+  return Boolean(
+    mediaDevices?.getDisplayMedia &&
+      mediaDevices.getSupportedConstraints().suppressLocalAudioPlayback,
+  );
 }
 
 /** The microphones: [{deviceId, label}]; labels are empty until one was allowed. */
@@ -42,8 +48,10 @@ export class Capture {
   onend = () => {};
   #context;
   #node;
+  #kind;
   #source = null;
   #stream = null;
+  #stopped = false;
   #hear = () => {};
 
   /**
@@ -58,7 +66,8 @@ export class Capture {
     try {
       for (const options of [{ sampleRate: SAMPLE_RATE }, {}]) {
         const capture = new Capture();
-        capture.#context = new AudioContext({ latencyHint: "interactive", ...options });
+        capture.#kind = source.kind;
+        capture.#context = new AudioContext({ latencyHint: LATENCY, ...options });
         try {
           await capture.#prepare(stream);
           return capture;
@@ -79,9 +88,27 @@ export class Capture {
     return this.#context.sampleRate;
   }
 
+  /** What is listened to, as `open` takes it. */
+  get source() {
+    return { kind: this.#kind, deviceId: this.#track.getSettings().deviceId };
+  }
+
   /** What the browser calls the source, such as the microphone's name. */
   get label() {
-    return this.#stream.getAudioTracks()[0].label;
+    return this.#track.label;
+  }
+
+  get #track() {
+    return this.#stream.getAudioTracks()[0];
+  }
+
+  /** Whether the source is still there, as far as the browser can tell. */
+  async present() {
+    const track = this.#track;
+    const { kind, deviceId } = this.source;
+    if (kind === "display" || !deviceId) return true;
+    const there = (await microphones()).some((microphone) => microphone.deviceId === deviceId);
+    return there || track !== this.#track; // another one was taken meanwhile
   }
 
   /** Hand on the samples: an Int16Array, every 0.04 s. */
@@ -90,29 +117,33 @@ export class Capture {
     this.#source.connect(this.#node);
   }
 
-  /** Go on with another source. */
+  /** Go on with another source; the present one is heard until that is there. */
   async change(source) {
     const stream = await ask(source);
     const before = this.#source;
     try {
+      if (this.#stopped) throw new StreamWhisperError("done", "The sound was stopped.");
       this.#attach(stream);
     } catch (error) {
       release(stream);
-      throw error;
+      throw error instanceof StreamWhisperError ? error : explained(error, source.kind);
     }
+    this.#kind = source.kind;
     before.disconnect();
     this.#source.connect(this.#node);
   }
 
   /** Hand on the rest, and let go of the source. */
   async stop() {
+    this.#stopped = true;
+    await pause(2 * LATENCY); // what was said by now is on its way
     this.#source.disconnect();
     const handedOn = new Promise((resolve) => {
       this.#hear = ((hear) => (samples) => (samples ? hear(samples) : resolve()))(this.#hear);
     });
     this.#node.port.postMessage("stop");
     // A context that the system has halted answers nothing.
-    await Promise.race([handedOn, new Promise((resolve) => setTimeout(resolve, 500))]);
+    await Promise.race([handedOn, pause(0.5)]);
     release(this.#stream);
     this.#context.onstatechange = null;
     await this.#context.close();
@@ -137,7 +168,7 @@ export class Capture {
     this.#source = this.#context.createMediaStreamSource(stream);
     if (this.#stream) release(this.#stream);
     this.#stream = stream;
-    stream.getAudioTracks()[0].onended = () => this.onend();
+    this.#track.onended = () => this.onend();
   }
 }
 
@@ -155,12 +186,15 @@ async function ask({ kind, deviceId }) {
 
 async function share(audio) {
   // A browser offers no sound without a picture.
-  const stream = await navigator.mediaDevices.getDisplayMedia({ video: true, audio });
-  for (const track of stream.getVideoTracks()) track.enabled = false;
+  const asked = { video: true, audio, systemAudio: "include" };
+  const stream = await navigator.mediaDevices.getDisplayMedia(asked);
+  for (const track of stream.getVideoTracks()) track.stop();
   if (stream.getAudioTracks().length > 0) return stream;
   release(stream);
   throw new DOMException("no sound was shared", "NotFoundError");
 }
+
+const pause = (seconds) => new Promise((resolve) => setTimeout(resolve, 1000 * seconds));
 
 function release(stream) {
   for (const track of stream.getTracks()) {
@@ -173,17 +207,19 @@ const EXPLANATIONS = {
   microphone: {
     NotAllowedError:
       "The microphone is not allowed here. Allow it with the sign beside the page's address " +
-      "(and in the system's privacy settings), then press Start again.",
-    NotFoundError: "No microphone was found. Plug one in, then press Start again.",
-    OverconstrainedError: "That microphone is gone. Choose another one, then press Start again.",
+      "(and in the system's privacy settings), then try again.",
+    NotFoundError: "No microphone was found. Plug one in, then try again.",
+    OverconstrainedError: "That microphone is gone. Choose another one, then try again.",
     NotReadableError:
       "The microphone cannot be used. Another program may hold it: close that, or choose " +
-      "another microphone, then press Start again.",
+      "another microphone, then try again.",
+    NotSupportedError:
+      "This browser cannot go over to that microphone while it listens. Press Stop, then Start.",
   },
   display: {
-    NotAllowedError: "Nothing was shared. Press Start again, and choose a tab or a screen.",
+    NotAllowedError: "Nothing was shared. Try again, and choose a tab or a screen.",
     NotFoundError:
-      "What was shared came without sound. Press Start again, and switch on “Share audio” in the " +
+      "What was shared came without sound. Try again, and switch on “Share audio” in the " +
       "browser's window; where there is no such switch, share a tab.",
   },
 };

@@ -165,5 +165,7 @@ export class Continuity {
 
 /** The first text of a session, which begins without a space, as it continues another's. */
 function joined({ text, language }) {
-  return /^\s/u.test(text) || WITHOUT_SPACES.has(language) ? text : ` ${text}`;
+  // A translation is in Latin letters, whatever is spoken.
+  const unspaced = WITHOUT_SPACES.has(language) && !/^[\x00-\x7f]/u.test(text);
+  return /^\s/u.test(text) || unspaced ? text : ` ${text}`;
 }

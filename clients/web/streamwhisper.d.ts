@@ -20,8 +20,10 @@ export interface StreamWhisperOptions {
   url?: string;
   /** Sent as the WebSocket subprotocol `bearer.<token>`. */
   token?: string | null;
-  /** Such as "en"; null lets a multilingual model find it. */
+  /** Such as "en"; with null or "auto" a multilingual model finds it. */
   language?: string | null;
+  /** Those that may be spoken, where it is found; none: any. */
+  languages?: string[];
   /** "translate" gives English. */
   task?: "transcribe" | "translate";
   /** Null takes what is served. */
@@ -76,6 +78,7 @@ export interface Committed {
   start: number;
   end: number;
   words: Word[];
+  /** What is spoken: its code, such as "en". */
   language: string | null;
   utterance: number;
   final: boolean;

@@ -59,6 +59,7 @@ export class StreamWhisper extends EventTarget {
     token = null,
     reconnect = {},
     language = null,
+    languages = [],
     task = "transcribe",
     model = null,
     encoding = "pcm_s16le",
@@ -73,7 +74,7 @@ export class StreamWhisper extends EventTarget {
     this.#token = token;
     subprotocols(token); // throws here, where the caller sees it
     this.#options = { ...RECONNECT, ...reconnect };
-    const start = { language, task, model, encoding, channels, partials, vocabulary };
+    const start = { language, languages, task, model, encoding, channels, partials, vocabulary };
     this.#conversation = new Conversation(
       { ...start, sample_rate: sampleRate, ...(publish && { publish }) },
       this.#options,

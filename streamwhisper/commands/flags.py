@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -17,13 +17,16 @@ __all__ = [
     "HowSoon",
     "Json",
     "Language",
+    "Languages",
     "Latency",
     "Model",
     "Precision",
+    "Task",
     "Threads",
     "Token",
     "WhatEnds",
     "option",
+    "split_names",
 ]
 
 DEFAULT_MODEL = "tiny.en"
@@ -62,6 +65,11 @@ def option(flag: str, *short: str, help: str, **more: Any) -> Any:
     return typer.Option(flag, *short, envvar=f"STREAMWHISPER_{name}", help=help, **more)
 
 
+def split_names(text: str | None) -> tuple[str, ...]:
+    """Names with commas between them; none for None."""
+    return tuple(name.strip() for name in (text or "").split(",") if name.strip())
+
+
 Model = Annotated[str, option("--model", "-m", help="Name, checkpoint file or folder, or hub id.")]
 Device = Annotated[str, option("--device", help="Such as cpu or cuda; auto chooses.")]
 Precision = Annotated[Dtype, option("--dtype", help="Precision; auto chooses.")]
@@ -79,5 +87,12 @@ WhatEnds = Annotated[
 Token = Annotated[str | None, option("--token", help="The key that the server wants.")]
 Language = Annotated[
     str | None, typer.Option("--language", "-l", help="Such as en; default: found by listening.")
+]
+Languages = Annotated[
+    str | None,
+    option("--languages", help="Those that may be spoken where it is found, such as de,fr."),
+]
+Task = Annotated[
+    Literal["transcribe", "translate"], typer.Option("--task", help="translate: into English.")
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object a line.")]

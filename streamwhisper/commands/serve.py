@@ -18,12 +18,14 @@ from streamwhisper.commands.flags import (
     Dtype,
     Endpoint,
     HowSoon,
+    Languages,
     Latency,
     Model,
     Precision,
     Threads,
     WhatEnds,
     option,
+    split_names,
 )
 from streamwhisper.commands.loading import hub_options, load_model
 from streamwhisper.commands.settings import read_settings, show_settings
@@ -83,6 +85,7 @@ def serve(
     adapter: Adapter = None,
     latency: HowSoon = Latency.balanced,
     endpoint: WhatEnds = Endpoint.sentence,
+    languages: Languages = None,
     token: Annotated[
         list[str] | None,
         access_option(
@@ -243,8 +246,10 @@ def serve(
     from streamwhisper.server.rooms import RoomOptions
     from streamwhisper.server.tls import load_certificate
     from streamwhisper.session.endpoint import EndpointOptions
+    from streamwhisper.session.language import Detection
     from streamwhisper.session.options import SessionOptions
     from streamwhisper.whisper.hub import check_name
+    from streamwhisper.whisper.languages import language_code
 
     configure(log_format.value, log_level.value, committed=log_text)
     if record_audio and record is None:
@@ -277,6 +282,7 @@ def serve(
             host,
         )
     check_name(model, hub_options())  # before the port is open
+    among = tuple(map(language_code, split_names(languages)))  # likewise
     share_one_arena()
 
     def load() -> tuple[Recognizer, SchedulerOptions]:
@@ -296,7 +302,9 @@ def serve(
         tls=encryption,
         access=access,
         limits=limits,
-        session=SessionOptions(endpoint=EndpointOptions(endpoint.value)).tuned(latency.value),
+        session=SessionOptions(Detection(among), endpoint=EndpointOptions(endpoint.value)).tuned(
+            latency.value
+        ),
         max_wait=max_wait or None,
         rooms=RoomOptions(max_viewers),
         recording=RecordingOptions(record, audio=record_audio) if record else None,

@@ -15,6 +15,7 @@ from streamwhisper.commands.flags import (
     Language,
     Model,
     Precision,
+    Task,
     Threads,
 )
 from streamwhisper.commands.loading import load_model
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
 __all__ = ["transcribe"]
 
 Format = Literal["txt", "json", "srt", "vtt", "tsv", "all"]
-Task = Literal["transcribe", "translate"]
 Method = Literal["chunked", "sequential"]
 Encoding = Literal["pcm_s16le", "pcm_f32le", "mulaw", "alaw"]
 Threshold = float | None
@@ -67,7 +67,7 @@ def transcribe(
         typer.Argument(help="Sound or video files; - for standard input.", metavar="FILE..."),
     ],
     model: Model = DEFAULT_MODEL,
-    task: Annotated[Task, typer.Option(help="translate: into English.")] = "transcribe",
+    task: Task = "transcribe",
     language: Language = None,
     format: Annotated[
         Format, typer.Option("--output-format", "--format", "-f", help="Of the output.")

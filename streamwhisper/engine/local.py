@@ -155,7 +155,11 @@ class LocalRecognizer:
         for request in requests:
             self._check(request)
         sounds = self._encode(requests)
-        languages = self._languages(requests, sounds)
+        found = self._detected(requests, sounds)
+        languages = [
+            request.language or next(iter(probabilities), "en")
+            for request, probabilities in zip(requests, found, strict=True)
+        ]
         tasks = [
             self._task(request, sound, language)
             for request, sound, language in zip(requests, sounds, languages, strict=True)
@@ -164,10 +168,11 @@ class LocalRecognizer:
         return [
             replace(
                 self._hypothesis(request, tokens, language),
+                languages=probabilities,
                 past=_Past(sound.settled, tokens.settled) if tokens.settled else None,
             )
-            for request, sound, tokens, language in zip(
-                requests, sounds, decoded, languages, strict=True
+            for request, sound, tokens, language, probabilities in zip(
+                requests, sounds, decoded, languages, found, strict=True
             )
         ]
 
@@ -204,6 +209,15 @@ class LocalRecognizer:
                 f"log-mel window of shape {shape}; {self.info.name} expects "
                 f"({self.info.n_mels}, 1 to {MAX_FRAMES})"
             )
+        languages = (*request.languages, request.language or "en")
+        self.info.check_languages(languages)
+        self.info.check_task(request.task)
+        unknown = [code for code in languages if code not in self.tokenizer.languages]
+        if unknown:
+            raise RecognitionError(
+                f"{self.info.name} has no language {unknown[0]!r}; expected one of "
+                f"{', '.join(self.tokenizer.languages)}"
+            )
         past = request.past
         if isinstance(past, _Past) and past.audible > shape[1] // FRAMES_PER_POSITION:
             raise RecognitionError(
@@ -226,19 +240,17 @@ class LocalRecognizer:
         settled = [past.sound if isinstance(past, _Past) else None for past in pasts]
         return encode(self.tails, mels, settled)
 
-    def _languages(
+    def _detected(
         self, requests: Sequence[RecognitionRequest], sounds: Sequence[EncodedSound]
-    ) -> list[str]:
-        """The language that was asked for, or else the likeliest."""
-        if not self.info.multilingual:
-            return ["en"] * len(requests)
-        unknown = [i for i, request in enumerate(requests) if request.language is None]
-        languages = [request.language or "" for request in requests]
-        if unknown:
-            found = detect_languages(self.model, self.tokenizer, [sounds[i] for i in unknown])
-            for i, probabilities in zip(unknown, found, strict=True):
-                languages[i] = next(iter(probabilities))
-        return languages
+    ) -> list[dict[str, float]]:
+        """How likely each language is, likeliest first; nothing where that is not asked for."""
+        found: list[dict[str, float]] = [{} for _ in requests]
+        asked = [i for i, request in enumerate(requests) if request.detect or not request.language]
+        if asked and self.info.multilingual:
+            weighed = detect_languages(self.model, self.tokenizer, [sounds[i] for i in asked])
+            for i, probabilities in zip(asked, weighed, strict=True):
+                found[i] = _among(probabilities, requests[i].languages)
+        return found
 
     def _hypothesis(
         self, request: RecognitionRequest, decoded: DecodedTokens, language: str
@@ -268,7 +280,8 @@ class LocalRecognizer:
             return ()
         rows = onsets(decoded.weights, len(request.prefix), decoded.first_row)
         seconds = rows * SECONDS_PER_POSITION
-        spelt = self.tokenizer.split_words([decoded.tokens[i] for i in text], language=language)
+        written = "en" if request.task == "translate" else language
+        spelt = self.tokenizer.split_words([decoded.tokens[i] for i in text], language=written)
         if decoded.ending != "end_of_text":
             spelt = spelt[:-1]  # a guard may have stopped in the middle of it
         ends = list(itertools.accumulate(len(tokens) for _, tokens in spelt))
@@ -279,6 +292,15 @@ class LocalRecognizer:
             start_s, end_s = seconds[own[0]], seconds[own[-1] + 1]
             words.append(HypothesisWord(word, tuple(tokens), float(start_s), float(end_s), score))
         return tuple(words)
+
+
+def _among(probabilities: dict[str, float], languages: Sequence[str]) -> dict[str, float]:
+    """The probabilities if it is one of `languages`, or any where there are none."""
+    if not languages:
+        return probabilities
+    chosen = {code: p for code, p in probabilities.items() if code in languages}
+    total = math.fsum(chosen.values())
+    return {code: p / total if total else 1 / len(chosen) for code, p in chosen.items()}
 
 
 def _default_threads() -> int:

@@ -21,6 +21,8 @@ __all__ = ["MOST_PATIENCE", "AgreementOptions", "Draft", "normalized", "risk", "
 
 MOST_DOUBLINGS = 1000
 MOST_PATIENCE = 3.0
+TRANSLATED = 1.5
+"""Base's translations of speech have means above -1.6, those of noise have means below -1.9."""
 COEFFICIENTS = (-0.336, -1.193, -2.031, -2.72, -0.873)
 """Of the `terms`; fitted by benchmarks/changes.py on tiny.en and base together."""
 
@@ -55,6 +57,10 @@ class AgreementOptions:
     def at_first(self) -> AgreementOptions:
         """The options for a window without committed text."""
         return self._slower(self.fresh)
+
+    def translated(self) -> AgreementOptions:
+        """The options for a translation, whose words are all less probable."""
+        return replace(self, disbelief=self.disbelief * TRANSLATED)
 
     def heard_in(self, words: Sequence[HypothesisWord]) -> AgreementOptions:
         """The options for sound in which so likely words were heard of late."""

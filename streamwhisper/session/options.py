@@ -8,6 +8,7 @@ from typing import Literal
 from streamwhisper.recognition import DecodingOptions, Task
 from streamwhisper.session.agreement import AgreementOptions
 from streamwhisper.session.endpoint import EndpointOptions
+from streamwhisper.session.language import Detection
 from streamwhisper.session.window import WindowOptions
 from streamwhisper.vad.gate import GateOptions
 
@@ -21,13 +22,14 @@ class SessionOptions:
     """What a session listens for, and how often it asks; times in seconds.
 
     Attributes:
-        language: a code such as ``"en"``; None detects it once and keeps it.
+        language: a code such as ``"en"``, or how to find it by listening.
+        task: write down what is said, or translate it into English.
         partials: whether to say what is not committed yet.
         update_interval: new sound between two updates.
         vocabulary: words and phrases to prefer where the sound allows it, as they are written.
     """
 
-    language: str | None = None
+    language: str | Detection = field(default_factory=Detection)
     task: Task = "transcribe"
     partials: bool = True
     update_interval: float = 0.25

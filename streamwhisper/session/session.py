@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from streamwhisper.errors import SessionError
 from streamwhisper.events import Done, Event, Flushed, SpeechEnded, SpeechStarted
 from streamwhisper.recognition import Hypothesis, ModelInfo, RecognitionRequest
+from streamwhisper.session.language import spoken_language
 from streamwhisper.session.listener import QUANTUM, Listener
 from streamwhisper.session.options import SessionOptions
 from streamwhisper.session.transcript import Transcript
@@ -76,6 +77,11 @@ class Session:
     def __init__(
         self, info: ModelInfo, decoder: Decoder, options: SessionOptions | None = None
     ) -> None:
+        """Begin to listen.
+
+        Raises:
+            RecognitionError: the model does not know the language, or the task.
+        """
         self.options = options or SessionOptions()
         self.info = info
         self._decoder = decoder
@@ -88,10 +94,13 @@ class Session:
         self._done = False
         self._events: list[Event] = []
 
-        self._transcript = Transcript(self.options.language if info.multilingual else "en")
+        info.check_task(self.options.task)
+        self._language = spoken_language(self.options.language, info)
+        self._transcript = Transcript(self._language.code)
         self._utterance: Utterance | None = None
         self._last: Utterance | None = None  # while what follows may still share its window
         self._asked: _Asked | None = None
+        self._heard_until = 0  # the end of the last utterance
         self._stopped: int | None = None  # catching up stopped once for the pause after it
 
     # What the driver sees.
@@ -201,8 +210,9 @@ class Session:
         utterance = self._utterance
         if asked is None or utterance is None:
             raise SessionError("a hypothesis came although no request is under way")
-        if self._transcript.language is None and hypothesis.words:
-            self._transcript.language = hypothesis.language
+        if not self._in_the_language(hypothesis, utterance, asked.end):
+            utterance.begin_anew(asked.end)
+            return
         if asked.final:
             utterance.hear_out(hypothesis, asked.end)
             self._conclude(utterance, asked.end)
@@ -262,6 +272,8 @@ class Session:
                 continue
             if self._utterance is None:
                 last, self._last = self._last, None
+                silence = (segment.start - self._heard_until) / SAMPLE_RATE
+                self._language = self._language.after_silence(silence)
                 self._utterance = Utterance(self.options, self._listener.mel, segment.start, last)
             taken, end = self._listener.taken, segment.end
             if flush is not None and flush <= taken and (end is None or flush < end):
@@ -311,17 +323,26 @@ class Session:
     def _ask(self, utterance: Utterance, end: int, *, final: bool) -> RecognitionRequest | None:
         reach = utterance.reach(end)
         final = final and reach == end
-        language = self._transcript.language
         words = self._vocabulary
-        request = utterance.request(reach, language, final=final, vocabulary=words)
+        request = utterance.request(reach, self._language, final=final, vocabulary=words)
         if request is not None:
             self._asked = _Asked(reach, final)
         return request
 
     # Hypotheses to text.
 
+    def _in_the_language(self, hypothesis: Hypothesis, utterance: Utterance, end: int) -> bool:
+        """Learn from an answer of the language; False if the answer is in the wrong one."""
+        before = self._language
+        known = before.doubted(hypothesis.log_probability)
+        if hypothesis.words:
+            known = known.heard(utterance.evidence(hypothesis, end, self._spoken))
+            self._transcript.language = hypothesis.language
+        self._language = known
+        return known.code in (before.code, hypothesis.language)
+
     def _update(self, utterance: Utterance, hypothesis: Hypothesis, end: int) -> None:
-        committed = utterance.update(hypothesis, end)
+        committed = utterance.update(hypothesis, end, hold=not self._language.settled)
         window = utterance.window
         if committed:
             self._say_committed(committed, window.committed_end)
@@ -346,6 +367,7 @@ class Session:
                 self._say_committed(held, at)
             return
         self._say_committed(held, at, heard=segment.start if cut else end)
+        self._heard_until = end
         self._last, self._utterance = utterance, None
         if segment.end is not None and end >= segment.end:
             self._segments.popleft()

@@ -8,6 +8,7 @@ from streamwhisper.audio.mel import HOP, LogMel, scale
 from streamwhisper.recognition import Hypothesis, RecognitionRequest
 from streamwhisper.session.agreement import Draft
 from streamwhisper.session.endpoint import silence_after
+from streamwhisper.session.language import Evidence, SpokenLanguage
 from streamwhisper.session.options import SessionOptions
 from streamwhisper.session.window import SAMPLE_RATE, Window, WindowWord
 
@@ -47,11 +48,13 @@ class Utterance:
         bridge = round(options.window.bridge * SAMPLE_RATE)
         if last is not None and start - last.covered <= bridge:
             self.window: Window = last.window
-            self.window.resume(start, sound)
+            self.window.resume(start, max(0, start - last.covered), sound)
         else:
             self.window = Window(options.window, start)
         self.draft = Draft()
         self.covered: int = start
+        translated = options.task == "translate"
+        self._agreement = options.agreement.translated() if translated else options.agreement
         self._sound = sound
         self._limit = round(options.window.limit * SAMPLE_RATE)
         self._settle = round(options.endpoint.settle * SAMPLE_RATE)
@@ -76,6 +79,7 @@ class Utterance:
         """Seconds of silence after `spoken` that end the utterance, judged by what was heard."""
         usual, endpoint = self.options.gate.silence, self.options.endpoint
         committed = [] if self.window.silent else self.window.committed
+        language = "en" if self.options.task == "translate" else language
         words = [*(held.word for held in committed[-LAST_WORDS:]), *self.draft.words][-LAST_WORDS:]
         if not words or not self.heard_out(spoken):
             return usual
@@ -87,8 +91,16 @@ class Utterance:
         """How far a request for the sound up to `end` can reach."""
         return min(end, self.window.start + self._limit)
 
+    def evidence(self, hypothesis: Hypothesis, end: int, spoken: int) -> Evidence:
+        """What the answer about the sound up to `end`, with speech up to `spoken`, tells."""
+        window = self.window
+        speech = max(0, min(end, spoken) - window.start - window.pauses) / SAMPLE_RATE
+        # A recognizer that does not weigh languages is believed.
+        heard = hypothesis.languages or {hypothesis.language or "en": 1.0}
+        return Evidence(window.start, speech, heard)
+
     def request(
-        self, end: int, language: str | None, *, final: bool, vocabulary: tuple[str, ...] = ()
+        self, end: int, language: SpokenLanguage, *, final: bool, vocabulary: tuple[str, ...] = ()
     ) -> RecognitionRequest | None:
         """Ask for the sound up to `end` (see `reach`); None where there is none."""
         window = self.window
@@ -100,7 +112,9 @@ class Utterance:
             prefix_end=(window.committed_end - window.start) / SAMPLE_RATE,
             draft=self.draft.tokens,
             prompt=window.prompt,
-            language=language,
+            language=language.code,
+            languages=language.among,
+            detect=language.examining,
             task=self.options.task,
             final=final,
             vocabulary=vocabulary,
@@ -110,20 +124,24 @@ class Utterance:
 
     # Hypotheses to words.
 
-    def update(self, hypothesis: Hypothesis, end: int) -> list[WindowWord]:
-        """Take in what was heard up to `end`; the words that are committed by it."""
+    def update(self, hypothesis: Hypothesis, end: int, *, hold: bool = False) -> list[WindowWord]:
+        """Take in what was heard up to `end`; the words that are committed by it.
+
+        Args:
+            hold: commit nothing while the window can still grow.
+        """
         window, words = self.window, hypothesis.words
         window.past = hypothesis.past
         full = end - window.start >= self._limit
         now = end / SAMPLE_RATE
         draft = self.draft.renewed(words, now)
-        agreement = self.options.agreement
+        agreement = self._agreement
         if not window.committed:
             agreement = agreement.at_first()
         else:
             recent = [held.word for held in window.committed[-RECENT_WORDS:]]
             agreement = agreement.heard_in([*recent, *words])
-        count = draft.settled(now, window.start / SAMPLE_RATE, agreement)
+        count = 0 if hold else draft.settled(now, window.start / SAMPLE_RATE, agreement)
         if full and count == 0:
             count = max(0, len(words) - 2)  # the window can grow no more: it has to move on
         committed = window.commit(words[:count])
@@ -144,12 +162,18 @@ class Utterance:
             self.window.restart(before + self._limit // 2)
             self.draft = Draft()
 
+    def begin_anew(self, end: int) -> None:
+        """Hear what follows the committed words once more, in a window without them."""
+        if not self._go_on_after_committed(end):
+            self.window.restart(self.window.start)
+            self.draft, self.covered = Draft(), self.window.start
+
     def shown(self, spoken: int) -> list[WindowWord]:
         """The words of the draft that are worth showing."""
         words = self.draft.words
         if not self.heard_out(spoken):
             now = self.covered / SAMPLE_RATE
-            words = words[: self.draft.likely(now, self.options.agreement)]
+            words = words[: self.draft.likely(now, self._agreement)]
         return self.window.place(words)
 
     def hear_out(self, hypothesis: Hypothesis, end: int) -> None:
@@ -170,7 +194,7 @@ class Utterance:
             and is then to be asked for again.
         """
         window = self.window
-        words = self.draft.words if self.draft.credible(self.options.agreement) else ()
+        words = self.draft.words if self.draft.credible(self._agreement) else ()
         if cut:
             whole = (end - window.start) / SAMPLE_RATE - WHOLE_SECONDS
             words = tuple(word for word in words if word.end <= whole)

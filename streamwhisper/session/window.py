@@ -59,6 +59,7 @@ class Window:
 
     Attributes:
         resumed: where speech went on after the last pause; no later word begins before.
+        pauses: samples between speech inside the window.
         past: what the last answer left for the next; it ends with the window's start.
     """
 
@@ -70,6 +71,7 @@ class Window:
         self.committed: list[WindowWord] = []
         self.prompt = prompt
         self.resumed = self.start
+        self.pauses = 0
         self.past: object | None = None
 
     @property
@@ -87,9 +89,10 @@ class Window:
         """Whether speech went on after a pause, and no word of it is committed yet."""
         return bool(self.committed) and self.resumed >= self.committed[-1].end
 
-    def resume(self, start: int, sound: LogMel) -> None:
-        """Go on at `start` with speech after a pause."""
+    def resume(self, start: int, pause: int, sound: LogMel) -> None:
+        """Go on at `start` with speech after a pause of so many samples."""
         self.resumed = start
+        self.pauses += pause
         self.trim(sound, start)
 
     def restart(self, start: int) -> None:
@@ -168,6 +171,7 @@ class Window:
 
     def _begin(self, frame: int) -> None:
         self.start = frame * HOP
+        self.pauses = 0
         self.past = None
 
     def _forget(self, words: int) -> None:

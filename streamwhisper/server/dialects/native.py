@@ -214,7 +214,7 @@ class NativeDialect:
         if start.resume is not None:
             self._claim = start
             return
-        language = check_start(start, self._info)
+        language = check_start(start, self._info, self._options.language)
         self._decoder = decoder_for(start)
         self._witness = self._admit(self._session_id, start)
         self._start = start

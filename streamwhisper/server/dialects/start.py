@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from streamwhisper.audio.container import ContainerDecoder
 from streamwhisper.audio.formats import AudioDecoder, AudioFormat
 from streamwhisper.errors import AudioFormatError, ProtocolError, RecognitionError
 from streamwhisper.protocol import Start
 from streamwhisper.recognition import ModelInfo
+from streamwhisper.session.language import Detection
 from streamwhisper.whisper.languages import language_code
 
 __all__ = ["check_start", "check_vocabulary", "decoder_for"]
@@ -47,8 +49,11 @@ def check_vocabulary(words: Sequence[str]) -> None:
         )
 
 
-def check_start(start: Start, info: ModelInfo) -> str | None:
-    """The code of the session's language.
+def check_start(start: Start, info: ModelInfo, usual: str | Detection) -> str | Detection:
+    """The session's language, or how it is found.
+
+    Args:
+        usual: what is done where the start names neither a language nor several.
 
     Raises:
         ProtocolError: this server cannot start such a session.
@@ -61,20 +66,27 @@ def check_start(start: Start, info: ModelInfo) -> str | None:
             'Leave "model" out, or start a server with the other model.',
         )
     try:
-        language = None if start.language is None else language_code(start.language)
+        info.check_task(start.task)
+    except RecognitionError as error:
+        raise ProtocolError("unsupported_task", str(error)) from None
+    try:
+        language = _language(start, usual)
+        info.check_languages((language,) if isinstance(language, str) else language.among)
     except RecognitionError as error:
         raise ProtocolError("unsupported_language", str(error)) from None
-    english = f'model "{info.name}" knows English alone'
-    if not info.multilingual and language not in (None, "en"):
-        raise ProtocolError(
-            "unsupported_language",
-            f'language is "{start.language}", but {english}; leave "language" out, or use a '
-            "server with a multilingual model.",
-        )
-    if not info.multilingual and start.task != "transcribe":
-        raise ProtocolError(
-            "unsupported_task",
-            f'task is "{start.task}", but {english}; use "transcribe", or a server with a '
-            "multilingual model.",
-        )
     return language
+
+
+def _language(start: Start, usual: str | Detection) -> str | Detection:
+    given = None if start.language == "auto" else start.language
+    if given and start.languages:
+        raise RecognitionError(
+            f'both "language" ("{given}") and "languages" are given; "languages" are those that '
+            'may be spoken where "language" is null or "auto"'
+        )
+    if given is not None:
+        return language_code(given)
+    if not start.languages and start.language is None:
+        return usual
+    detection = usual if isinstance(usual, Detection) else Detection()
+    return replace(detection, among=tuple(dict.fromkeys(map(language_code, start.languages))))
