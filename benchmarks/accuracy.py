@@ -19,7 +19,8 @@ from numpy.typing import NDArray
 from measure import Errors, count_errors, machine_line
 from speech import clips, normalized, speech_folder
 from streamwhisper.audio.mel import log_mel
-from streamwhisper.engine.local import LocalOptions, LocalRecognizer, Precision
+from streamwhisper.engine.devices import Precision
+from streamwhisper.engine.local import LocalOptions, LocalRecognizer
 from streamwhisper.recognition import RecognitionRequest
 
 THIRTY_SECONDS = 3000

@@ -17,7 +17,8 @@ from typing import Any, get_args
 from measure import count_errors, machine_line
 from speech import clips, normalized, speech_folder
 from streamwhisper.audio.mel import log_mel
-from streamwhisper.engine.local import LocalOptions, LocalRecognizer, Precision
+from streamwhisper.engine.devices import Precision
+from streamwhisper.engine.local import LocalOptions, LocalRecognizer
 from streamwhisper.recognition import RecognitionRequest
 from tail import Piece, cut_windows, error_rate
 

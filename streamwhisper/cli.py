@@ -15,6 +15,7 @@ from typing import Annotated, Any
 import typer
 
 from streamwhisper import __version__
+from streamwhisper.commands.booleans import BooleanValues
 from streamwhisper.commands.flags import (
     DEFAULT_MODEL,
     Adapter,
@@ -73,10 +74,11 @@ def _options(
 
 
 app.command()(serve)
-# Names may be spelt with underscores, as openai-whisper spells them.
-app.command(context_settings={"token_normalize_func": lambda name: name.replace("_", "-")})(
-    transcribe
-)
+# Names may be spelt with underscores, as openai-whisper spells them, and flags have a value.
+app.command(
+    cls=BooleanValues,
+    context_settings={"token_normalize_func": lambda name: name.replace("_", "-")},
+)(transcribe)
 
 
 @app.command()

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +18,7 @@ from streamwhisper.engine.local import LocalOptions, LocalRecognizer
 from streamwhisper.errors import RecognitionError
 from streamwhisper.longform import chunked
 from streamwhisper.longform.options import TranscriptionOptions
-from streamwhisper.longform.sequential import SequentialTranscriber
+from streamwhisper.longform.sequential import SequentialTranscriber, hear_windows
 from streamwhisper.results import Transcript
 from streamwhisper.whisper.decoding import detect_languages
 from streamwhisper.whisper.hub import HubOptions
@@ -28,6 +30,8 @@ RATE = 16000
 WINDOW = 30 * RATE
 ROUND = 4
 """Batches for each worker that are gathered before they are heard, longest chunks first."""
+SIDE_BY_SIDE = 4
+"""Recordings at a time where each is heard window by window; all of them are in memory."""
 
 Sound = str | Path | NDArray[np.float32]
 """A file that PyAV reads, or float32 mono ``[n]`` at 16 kHz."""
@@ -95,7 +99,8 @@ def transcribe_all(
 ) -> Iterator[Transcript]:
     """Transcribe recordings, and yield their transcripts in order, as soon as they are there.
 
-    Chunks of several recordings share a batch. No more of them are read ahead than fill a few.
+    Chunks, or windows, of several recordings share a batch. No more of them are read ahead than
+    fill a few.
 
     Raises:
         AudioFormatError: a file that cannot be read.
@@ -103,7 +108,7 @@ def transcribe_all(
     """
     options = _checked(model, options or TranscriptionOptions())
     if options.method == "sequential":
-        yield from (_sequential(model, _samples(sound), options, progress) for sound in sounds)
+        yield from _sequential(model, sounds, options, progress)
         return
     with ThreadPoolExecutor(model.workers) as executor:
         for recordings in _rounds(model, sounds, options):
@@ -148,13 +153,21 @@ def _chunked(
 
 def _sequential(
     model: LocalRecognizer,
-    samples: NDArray[np.float32],
+    sounds: Iterable[Sound],
     options: TranscriptionOptions,
     progress: Progress | None,
-) -> Transcript:
-    transcriber = SequentialTranscriber(model, samples, options)
-    segments = tuple(transcriber.segments(progress))
-    return Transcript(transcriber.text, segments, transcriber.language, len(samples) / RATE)
+) -> Iterator[Transcript]:
+    left, under_way = iter(sounds), deque[SequentialTranscriber]()
+    while True:
+        for sound in islice(left, SIDE_BY_SIDE - len(under_way)):
+            under_way.append(SequentialTranscriber(model, _samples(sound), options, progress))
+        if not under_way:
+            return
+        if waiting := [transcriber for transcriber in under_way if transcriber.task]:
+            hear_windows(waiting)
+        while under_way and not under_way[0].task:
+            done = under_way.popleft()
+            yield Transcript(done.text, tuple(done.segments), done.language, done.seconds)
 
 
 def _samples(sound: Sound) -> NDArray[np.float32]:

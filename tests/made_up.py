@@ -195,8 +195,13 @@ def write_hugging_face(
     shards: int = 1,
     config: dict[str, Any] | None = None,
     heads: Sequence[tuple[int, int]] = (),
+    **generation: Any,
 ) -> Path:
-    """A folder as Hugging Face's transformers write it; more than one shard have an index."""
+    """A folder as Hugging Face's transformers write it; more than one shard have an index.
+
+    Args:
+        generation: what `generation_config.json` declares.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     tensors = under_hugging_face_names(state)
     if shards == 1:
@@ -213,8 +218,9 @@ def write_hugging_face(
     if config is not None:
         (folder / "config.json").write_text(json.dumps(config))
     if heads:
-        text = json.dumps({"alignment_heads": [list(pair) for pair in heads]})
-        (folder / "generation_config.json").write_text(text)
+        generation["alignment_heads"] = [list(pair) for pair in heads]
+    if generation:
+        (folder / "generation_config.json").write_text(json.dumps(generation))
     return folder
 
 
@@ -225,6 +231,11 @@ def shrunk(dims: ModelDimensions) -> ModelDimensions:
     """The same model, narrow: 64 wide, with one head, and a short memory."""
     narrow = {"n_audio_state": 64, "n_audio_head": 1, "n_text_state": 64, "n_text_head": 1}
     return replace(dims, n_audio_ctx=15, n_text_ctx=9, **narrow)
+
+
+def narrow(name: str) -> ModelDimensions:
+    """A known model, narrow, that hears whole windows."""
+    return replace(shrunk(EVERY_SIZE[name]), n_audio_ctx=1500, n_text_ctx=448)
 
 
 DISTILLED = {

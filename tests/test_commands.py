@@ -117,6 +117,7 @@ def test_options_may_be_spelt_as_the_reference_spells_them(tiny_en_path, here, s
         *(str(short), "--output_format", "srt", "--word_timestamps", "--max_line_width", "14"),
         *("--max_line_count", "1", "--beam_size", "2", "--method", "sequential"),
         *("--logprob_threshold", "None", "--temperature_increment_on_fallback", "None"),
+        *("--condition_on_previous_text", "False", "--highlight_words", "False"),
     )
     assert (code, complaint) == (0, "")
     cues = shown.strip().split("\n\n")

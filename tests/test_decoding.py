@@ -18,7 +18,7 @@ from streamwhisper.engine.local import LocalOptions, LocalRecognizer
 from streamwhisper.errors import RecognitionError
 from streamwhisper.recognition import DecodingOptions, RecognitionRequest
 from streamwhisper.whisper.checkpoints import load_checkpoint
-from streamwhisper.whisper.decoding import TokenRules, detect_languages
+from streamwhisper.whisper.decoding import detect_languages
 from streamwhisper.whisper.tail import encode_padded
 
 MODELS = {"tiny.en": "tiny_en_path", "base": "base_path"}
@@ -75,18 +75,6 @@ def test_the_language_of_a_clip_is_detected(
     for clip, found in zip(clips, every, strict=True):
         assert next(iter(found)) == clip["language"]
         assert sum(found.values()) == pytest.approx(1, abs=1e-3)
-
-
-@pytest.mark.parametrize(("latest", "first"), [(50, 50), (10, 10), (None, 150)])
-def test_the_first_timestamp_comes_by_when_it_may(
-    recognizer: LocalRecognizer, latest: int | None, first: int
-) -> None:
-    tokenizer = recognizer.tokenizer
-    rules = TokenRules(tokenizer, tokenizer.n_vocab, torch.device("cpu"), latest_start=latest)
-    logits = torch.arange(tokenizer.n_vocab, dtype=torch.float32)
-    logits[tokenizer.timestamp_begin + 151 :] = -torch.inf
-    chosen = int(rules.apply(logits, [], first=True, times=True).argmax())
-    assert chosen == tokenizer.timestamp_begin + first
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,8 @@ import torch
 
 from measure import count_errors
 from streamwhisper.audio.mel import log_mel
-from streamwhisper.engine.local import LocalOptions, LocalRecognizer, Precision
+from streamwhisper.engine.devices import Precision
+from streamwhisper.engine.local import LocalOptions, LocalRecognizer
 from streamwhisper.events import Committed
 from streamwhisper.listening import listen
 from streamwhisper.longform.options import TranscriptionOptions, WordOptions

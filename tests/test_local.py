@@ -20,12 +20,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from streamwhisper.audio.mel import log_mel
-from streamwhisper.engine.local import (
-    USUAL_FLOORS,
-    LocalOptions,
-    LocalRecognizer,
-    _choose_precision,
-)
+from streamwhisper.engine.local import USUAL_FLOORS, LocalOptions, LocalRecognizer
 from streamwhisper.errors import RecognitionError
 from streamwhisper.recognition import DecodingOptions, Hypothesis, RecognitionRequest
 from streamwhisper.whisper.checkpoints import state_shapes
@@ -457,17 +452,3 @@ def test_languages_are_weighed_where_that_is_asked_for_and_the_text_stays_the_sa
     assert set(among.languages) == {"fr", "nl", "es"}
     assert sum(among.languages.values()) == pytest.approx(1)
     assert among.language == next(iter(among.languages))
-
-
-@pytest.mark.parametrize("device", ["meta", "cuda"])
-def test_8_bits_are_refused_where_they_cannot_be_had(device: str) -> None:
-    with pytest.raises(RecognitionError, match=f"int8 needs a CPU .* this is {device}.* float32"):
-        _choose_precision("int8", torch.device(device))
-
-
-def test_the_precision_is_the_one_asked_for_or_else_the_fastest() -> None:
-    cpu = torch.device("cpu")
-    assert _choose_precision("auto", cpu) == ("int8" if can_quantize(cpu) else "float32")
-    assert _choose_precision("auto", torch.device("meta")) == "float32"
-    for name in ("float32", "bfloat16", "float16"):
-        assert _choose_precision(name, cpu) == name

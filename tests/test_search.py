@@ -223,7 +223,7 @@ def test_a_token_that_is_none_cannot_be_suppressed(
         {"beam_size": 5, "patience": 0.0},
         {"length_penalty": 1.5},
         {"max_tokens": 0},
-        {"max_initial_timestamp": -1.0},
+        {"max_initial_timestamp": -0.5},
     ],
     ids=str,
 )

@@ -7,7 +7,7 @@ import pytest
 
 from offline import load_reference
 from speech import load
-from streamwhisper import transcribe
+from streamwhisper import transcribe, transcribe_all
 from streamwhisper.longform.options import PromptOptions, TranscriptionOptions, WordOptions
 from streamwhisper.whisper.fallback import FallbackOptions
 
@@ -68,3 +68,19 @@ def test_words_clips_prompts_and_skipped_silence_are_those_of_the_reference(reco
     )
     assert_same(mine, theirs)
     assert all(word.end <= 60.5 for segment in mine.segments for word in segment.words)
+
+
+def test_several_recordings_are_heard_as_each_is_alone_and_come_in_order(recognizer, sound):
+    """Six, so that some begin when others have ended; one has no sound at all."""
+    spoken = [sound[: seconds * 16000] for seconds in (33, 4, 0, 9, 2, 6)]
+    done: list[float] = []
+    options = TranscriptionOptions(method="sequential", fallback=GREEDY)
+    together = list(transcribe_all(recognizer, spoken, options, progress=done.append))
+    alone = [transcribe(recognizer, samples, options) for samples in spoken]
+    for one, other in zip(together, alone, strict=True):
+        assert (one.text, one.duration) == (other.text, other.duration)
+        assert [(s.id, s.start, s.end, s.tokens) for s in one.segments] == [
+            (s.id, s.start, s.end, s.tokens) for s in other.segments
+        ]
+    assert together[0].text
+    assert sum(done) == pytest.approx(54, abs=0.01)

@@ -11,6 +11,7 @@ import typer
 __all__ = [
     "DEFAULT_MODEL",
     "Adapter",
+    "Compile",
     "Device",
     "Dtype",
     "Endpoint",
@@ -71,10 +72,14 @@ def split_names(text: str | None) -> tuple[str, ...]:
 
 
 Model = Annotated[str, option("--model", "-m", help="Name, checkpoint file or folder, or hub id.")]
-Device = Annotated[str, option("--device", help="Such as cpu or cuda; auto chooses.")]
+Device = Annotated[str, option("--device", help="cpu, cuda, cuda:1, mps; auto chooses.")]
 Precision = Annotated[Dtype, option("--dtype", help="Precision; auto chooses.")]
 Threads = Annotated[int | None, option("--threads", min=1, help="CPU threads for one operation.")]
 Adapter = Annotated[Path | None, option("--adapter", help="Folder of a LoRA adapter to merge in.")]
+Compile = Annotated[
+    bool,
+    option("--compile", help="Compile the step that writes a token; needs a compiler."),
+]
 HowSoon = Annotated[Latency, option("--latency", help="Sooner, or fewer errors.")]
 WhatEnds = Annotated[
     Endpoint,

@@ -32,11 +32,17 @@ def find_model(name: str) -> Path:
 
 
 def load_model(
-    model: str, device: str, dtype: Dtype, threads: int | None, adapter: Path | None
+    model: str,
+    device: str,
+    dtype: Dtype,
+    threads: int | None,
+    adapter: Path | None,
+    *,
+    compiled: bool = False,
 ) -> LocalRecognizer:
     """A recognizer with this model; raises `ModelError`."""
     find_model(model)  # first, for its progress and so that a wrong name costs no import of torch
     from streamwhisper.engine.local import LocalOptions, LocalRecognizer
 
-    options = LocalOptions(device, dtype.value, threads, adapter=adapter)
+    options = LocalOptions(device, dtype.value, threads, adapter=adapter, compile=compiled)
     return LocalRecognizer.load(model, options, hub_options())

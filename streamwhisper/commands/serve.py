@@ -14,6 +14,7 @@ from streamwhisper.commands.announcement import announce, open_page, page_at
 from streamwhisper.commands.flags import (
     DEFAULT_MODEL,
     Adapter,
+    Compile,
     Device,
     Dtype,
     Endpoint,
@@ -83,6 +84,7 @@ def serve(
     dtype: Precision = Dtype.auto,
     threads: Threads = None,
     adapter: Adapter = None,
+    compiled: Compile = False,
     latency: HowSoon = Latency.balanced,
     endpoint: WhatEnds = Endpoint.sentence,
     languages: Languages = None,
@@ -286,7 +288,8 @@ def serve(
     share_one_arena()
 
     def load() -> tuple[Recognizer, SchedulerOptions]:
-        recognizer = load_model(model, device, dtype, threads, adapter)
+        recognizer = load_model(model, device, dtype, threads, adapter, compiled=compiled)
+        recognizer.info.check_languages(among)
         recognizer.warm_up()
         release_free_memory()
         return recognizer, SchedulerOptions(max_batch=1, workers=recognizer.workers)

@@ -10,6 +10,7 @@ import typer
 from streamwhisper.commands.flags import (
     DEFAULT_MODEL,
     Adapter,
+    Compile,
     Device,
     Dtype,
     Language,
@@ -210,6 +211,7 @@ def transcribe(
     dtype: Precision = Dtype.auto,
     threads: Threads = None,
     adapter: Adapter = None,
+    compiled: Compile = False,
 ) -> None:
     """Transcribe recordings as fast as the machine can."""
     _refuse_what_does_not_fit(files, format, output_dir, as_json)
@@ -223,7 +225,7 @@ def transcribe(
         raise typer.BadParameter("--hallucination-silence-threshold needs --method sequential")
     clips, never = _clips(clip_timestamps), _tokens(suppress_tokens)
     recognizer = load_model(
-        model, device, dtype, threads, adapter
+        model, device, dtype, threads, adapter, compiled=compiled
     )  # first: a wrong name is said soon
 
     from streamwhisper.audio.formats import AudioFormat

@@ -8,11 +8,16 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import torch
 
+from streamwhisper.engine.devices import (
+    Precision,
+    choose_device,
+    choose_precision,
+    compile_decoder,
+)
 from streamwhisper.errors import RecognitionError
 from streamwhisper.recognition import Hypothesis, HypothesisWord, ModelInfo, RecognitionRequest
 from streamwhisper.whisper import guard
@@ -21,7 +26,6 @@ from streamwhisper.whisper.alignment import SECONDS_PER_POSITION, onsets
 from streamwhisper.whisper.decoding import (
     DecodedTokens,
     DecodingTask,
-    TokenRules,
     context_tokens,
     decode,
     detect_languages,
@@ -29,8 +33,9 @@ from streamwhisper.whisper.decoding import (
 from streamwhisper.whisper.hub import HubOptions, resolve
 from streamwhisper.whisper.model import Whisper
 from streamwhisper.whisper.output import OutputLayer
-from streamwhisper.whisper.quantized import can_quantize, is_quantized, quantize
+from streamwhisper.whisper.quantized import is_quantized, quantize
 from streamwhisper.whisper.rows import SettledText
+from streamwhisper.whisper.rules import TokenRules
 from streamwhisper.whisper.search import Output
 from streamwhisper.whisper.settled import SettledSound
 from streamwhisper.whisper.static import StaticDecoder
@@ -48,9 +53,7 @@ from streamwhisper.whisper.vocabulary import get_vocabulary
 
 __all__ = ["LocalOptions", "LocalRecognizer"]
 
-Precision = Literal["auto", "float32", "bfloat16", "float16", "int8"]
 MAX_FRAMES = 3000
-_DEVICES = "expected auto, cpu, cuda (such as cuda:1) or mps"
 USUAL_FLOORS = (-0.5, -1.0)
 """Of clear speech and of quiet speech."""
 
@@ -69,6 +72,8 @@ class LocalOptions:
         silent_tail: encode only the sound that exists; False pads to 30 s, as a yardstick.
         adapter: a folder with a LoRA adapter as Hugging Face's PEFT writes it, merged into the
             weights when they are loaded.
+        compile: compile the step that writes a token, which takes some seconds on a GPU and a
+            minute on a CPU. A GPU records that step anyway, and hardly gains by it.
     """
 
     device: str = "auto"
@@ -77,6 +82,7 @@ class LocalOptions:
     silent_tail: bool = True
     tail: TailOptions = field(default_factory=TailOptions)
     adapter: Path | None = None
+    compile: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -98,7 +104,7 @@ class LocalRecognizer:
     def __init__(self, model: Whisper, name: str, options: LocalOptions | None = None) -> None:
         self.options = options or LocalOptions()
         self.model = model
-        self.tokenizer: Tokenizer = get_tokenizer(model.dims.n_vocab)
+        self.tokenizer: Tokenizer = get_tokenizer(model.dims.n_vocab, model.generation)
         self.info = ModelInfo(name, model.dims.n_mels, self.tokenizer.multilingual)
         self._rules = TokenRules(self.tokenizer, model.dims.n_vocab, model.device)
         self.output = OutputLayer(model.decoder.token_embedding.weight)
@@ -114,11 +120,12 @@ class LocalRecognizer:
 
         Raises:
             UnknownModelError, ModelDownloadError, CheckpointError: as they say.
+            RecognitionError: the device or the precision cannot be had on this machine.
         """
         options = options or LocalOptions()
         torch.set_num_threads(options.threads or _default_threads())
-        device = _choose_device(options.device)
-        precision = _choose_precision(options.dtype, device)
+        device = choose_device(options.device)
+        precision = choose_precision(options.dtype, device, compiled=options.compile)
         dtype = torch.float32 if precision == "int8" else getattr(torch, precision)
         path = resolve(str(model), options=hub or HubOptions())
         checkpoint = load_adapted(path, options.adapter)
@@ -127,7 +134,10 @@ class LocalRecognizer:
         del checkpoint
         if precision == "int8":
             quantize(whisper)
-        return cls(whisper.to(device=device, dtype=dtype), str(model), options)
+        whisper.to(device=device, dtype=dtype)
+        if options.compile:
+            compile_decoder(whisper)
+        return cls(whisper, str(model), options)
 
     @property
     def search_output(self) -> Output:
@@ -146,7 +156,8 @@ class LocalRecognizer:
         self.tails.prepare(*USUAL_FLOORS)
         click = np.full((self.info.n_mels, 100), USUAL_FLOORS[0], np.float32)
         click[0, 0] += CLAMP  # as loud as a window with that floor is: its tail is there already
-        self.recognize([RecognitionRequest(mel=click, language="en")])
+        language = self.tokenizer.languages[0] if self.info.multilingual else "en"
+        self.recognize([RecognitionRequest(mel=click, language=language)])
 
     def recognize(self, requests: Sequence[RecognitionRequest]) -> list[Hypothesis]:
         """Answer each request; see `streamwhisper.recognition.Recognizer`."""
@@ -209,11 +220,11 @@ class LocalRecognizer:
                 f"log-mel window of shape {shape}; {self.info.name} expects "
                 f"({self.info.n_mels}, 1 to {MAX_FRAMES})"
             )
-        languages = (*request.languages, request.language or "en")
+        languages = [*request.languages, *filter(None, [request.language])]
         self.info.check_languages(languages)
         self.info.check_task(request.task)
         unknown = [code for code in languages if code not in self.tokenizer.languages]
-        if unknown:
+        if unknown and self.info.multilingual:
             raise RecognitionError(
                 f"{self.info.name} has no language {unknown[0]!r}; expected one of "
                 f"{', '.join(self.tokenizer.languages)}"
@@ -305,33 +316,3 @@ def _among(probabilities: dict[str, float], languages: Sequence[str]) -> dict[st
 
 def _default_threads() -> int:
     return max(1, min(4, torch.get_num_threads(), (os.cpu_count() or 2) // 2))
-
-
-def _choose_device(name: str) -> torch.device:
-    if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "cpu"
-    try:
-        device = torch.device(name)
-    except RuntimeError:
-        raise RecognitionError(f"device is {name!r}; {_DEVICES}") from None
-    there = {
-        "cpu": True,
-        "cuda": torch.cuda.is_available(),
-        "mps": torch.backends.mps.is_available(),
-    }
-    if not there.get(device.type, True):
-        raise RecognitionError(f"there is no {name} on this machine, or in this torch; {_DEVICES}")
-    return device
-
-
-def _choose_precision(name: Precision, device: torch.device) -> Precision:
-    if name == "int8" and not can_quantize(device):
-        raise RecognitionError(
-            f"int8 needs a CPU of the x86 family, and this is {device}; "
-            "choose auto, float32, bfloat16 or float16"
-        )
-    if name != "auto":
-        return name
-    if device.type == "cuda":
-        return "bfloat16" if torch.cuda.get_device_capability(device)[0] >= 8 else "float16"
-    return "int8" if can_quantize(device) else "float32"

@@ -2,12 +2,13 @@
 
 Means what openai-whisper's ``transcribe`` means ("Robust Speech Recognition via Large-Scale
 Weak Supervision", Radford et al., 2022, section 4.5). Windows are padded to 30 s as there, with
-zeros on the scale of log-mel frames, so the numbers are the same.
+zeros on the scale of log-mel frames, so the numbers are the same. A recording's windows wait for
+each other, but not for those of another recording: several are searched side by side.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -27,10 +28,11 @@ from streamwhisper.whisper.search import SearchResult, SearchTask, text_tokens
 from streamwhisper.whisper.tail import FRAMES_PER_POSITION, EncodedSound, encode_padded
 from streamwhisper.whisper.timing import AlignmentTask, align, with_words
 
-__all__ = ["SequentialTranscriber"]
+__all__ = ["SequentialTranscriber", "hear_windows"]
 
 WINDOW_FRAMES = 3000
 WINDOW_SAMPLES = 480_000
+RATE = 16000
 TRUSTED_TEMPERATURE = 0.5
 """Text that was drawn at a higher one is no prompt."""
 
@@ -61,20 +63,28 @@ class _Said:
 
 
 class SequentialTranscriber:
-    """Transcribes one recording."""
+    """Transcribes one recording.
+
+    Attributes:
+        task: what is to be searched for in the next window; None at the end.
+        segments: what was heard so far.
+    """
 
     def __init__(
         self,
         recognizer: LocalRecognizer,
         samples: NDArray[np.float32],
         options: TranscriptionOptions,
+        progress: Callable[[float], None] | None = None,
     ) -> None:
         """Prepare it; finds the language where it is not given.
 
         Args:
             samples: float32 mono ``[n]`` at 16 kHz.
+            progress: called with the seconds of sound dealt with since it was called last.
         """
         self.recognizer, self.options = recognizer, options
+        self._samples = len(samples)
         # Half a minute of silence behind it, for windows at its end.
         padded = np.pad(samples, (0, WINDOW_SAMPLES))
         self._mel = torch.from_numpy(log_mel(padded, recognizer.info.n_mels))
@@ -86,33 +96,45 @@ class SequentialTranscriber:
             for text in (options.prompts.initial, options.prompts.prefix)
         )
         self._said, self._prefix = _Said(initial, options.prompts), prefix
+        self.segments: list[Segment] = []
+        self._windows = self._hear_all(progress)
+        self.task: SearchTask | None = next(self._windows, None)
 
-    def segments(self, progress: Callable[[float], None] | None = None) -> Iterator[Segment]:
-        """Yield segments as they are heard.
+    def take(self, result: SearchResult) -> None:
+        """Take in what was found for the task, and go on to the next window."""
+        try:
+            self.task = self._windows.send(result)
+        except StopIteration:
+            self.task = None
 
-        Args:
-            progress: called with the seconds of sound dealt with since it was called last.
-        """
-        count = 0
+    def _hear_all(
+        self, progress: Callable[[float], None] | None
+    ) -> Generator[SearchTask, SearchResult, None]:
         for seek, end in _in_frames(self.options.clips, self.frames):
             while seek < end:
                 window = Window(seek, min(WINDOW_FRAMES, end - seek))
-                heard, seek = self._hear(window)
-                for segment in heard:
-                    yield replace(segment, id=count)
-                    count += 1
+                sound = self._encoded(window)
+                result = yield self._task(sound)
+                heard, seek = self._heard(window, sound, result)
+                first = len(self.segments)
+                self.segments += [replace(s, id=id) for id, s in enumerate(heard, first)]
                 if progress:
                     progress((min(seek, end) - window.first) / FRAMES_PER_SECOND)
+
+    @property
+    def seconds(self) -> float:
+        """How long the recording is."""
+        return self._samples / RATE
 
     @property
     def text(self) -> str:
         """What was heard so far."""
         return self.recognizer.tokenizer.decode(self._said.tokens)
 
-    def _hear(self, window: Window) -> tuple[list[Segment], int]:
+    def _heard(
+        self, window: Window, sound: EncodedSound, result: SearchResult
+    ) -> tuple[list[Segment], int]:
         """The segments of a window, and the frame at which the next one begins."""
-        sound = self._encoded(window)
-        result = self._search(sound)
         if self.options.fallback.is_silence(result):
             return [], window.first + window.frames
         found = cut(self.recognizer.tokenizer, window, result)
@@ -137,19 +159,9 @@ class SequentialTranscriber:
         mel = self._mel[:, window.first : window.first + window.frames]
         return _encoded(self.recognizer, mel)
 
-    def _search(self, sound: EncodedSound) -> SearchResult:
-        recognizer, options = self.recognizer, self.options
-        most = recognizer.model.dims.n_text_ctx // 2 - 1
-        task = SearchTask(sound, self.language, options.task, self._said.prompt(most), self._prefix)
-        (result,) = search_with_fallback(
-            recognizer.model,
-            recognizer.search_output,
-            recognizer.tokenizer,
-            [task],
-            options.search,
-            options.fallback,
-        )
-        return result
+    def _task(self, sound: EncodedSound) -> SearchTask:
+        most, task = self.recognizer.model.dims.n_text_ctx // 2 - 1, self.options.task
+        return SearchTask(sound, self.language, task, self._said.prompt(most), self._prefix)
 
     def _with_words(
         self, segments: Sequence[Segment], sound: EncodedSound, window: Window
@@ -207,6 +219,21 @@ class SequentialTranscriber:
         sound = _encoded(self.recognizer, self._mel[:, :WINDOW_FRAMES])
         (found,) = detect_languages(self.recognizer.model, self.recognizer.tokenizer, [sound])
         return next(iter(found))
+
+
+def hear_windows(transcribers: Sequence[SequentialTranscriber]) -> None:
+    """Hear the next window of each, side by side; all have one, the same model and options."""
+    recognizer, options = transcribers[0].recognizer, transcribers[0].options
+    results = search_with_fallback(
+        recognizer.model,
+        recognizer.search_output,
+        recognizer.tokenizer,
+        [transcriber.task for transcriber in transcribers if transcriber.task],
+        options.search,
+        options.fallback,
+    )
+    for transcriber, result in zip(transcribers, results, strict=True):
+        transcriber.take(result)
 
 
 def _encoded(recognizer: LocalRecognizer, mel: Tensor) -> EncodedSound:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import torch
@@ -20,6 +20,7 @@ import torch
 from streamwhisper.errors import CheckpointError
 from streamwhisper.whisper.catalog import KNOWN_MODELS, AlignmentHeads, ModelDimensions
 from streamwhisper.whisper.ctranslate2 import is_ctranslate2, read_ctranslate2
+from streamwhisper.whisper.generation import GenerationConfig, declared_generation
 from streamwhisper.whisper.huggingface import is_safetensors, read_weights
 from streamwhisper.whisper.layout import (
     declared_heads,
@@ -46,17 +47,19 @@ class Checkpoint:
             those its folder declares, the published ones, or every head of the upper half of
             the decoder.
         state: tensors under OpenAI's names, on the CPU, in the file's floating-point types.
+        generation: what its folder declares of how it writes.
     """
 
     name: str
     dims: ModelDimensions
     alignment_heads: AlignmentHeads
     state: dict[str, torch.Tensor]
+    generation: GenerationConfig = field(default_factory=GenerationConfig)
 
     @property
     def multilingual(self) -> bool:
         """Whether the model knows other languages than English."""
-        return self.dims.multilingual
+        return self.dims.multilingual and self.generation.multilingual is not False
 
 
 def load_checkpoint(path: Path | str, *, name: str | None = None) -> Checkpoint:
@@ -87,7 +90,8 @@ def load_checkpoint(path: Path | str, *, name: str | None = None) -> Checkpoint:
             f"{folder} declares alignment heads {list(map(list, heads))}; expected pairs below "
             f"[{dims.n_text_layer}, {dims.n_text_head}], the decoder's layers and heads"
         )
-    return Checkpoint(name, dims, heads or _alignment_heads(name, dims), state)
+    generation = declared_generation(folder, dims.n_vocab) if folder else GenerationConfig()
+    return Checkpoint(name, dims, heads or _alignment_heads(name, dims), state, generation)
 
 
 def _read(paths: Sequence[Path]) -> dict[str, torch.Tensor]:

@@ -24,7 +24,6 @@ __all__ = ["write_huggingface"]
 
 _NAMES = {dtype: name for name, dtype in TYPES.items()}
 _ALIGNMENT = 8  # of the tensors in the file, in bytes
-_LAST_INITIAL_TIMESTAMP = 50  # a transcript begins within a second
 
 
 def write_huggingface(
@@ -128,18 +127,20 @@ def _config(checkpoint: Checkpoint) -> dict[str, Any]:
 
 
 def _generation_config(checkpoint: Checkpoint) -> dict[str, Any]:
-    tokenizer = get_tokenizer(checkpoint.dims.n_vocab)
+    tokenizer = get_tokenizer(checkpoint.dims.n_vocab, checkpoint.generation)
     instructions = [tokenizer.sot, *range(tokenizer.translate, tokenizer.no_timestamps)]
-    config = {
+    usual = [*tokenizer.non_speech_tokens, *instructions]
+    declared = checkpoint.generation.suppress
+    config: dict[str, Any] = {
         "alignment_heads": [list(pair) for pair in checkpoint.alignment_heads],
-        "begin_suppress_tokens": [*tokenizer.encode(" "), tokenizer.eot],
+        "begin_suppress_tokens": list(tokenizer.blank_tokens),
         "is_multilingual": tokenizer.multilingual,
-        "max_initial_timestamp_index": _LAST_INITIAL_TIMESTAMP,
+        "max_initial_timestamp_index": tokenizer.latest_start,
         "max_length": checkpoint.dims.n_text_ctx,
         "no_timestamps_token_id": tokenizer.no_timestamps,
         "prev_sot_token_id": tokenizer.sot_prev,
         "return_timestamps": False,
-        "suppress_tokens": [*tokenizer.non_speech_tokens, *instructions],
+        "suppress_tokens": usual if declared is None else list(declared),
         **_ends(tokenizer),
     }
     if tokenizer.multilingual:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple, cast
+from typing import cast
 
 import numpy as np
 import torch
@@ -25,6 +25,7 @@ from streamwhisper.whisper.alignment import CONTEXT_ROWS
 from streamwhisper.whisper.model import Whisper
 from streamwhisper.whisper.output import OutputLayer
 from streamwhisper.whisper.rows import DecoderCache, SettledText
+from streamwhisper.whisper.rules import Choice, TokenRules
 from streamwhisper.whisper.tail import EncodedSound
 from streamwhisper.whisper.tokenizer import Tokenizer
 from streamwhisper.whisper.vocabulary import Vocabulary
@@ -32,15 +33,11 @@ from streamwhisper.whisper.vocabulary import Vocabulary
 __all__ = [
     "DecodedTokens",
     "DecodingTask",
-    "TokenRules",
     "context_tokens",
     "decode",
     "detect_languages",
     "empty_caches",
 ]
-
-MAX_INITIAL_TIMESTAMP = 50
-"""The first timestamp is at most 1 s, in steps of 20 ms."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -68,96 +65,8 @@ class DecodedTokens:
     settled: SettledText | None
 
 
-class Choice(NamedTuple):
-    """The likeliest token, and its log-probability."""
-
-    token: int
-    log_probability: float
-
-
 Seen = Sequence[Choice] | Tensor
 """Tokens, or the logits ``[n, n_vocab]`` from which they are still to be chosen."""
-
-
-class TokenRules:
-    """Whisper's logit filters for one model: what may never, or not now, be written."""
-
-    def __init__(
-        self,
-        tokenizer: Tokenizer,
-        n_vocab: int,
-        device: torch.device,
-        *,
-        never: Sequence[int] | None = None,
-        latest_start: int | None = MAX_INITIAL_TIMESTAMP,
-    ) -> None:
-        """Prepare them.
-
-        Args:
-            never: tokens that are never written; None for all that nobody says and all special
-                ones, with the timestamps where those are not wanted.
-            latest_start: the first timestamp at the most, in steps of 20 ms; None for any.
-        """
-        self.tokenizer = tokenizer
-        self.timestamp_begin = tokenizer.timestamp_begin
-        self.latest_start = latest_start
-        stamps: Sequence[int] = ()
-        if never is None:
-            never = [*tokenizer.non_speech_tokens, *range(tokenizer.eot + 1, self.timestamp_begin)]
-            stamps = range(self.timestamp_begin, n_vocab)
-        self.never = torch.tensor([*never, tokenizer.no_timestamps], device=device)
-        self.never_timestamps = torch.tensor([*never, *stamps], dtype=torch.long, device=device)
-        self.blank = [*tokenizer.encode(" "), tokenizer.eot]
-
-    def apply(self, logits: Tensor, written: Sequence[int], *, first: bool, times: bool) -> Tensor:
-        """Filter ``logits [n_vocab]``, in place, for the token after `written`.
-
-        Args:
-            written: the new tokens so far, without the prefix.
-            first: whether this is the first token of a transcript that must not be empty.
-            times: whether timestamp tokens are wanted.
-        """
-        logits.index_fill_(0, self.never if times else self.never_timestamps, -torch.inf)
-        if first:
-            logits[self.blank] = -torch.inf
-        return self._timestamps(logits, written) if times else logits
-
-    def likeliest(self, logits: Tensor, first: Sequence[bool]) -> list[Choice]:
-        """The likeliest tokens of ``logits [n, n_vocab]``, filtered in place, without timestamps.
-
-        Args:
-            first: see `apply`, of each row.
-        """
-        logits.index_fill_(1, self.never_timestamps, -torch.inf)
-        if beginnings := [row for row, is_first in enumerate(first) if is_first]:
-            rows = torch.tensor(beginnings, device=logits.device)
-            logits[rows[:, None], self.blank] = -torch.inf
-        best, tokens = logits.max(dim=1)
-        chances = (best - logits.logsumexp(dim=1)).tolist()
-        return list(map(Choice, tokens.tolist(), chances))
-
-    def _timestamps(self, logits: Tensor, written: Sequence[int]) -> Tensor:
-        """Timestamps come in pairs, never decrease, and come when they are likelier than text."""
-        begin, eot = self.timestamp_begin, self.tokenizer.eot
-        last_was = len(written) >= 1 and written[-1] >= begin
-        before_was = len(written) < 2 or written[-2] >= begin
-        if last_was:
-            if before_was:
-                logits[begin:] = -torch.inf
-            else:
-                logits[:eot] = -torch.inf
-        stamps = [token for token in written if token >= begin]
-        if stamps:
-            earliest = stamps[-1] if last_was and not before_was else stamps[-1] + 1
-            logits[begin:earliest] = -torch.inf
-        if not written:
-            logits[:begin] = -torch.inf
-            if self.latest_start is not None:
-                logits[begin + self.latest_start + 1 :] = -torch.inf
-        log_probabilities = logits.log_softmax(dim=-1)
-        if log_probabilities[begin:].logsumexp(dim=-1) > log_probabilities[:begin].max():
-            logits[:begin] = -torch.inf
-        return logits
 
 
 def context_tokens(

@@ -191,6 +191,9 @@ def declared_vocabulary(folder: Path) -> int | None:
         for entry in entries if isinstance(entries, list) else ():
             if isinstance(entry, dict):
                 places[str(entry.get("content"))] = entry.get("id")
+    declared = folder / GENERATION_CONFIG
+    if _LAST_WORD not in places and declared.is_file():
+        places[_LAST_WORD] = read_json(declared).get("no_timestamps_token_id")
     place = places.get(_LAST_WORD)
     return place + _FROM_LAST_WORD if type(place) is int and place > 0 else None
 

@@ -22,6 +22,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from streamwhisper.whisper.checkpoints import Checkpoint, ModelDimensions
+from streamwhisper.whisper.generation import GenerationConfig
 from streamwhisper.whisper.rows import (
     Branches,
     DecoderCache,
@@ -308,6 +309,7 @@ class Whisper(nn.Module):
         self.dims = dims
         self.encoder = AudioEncoder(dims)
         self.decoder = TextDecoder(dims, alignment_heads or _upper_heads(dims))
+        self.generation = GenerationConfig()
         self.stepping: Stepping | None = None
 
     @classmethod
@@ -325,6 +327,7 @@ class Whisper(nn.Module):
         with torch.device("meta"):
             model = cls(checkpoint.dims, checkpoint.alignment_heads)
         model.load_state_dict(checkpoint.state, strict=True, assign=True)
+        model.generation = checkpoint.generation
         return model.requires_grad_(False).eval().to(device=device, dtype=dtype)
 
     @property
@@ -348,9 +351,17 @@ class Whisper(nn.Module):
                 row.append((attention.heads(key), attention.heads(value)))
         return rows
 
-    def steps(self, caches: Sequence[DecoderCache]) -> AbstractContextManager[Step]:
-        """What writes token by token behind these caches: the decoder, or its `stepping`."""
-        return nullcontext(self.decoder) if self.stepping is None else self.stepping.steps(caches)
+    def steps(
+        self, caches: Sequence[DecoderCache], *, branching: bool = False
+    ) -> AbstractContextManager[Step]:
+        """What writes token by token behind these caches: the decoder, or its `stepping`.
+
+        Args:
+            branching: whether rows will have more than one token at a time; the decoder's work.
+        """
+        if self.stepping is None or branching:
+            return nullcontext(self.decoder)
+        return self.stepping.steps(caches)
 
     def decoder_cache(
         self,

@@ -19,6 +19,8 @@ __all__ = ["IntegerProduct", "QuantizedLinear", "can_quantize", "is_quantized", 
 
 ENGINE = "fbgemm"
 TINY = 1e-8
+ROWS = 256
+"""That are rounded at a time."""
 
 
 def can_quantize(device: torch.device) -> bool:
@@ -43,7 +45,7 @@ class IntegerProduct:
         with warnings.catch_warnings():
             # torch points to torchao for whole quantized models; this is one product.
             warnings.simplefilter("ignore", UserWarning)
-            rounded = torch.quantize_per_channel(weight.float(), scales, zeros, 0, torch.qint8)
+            rounded = _rounded(weight, scales, zeros)
             self._packed: torch.ScriptObject = torch.ops.quantized.linear_prepack(rounded, None)
         self._multiply = torch.ops.quantized.linear_with_input_q_dq_qweight_dq_output_fp32.default
         # Without VNNI, sums of two products saturate at 16 bits unless activations have 7.
@@ -55,6 +57,17 @@ class IntegerProduct:
         scale = rows.abs().amax(dim=1, keepdim=True).clamp_min_(TINY)
         products = self._multiply(rows / scale, self._step, self._zero, self._packed)
         return products, scale
+
+
+def _rounded(weight: Tensor, scales: Tensor, zeros: Tensor) -> Tensor:
+    """The matrix in 8 bits; a few rows at a time, as each is converted to float32 before."""
+    whole = torch.empty(weight.shape, dtype=torch.int8)
+    every = (torch.split(tensor, ROWS) for tensor in (whole, weight, scales, zeros))
+    for place, part, scale, zero in zip(*every, strict=True):
+        rounded = torch.quantize_per_channel(part.float(), scale, zero, 0, torch.qint8)
+        place.copy_(rounded.int_repr())
+    made: Tensor = torch._make_per_channel_quantized_tensor(whole, scales, zeros, 0)
+    return made
 
 
 class QuantizedLinear(nn.Module):

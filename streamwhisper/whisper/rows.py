@@ -153,7 +153,11 @@ class Step(Protocol):
     """One token more for each row; called, and answers, as `TextDecoder.forward` does."""
 
     def __call__(
-        self, tokens: Sequence[Sequence[int]], caches: Sequence[DecoderCache], /
+        self,
+        tokens: Sequence[Sequence[int]],
+        caches: Sequence[DecoderCache],
+        branches: Sequence[Branches | None] | None = None,
+        /,
     ) -> tuple[list[Tensor], list[Tensor]]:
         """Run each row's token, and count it in; rows may be left out once they have ended."""
         ...

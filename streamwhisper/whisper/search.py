@@ -19,10 +19,11 @@ from streamwhisper.recognition import Task
 from streamwhisper.whisper import guard
 from streamwhisper.whisper.beam import Beam
 from streamwhisper.whisper.branch import Branch, Strategy, best
-from streamwhisper.whisper.decoding import TokenRules, context_tokens
+from streamwhisper.whisper.decoding import context_tokens
 from streamwhisper.whisper.model import Whisper
 from streamwhisper.whisper.repetition import RepetitionOptions, discourage_repetition
 from streamwhisper.whisper.rows import Branches
+from streamwhisper.whisper.rules import DECLARED, TokenRules
 from streamwhisper.whisper.sampling import Sampler
 from streamwhisper.whisper.tail import EncodedSound
 from streamwhisper.whisper.tokenizer import Tokenizer
@@ -51,9 +52,9 @@ class SearchOptions:
             of their length that their sums are divided by.
         timestamps: whether segments get timestamp tokens.
         max_initial_timestamp: seconds at which the first one lies at the latest; None or 0 for
-            any.
-        suppress_tokens: never written; -1 stands for all that nobody says. Unless there are none,
-            special tokens are suppressed as well.
+            any, -1 for what the model declares (1 s, as a rule).
+        suppress_tokens: never written; -1 stands for all that nobody says, or what the model
+            declares instead. Unless there are none, special tokens are suppressed as well.
         suppress_blank: whether a text must not be empty or begin with a space of its own.
         max_tokens: the most new tokens; None for half of the text context.
         repetition: see `RepetitionOptions`.
@@ -64,7 +65,7 @@ class SearchOptions:
     patience: float | None = None
     length_penalty: float | None = None
     timestamps: bool = True
-    max_initial_timestamp: float | None = 1.0
+    max_initial_timestamp: float | None = DECLARED
     suppress_tokens: tuple[int, ...] | None = (NON_SPEECH,)
     suppress_blank: bool = True
     max_tokens: int | None = None
@@ -84,7 +85,11 @@ class SearchOptions:
                 "None without a beam_size",
             ),
             ("length_penalty", penalty is None or 0 <= penalty <= 1, "0 to 1, or None"),
-            ("max_initial_timestamp", latest is None or latest >= 0, "seconds, or None"),
+            (
+                "max_initial_timestamp",
+                latest is None or latest == DECLARED or latest >= 0,
+                "seconds, None, or -1",
+            ),
         )
 
 
@@ -168,16 +173,18 @@ def search(
     for row, logits in zip(searches, torch.split(every, 2), strict=True):
         row.begin(logits[0])
         row.write(logits[1:])
-    while active := [row for row in searches if not row.over]:
-        hidden, _ = model.decoder(
-            [row.tips for row in active],
-            [row.cache for row in active],
-            [row.grow() for row in active],
-        )
-        lengths = [len(states) for states in hidden]
-        every = output(torch.cat(hidden))
-        for row, logits in zip(active, torch.split(every, lengths), strict=True):
-            row.write(logits)
+    branching = searches[0].strategy.width > 1
+    with model.steps([row.cache for row in searches], branching=branching) as step:
+        while active := [row for row in searches if not row.over]:
+            hidden, _ = step(
+                [row.tips for row in active],
+                [row.cache for row in active],
+                [row.grow() for row in active],
+            )
+            lengths = [len(states) for states in hidden]
+            every = output(torch.cat(hidden))
+            for row, logits in zip(active, torch.split(every, lengths), strict=True):
+                row.write(logits)
     return [row.result() for row in searches]
 
 
@@ -256,12 +263,12 @@ class _Search:
         self.branches = self.strategy.step(self.branches, chances)
         self.written += 1
 
-    def grow(self) -> Branches:
-        """Where the tips stand that the decoder is given next."""
+    def grow(self) -> Branches | None:
+        """Where the tips stand that the decoder is given next; None for behind what it has."""
+        if self.strategy.width == 1:
+            return None
         held, count = self.cache.length, len(self.branches)
         position = len(self.start) + self.written - 1
-        if self.strategy.width == 1:
-            return Branches(position, None)
         device = self.cache.self_attention[0][0].device
         before = self._mask
         if before is None:
@@ -312,10 +319,11 @@ def _rules(model: Whisper, tokenizer: Tokenizer, options: SearchOptions) -> Toke
             f"{tokenizer.n_vocab - 1}, and -1 stands for all that nobody says"
         )
     latest = options.max_initial_timestamp
+    steps = round(latest * TIMESTAMP_STEPS) if latest else None
     return TokenRules(
         tokenizer,
         tokenizer.n_vocab,
         model.device,
         never=sorted(never),
-        latest_start=round(latest * TIMESTAMP_STEPS) if latest else None,
+        latest_start=DECLARED if latest == DECLARED else steps,
     )

@@ -137,6 +137,22 @@ class StaticDecoder:
         ]
         self._lock = threading.Lock()
 
+    @torch.inference_mode()
+    def try_out(self) -> None:
+        """Run a step of one row and one of two, which compiles all that is compiled.
+
+        Raises:
+            RuntimeError: it cannot be compiled here.
+        """
+        dims = self.model.dims
+        shape = (1, dims.n_text_head, 1, dims.n_text_state // dims.n_text_head)
+        silence = torch.zeros(shape, device=self.model.device, dtype=self.model.dtype)
+        sound = [(silence, silence)] * dims.n_text_layer
+        for rows in (1, 2):  # compilers take one row for a case of its own
+            caches = [self.model.decoder_cache(sound, 1, capacity=1) for _ in range(rows)]
+            with self.steps(caches) as step:
+                step([[0]] * rows, caches)
+
     @contextmanager
     def steps(self, caches: Sequence[DecoderCache]) -> Iterator[Steps]:
         """Take the caches of a batch in, each aligned; they are up to date again at the end."""
@@ -266,6 +282,9 @@ class Steps:
         branches: Sequence[Branches | None] | None = None,
     ) -> tuple[list[Tensor], list[Tensor]]:
         """Run each row's tokens, and count them in; rows that are left out stay as they are.
+
+        Args:
+            branches: none, as each row has one token.
 
         Returns:
             hidden states and attention of each row, as `TextDecoder.forward` has them; attention

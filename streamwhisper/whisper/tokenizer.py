@@ -19,6 +19,7 @@ import tiktoken
 
 from streamwhisper.errors import CheckpointError, RecognitionError
 from streamwhisper.recognition import Task
+from streamwhisper.whisper.generation import GenerationConfig
 from streamwhisper.whisper.languages import LANGUAGES, UNSPACED_LANGUAGES
 
 __all__ = ["Detokenizer", "SpelledWord", "Tokenizer", "get_tokenizer", "unspaced"]
@@ -28,6 +29,8 @@ SpelledWord = tuple[str, tuple[int, ...]]
 
 _TIMESTAMP_STEP = 0.02  # seconds
 _TIMESTAMPS = 1501
+LATEST_START = 50
+"""The reference lets a transcript begin at 1 s at the latest."""
 # GPT-2's: contractions; letters, digits or signs with the space before them; white space.
 _PATTERN = r"'(?:[stmd]|re|ve|ll)| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"
 # (ranks, languages) of each vocabulary, by its size.
@@ -74,13 +77,18 @@ class Tokenizer:
         no_speech: nobody speaks.
         no_timestamps: the transcript has no timestamp tokens.
         timestamp_begin: the token for 0.00 s; the later ones follow in steps of 0.02 s.
+        latest_start: the first timestamp of a transcript at the most, in these steps.
     """
 
-    def __init__(self, n_vocab: int) -> None:
+    def __init__(self, n_vocab: int, generation: GenerationConfig | None = None) -> None:
         """Read the ranks; `get_tokenizer` does so once.
 
+        Args:
+            generation: what a model's folder declares, which is honoured.
+
         Raises:
-            CheckpointError: no Whisper vocabulary has this size.
+            CheckpointError: no Whisper vocabulary has this size, or what is declared is of
+                another one.
         """
         if n_vocab not in _VOCABULARIES:
             raise CheckpointError(
@@ -90,8 +98,7 @@ class Tokenizer:
         name, languages = _VOCABULARIES[n_vocab]
         ranks = _read_ranks(name)
         self.n_vocab = n_vocab
-        self.multilingual = name == "multilingual"
-        self.languages = tuple(LANGUAGES)[:languages]
+        self._known_languages = tuple(LANGUAGES)[:languages]
         self._encoding = tiktoken.Encoding(
             name=name, pat_str=_PATTERN, mergeable_ranks=ranks, special_tokens={}
         )
@@ -105,6 +112,26 @@ class Tokenizer:
         self.no_speech = self.translate + 4
         self.no_timestamps = self.translate + 5
         self.timestamp_begin = self.translate + 6
+        self._declared = generation = generation or GenerationConfig()
+        self.multilingual = name == "multilingual" and generation.multilingual is not False
+        self.languages = tuple(self.language_tokens)
+        latest = generation.latest_start
+        self.latest_start = LATEST_START if latest is None else latest
+        self._refuse_another_vocabulary(name)
+
+    def _refuse_another_vocabulary(self, name: str) -> None:
+        declared = self._declared
+        place = self.no_timestamps if declared.no_timestamps is None else declared.no_timestamps
+        if place != self.no_timestamps:
+            raise CheckpointError(
+                f"generation_config.json declares no_timestamps_token_id = {place}; the "
+                f"vocabulary of {self.n_vocab} tokens has it at {self.no_timestamps}"
+            )
+        if declared.multilingual and name != "multilingual":
+            raise CheckpointError(
+                "generation_config.json declares is_multilingual = true; the vocabulary of "
+                f"{self.n_vocab} tokens is of English alone"
+            )
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.n_vocab})"
@@ -124,8 +151,11 @@ class Tokenizer:
     @cached_property
     def language_tokens(self) -> Mapping[str, int]:
         """The language tokens by language code. English models have them but ignore them."""
+        declared = self._declared.languages
+        if declared is not None:
+            return MappingProxyType(dict(declared))
         return MappingProxyType(
-            {code: token for token, code in enumerate(self.languages, self.sot + 1)}
+            {code: token for token, code in enumerate(self._known_languages, self.sot + 1)}
         )
 
     @cached_property
@@ -134,7 +164,7 @@ class Tokenizer:
         names = [
             "endoftext",
             "startoftranscript",
-            *self.languages,
+            *self._known_languages,
             "translate",
             "transcribe",
             "startoflm",
@@ -151,8 +181,11 @@ class Tokenizer:
     def non_speech_tokens(self) -> tuple[int, ...]:
         """Tokens to suppress because nobody says them: brackets, speaker dashes, notes.
 
-        Hyphens and apostrophes are among them only at the beginning of a word.
+        Hyphens and apostrophes are among them only at the beginning of a word. Where the model
+        declares other tokens, they are these.
         """
+        if self._declared.suppress is not None:
+            return self._declared.suppress
         tokens = {self.encode(" -")[0], self.encode(" '")[0]}
         for sign in (*_NON_SPEECH, *_MUSIC):
             for spelt in (self.encode(sign), self.encode(f" {sign}")):
@@ -160,6 +193,12 @@ class Tokenizer:
                 if len(spelt) == 1 or sign in _MUSIC:
                     tokens.add(spelt[0])
         return tuple(sorted(tokens))
+
+    @cached_property
+    def blank_tokens(self) -> tuple[int, ...]:
+        """Tokens that no transcript begins with, as it would be empty."""
+        declared = self._declared.begin_suppress
+        return (*self.encode(" "), self.eot) if declared is None else declared
 
     def sot_sequence(self, *, language: str | None, task: Task) -> tuple[int, ...]:
         """Return the tokens that begin a transcript, without ``<|notimestamps|>``.
@@ -249,14 +288,17 @@ class Detokenizer:
         return rest
 
 
-@lru_cache(maxsize=len(_VOCABULARIES))
-def get_tokenizer(n_vocab: int) -> Tokenizer:
-    """Return the tokenizer of a model with `n_vocab` tokens, always the same one.
+@lru_cache(maxsize=8)
+def get_tokenizer(n_vocab: int, generation: GenerationConfig | None = None) -> Tokenizer:
+    """Return the tokenizer of a model with `n_vocab` tokens, the same one each time.
+
+    Args:
+        generation: what the model's folder declares.
 
     Raises:
-        CheckpointError: no Whisper vocabulary has this size.
+        CheckpointError: no Whisper vocabulary has this size, or what is declared does not fit.
     """
-    return Tokenizer(n_vocab)
+    return Tokenizer(n_vocab, generation)
 
 
 def _read_ranks(name: str) -> dict[bytes, int]:
