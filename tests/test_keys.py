@@ -64,13 +64,14 @@ def test_a_file_lists_keys_with_names_and_limits_of_their_own(tmp_path):
     file = written(
         tmp_path,
         f'[[key]]\nname = "stage"\nkey = "first"\nsessions = 2\naudio-rate = 4\n'
-        f'[[key]]\nname = "press"\nsha256 = "{digest}"\n',
+        f'[[key]]\nname = "press"\nsha256 = "{digest}"\nrooms = ["press.1", "press.2"]\n',
     )
     stage, press = read_keys(file, Allowance(sessions=9, session_seconds=60.0))
     assert find_key([stage, press], "first") is stage
     assert find_key([stage, press], "the second one") is press
     assert stage.allowance == Allowance(sessions=2, audio_rate=4, session_seconds=60.0)
     assert press.allowance == Allowance(sessions=9, session_seconds=60.0)
+    assert (stage.rooms, press.rooms) == (None, ("press.1", "press.2"))
 
 
 @pytest.mark.parametrize(
@@ -84,6 +85,8 @@ def test_a_file_lists_keys_with_names_and_limits_of_their_own(tmp_path):
         ('[[key]]\nname = "a"\nsha256 = "abc"', "64 hexadecimal digits"),
         ('[[key]]\nname = "a"\nkey = "x"\nsession = 1', "did you mean 'sessions'"),
         ('[[key]]\nname = "a"\nkey = "x"\nsessions = "many"', "expected a number"),
+        ('[[key]]\nname = "a"\nkey = "x"\nrooms = "stage"', "expected a list"),
+        ('[[key]]\nname = "a"\nkey = "x"\nrooms = ["a b"]', "'a b'; expected 1 to 64"),
         ('[[key]]\nname = "a"\nkey = "x"\naudio-rate = 1', r"audio_rate is 1; expected 2"),
         ('[[key]]\nname = "a"\nkey = "x"\n[[key]]\nname = "a"\nkey = "y"', "more than one"),
         ("[[key", "keys.toml"),

@@ -2,11 +2,29 @@ from __future__ import annotations
 
 import json
 import logging
+import re
+from base64 import b64encode
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+from scripted import OPTIONS, ScriptedRecognizer, script
+from websockets.asyncio.client import connect as connect_websocket
 
-from streamwhisper.server.logs import configure, figures, wire_log
+from streamwhisper.client import connect
+from streamwhisper.events import Committed
+from streamwhisper.server.access import AccessOptions
+from streamwhisper.server.app import Server, ServerOptions
+from streamwhisper.server.keys import Key
+from streamwhisper.server.logs import (
+    LogFormat,
+    LogLevel,
+    configure,
+    figures,
+    text_log,
+    wire_log,
+)
+from streamwhisper.server.recording import RecordingOptions
 
 log = logging.getLogger("streamwhisper.server.test")
 
@@ -18,6 +36,7 @@ def root() -> Iterator[None]:
     handlers, level = root.handlers, root.level
     yield
     root.handlers, root.level = handlers, level
+    text_log.setLevel(logging.CRITICAL + 1)
     logging.getLogger("websockets").setLevel(logging.NOTSET)
 
 
@@ -78,3 +97,80 @@ def test_a_handshake_that_fails_is_one_line(capsys):
         wire_log.error("opening handshake failed", exc_info=True)
     [line] = capsys.readouterr().err.splitlines()
     assert line.endswith("opening handshake failed: connection closed")
+
+
+SECRETS = ("w3", "w6", "Montfichet", "correct-horse")  # words that are said, or listed; a key
+
+
+async def dictate(port: int) -> str:
+    """All that a session can say and do, with a viewer; its text."""
+    url = f"ws://127.0.0.1:{port}/v1"
+    key = f"token={SECRETS[3]}"
+    async with (
+        connect_websocket(f"{url}/watch/stage", proxy=None) as viewer,
+        connect(f"{url}/stream?{key}", publish="stage", vocabulary=(SECRETS[2],)) as stream,
+    ):
+        await stream.set_vocabulary([SECRETS[2]] * 2000)  # too many: an error
+        await stream.send(script(6.0).pcm)
+        await stream.flush()
+        await stream.end()
+        text = "".join([event.text async for event in stream if isinstance(event, Committed)])
+        await viewer.send(SECRETS[0])
+    async with connect_websocket(f"{url}/stream?{key}", proxy=None) as nonsense:
+        await nonsense.send(f"no JSON: {text}")
+        await nonsense.wait_closed()
+    return text
+
+
+async def logged(capsys: pytest.CaptureFixture[str], folder: Path) -> tuple[str, str]:
+    """The log of a server that all that happens to, and what was said to it."""
+    options = ServerOptions(
+        port=0,
+        session=OPTIONS,
+        access=AccessOptions((Key.of("stage", SECRETS[3]),)),
+        recording=RecordingOptions(folder, audio=True),
+    )
+    async with Server(ScriptedRecognizer(script(6.0)), options) as server:
+        text = await dictate(server.port)
+    return capsys.readouterr().err, text
+
+
+@pytest.mark.parametrize("format", ["text", "json"])
+@pytest.mark.parametrize("level", ["debug", "info", "warning", "error"])
+async def test_no_text_and_no_sound_is_in_the_log_at_any_level(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, format: LogFormat, level: LogLevel
+) -> None:
+    configure(format, level)
+    # The client's own library would say what it sends.
+    logging.getLogger("websockets.client").setLevel(logging.WARNING)
+    said, text = await logged(capsys, tmp_path)
+    assert set(SECRETS[:2]) <= set(text.split())
+    assert not [secret for secret in SECRETS if secret in said]
+    assert ("closed, done" in said) == (level in ("debug", "info"))
+    sound = script(6.0).pcm
+    pieces = [sound[at : at + 48] for at in range(0, len(sound), 48) if any(sound[at : at + 48])]
+    shapes = {shape for piece in pieces for shape in (piece.hex(), b64encode(piece).decode())}
+    assert not [shape for shape in shapes if shape in said]
+    assert "\\x" not in said
+
+
+@pytest.mark.parametrize("format", ["text", "json"])
+@pytest.mark.parametrize("level", ["info", "error"])
+async def test_committed_text_is_in_the_log_if_it_is_asked_for(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, format: LogFormat, level: LogLevel
+) -> None:
+    configure(format, level, committed=True)
+    said, text = await logged(capsys, tmp_path)
+    if format == "json":
+        lines = [json.loads(line) for line in said.splitlines()]
+        assert "".join(line["text"] for line in lines if "text" in line) == text
+    else:
+        pieces = re.findall(r"committed session=\w+ text=('.*'|\S+)$", said, re.MULTILINE)
+        assert "".join(piece.strip("'") for piece in pieces) == text
+    assert SECRETS[3] not in said
+
+
+def test_what_is_not_one_word_is_quoted(capsys):
+    configure("text", "info")
+    log.info("it", extra=figures(text=" two\nlines"))
+    assert capsys.readouterr().err.endswith("INFO it text=' two\\nlines'\n")

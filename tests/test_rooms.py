@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Iterable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -17,16 +18,27 @@ from streamwhisper.client import StreamClient, connect
 from streamwhisper.errors import ServerError
 from streamwhisper.events import Committed, Done, Partial
 from streamwhisper.protocol import ErrorMessage, ServerMessage, Watching, parse_server_message
+from streamwhisper.server.access import AccessOptions
 from streamwhisper.server.app import Server, ServerOptions
+from streamwhisper.server.keys import Key
+from streamwhisper.server.proxies import parse_network
 from streamwhisper.server.rooms import RoomOptions
 
 SECOND = 32000  # bytes
+ONE, OTHER = Key.of("one", "1" * 20), Key.of("other", "2" * 20)
 
 
 def serving(**rooms: Any) -> Server:
     return Server(
         ScriptedRecognizer(script()),
         ServerOptions(port=0, session=OPTIONS, rooms=RoomOptions(**rooms)),
+    )
+
+
+def keyed(*keys: Key) -> Server:
+    access = AccessOptions(keys or (ONE, OTHER))
+    return Server(
+        ScriptedRecognizer(script()), ServerOptions(port=0, session=OPTIONS, access=access)
     )
 
 
@@ -267,3 +279,103 @@ async def test_viewers_leave_with_the_server_and_after_the_text() -> None:
             async for _ in each:
                 pass
             assert each.close_code == 1001
+
+
+# Who may publish.
+
+
+async def test_publishing_wants_a_key_and_reading_along_does_not() -> None:
+    async with keyed() as server:
+        with pytest.raises(ServerError, match="wants a key"):
+            async with connect(server.url, publish="stage"):
+                pass
+        async with (
+            watching(server) as viewer,
+            connect(server.url, token="1" * 20, publish="stage") as stream,
+        ):
+            await speak(stream, end=20)
+            await stream.end()
+            messages = await shown(viewer)
+            await viewer.send('{"type": "start", "publish": "stage"}')
+            await viewer.wait_closed()
+            assert viewer.close_code == 1008
+    assert text_of(messages)
+
+
+async def test_a_key_publishes_in_its_rooms_alone() -> None:
+    guest = replace(ONE, rooms=("stage", "hall"))
+    listener = replace(OTHER, rooms=())
+    async with keyed(guest, listener) as server:
+        for token, room, said in (
+            ("1", "lobby", "may publish in hall, stage alone, and not in 'lobby'"),
+            ("2", "stage", "may publish in no room"),
+        ):
+            with pytest.raises(ServerError, match=said) as caught:
+                async with connect(server.url, token=token * 20, publish=room):
+                    pass
+            assert caught.value.code == "room_forbidden"
+        async with connect(server.url, token="1" * 20, publish="hall") as stream:
+            assert stream.ready
+        async with connect(server.url, token="2" * 20) as private:
+            assert private.ready
+
+
+async def crash(server: Server, stream: StreamClient) -> None:
+    """The publisher is gone without a word."""
+    stream._websocket.transport.abort()  # type: ignore[union-attr]
+    await until(lambda: server._parking.parked == 1)
+
+
+@pytest.mark.parametrize("watched", [True, False])
+async def test_who_has_crashed_finds_its_room_free_with_the_same_key(watched: bool) -> None:
+    token = "1" * 20
+    async with keyed() as server, contextlib.AsyncExitStack() as stack:
+        viewer = await stack.enter_async_context(watching(server)) if watched else None
+        first = connect(server.url, token=token, publish="stage", reconnect=None)
+        await stack.enter_async_context(first)
+        await speak(first, end=20)
+        await crash(server, first)
+        with pytest.raises(ServerError, match="another session publishes"):
+            async with connect(server.url, token="2" * 20, publish="stage"):
+                pass
+        async with connect(server.url, token=token, publish="stage") as second:
+            assert server._rooms._rooms["stage"].session == second.ready.session
+            assert server._parking.parked == 0
+            await speak(second)
+            await second.end()
+            if viewer is not None:
+                last = [message async for message in read(viewer)]
+                begun = max(i for i, m in enumerate(last) if isinstance(m, Watching))
+                assert last[begun] == Watching("stage", second.ready.session)
+                assert text_of(last[begun:]) == script().text
+        assert b'sessions_closed_total{outcome="connection_lost"} 1.0' in server._metrics.render()
+
+
+async def test_without_keys_a_room_goes_back_to_the_same_address() -> None:
+    access = AccessOptions(proxies=(parse_network("127.0.0.1"),))
+    options = ServerOptions(port=0, session=OPTIONS, access=access)
+    async with (
+        Server(ScriptedRecognizer(script()), options) as server,
+        connect(server.url, publish="stage", reconnect=None) as first,
+    ):
+        await crash(server, first)
+        async with connect_websocket(
+            server.url, proxy=None, additional_headers={"X-Forwarded-For": "192.0.2.1"}
+        ) as stranger:
+            await stranger.send('{"type": "start", "publish": "stage"}')
+            _, error = await receive(stranger)
+            assert isinstance(error, ErrorMessage)
+            assert error.code == "room_taken"
+        async with connect(server.url, publish="stage") as second:
+            assert second.ready
+
+
+async def test_who_still_publishes_is_not_put_out_by_the_same_key() -> None:
+    token = "1" * 20
+    async with keyed() as server, connect(server.url, token=token, publish="stage") as stream:
+        with pytest.raises(ServerError, match="another session publishes"):
+            async with connect(server.url, token=token, publish="stage"):
+                pass
+        await speak(stream)
+        await stream.end()
+        assert text_of([event async for event in stream]) == script().text

@@ -8,7 +8,7 @@ import struct
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["WavWriter"]
+__all__ = ["WavWriter", "mend_wav"]
 
 _HEADER = 44
 _MAX_BYTES = 2**32 - 1 - _HEADER  # of sound; sizes in the header have 32 bits
@@ -22,7 +22,7 @@ class WavWriter:
         self._descriptor = descriptor
         self._rate = sample_rate
         self._bytes = 0
-        self._write(self._header(), 0)
+        self._write(_header(0, sample_rate), 0)
 
     def write(self, samples: NDArray[np.float32]) -> None:
         """Append float32 ``[n]`` within ±1.
@@ -37,14 +37,28 @@ class WavWriter:
         # The sound first: a header that claims too little is right, one that claims more is not.
         self._write(data, _HEADER + self._bytes)
         self._bytes += len(data)
-        self._write(self._header(), 0)
-
-    def _header(self) -> bytes:
-        form = struct.pack("<HHIIHH", 1, 1, self._rate, 2 * self._rate, 2, 16)
-        size = struct.pack("<I", self._bytes)
-        whole = struct.pack("<I", self._bytes + _HEADER - 8)
-        return b"".join((b"RIFF", whole, b"WAVEfmt ", struct.pack("<I", 16), form, b"data", size))
+        self._write(_header(self._bytes, self._rate), 0)
 
     def _write(self, data: bytes, at: int) -> None:
         if os.pwrite(self._descriptor, data, at) != len(data):
             raise OSError("the disk is full")
+
+
+def mend_wav(descriptor: int, sample_rate: int = 16000) -> None:
+    """Have the header of a file that was torn tell what is there; half a sample is cut off.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    size = max(0, os.fstat(descriptor).st_size - _HEADER) // 2 * 2
+    os.ftruncate(descriptor, _HEADER + size)
+    os.pwrite(descriptor, _header(size, sample_rate), 0)
+
+
+def _header(size: int, rate: int) -> bytes:
+    """That of a file with `size` bytes of sound."""
+    form = struct.pack("<HHIIHH", 1, 1, rate, 2 * rate, 2, 16)
+    whole = struct.pack("<I", size + _HEADER - 8)
+    return b"".join(
+        (b"RIFF", whole, b"WAVEfmt ", struct.pack("<I", 16), form, b"data", struct.pack("<I", size))
+    )

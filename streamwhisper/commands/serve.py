@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
-from urllib.parse import urlsplit
 
 import typer
 
+from streamwhisper.commands.announcement import announce, open_page, page_at
 from streamwhisper.commands.flags import (
     DEFAULT_MODEL,
     Adapter,
@@ -31,6 +32,7 @@ from streamwhisper.commands.loading import hub_options, load_model
 from streamwhisper.commands.settings import read_settings, show_settings
 
 if TYPE_CHECKING:
+    from streamwhisper.recognition import Recognizer
     from streamwhisper.server.keys import Key
     from streamwhisper.server.limits import Allowance
 
@@ -105,10 +107,14 @@ def serve(
             "*: all. May be given often.",
         ),
     ] = None,
-    behind_proxy: Annotated[
-        bool,
-        access_option("--behind-proxy", help="A proxy of yours says in X-Forwarded-For who asks."),
-    ] = False,
+    trusted_proxy: Annotated[
+        list[str] | None,
+        access_option(
+            "--trusted-proxy",
+            help="Address or network of a proxy of yours, which is believed when it says in "
+            "X-Forwarded-For who asks. May be given often.",
+        ),
+    ] = None,
     tls: Annotated[
         Tls | None,
         tls_option(
@@ -146,6 +152,12 @@ def serve(
         float,
         limit("--audio-burst", min=1, help="Seconds of sound that may come at once nevertheless."),
     ] = 60.0,
+    max_viewers: Annotated[
+        int, limit("--max-viewers", min=0, help="Who may read along at a time, in all rooms.")
+    ] = 1000,
+    max_text_bytes: Annotated[
+        int, limit("--max-text-bytes", min=256, help="Size of a frame of text.")
+    ] = 64 * 1024,
     max_message_bytes: Annotated[
         int, limit("--max-message-bytes", min=256, help="Size of a frame of audio.")
     ] = 1024 * 1024,
@@ -179,6 +191,9 @@ def serve(
             help="Seconds requests may wait before new clients are refused; 0: any.",
         ),
     ] = 0.25,
+    open_browser: Annotated[
+        bool, operation("--open", help="Show the page of captions in a browser.")
+    ] = False,
     record: Annotated[
         Path | None,
         operation("--record", help="Folder for each session's text: JSONL, SRT, VTT."),
@@ -192,6 +207,9 @@ def serve(
     log_level: Annotated[
         LogLevel, operation("--log-level", help="The least that is said.")
     ] = LogLevel.info,
+    log_text: Annotated[
+        bool, operation("--log-text", help="Write what is committed to the log, too.")
+    ] = False,
     config: Annotated[
         Path | None,
         operation(
@@ -223,15 +241,19 @@ def serve(
     from streamwhisper.server.app import ServerOptions, run
     from streamwhisper.server.limits import Allowance, Limits
     from streamwhisper.server.logs import configure
+    from streamwhisper.server.opening import Loading
     from streamwhisper.server.origins import is_loopback
+    from streamwhisper.server.proxies import parse_network
     from streamwhisper.server.recording import RecordingOptions
+    from streamwhisper.server.rooms import RoomOptions
     from streamwhisper.server.tls import load_certificate
     from streamwhisper.session.endpoint import EndpointOptions
     from streamwhisper.session.language import Detection
     from streamwhisper.session.options import SessionOptions
+    from streamwhisper.whisper.hub import check_name
     from streamwhisper.whisper.languages import language_code
 
-    configure(log_format.value, log_level.value)
+    configure(log_format.value, log_level.value, committed=log_text)
     if record_audio and record is None:
         raise typer.BadParameter("--record-audio needs --record, the folder to keep it in")
     try:
@@ -239,6 +261,7 @@ def serve(
         limits = Limits(
             max_sessions=max_sessions,
             max_sessions_per_address=sessions_per_address,
+            max_text_bytes=max_text_bytes,
             max_message_bytes=max_message_bytes,
             handshake_timeout=handshake_timeout,
             start_timeout=start_timeout,
@@ -248,7 +271,8 @@ def serve(
             resume_timeout=resume,
         )
         keys = _keys(token or [], tokens, allowance)
-        access = AccessOptions(keys, tuple(origin or ()), allowance, behind_proxy)
+        proxies = tuple(parse_network(proxy) for proxy in trusted_proxy or ())
+        access = AccessOptions(keys, tuple(origin or ()), allowance, proxies)
         files = _certificate(tls, tls_cert, tls_key)
         encryption = load_certificate(*files) if files else None
     except ValueError as error:
@@ -259,12 +283,22 @@ def serve(
             "--tokens or STREAMWHISPER_TOKEN",
             host,
         )
-    among = tuple(map(language_code, split_names(languages)))  # before anything is loaded
+    check_name(model, hub_options())  # before the port is open
+    among = tuple(map(language_code, split_names(languages)))  # likewise
     share_one_arena()
-    recognizer = load_model(model, device, dtype, threads, adapter, compiled=compiled)
-    recognizer.info.check_languages(among)
-    recognizer.warm_up()
-    release_free_memory()
+
+    def load() -> tuple[Recognizer, SchedulerOptions]:
+        recognizer = load_model(model, device, dtype, threads, adapter, compiled=compiled)
+        recognizer.info.check_languages(among)
+        recognizer.warm_up()
+        release_free_memory()
+        return recognizer, SchedulerOptions(max_batch=1, workers=recognizer.workers)
+
+    def ready(url: str) -> None:
+        announce(url, files[0] if files else None)
+        if open_browser:
+            open_page(page_at(url))
+
     options = ServerOptions(
         host=host,
         port=port,
@@ -274,11 +308,14 @@ def serve(
         session=SessionOptions(Detection(among), endpoint=EndpointOptions(endpoint.value)).tuned(
             latency.value
         ),
-        scheduler=SchedulerOptions(max_batch=1, workers=recognizer.workers),
         max_wait=max_wait or None,
+        rooms=RoomOptions(max_viewers),
         recording=RecordingOptions(record, audio=record_audio) if record else None,
     )
-    run(recognizer, options, ready=lambda url: _announce(url, files[0] if files else None))
+    loading = Loading(load)
+    run(loading, options, ready=ready)
+    if loading.under_way:
+        os._exit(0)  # a thread in the midst of torch would abort the interpreter's own end
 
 
 def _keys(secrets: list[str], file: Path | None, allowance: Allowance) -> tuple[Key, ...]:
@@ -313,18 +350,3 @@ def _certificate(
     if tls is not None:
         return self_signed(hub_options().cache_dir / "tls")
     return (cert, key) if cert is not None else None
-
-
-def _announce(url: str, cert: Path | None) -> None:
-    from streamwhisper.server.tls import fingerprint, lan_address
-
-    typer.echo(f"Listening on {url}")
-    parts = urlsplit(url)
-    if parts.hostname in ("0.0.0.0", "::") and (address := lan_address()):
-        place = f"{address}:{parts.port}"
-        page = f"{'https' if parts.scheme == 'wss' else 'http'}://{place}/"
-        typer.echo(
-            f"In the local network: {parts.scheme}://{place}{parts.path}, in a browser {page}"
-        )
-    if cert is not None:
-        typer.echo(f"SHA-256 fingerprint of the certificate: {fingerprint(cert)}")

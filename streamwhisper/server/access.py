@@ -14,6 +14,7 @@ from websockets.http11 import Request
 from streamwhisper.server.keys import Key, find_key, presented_keys
 from streamwhisper.server.limits import Allowance, Limits
 from streamwhisper.server.origins import check_origin, host_admitted, origin_admitted
+from streamwhisper.server.proxies import Network, client_address
 from streamwhisper.server.refusal import Refusal
 
 __all__ = ["Access", "AccessOptions", "Visitor"]
@@ -27,8 +28,8 @@ class AccessOptions:
         keys: clients need one of them; where there are none, everybody may come.
         origins: web pages of other hosts that may use the server; ``*``: all.
         allowance: what a client without a key is granted.
-        behind_proxy: whether a proxy of one's own stands before the server, and says in
-            ``X-Forwarded-For`` who asks. Otherwise everybody could say so.
+        proxies: of one's own before the server, which are believed when they say in
+            ``X-Forwarded-For`` who asks.
 
     Raises:
         ValueError: something that is no origin.
@@ -37,7 +38,7 @@ class AccessOptions:
     keys: tuple[Key, ...] = ()
     origins: tuple[str, ...] = ()
     allowance: Allowance = field(default_factory=Allowance)
-    behind_proxy: bool = False
+    proxies: tuple[Network, ...] = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "origins", tuple(check_origin(origin) for origin in self.origins))
@@ -51,11 +52,18 @@ class Visitor:
         address: where they are.
         allowance: what they are granted.
         key: the name of their key.
+        rooms: those in which they may publish; None: any.
     """
 
     address: str = ""
     allowance: Allowance = field(default_factory=Allowance)
     key: str | None = None
+    rooms: tuple[str, ...] | None = None
+
+    @property
+    def owner(self) -> tuple[str | None, str]:
+        """Who it is, as well as can be known: a key's holder, or somebody at an address."""
+        return (None, self.address) if self.key is None else (self.key, "")
 
 
 class Access:
@@ -99,6 +107,11 @@ class Access:
                 "of the server itself, or have it started with --origin for the other one",
             )
 
+    def address(self, request: Request, peer: str) -> str:
+        """Where a request comes from; `peer` is at the other end of its connection."""
+        forwarded = request.headers.get_all("X-Forwarded-For")
+        return client_address(peer, forwarded, self._options.proxies)
+
     def visitor(self, request: Request, peer: str) -> Visitor:
         """Who asks.
 
@@ -109,15 +122,13 @@ class Access:
             Refusal: they have no key.
         """
         options = self._options
-        forwarded = request.headers.get_all("X-Forwarded-For")
-        if options.behind_proxy and forwarded:
-            peer = forwarded[-1].rpartition(",")[2].strip()  # by the proxy itself; the rest is talk
+        address = self.address(request, peer)
         if not options.keys:
-            return Visitor(peer, options.allowance)
+            return Visitor(address, options.allowance)
         presented = list(presented_keys(request))
         for secret in presented:
             if (key := find_key(options.keys, secret)) is not None:
-                return Visitor(peer, key.allowance, key.name)
+                return Visitor(address, key.allowance, key.name, key.rooms)
         raise Refusal(
             HTTPStatus.UNAUTHORIZED,
             "unauthorized",

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import logging
+from functools import cache
 from http import HTTPStatus
 from typing import Any
 
 from websockets.asyncio.server import ServerConnection
 from websockets.http11 import Request, Response
 
-from streamwhisper.recognition import ModelInfo
 from streamwhisper.server.access import Access
 from streamwhisper.server.logs import figures
 from streamwhisper.server.metrics import METRICS_CONTENT_TYPE, Metrics
+from streamwhisper.server.opening import Opening
 from streamwhisper.server.pages import Pages
 from streamwhisper.server.refusal import Refusal, http_response
 from streamwhisper.server.rooms import Rooms, is_room
@@ -46,7 +47,7 @@ class Answers:
 
     def __init__(
         self,
-        info: ModelInfo,
+        opening: Opening,
         access: Access,
         metrics: Metrics,
         rooms: Rooms,
@@ -57,22 +58,24 @@ class Answers:
         """Answer for one server.
 
         Args:
-            info: the model that is served.
+            opening: knows the model that is served, once it has loaded.
             access: who may come in.
             metrics: shown, and told of refusals.
             rooms: that can be watched.
             streams: paths of WebSockets that take sound.
             encrypted: whether the server is reached by TLS.
         """
-        self._info = info
+        self._opening = opening
         self._access = access
         self._metrics = metrics
         self._rooms = rooms
         self._streams = streams
         self._scheme = "wss" if encrypted else "ws"
-        self._pages = Pages(info)
+        self._pages = cache(Pages)
 
-    def process_request(self, websocket: ServerConnection, request: Request) -> Response | None:
+    async def process_request(
+        self, websocket: ServerConnection, request: Request
+    ) -> Response | None:
         """Answer plain HTTP requests; None lets a WebSocket handshake go on."""
         path = path_of(request)
         if path == "/healthz":
@@ -80,7 +83,7 @@ class Answers:
         if path == "/readyz":
             return self._readiness()
         try:
-            return self._answer(websocket, request, path)
+            return await self._answer(websocket, request, path)
         except Refusal as refusal:
             self._metrics.count_error(refusal.code)
             if path in self._streams:
@@ -89,40 +92,52 @@ class Answers:
                 "refused %s: %s",
                 path[:200],
                 refusal.code,
-                extra=figures(address=peer_of(websocket), status=refusal.status.value),
+                extra=figures(
+                    address=self._access.address(request, peer_of(websocket)),
+                    status=refusal.status.value,
+                ),
             )
             return refusal.response()
 
     def obstacle(self) -> str | None:
-        """Why nobody can come in at present; the model is loaded before there is a server."""
+        """Why nobody can come in at present."""
         try:
             self._access.check_room()
+            _ = self._opening.info
         except Refusal as refusal:
             return refusal.message
         return None
 
-    def _answer(self, websocket: ServerConnection, request: Request, path: str) -> Response | None:
+    async def _answer(
+        self, websocket: ServerConnection, request: Request, path: str
+    ) -> Response | None:
         self._access.check_page(request)
         if path in self._streams:
-            self._access.check_room(self._access.visitor(request, peer_of(websocket)))
+            visitor = self._access.visitor(request, peer_of(websocket))
+            self._access.check_running()
+            await self._opening.wait()
+            self._access.check_room(visitor)
+            _ = self._opening.info
             return None
         if path.startswith(WATCH_PATH):  # viewers need no key
             return self._viewer(path.removeprefix(WATCH_PATH))
-        if (page := self._pages.response(request)) is not None:
-            return page
-        if path == "/":
-            return self._welcome(request)
         if path == "/metrics":
             self._access.visitor(request, peer_of(websocket))
             return http_response(HTTPStatus.OK, self._metrics.render(), METRICS_CONTENT_TYPE)
+        await self._opening.wait()
+        info = self._opening.info
+        if (page := self._pages(info).response(request)) is not None:
+            return page
+        if path == "/":
+            return self._welcome(request, info.name)
         return http_response(
             HTTPStatus.NOT_FOUND,
             f"nothing at {path}; streams are at {STREAM_PATH}, and / says how to use them\n",
         )
 
-    def _welcome(self, request: Request) -> Response:
+    def _welcome(self, request: Request, model: str) -> Response:
         text = _WELCOME.format(
-            model=self._info.name,
+            model=model,
             scheme=self._scheme,
             host=request.headers.get("Host", "127.0.0.1"),
             path=STREAM_PATH,

@@ -8,9 +8,9 @@ import logging
 import sys
 import uuid
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from functools import partial
 from types import TracebackType
-from typing import TYPE_CHECKING
+from typing import Any
 
 from websockets.asyncio.server import Server as WebSocketServer
 from websockets.asyncio.server import ServerConnection
@@ -18,123 +18,77 @@ from websockets.asyncio.server import serve as serve_websockets
 from websockets.typing import Subprotocol
 
 from streamwhisper.engine.scheduler import Scheduler, SchedulerOptions
-from streamwhisper.errors import check_fields
 from streamwhisper.recognition import ModelInfo, Recognizer
 from streamwhisper.server import faults
-from streamwhisper.server.access import Access, AccessOptions
+from streamwhisper.server.access import Access
 from streamwhisper.server.answers import STREAM_PATH, WATCH_PATH, Answers, path_of, peer_of
 from streamwhisper.server.connection import Connection
 from streamwhisper.server.dialects import Dialect, OnError
 from streamwhisper.server.dialects.native import NativeDialect
 from streamwhisper.server.dialects.witness import Admit
 from streamwhisper.server.keys import SUBPROTOCOL
-from streamwhisper.server.limits import Limits
 from streamwhisper.server.logs import wire_log
 from streamwhisper.server.metrics import Metrics
+from streamwhisper.server.opening import Loading, Opening
+from streamwhisper.server.options import DEFAULT_PORT, ServerOptions
 from streamwhisper.server.origins import is_loopback
 from streamwhisper.server.outcome import LOST
 from streamwhisper.server.parking import Parking, Timer
 from streamwhisper.server.reception import Reception
-from streamwhisper.server.recording import Recorder, RecordingOptions
+from streamwhisper.server.recording import Recorder
 from streamwhisper.server.refusal import Refusal
-from streamwhisper.server.rooms import RoomOptions, Rooms
+from streamwhisper.server.rooms import Rooms
 from streamwhisper.server.signals import stop_signals
 from streamwhisper.session.options import SessionOptions
-
-if TYPE_CHECKING:
-    import ssl
 
 __all__ = ["DEFAULT_PORT", "STREAM_PATH", "WATCH_PATH", "Server", "ServerOptions", "run", "serve"]
 
 log = logging.getLogger(__name__)
 
-DEFAULT_PORT = 8765
-
 _DIALECTS: dict[str, Callable[[ModelInfo, SessionOptions, str, Admit, OnError], Dialect]] = {
     STREAM_PATH: NativeDialect,
 }
+_WAITING = 0.4  # share of the time for handshakes in which the model is waited for
 _MAX_QUEUE = 4  # frames that the library reads ahead, of up to `Limits.max_message_bytes` each
-
-
-@dataclass(frozen=True, slots=True)
-class ServerOptions:
-    """Where to listen, and what to grant.
-
-    Attributes:
-        host: the address to listen on.
-        port: 0 takes a free one.
-        commit_timeout: seconds that sessions get to commit everything when the server stops,
-            after those in which they hear out their clients (`Limits.drain_timeout`).
-        tls: encrypts; None leaves that to a proxy, or out.
-        max_wait: seconds that requests may wait for the recognizer; while they wait longer, new
-            sessions are refused, for they would spoil those that run. None: they never are.
-        recording: what is recorded of all sessions; None: nothing is.
-        rooms: what viewers of sessions that publish are granted.
-
-    Raises:
-        ValueError: a value that makes no sense.
-    """
-
-    host: str = "127.0.0.1"
-    port: int = DEFAULT_PORT
-    commit_timeout: float = 20.0
-    tls: ssl.SSLContext | None = None
-    access: AccessOptions = field(default_factory=AccessOptions)
-    limits: Limits = field(default_factory=Limits)
-    session: SessionOptions = field(default_factory=SessionOptions)
-    scheduler: SchedulerOptions = field(default_factory=SchedulerOptions)
-    max_wait: float | None = None
-    recording: RecordingOptions | None = None
-    rooms: RoomOptions = field(default_factory=RoomOptions)
-
-    def __post_init__(self) -> None:
-        check_fields(self, ("max_wait", self.max_wait is None or self.max_wait > 0, "above 0 s"))
 
 
 class Server:
     """A server that listens while its ``async with`` body runs."""
 
-    def __init__(self, recognizer: Recognizer, options: ServerOptions | None = None) -> None:
-        """Serve sessions that `recognizer` listens to.
+    def __init__(self, recognizer: Recognizer | None, options: ServerOptions | None = None) -> None:
+        """Serve sessions that `recognizer` listens to; None: one that `open` brings later.
 
         Raises:
             OSError: the folder that is recorded in cannot be written to.
         """
         self.options = options or ServerOptions()
         self.port = self.options.port
-        self._info = recognizer.info
-        self._access = Access(
-            self.options.access, self.options.limits, loopback=is_loopback(self.options.host)
-        )
+        limits = self.options.limits
+        # Clients are told that the model is not there before they lose their patience.
+        self._opening = Opening(limits.handshake_timeout * _WAITING, limits.max_sessions)
+        self._access = Access(self.options.access, limits, loopback=is_loopback(self.options.host))
         self._connections: set[Connection] = set()
         self._empty = asyncio.Event()  # there are no connections
         self._empty.set()
         self._listener: WebSocketServer | None = None
         self._metrics = Metrics()
         self._parking = Parking(
-            self.options.limits.resume_timeout,
-            self.options.limits.max_sessions,
+            limits.resume_timeout,
+            limits.max_sessions,
             _call_later,
             on_lapse=self._metrics.sessions_closed.labels(LOST).inc,
-        )
-        self._scheduler = Scheduler(
-            recognizer, self.options.scheduler, on_batch=self._metrics.record_batch
         )
         recording = self.options.recording
         self._recorder = (
             None if recording is None else Recorder(recording, self._metrics.recording_failures.inc)
         )
-        self._rooms = Rooms(self.options.rooms, on_drop=self._metrics.viewers_dropped.inc)
-        self._reception = Reception(
-            self._info,
-            self._scheduler,
-            self.options.max_wait,
-            self._rooms,
-            self._recorder,
-            self._metrics.sessions_refused.inc,
+        self._rooms = Rooms(
+            self.options.rooms,
+            on_drop=self._metrics.viewers_dropped.inc,
+            dismiss=self._parking.dismiss,
         )
         self._answers = Answers(
-            self._info,
+            self._opening,
             self._access,
             self._metrics,
             self._rooms,
@@ -142,6 +96,28 @@ class Server:
             encrypted=self.options.tls is not None,
         )
         self._follow()
+        self._scheduler: Scheduler  # from `open` on, as is the reception
+        if recognizer is not None:
+            self.open(recognizer, self.options.scheduler)
+
+    def open(self, recognizer: Recognizer, scheduler: SchedulerOptions) -> None:
+        """Take sessions in, also those that have waited for this, and have `recognizer` listen.
+
+        Args:
+            recognizer: what listens.
+            scheduler: how its requests are put together.
+        """
+        self._scheduler = Scheduler(recognizer, scheduler, on_batch=self._metrics.record_batch)
+        self._reception = Reception(
+            recognizer.info,
+            self._scheduler,
+            self.options.max_wait,
+            self._rooms,
+            self._recorder,
+            self._metrics,
+        )
+        self._follow_requests()
+        self._opening.come(recognizer.info)
 
     def _follow(self) -> None:
         """Let the metrics tell what goes on now."""
@@ -153,23 +129,26 @@ class Server:
             lambda: self._parking.parked,
         )
         follow(
-            "waiting_requests",
-            "Requests that wait for the recognizer.",
-            lambda: self._scheduler.waiting,
-        )
-        follow(
             "longest_lag_seconds",
             "Sound that is received and not yet recognized, in the session with the most of it.",
             lambda: max((connection.lag for connection in self._connections), default=0.0),
         )
         follow("ready", "1 if somebody may come in now.", lambda: self._answers.obstacle() is None)
-        follow(
+        follow("viewers", "Viewers of sessions that publish.", lambda: self._rooms.viewers)
+        follow("tasks", "Tasks on the event loop.", lambda: len(asyncio.all_tasks()))
+
+    def _follow_requests(self) -> None:
+        """Likewise of the model, once it is there."""
+        self._metrics.follow(
+            "waiting_requests",
+            "Requests that wait for the recognizer.",
+            lambda: self._scheduler.waiting,
+        )
+        self._metrics.follow(
             "wait_seconds",
             "How long requests wait for the recognizer at present.",
             lambda: self._scheduler.wait,
         )
-        follow("viewers", "Viewers of sessions that publish.", lambda: self._rooms.viewers)
-        follow("tasks", "Tasks on the event loop.", lambda: len(asyncio.all_tasks()))
 
     @property
     def url(self) -> str:
@@ -228,6 +207,7 @@ class Server:
         if self._listener is None:
             return
         self._access.shutting_down = True
+        self._opening.call_off()
         self._parking.close()
         self._rooms.close()
         for connection in self._connections:
@@ -242,7 +222,8 @@ class Server:
                 connection.cut_off()
         self._listener.close(close_connections=False)
         await self._listener.wait_closed()
-        await self._scheduler.aclose()
+        if self._opening.over:
+            await self._scheduler.aclose()
         if self._recorder is not None:
             await asyncio.to_thread(self._recorder.close)
         self._listener = None
@@ -257,10 +238,10 @@ class Server:
         visitor = self._access.visitor(request, peer_of(websocket))
         name = uuid.uuid4().hex[:12]
         dialect = _DIALECTS[path](
-            self._info,
+            self._opening.info,
             self.options.session,
             name,
-            self._reception.admit,
+            partial(self._reception.admit, visitor),
             self._metrics.count_error,
         )
         connection = Connection(
@@ -300,7 +281,7 @@ def _select_subprotocol(_: ServerConnection, offered: Sequence[Subprotocol]) -> 
 
 
 async def serve(
-    recognizer: Recognizer,
+    recognizer: Recognizer | Loading,
     options: ServerOptions | None = None,
     *,
     ready: Callable[[str], None] | None = None,
@@ -310,24 +291,33 @@ async def serve(
     A second signal ends the process at once.
 
     Args:
-        recognizer: listens to all sessions.
+        recognizer: listens to all sessions. While it loads, the port is open already.
         options: where to listen, and what to grant.
-        ready: told the URL of the stream once the server listens.
+        ready: told the URL of the stream once sessions are taken in.
 
     Raises:
         OSError: the address or the port cannot be had.
     """
     stop = asyncio.Event()
     with stop_signals(stop):
-        async with Server(recognizer, options) as server:
-            if ready is not None:
+        present = None if isinstance(recognizer, Loading) else recognizer
+        async with Server(present, options) as server:
+            stopped = asyncio.create_task(stop.wait())
+            if isinstance(recognizer, Loading):
+                log.info("port %d is open; loading the model", server.port)
+                loaded = recognizer.begin()
+                either: set[asyncio.Future[Any]] = {loaded, stopped}
+                await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+                if loaded.done():
+                    server.open(*loaded.result())
+            if ready is not None and not stop.is_set():
                 ready(server.url)
-            await stop.wait()
+            await stopped
             log.info("shutting down")
 
 
 def run(
-    recognizer: Recognizer,
+    recognizer: Recognizer | Loading,
     options: ServerOptions | None = None,
     *,
     ready: Callable[[str], None] | None = None,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from http import HTTPStatus
 
 from streamwhisper.protocol import ErrorMessage
@@ -23,6 +24,7 @@ __all__ = [
     "overloaded",
     "recognition_failed",
     "refused",
+    "room_forbidden",
     "silent",
     "text_too_big",
     "too_long",
@@ -129,6 +131,17 @@ def internal(session: str) -> Fault:
         SERVER_FAULT,
         "internal",
         f"an internal error; the server's log has it under session {session}",
+    )
+
+
+def room_forbidden(room: str, allowed: Sequence[str]) -> Fault:
+    """The client's key is not for publishing in this room."""
+    rooms = f"in {', '.join(sorted(allowed))} alone" if allowed else "in no room"
+    return _fault(
+        CLIENT_FAULT,
+        "room_forbidden",
+        f"this key may publish {rooms}, and not in {room[:80]!r}; take another room, or another "
+        "key. To read along needs none: /v1/watch/NAME.",
     )
 
 

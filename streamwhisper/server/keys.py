@@ -16,6 +16,7 @@ from urllib.parse import parse_qs
 from websockets.http11 import Request
 
 from streamwhisper.server.limits import Allowance
+from streamwhisper.server.rooms import ROOM_NAME, is_room
 
 __all__ = ["SUBPROTOCOL", "Key", "find_key", "presented_keys", "read_keys"]
 
@@ -26,7 +27,7 @@ _BEARER = "bearer."
 _SECRET = re.compile(r"[!-~]+")  # printable, without spaces: what fits into a header
 _SHA256 = re.compile(r"[0-9a-fA-F]{64}")
 _ALLOWANCE = {field.name.replace("_", "-"): field.name for field in fields(Allowance)}
-_FIELDS = ("name", "key", "sha256", *_ALLOWANCE)
+_FIELDS = ("name", "key", "sha256", "rooms", *_ALLOWANCE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,11 +38,13 @@ class Key:
         name: for the log.
         digest: SHA-256 of what a client presents.
         allowance: what it grants.
+        rooms: those in which its holder may publish; None: any. Viewers need no key.
     """
 
     name: str
     digest: bytes = field(repr=False)
     allowance: Allowance = field(default_factory=Allowance)
+    rooms: tuple[str, ...] | None = None
 
     @classmethod
     def of(cls, name: str, secret: str, allowance: Allowance | None = None) -> Key:
@@ -131,11 +134,22 @@ def _read_key(table: dict[str, Any], allowance: Allowance) -> Key:
         allowance = replace(allowance, **granted)
     except ValueError as error:
         raise ValueError(f"key {name!r}: {error}") from error
+    rooms = _read_rooms(name, table.get("rooms"))
     if secret is not None:
-        return Key.of(name, str(secret), allowance)
+        return replace(Key.of(name, str(secret), allowance), rooms=rooms)
     if not isinstance(sha256, str) or not _SHA256.fullmatch(sha256):
         raise ValueError(f"key {name!r}: sha256 is not 64 hexadecimal digits")
-    return Key(name, bytes.fromhex(sha256), allowance)
+    return Key(name, bytes.fromhex(sha256), allowance, rooms)
+
+
+def _read_rooms(name: str, rooms: Any) -> tuple[str, ...] | None:
+    if rooms is None:
+        return None
+    if not isinstance(rooms, list) or not all(isinstance(room, str) for room in rooms):
+        raise ValueError(f"key {name!r}: rooms is {rooms!r}; expected a list of names")
+    if wrong := [room for room in rooms if not is_room(room)]:
+        raise ValueError(f"key {name!r}: no room can be called {wrong[0]!r}; expected {ROOM_NAME}")
+    return tuple(rooms)
 
 
 def _digest(secret: str) -> bytes:

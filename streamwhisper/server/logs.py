@@ -1,7 +1,7 @@
 """The log: lines for people, or one JSON object a line for programs.
 
-It holds neither sound nor text nor keys, at no level: what the WebSocket library would say of
-frames and headers is left out, and of addresses only the path is written.
+It holds neither sound nor keys, at no level, and text only if that is asked for: what the WebSocket
+library would say of frames and headers is left out, and of addresses only the path is written.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import logging
 from datetime import UTC, datetime
 from typing import Any, Literal
 
-__all__ = ["LogFormat", "LogLevel", "configure", "figures", "wire_log"]
+__all__ = ["LogFormat", "LogLevel", "configure", "figures", "text_log", "wire_log"]
 
 LogFormat = Literal["text", "json"]
 LogLevel = Literal["debug", "info", "warning", "error"]
@@ -20,8 +20,21 @@ wire_log = logging.getLogger("streamwhisper.server.wire")
 """For the WebSocket library, whose lesser levels tell of headers and frames."""
 
 
-def configure(format: LogFormat = "text", level: LogLevel = "info") -> None:
-    """Write the log of this process to stderr; call it once."""
+text_log = logging.getLogger("streamwhisper.server.text")
+"""For committed text: silent, whatever the level of the others, until its own is set."""
+
+
+def configure(
+    format: LogFormat = "text", level: LogLevel = "info", *, committed: bool = False
+) -> None:
+    """Write the log of this process to stderr; call it once.
+
+    Args:
+        format: lines for people, or JSON.
+        level: the least that is said.
+        committed: whether the text that sessions commit is written, too, at any level.
+    """
+    text_log.setLevel(logging.INFO if committed else _NEVER)
     writer = logging.StreamHandler()
     writer.setFormatter(_Json() if format == "json" else _Text())
     root = logging.getLogger()
@@ -42,9 +55,13 @@ class _Text(logging.Formatter):
 
     def formatMessage(self, record: logging.LogRecord) -> str:
         values = getattr(record, "figures", {})
-        return " ".join(
-            [super().formatMessage(record), *(f"{name}={value}" for name, value in values.items())]
-        )
+        said = (f"{name}={_word(str(value))}" for name, value in values.items())
+        return " ".join([super().formatMessage(record), *said])
+
+
+def _word(text: str) -> str:
+    """A text as one word of a line."""
+    return text if text.isprintable() and " " not in text else repr(text)
 
 
 class _Json(logging.Formatter):
@@ -71,5 +88,8 @@ class _OneLine(logging.Filter):
         return True
 
 
+_NEVER = logging.CRITICAL + 1
+
+text_log.setLevel(_NEVER)
 wire_log.setLevel(logging.WARNING)
 wire_log.addFilter(_OneLine())

@@ -66,6 +66,13 @@ class Metrics:
             buckets=_SECONDS,
             registry=registry,
         )
+        self.commit_lag_seconds = Histogram(
+            "streamwhisper_commit_lag_seconds",
+            "Sound received after a word's end until it is committed: where sound comes in real "
+            "time, how long the word took.",
+            buckets=_SECONDS,
+            registry=registry,
+        )
         self.recording_failures = Counter(
             "streamwhisper_recording_failures",
             "Sessions whose record could not be written, or not to its end.",

@@ -109,6 +109,14 @@ class Parking:
         place.holder = holder
         return place.dialect
 
+    def dismiss(self, name: str) -> bool:
+        """Nobody will come back for the session of this name; False if it has a connection."""
+        for key, place in self._places.items():
+            if place.dialect.name == name and place.holder is None:
+                self._lapse(key)
+                return True
+        return False
+
     def leave(self, dialect: Resumable) -> None:
         """The session is over and cannot be resumed."""
         self._places.pop(_key(dialect.token), None)

@@ -10,13 +10,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamwhisper.engine.scheduler import Scheduler
-from streamwhisper.events import Event
+from streamwhisper.events import Committed, Event
 from streamwhisper.protocol import Start
 from streamwhisper.recognition import ModelInfo
 from streamwhisper.server import faults
+from streamwhisper.server.access import Visitor
 from streamwhisper.server.dialects.witness import Refused, Witness, Witnesses
+from streamwhisper.server.logs import figures, text_log
+from streamwhisper.server.metrics import Metrics
 from streamwhisper.server.recording import Recorder
 from streamwhisper.server.rooms import Rooms
+from streamwhisper.session.window import SAMPLE_RATE
 
 __all__ = ["Reception"]
 
@@ -35,7 +39,7 @@ class Reception:
         max_wait: float | None,
         rooms: Rooms,
         recorder: Recorder | None,
-        on_refusal: Callable[[], None] = lambda: None,
+        metrics: Metrics,
     ) -> None:
         """Take in sessions of one server.
 
@@ -45,7 +49,7 @@ class Reception:
             max_wait: seconds above which no session is taken in; None: all are.
             rooms: where sessions publish.
             recorder: records them; None: nobody does.
-            on_refusal: told of every session that is not taken in for want of time.
+            metrics: count sessions that are not taken in for want of time, and how late words are.
         """
         self._info = info
         self._scheduler = scheduler
@@ -54,9 +58,9 @@ class Reception:
         self._max_wait = max_wait
         self._rooms = rooms
         self._recorder = recorder
-        self._on_refusal = on_refusal
+        self._metrics = metrics
 
-    def admit(self, session: str, start: Start) -> Witness:
+    def admit(self, visitor: Visitor, session: str, start: Start) -> Witness:
         """Take a new session in; one that is resumed was taken in before.
 
         Raises:
@@ -64,14 +68,16 @@ class Reception:
         """
         wait = self.expected_wait
         if self._max_wait is not None and wait > self._max_wait:
-            self._on_refusal()
+            self._metrics.sessions_refused.inc()
             log.warning("session %s: refused, requests wait for %.1f s", session, wait)
             raise Refused(*faults.overloaded(wait, self._max_wait))
-        witnesses: list[Witness] = []
-        # Whoever comes so far may speak, and so may publish; a key of its own for that would be
-        # asked for here.
+        witnesses: list[Witness] = [_Clock(self._metrics.commit_lag_seconds.observe)]
         if start.publish is not None:
-            witnesses.append(self._rooms.publish(start.publish, session))
+            if visitor.rooms is not None and start.publish not in visitor.rooms:
+                raise Refused(*faults.room_forbidden(start.publish, visitor.rooms))
+            witnesses.append(self._rooms.publish(start.publish, session, visitor.owner))
+        if text_log.isEnabledFor(logging.INFO):
+            witnesses.append(_Logged(session))
         if self._recorder is not None:
             about = {"model": self._info.name, "language": start.language, "task": start.task}
             witnesses.insert(0, self._recorder.open(session, about))
@@ -84,6 +90,43 @@ class Reception:
         for session in [name for name, until in self._newcomers.items() if until < now]:
             del self._newcomers[session]
         return self._scheduler.wait + len(self._newcomers) * self._scheduler.cost
+
+
+class _Clock:
+    """Tells how much sound came between a word's end and its commit."""
+
+    def __init__(self, observe: Callable[[float], None]) -> None:
+        self._observe = observe
+        self._samples = 0
+
+    def hear(self, samples: NDArray[np.float32]) -> None:
+        self._samples += len(samples)
+
+    def tell(self, event: Event) -> None:
+        if isinstance(event, Committed):
+            for word in event.words:
+                self._observe(self._samples / SAMPLE_RATE - word.end)
+
+    def close(self) -> None:
+        pass
+
+
+class _Logged:
+    """Has committed text stand in the log, for operators who ask for it."""
+
+    def __init__(self, session: str) -> None:
+        self._session = session
+
+    def hear(self, samples: NDArray[np.float32]) -> None:
+        pass
+
+    def tell(self, event: Event) -> None:
+        if isinstance(event, Committed) and event.text:
+            values = figures(session=self._session, text=event.text)
+            text_log.info("session %s: committed", self._session, extra=values)
+
+    def close(self) -> None:
+        pass
 
 
 class _Newcomer:

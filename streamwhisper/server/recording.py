@@ -4,6 +4,7 @@ A record is written before its client is told, so what anybody has read stands i
 process is killed. It is in the system's hands then; at the end of each utterance it is also
 brought to the disk, on a thread of its own, for no session waits for a disk. While the session
 lasts, its files are called ``….part.jsonl`` and so on; the subtitles can be read at any moment.
+Those of a server that was killed are finished by the next one (`finish_records`).
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from streamwhisper.audio.wav import WavWriter
 from streamwhisper.captions import SRT_HEAD, VTT_HEAD, Captions, as_srt, as_vtt
 from streamwhisper.events import Committed, Done, Event
 from streamwhisper.protocol import plain_message
+from streamwhisper.server.recovery import PART, finish_records, lock
 
 __all__ = ["Record", "Recorder", "RecordingOptions"]
 
@@ -52,7 +54,7 @@ class Recorder:
     def __init__(
         self, options: RecordingOptions, on_failure: Callable[[], None] = lambda: None
     ) -> None:
-        """Make sure that there is a folder that can be written to.
+        """Make sure that there is a folder that can be written to, and nothing unfinished in it.
 
         Args:
             on_failure: told of every record that could not be gone on with.
@@ -73,6 +75,7 @@ class Recorder:
                 f"cannot record in {options.folder}: {error.strerror or error}; name a folder "
                 "that can be written to",
             ) from error
+        finish_records(options.folder)
 
     def open(self, session: str, about: Mapping[str, object]) -> Record:
         """The record of a session.
@@ -178,7 +181,7 @@ class Record:
             self._folder,
         )
 
-    def _path(self, kind: str, part: str = ".part") -> Path:
+    def _path(self, kind: str, part: str = PART) -> Path:
         return self._folder / f"{self._name}{part}.{kind}"
 
     def _sync(self) -> None:
@@ -190,10 +193,10 @@ class Record:
     def _finish(self) -> None:
         self._sync()
         for kind, file in self._files.items():
-            os.close(file.descriptor)
             if not self._broken:
                 with contextlib.suppress(OSError):
                     self._path(kind).rename(self._path(kind, ""))
+            os.close(file.descriptor)  # with it goes the lock
         self._files = {}
 
 
@@ -203,6 +206,8 @@ class _Growing:
     def __init__(self, path: Path, head: bytes) -> None:
         # For their owner's eyes alone, and never over another one.
         self.descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
+        with contextlib.suppress(OSError):  # some file systems have no locks
+            lock(self.descriptor)
         self._last = b""
         self._at = 0  # where the last piece begins
         self.append(head)

@@ -25,10 +25,11 @@ from streamwhisper.protocol import ErrorMessage, Watching, encode_server_message
 from streamwhisper.server.dialects import CLIENT_FAULT, GOING_AWAY, Close
 from streamwhisper.server.dialects.witness import Refused
 
-__all__ = ["Room", "RoomOptions", "Rooms", "is_room"]
+__all__ = ["ROOM_NAME", "Room", "RoomOptions", "Rooms", "is_room"]
 
 log = logging.getLogger(__name__)
 
+ROOM_NAME = "1 to 64 letters, digits, dots, dashes and underscores"
 _NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _READ_ONLY = ErrorMessage(
     "read_only",
@@ -69,6 +70,7 @@ class Room:
 
     Attributes:
         session: the name of the one that publishes; None while nobody does.
+        owner: whose session that is, or was.
         viewers: those who read.
     """
 
@@ -90,6 +92,7 @@ class Room:
         """
         self.name = name
         self.session: str | None = None
+        self.owner: object = None
         self.viewers: set[ServerConnection] = set()
         self._options = options
         self._on_drop = on_drop
@@ -167,11 +170,22 @@ class Rooms:
     """All rooms of a server, by their names."""
 
     def __init__(
-        self, options: RoomOptions | None = None, *, on_drop: Callable[[], None] = lambda: None
+        self,
+        options: RoomOptions | None = None,
+        *,
+        on_drop: Callable[[], None] = lambda: None,
+        dismiss: Callable[[str], bool] = lambda session: False,
     ) -> None:
-        """Have none yet; `on_drop` is told of every viewer that is dropped."""
+        """Have none yet.
+
+        Args:
+            options: what viewers are granted.
+            on_drop: told of every viewer that is dropped.
+            dismiss: lets go of a session that is cut off; False: it is not.
+        """
         self.options = options or RoomOptions()
         self._on_drop = on_drop
+        self._dismiss = dismiss
         self._rooms: dict[str, Room] = {}
         self._farewells: set[asyncio.Task[None]] = set()
         self._closed = False
@@ -186,8 +200,11 @@ class Rooms:
         """Whether no viewer more can come in."""
         return self.viewers >= self.options.max_viewers
 
-    def publish(self, name: str, session: str) -> Room:
+    def publish(self, name: str, session: str, owner: object) -> Room:
         """A session is to publish in this room.
+
+        Args:
+            owner: whose it is. A session of theirs that is cut off makes room for it.
 
         Raises:
             Refused: the name is none, or another session publishes there.
@@ -195,16 +212,18 @@ class Rooms:
         if not is_room(name):
             raise _refused(
                 "room_name",
-                f'"publish" is {name[:80]!r}; expected 1 to 64 letters, digits, dots, dashes and '
-                "underscores.",
+                f'"publish" is {name[:80]!r}; expected {ROOM_NAME}.',
             )
         room = self._room(name)
+        if room.session is not None and room.owner == owner and self._dismiss(room.session):
+            room = self._room(name)  # nobody may have been left in it
         if room.session is not None:
             raise _refused(
                 "room_taken",
                 f'another session publishes in the room "{name}" (or was cut off, and may be '
                 "back soon: resume it, if it is yours); take another name, or try again later.",
             )
+        room.owner = owner
         room.publish(session)
         return room
 

@@ -22,7 +22,7 @@ RECENT_WORDS = 20
 LAST_WORDS = 3
 """Enough to tell how a text ends: a mark may be a word of its own."""
 WHOLE_SECONDS = 0.2
-"""A word that ends nearer to where the sound was cut off may be half of one."""
+"""A word that ends nearer to where speech was cut off may be half of one."""
 PROGRESS_SECONDS = 0.3
 """A cut that moves the window's start by less has not helped."""
 
@@ -187,7 +187,8 @@ class Utterance:
         """Commit the whole draft, unless it is hardly believed.
 
         Args:
-            cut: the sound was cut off at `end`, perhaps within a word, which is left out then.
+            cut: the sound was cut off at `end`. If somebody spoke just then, what may be half of
+                a word is left out.
 
         Returns:
             the words, and whether that was all: speech after them may have been left unheard,
@@ -195,7 +196,7 @@ class Utterance:
         """
         window = self.window
         words = self.draft.words if self.draft.credible(self._agreement) else ()
-        if cut:
+        if cut and end - spoken < WHOLE_SECONDS * SAMPLE_RATE:
             whole = (end - window.start) / SAMPLE_RATE - WHOLE_SECONDS
             words = tuple(word for word in words if word.end <= whole)
         held = window.commit(words, min(spoken, end))

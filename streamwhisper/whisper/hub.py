@@ -32,6 +32,7 @@ __all__ = [
     "ModelStatus",
     "Progress",
     "SourceName",
+    "check_name",
     "list_models",
     "remove",
     "resolve",
@@ -158,6 +159,15 @@ def resolve(
         # Another process may have fetched it while this one waited.
         file, faults = _cached(title, offers, options)
         return file or _fetch(title, offers, faults, options, progress)
+
+
+def check_name(name: str, options: HubOptions) -> None:
+    """Look at a name as `resolve` does, without fetching anything.
+
+    Raises:
+        UnknownModelError: no model can be meant.
+    """
+    _model(name, options)
 
 
 def list_models(options: HubOptions | None = None) -> list[ModelStatus]:
