@@ -57,23 +57,18 @@ def dynamic_time_warping(cost: Matrix) -> NDArray[np.int64]:
     rows, columns = cost.shape
     total = np.empty((rows, columns))
     total[0] = np.cumsum(cost[0])
+    entered = np.ones((rows, columns), bool)  # the best way in is from above, not from the left
     for i in range(1, rows):
         above = total[i - 1].copy()
         np.minimum(above[1:], total[i - 1, :-1], out=above[1:])
         running = np.cumsum(cost[i])
-        entry = above - running + cost[i]
-        total[i] = running + np.minimum.accumulate(entry)
+        total[i] = running + np.minimum.accumulate(above - running + cost[i])
+        entered[i, 1:] = total[i, :-1] >= above[1:]
     first = np.zeros(rows, np.int64)
-    i, j = rows - 1, columns - 1
-    while i > 0:
-        diagonal = total[i - 1, j - 1] if j > 0 else np.inf
-        left = total[i, j - 1] if j > 0 else np.inf
-        up = total[i - 1, j]
-        if left < min(diagonal, up):
-            j -= 1
-            continue
+    j = columns - 1
+    for i in range(rows - 1, 0, -1):
+        j -= int(entered[i, j::-1].argmax())
         first[i] = j
-        i -= 1
-        if diagonal <= up:
+        if j > 0 and total[i - 1, j - 1] <= total[i - 1, j]:
             j -= 1
     return first
