@@ -107,5 +107,6 @@ def test_a_command_says_so_in_one_line(tiny_en_path: Path, flags: list[str], sai
         check=False,
     )
     assert (ended.returncode, ended.stdout) == (1, "")
-    (line,) = ended.stderr.splitlines()
+    *logged, line = ended.stderr.splitlines()
     assert line.startswith(f"error: {said}")
+    assert all(" INFO " in other for other in logged)
