@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import threading
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -100,11 +101,17 @@ def answered_in_languages(base: LocalRecognizer, speech: Any) -> Answered:
 
 
 def together_as_alone(recognizer: LocalRecognizer, answered: Answered) -> None:
-    """Bit by bit in 8 bits; in float32 the text, and figures but for the last digits."""
+    """All requests in one call."""
     requests, expected = zip(*answered, strict=True)
-    found = recognizer.recognize(requests)
+    assert_same(recognizer, recognizer.recognize(requests), expected)
+
+
+def assert_same(
+    recognizer: LocalRecognizer, found: Sequence[Hypothesis], expected: Sequence[Hypothesis]
+) -> None:
+    """Bit by bit in 8 bits; in float32 the text, and figures but for the last digits."""
     if recognizer.options.dtype == "int8":
-        assert found == list(expected)
+        assert list(found) == list(expected)
         return
     for ours, theirs in zip(found, expected, strict=True):
         assert (ours.text, ours.tokens) == (theirs.text, theirs.tokens)
@@ -226,7 +233,7 @@ def test_two_threads_at_once_get_the_answers_of_one(
     for thread in threads:
         thread.join()
     for thread, order in enumerate(orders):
-        assert found[thread] == [hypothesis for _, hypothesis in order]
+        assert_same(recognizer, found[thread], [hypothesis for _, hypothesis in order])
 
 
 def test_calls_worth_making_at_once_do_not_outnumber_the_cores(recognizer: LocalRecognizer) -> None:
