@@ -18,7 +18,16 @@ from typing import Any
 
 import pytest
 
-__all__ = ["SoundServer", "TextBox", "need", "screen", "sound_server", "text_box", "until"]
+__all__ = [
+    "SoundServer",
+    "TextBox",
+    "need",
+    "screen",
+    "sound_here",
+    "sound_server",
+    "text_box",
+    "until",
+]
 
 _PULSEAUDIO = ["pulseaudio", "-n", "--daemonize=no", "--exit-idle-time=-1", "--use-pid-file=no"]
 _SPEAKER = "module-null-sink sink_name=speaker rate=16000 channels=1 format=s16le norewinds=1"
@@ -144,13 +153,26 @@ def sound_server(folder: Path) -> Iterator[SoundServer]:
 
 
 @contextlib.contextmanager
+def sound_here(folder: Path) -> Iterator[SoundServer]:
+    """A running sound server which is this process's own."""
+    from streamwhisper.dictation.devices import look_again
+
+    with sound_server(folder) as running, pytest.MonkeyPatch.context() as patch:
+        for name, value in running.environment.items():
+            patch.setenv(name, value)
+        look_again()
+        yield running
+    look_again()
+
+
+@contextlib.contextmanager
 def screen() -> Iterator[str]:
     """A screen of X11 without a monitor; its name, for ``DISPLAY``."""
     need("Xvfb", "xdotool", "setxkbmap")
     pytest.importorskip("tkinter", reason="the window is made with Tk")
     reading, writing = os.pipe()
     with subprocess.Popen(
-        ["Xvfb", "-displayfd", str(writing), "-nolisten", "tcp", "-ac"],
+        ["Xvfb", "-displayfd", str(writing), "-nolisten", "tcp", "-ac", "-noreset"],
         pass_fds=[writing],
         stderr=subprocess.DEVNULL,
     ) as server:

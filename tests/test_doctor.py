@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from desktop import SoundServer, screen, sound_server
+from desktop import SoundServer, screen, sound_here
 
 from streamwhisper.dictation.devices import look_again
 from streamwhisper.dictation.doctor import Finding, examine, report
@@ -16,12 +16,8 @@ from streamwhisper.errors import ModelError
 
 @pytest.fixture
 def sound(tmp_path: Path) -> Iterator[SoundServer]:
-    with sound_server(tmp_path) as running, pytest.MonkeyPatch.context() as patch:
-        for name, value in running.environment.items():
-            patch.setenv(name, value)
-        look_again()
+    with sound_here(tmp_path) as running:
         yield running
-    look_again()
 
 
 def test_on_a_machine_that_has_all_everything_is_fine_but_for_the_silence(sound, recognizer):

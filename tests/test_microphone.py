@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from desktop import SoundServer, sound_server, until
+from desktop import SoundServer, sound_here, until
 
 from streamwhisper.dictation.beep import beep, tone
 from streamwhisper.dictation.devices import (
@@ -18,7 +18,6 @@ from streamwhisper.dictation.devices import (
     MicrophoneError,
     find_device,
     list_devices,
-    look_again,
 )
 from streamwhisper.dictation.microphone import Microphone, MicrophoneOptions
 
@@ -51,12 +50,8 @@ def test_without_any_microphone_it_is_said_what_to_do():
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[SoundServer]:
-    with sound_server(tmp_path) as running, pytest.MonkeyPatch.context() as patch:
-        for name, value in running.environment.items():
-            patch.setenv(name, value)
-        look_again()
+    with sound_here(tmp_path) as running:
         yield running
-    look_again()
 
 
 def noise(path: Path, seconds: float) -> np.ndarray:

@@ -359,7 +359,8 @@ class Session:
     def _conclude(self, utterance: Utterance, end: int) -> None:
         """Commit all that was heard; the utterance is over unless speech was left unheard."""
         segment = self._segments[0]
-        cut = segment.cut and segment.end is not None and end >= segment.end
+        over = segment.end is not None and end >= segment.end
+        cut = segment.cut and over
         held, whole = utterance.conclude(end, self._spoken, cut=cut)
         at = utterance.window.committed_end
         if not whole:
@@ -369,7 +370,7 @@ class Session:
         self._say_committed(held, at, heard=segment.start if cut else end)
         self._heard_until = end
         self._last, self._utterance = utterance, None
-        if segment.end is not None and end >= segment.end:
+        if over:
             self._segments.popleft()
         else:
             segment.start = end

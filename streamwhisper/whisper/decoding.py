@@ -24,7 +24,7 @@ from streamwhisper.whisper import guard
 from streamwhisper.whisper.alignment import CONTEXT_ROWS
 from streamwhisper.whisper.model import Whisper
 from streamwhisper.whisper.output import OutputLayer
-from streamwhisper.whisper.rows import DecoderCache, SettledText
+from streamwhisper.whisper.rows import DecoderCache, SettledText, one_batch
 from streamwhisper.whisper.rules import Choice, TokenRules
 from streamwhisper.whisper.tail import EncodedSound
 from streamwhisper.whisper.tokenizer import Tokenizer
@@ -362,8 +362,7 @@ def empty_caches(
 ) -> list[DecoderCache]:
     """Empty ones; where the text is written in slots, and the sounds lie together, just seats."""
     seats = [sound.seat for sound in sounds]
-    batches = {None if seat is None else id(seat.sounds) for seat in seats}
-    if model.stepping is not None and len(batches) == 1 and None not in batches:
+    if model.stepping is not None and one_batch(seats) is not None:
         return [DecoderCache([], [], None, [], seat=seat) for seat in seats]
     return [
         model.decoder_cache(sound.cross_attention, sound.audible, sound.bias, capacity)

@@ -19,6 +19,7 @@ __all__ = [
     "SoundBatch",
     "Step",
     "Stepping",
+    "one_batch",
 ]
 
 KeysValues = tuple[Tensor, Tensor]
@@ -81,6 +82,12 @@ class Seat:
     sounds: SoundBatch
     row: int
     audible: int
+
+
+def one_batch(seats: Sequence[Seat | None]) -> SoundBatch | None:
+    """The batch that all of them are in; None where there is none, or more than one."""
+    batches = {None if seat is None else seat.sounds for seat in seats}
+    return batches.pop() if len(batches) == 1 else None
 
 
 @dataclass(slots=True, eq=False)

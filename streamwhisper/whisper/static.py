@@ -24,7 +24,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from streamwhisper.whisper.model import DecoderBlock, Whisper
-from streamwhisper.whisper.rows import Branches, DecoderCache, KeysValues
+from streamwhisper.whisper.rows import Branches, DecoderCache, KeysValues, one_batch
 
 __all__ = ["StaticDecoder"]
 
@@ -69,17 +69,16 @@ class _Slots:
 
     def load(self, caches: Sequence[DecoderCache]) -> None:
         """Copy the caches of a batch into the slots."""
-        seats = [cache.seat for cache in caches]
-        sounds = {id(seat.sounds): seat.sounds for seat in seats if seat is not None}
-        if None in seats or len(sounds) != 1:
+        batch = one_batch([cache.seat for cache in caches])
+        if batch is None:
             for row, cache in enumerate(caches):
                 self._load_row(row, cache)
             return
-        (batch,) = sounds.values()
-        rows = [seat.row for seat in seats if seat is not None]
+        seats = [cache.seat for cache in caches if cache.seat is not None]
+        rows = [seat.row for seat in seats]
         device, count, positions = self.tokens.device, len(caches), batch.bias.shape[1]
         chosen = torch.tensor(rows, device=device)
-        heard = torch.tensor([seat.audible for seat in seats if seat is not None], device=device)
+        heard = torch.tensor([seat.audible for seat in seats], device=device)
         self.bias[:count, ..., positions:] = -torch.inf
         self.bias[:count, 0, 0, :positions] = batch.bias[chosen]
         beyond = torch.arange(self.silent.shape[3], device=device) >= heard[:, None]
@@ -273,7 +272,7 @@ class Steps:
         self, decoder: StaticDecoder, slots: _Slots, caches: Sequence[DecoderCache]
     ) -> None:
         self._decoder, self._slots, self._caches = decoder, slots, caches
-        self._rows = {id(cache): row for row, cache in enumerate(caches)}
+        self._rows = {cache: row for row, cache in enumerate(caches)}
 
     def __call__(
         self,
@@ -290,7 +289,7 @@ class Steps:
             hidden states and attention of each row, as `TextDecoder.forward` has them; attention
             in the CPU's memory, where it is wanted, fetched once for all rows.
         """
-        slots, rows = self._slots, [self._rows[id(cache)] for cache in caches]
+        slots, rows = self._slots, [self._rows[cache] for cache in caches]
         longest = max(map(len, tokens))
         given = np.zeros((len(slots.tokens), longest), np.int64)
         places = np.zeros_like(given)

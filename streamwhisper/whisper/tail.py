@@ -214,24 +214,24 @@ def _encode_abreast(tails: SilentTails, mels: Sequence[Tensor]) -> list[EncodedS
         if length < n_audio_ctx:
             bias[row, longest + begin : width] = math.log(thinning)
     kept = [tails.at(floor) for floor in floors]
-    kinds = list(dict.fromkeys(map(id, kept)))
-    every = {id(tail): (tail.self_attention, tail.cross_attention) for tail in kept}
+    kinds = list(dict.fromkeys(kept))
     sounds = encode_abreast(
         model,
         padded.to(model.device, model.dtype),
         longest,
         bias.to(model.device, model.dtype)[:, :width],
-        [every[kind] for kind in kinds],
-        torch.tensor([kinds.index(id(tail)) for tail in kept], device=model.device),
+        [(tail.self_attention, tail.cross_attention) for tail in kinds],
+        torch.tensor([kinds.index(tail) for tail in kept], device=model.device),
     )
+    seats = [Seat(sounds, row, _audible(mel)) for row, mel in enumerate(mels)]
     return [
         EncodedSound(
-            sounds.row(row),
-            _audible(mel),
-            sounds.bias[row : row + 1],
-            seat=Seat(sounds, row, _audible(mel)),
+            sounds.row(seat.row),
+            seat.audible,
+            sounds.bias[seat.row : seat.row + 1],
+            seat=seat,
         )
-        for row, mel in enumerate(mels)
+        for seat in seats
     ]
 
 
