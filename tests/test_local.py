@@ -239,6 +239,7 @@ def test_two_threads_at_once_get_the_answers_of_one(
 def test_calls_worth_making_at_once_do_not_outnumber_the_cores(recognizer: LocalRecognizer) -> None:
     cores = os.cpu_count() or 1
     assert recognizer.workers >= 1
+    assert recognizer.batch == 1  # side by side is as fast, and nobody waits for another's words
     assert recognizer.workers == 1 or recognizer.workers * torch.get_num_threads() <= cores
 
 

@@ -292,7 +292,7 @@ def serve(
         recognizer.info.check_languages(among)
         recognizer.warm_up()
         release_free_memory()
-        return recognizer, SchedulerOptions(max_batch=1, workers=recognizer.workers)
+        return recognizer, SchedulerOptions(recognizer.batch, recognizer.workers)
 
     def ready(url: str) -> None:
         announce(url, files[0] if files else None)

@@ -54,6 +54,7 @@ from streamwhisper.whisper.vocabulary import get_vocabulary
 __all__ = ["LocalOptions", "LocalRecognizer"]
 
 MAX_FRAMES = 3000
+_GPU_BATCH = 64  # requests: more gain nothing, and those who wait for the batch wait longer
 USUAL_FLOORS = (-0.5, -1.0)
 """Of clear speech and of quiet speech."""
 
@@ -150,6 +151,11 @@ class LocalRecognizer:
         if self.model.device.type != "cpu":
             return 1
         return max(1, (os.cpu_count() or 1) // (self.options.threads or _default_threads()))
+
+    @property
+    def batch(self) -> int:
+        """How many requests are worth putting in one call: a GPU answers many as soon as one."""
+        return _GPU_BATCH if self.model.device.type == "cuda" else 1
 
     def warm_up(self) -> None:
         """Do once what is slow the first time: encode silence, run every kernel."""

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from functools import cache
 from http import HTTPStatus
 from typing import Any
+from urllib.parse import parse_qs
 
 from websockets.asyncio.server import ServerConnection
 from websockets.http11 import Request, Response
 
 from streamwhisper.server.access import Access
+from streamwhisper.server.dialects.entrance import STREAM_PATH, Entrance, Query
 from streamwhisper.server.logs import figures
 from streamwhisper.server.metrics import METRICS_CONTENT_TYPE, Metrics
 from streamwhisper.server.opening import Opening
@@ -18,11 +21,10 @@ from streamwhisper.server.pages import Pages
 from streamwhisper.server.refusal import Refusal, http_response
 from streamwhisper.server.rooms import Rooms, is_room
 
-__all__ = ["STREAM_PATH", "WATCH_PATH", "Answers", "path_of", "peer_of"]
+__all__ = ["WATCH_PATH", "Answers", "path_of", "peer_of", "query_of"]
 
 log = logging.getLogger(__name__)
 
-STREAM_PATH = "/v1/stream"
 WATCH_PATH = "/v1/watch/"
 _WELCOME = """\
 streamwhisper: sound in, text out, over a WebSocket. This server listens with {model}.
@@ -51,7 +53,7 @@ class Answers:
         access: Access,
         metrics: Metrics,
         rooms: Rooms,
-        streams: frozenset[str],
+        entrances: Mapping[str, Entrance],
         *,
         encrypted: bool,
     ) -> None:
@@ -62,14 +64,14 @@ class Answers:
             access: who may come in.
             metrics: shown, and told of refusals.
             rooms: that can be watched.
-            streams: paths of WebSockets that take sound.
+            entrances: the paths of WebSockets that take sound, and what waits there.
             encrypted: whether the server is reached by TLS.
         """
         self._opening = opening
         self._access = access
         self._metrics = metrics
         self._rooms = rooms
-        self._streams = streams
+        self._entrances = entrances
         self._scheme = "wss" if encrypted else "ws"
         self._pages = cache(Pages)
 
@@ -86,7 +88,7 @@ class Answers:
             return await self._answer(websocket, request, path)
         except Refusal as refusal:
             self._metrics.count_error(refusal.code)
-            if path in self._streams:
+            if path in self._entrances:
                 self._metrics.sessions_refused.inc()
             log.info(
                 "refused %s: %s",
@@ -98,6 +100,14 @@ class Answers:
                 ),
             )
             return refusal.response()
+
+    def process_response(
+        self, websocket: ServerConnection, request: Request, response: Response
+    ) -> None:
+        """Add the headers of what waits at the path to the answer that opens a WebSocket."""
+        entrance = self._entrances.get(path_of(request))
+        if entrance is not None and response.status_code == HTTPStatus.SWITCHING_PROTOCOLS:
+            response.headers.update(entrance.headers(query_of(request)))
 
     def obstacle(self) -> str | None:
         """Why nobody can come in at present."""
@@ -112,12 +122,12 @@ class Answers:
         self, websocket: ServerConnection, request: Request, path: str
     ) -> Response | None:
         self._access.check_page(request)
-        if path in self._streams:
+        if path in self._entrances:
             visitor = self._access.visitor(request, peer_of(websocket))
             self._access.check_running()
             await self._opening.wait()
             self._access.check_room(visitor)
-            _ = self._opening.info
+            self._entrances[path].check(query_of(request), self._opening.info)
             return None
         if path.startswith(WATCH_PATH):  # viewers need no key
             return self._viewer(path.removeprefix(WATCH_PATH))
@@ -171,6 +181,11 @@ class Answers:
 def path_of(request: Request) -> str:
     """What is asked for, without its query."""
     return request.path.partition("?")[0]
+
+
+def query_of(request: Request) -> Query:
+    """What is asked for beside the path, by name."""
+    return parse_qs(request.path.partition("?")[2], keep_blank_values=True)
 
 
 def peer_of(websocket: ServerConnection) -> str:

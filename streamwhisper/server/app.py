@@ -18,15 +18,12 @@ from websockets.asyncio.server import serve as serve_websockets
 from websockets.typing import Subprotocol
 
 from streamwhisper.engine.scheduler import Scheduler, SchedulerOptions
-from streamwhisper.recognition import ModelInfo, Recognizer
+from streamwhisper.recognition import Recognizer
 from streamwhisper.server import faults
 from streamwhisper.server.access import Access
-from streamwhisper.server.answers import STREAM_PATH, WATCH_PATH, Answers, path_of, peer_of
+from streamwhisper.server.answers import WATCH_PATH, Answers, path_of, peer_of, query_of
 from streamwhisper.server.connection import Connection
-from streamwhisper.server.dialects import Dialect, OnError
-from streamwhisper.server.dialects.native import NativeDialect
-from streamwhisper.server.dialects.witness import Admit
-from streamwhisper.server.keys import SUBPROTOCOL
+from streamwhisper.server.dialects.entrance import ENTRANCES, STREAM_PATH, Handshake
 from streamwhisper.server.logs import wire_log
 from streamwhisper.server.metrics import Metrics
 from streamwhisper.server.opening import Loading, Opening
@@ -39,15 +36,11 @@ from streamwhisper.server.recording import Recorder
 from streamwhisper.server.refusal import Refusal
 from streamwhisper.server.rooms import Rooms
 from streamwhisper.server.signals import stop_signals
-from streamwhisper.session.options import SessionOptions
 
 __all__ = ["DEFAULT_PORT", "STREAM_PATH", "WATCH_PATH", "Server", "ServerOptions", "run", "serve"]
 
 log = logging.getLogger(__name__)
 
-_DIALECTS: dict[str, Callable[[ModelInfo, SessionOptions, str, Admit, OnError], Dialect]] = {
-    STREAM_PATH: NativeDialect,
-}
 _WAITING = 0.4  # share of the time for handshakes in which the model is waited for
 _MAX_QUEUE = 4  # frames that the library reads ahead, of up to `Limits.max_message_bytes` each
 
@@ -92,7 +85,7 @@ class Server:
             self._access,
             self._metrics,
             self._rooms,
-            frozenset(_DIALECTS),
+            ENTRANCES,
             encrypted=self.options.tls is not None,
         )
         self._follow()
@@ -170,6 +163,7 @@ class Server:
                 options.host,
                 options.port,
                 process_request=self._answers.process_request,
+                process_response=self._answers.process_response,
                 select_subprotocol=_select_subprotocol,
                 open_timeout=options.limits.handshake_timeout,
                 ping_timeout=None,  # see `keep_alive`
@@ -237,13 +231,15 @@ class Server:
             return
         visitor = self._access.visitor(request, peer_of(websocket))
         name = uuid.uuid4().hex[:12]
-        dialect = _DIALECTS[path](
+        handshake = Handshake(
             self._opening.info,
             self.options.session,
             name,
+            query_of(request),
             partial(self._reception.admit, visitor),
             self._metrics.count_error,
         )
+        dialect = ENTRANCES[path].speak(handshake)
         connection = Connection(
             websocket,
             dialect,
@@ -276,8 +272,13 @@ def _call_later(seconds: float, call: Callable[[], None]) -> Timer:
     return asyncio.get_running_loop().call_later(seconds, call)
 
 
-def _select_subprotocol(_: ServerConnection, offered: Sequence[Subprotocol]) -> Subprotocol | None:
-    return Subprotocol(SUBPROTOCOL) if SUBPROTOCOL in offered else None
+def _select_subprotocol(
+    websocket: ServerConnection, offered: Sequence[Subprotocol]
+) -> Subprotocol | None:
+    request = websocket.request
+    entrance = ENTRANCES.get(path_of(request)) if request is not None else None
+    known = entrance.subprotocols if entrance is not None else ()
+    return next((protocol for protocol in offered if protocol in known), None)
 
 
 async def serve(
