@@ -19,6 +19,7 @@ for name in chromium-browser google-chrome google-chrome-stable; do
     command -v "$name" >/dev/null && chromium=$name
 done
 need "${chromium:-chromium}" chromium
+need npm npm # clients of others that run under Node
 need pulseaudio pulseaudio
 need paplay pulseaudio-utils
 [ "${1:-}" = all ] || exit 0
