@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from peer_setup import PeerError, environment, executable, peer_folder
 
 INSTALL_SECONDS = 900
