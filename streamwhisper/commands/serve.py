@@ -41,6 +41,7 @@ __all__ = ["serve"]
 access_option = partial(option, rich_help_panel="Who may come in")
 tls_option = partial(option, rich_help_panel="Encryption")
 limit = partial(option, rich_help_panel="Limits")
+wyoming = partial(option, rich_help_panel="Voice assistants")
 operation = partial(option, rich_help_panel="Operation")
 
 _SHORT = 16  # characters of a key that can be guessed
@@ -173,6 +174,24 @@ def serve(
     send_timeout: Annotated[
         float, limit("--send-timeout", help="Seconds that a client may leave its text unread.")
     ] = 20.0,
+    wyoming_port: Annotated[
+        int | None,
+        wyoming(
+            "--wyoming-port",
+            min=0,
+            max=65535,
+            help="Speak Wyoming there, for Home Assistant, which looks at 10300; it has no keys.",
+        ),
+    ] = None,
+    wyoming_endpoint: Annotated[
+        bool,
+        wyoming(
+            "--wyoming-endpoint", help="Say by what was said when a command is over, and end it."
+        ),
+    ] = False,
+    zeroconf: Annotated[
+        bool, wyoming("--zeroconf", help="Announce it in the local network.")
+    ] = False,
     drain: Annotated[
         float,
         operation("--drain", min=0, help="Seconds in which clients are heard out when it stops."),
@@ -239,6 +258,7 @@ def serve(
     from streamwhisper.engine.scheduler import SchedulerOptions
     from streamwhisper.server.access import AccessOptions
     from streamwhisper.server.app import ServerOptions, run
+    from streamwhisper.server.discovery import check_zeroconf
     from streamwhisper.server.limits import Allowance, Limits
     from streamwhisper.server.logs import configure
     from streamwhisper.server.opening import Loading
@@ -247,6 +267,7 @@ def serve(
     from streamwhisper.server.recording import RecordingOptions
     from streamwhisper.server.rooms import RoomOptions
     from streamwhisper.server.tls import load_certificate
+    from streamwhisper.server.wyoming_port import WyomingOptions
     from streamwhisper.session.endpoint import EndpointOptions
     from streamwhisper.session.language import Detection
     from streamwhisper.session.options import SessionOptions
@@ -256,7 +277,13 @@ def serve(
     configure(log_format.value, log_level.value, committed=log_text)
     if record_audio and record is None:
         raise typer.BadParameter("--record-audio needs --record, the folder to keep it in")
+    if (wyoming_endpoint or zeroconf) and wyoming_port is None:
+        raise typer.BadParameter(
+            "--wyoming-endpoint and --zeroconf need --wyoming-port, such as 10300"
+        )
     try:
+        if zeroconf:
+            check_zeroconf()
         allowance = Allowance(sessions_per_key, audio_rate, audio_burst, session_seconds)
         limits = Limits(
             max_sessions=max_sessions,
@@ -282,6 +309,13 @@ def serve(
             "everybody who can reach %s may use this server: it has no keys; set --token, "
             "--tokens or STREAMWHISPER_TOKEN",
             host,
+        )
+    elif wyoming_port is not None and not is_loopback(host):
+        logging.getLogger(__name__).warning(
+            "everybody who can reach %s:%d may use this server there without a key, for Wyoming "
+            "has none; leave --wyoming-port out, or let a firewall see to it",
+            host,
+            wyoming_port,
         )
     check_name(model, hub_options())  # before the port is open
     among = tuple(map(language_code, split_names(languages)))  # likewise
@@ -310,6 +344,11 @@ def serve(
         ),
         max_wait=max_wait or None,
         rooms=RoomOptions(max_viewers),
+        wyoming=(
+            WyomingOptions(wyoming_port, wyoming_endpoint, zeroconf)
+            if wyoming_port is not None
+            else None
+        ),
         recording=RecordingOptions(record, audio=record_audio) if record else None,
     )
     loading = Loading(load)
