@@ -1,4 +1,4 @@
-"""Wyoming over real sockets: limits, bad input, clients that vanish or do not read, shutting down."""
+"""Wyoming over real sockets: limits, bad input, clients that vanish or do not read, the end."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import contextlib
 import json
 import socket
 import struct
+import sys
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
@@ -14,21 +15,33 @@ from typing import Any
 
 import pytest
 from scripted import OPTIONS, ScriptedRecognizer, script
+from test_reception import Held, overload
+from test_reception import serving as overloadable
 from test_server import Counter
 from test_wyoming_dialect import Answer, chunks, event, joined, kinds, only, utterance
 
 from streamwhisper.client import connect
 from streamwhisper.engine.scheduler import SchedulerOptions
-from streamwhisper.errors import RecognitionError
 from streamwhisper.events import Committed
 from streamwhisper.server.access import AccessOptions
 from streamwhisper.server.app import Server, ServerOptions
+from streamwhisper.server.keys import Key
 from streamwhisper.server.limits import Allowance, Limits
 from streamwhisper.server.recording import RecordingOptions
 from streamwhisper.server.wyoming_port import WyomingOptions
 
 STOP = event("audio-stop")
 TEXT = script(20.0).text
+
+
+@pytest.fixture(scope="module")
+def event_loop_policy() -> Any:
+    """The event loop that servers run on."""
+    if sys.platform == "win32":
+        return asyncio.DefaultEventLoopPolicy()
+    import uvloop
+
+    return uvloop.EventLoopPolicy()
 
 
 class Client:
@@ -107,6 +120,7 @@ async def nobody(server: Server) -> None:
     """Wait until no session is open."""
     async with asyncio.timeout(20):
         await server._empty.wait()
+    assert server._access.open_sessions == 0
 
 
 async def test_utterances_of_one_connection_have_their_transcripts_and_are_counted() -> None:
@@ -145,18 +159,17 @@ async def test_a_connection_that_is_cut_leaves_its_text_in_the_record_and_others
         await other.say(*utterance())
         async with client(server) as home:
             await home.say(*utterance())
-            await home.until("transcript-chunk")
+            async with asyncio.timeout(20):
+                while metric(server, "audio_seconds_total") < 39.9:
+                    await asyncio.sleep(0.01)
             home.cut()
-        async with asyncio.timeout(20):
-            while server._access.open_sessions > 1:
-                await asyncio.sleep(0.01)
-        (_, path) = sorted(tmp_path.glob("*.jsonl"), key=lambda path: ".part" in path.name)[::-1]
         await other.say(STOP)
         assert only(await other.until("transcript"), "transcript")["text"] == TEXT
-    records = [json.loads(line) for path in tmp_path.glob("*.jsonl") for line in path.open()]
-    said = [line["text"] for line in records if line["type"] == "committed"]
-    assert "".join(said).count("w0 w1 ") == 2
-    assert path.exists()
+    for path in tmp_path.glob("*.jsonl"):
+        lines = map(json.loads, path.read_text().splitlines())
+        said = "".join(line["text"] for line in lines if line["type"] == "committed")
+        assert said.strip() == TEXT
+        assert ".part" not in path.name
 
 
 @pytest.mark.parametrize(
@@ -222,8 +235,6 @@ async def test_places_of_an_address_are_counted() -> None:
 
 
 async def test_keys_are_not_asked_for_and_the_usual_allowance_holds() -> None:
-    from streamwhisper.server.keys import Key
-
     access = AccessOptions((Key.of("a", "b"),), allowance=Allowance(session_seconds=4.0))
     async with serving(access=access) as server, client(server) as home:
         await home.say(*utterance())
@@ -243,42 +254,33 @@ async def test_sound_comes_no_faster_than_is_allowed() -> None:
 
 
 async def test_a_server_without_time_says_so() -> None:
-    busy = Counter()
-    busy.gate.clear()
-    async with serving(busy, max_wait=0.01) as server:
-        async with connect(server.url, encoding="pcm_s16le") as stream:
-            await stream.send(script(20.0).pcm[: 32000 * 4])
-            async with asyncio.timeout(20):
-                while not (busy.asked and server._scheduler.wait > 0.01):
-                    await asyncio.sleep(0.01)
-            async with client(server) as home:
-                await home.say(*utterance())
-                assert only(await home.rest(), "error")["code"] == "overloaded"
+    busy = Held()
+    async with (
+        overloadable(busy, max_wait=0.05, wyoming=WyomingOptions(0)) as server,
+        connect(server.url) as one,
+        connect(server.url) as two,
+        client(server) as home,
+    ):
+        await overload(server, busy, one, two)
+        await home.say(*utterance())
+        assert only(await home.rest(), "error")["code"] == "overloaded"
+        busy.gate.set()
 
 
 async def test_a_recognizer_that_fails_is_owned_up_to() -> None:
     async with serving(Counter(failures=99)) as server, client(server) as home:
         await home.say(*utterance(), STOP)
         assert only(await home.rest(), "error")["code"] == "recognition_failed"
-    assert RecognitionError
 
 
-async def test_who_does_not_read_is_heard_all_the_same_and_then_dropped() -> None:
+async def test_who_reads_nothing_of_what_it_asks_for_is_dropped() -> None:
     async with serving(limits={"send_timeout": 0.5}) as server, client(server) as home:
+        await home.say(event("ping"))
+        await home.until("pong")
         home.writer.transport.pause_reading()
-        # Far more answers than the system keeps for somebody who does not read.
-        flood = event("describe") * 2000
-        sending = asyncio.create_task(home.say(*([flood] * 200)))
-        await asyncio.wait({sending}, timeout=0.1)
-        await nobody_left(server)
-        sending.cancel()
-        assert metric(server, "tasks") < 20
-
-
-async def nobody_left(server: Server) -> None:
-    async with asyncio.timeout(20):
-        while server._access.open_sessions:
-            await asyncio.sleep(0.01)
+        with pytest.raises(ConnectionError):  # far more than the system keeps for both sides
+            await home.say(*([event("ping", text="x" * 60_000)] * 1000))
+        await nobody(server)
 
 
 async def test_a_server_that_stops_hears_the_command_out_and_tells_its_transcript() -> None:
@@ -309,7 +311,9 @@ async def test_a_server_that_stops_does_not_wait_for_ever() -> None:
         await home.until("transcript-chunk")
         stopping = asyncio.create_task(server.shut_down())
         answers = await home.rest()
-        assert only(answers, "transcript")["text"] == TEXT
+        text = only(answers, "transcript")["text"]
+        assert text
+        assert TEXT.startswith(text)
         home.writer.close()
         await stopping
 

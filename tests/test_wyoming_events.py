@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from itertools import pairwise
 from typing import Any
@@ -87,7 +88,5 @@ def test_what_is_no_event_is_refused_by_name(sent: bytes, code: str, said: str) 
 
 @given(st.binary(max_size=300))
 def test_any_bytes_are_events_or_an_error(data: bytes) -> None:
-    try:
+    with contextlib.suppress(ProtocolError):
         read(data, b"\n")
-    except ProtocolError as error:
-        assert error.code

@@ -203,7 +203,6 @@ class Server:
                 self._listener.close()
                 await self._listener.wait_closed()
                 raise _cannot_listen(options.host, self._wyoming.port, error) from error
-            log.info("Wyoming is spoken at tcp://%s:%d", options.host, self._wyoming.port)
         return self
 
     async def __aexit__(

@@ -292,7 +292,10 @@ class WyomingConnection:
         await self._written()
 
     def _write(self, events: list[str]) -> None:
-        self._writer.write("".join(events).encode())
+        if self._writer.is_closing():
+            self._lost = True
+        else:
+            self._writer.write("".join(events).encode())
 
     async def _apologize(self) -> None:
         self._dialect.fail(*faults.internal(self._dialect.name))
@@ -307,7 +310,7 @@ async def leave(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
     and what was sent through it may be lost with that.
     """
     with contextlib.suppress(OSError, TimeoutError):
-        if writer.can_write_eof():
+        if not writer.is_closing():
             writer.write_eof()
         async with asyncio.timeout(_LINGER_SECONDS):
             while await reader.read(_PIECE_BYTES):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import uuid
 from collections.abc import Callable
 from contextlib import AbstractContextManager, AsyncExitStack
@@ -24,6 +25,8 @@ from streamwhisper.server.wyoming import WyomingConnection, leave
 from streamwhisper.session.options import SessionOptions
 
 __all__ = ["Guest", "WyomingOptions", "WyomingPort"]
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +98,12 @@ class WyomingPort:
         self._scheduler: Scheduler
         self.port = options.port
 
+    @property
+    def uri(self) -> str:
+        """Where it is."""
+        host = f"[{self._host}]" if ":" in self._host else self._host
+        return f"tcp://{host}:{self.port}"
+
     def open(self, reception: Reception, scheduler: Scheduler) -> None:
         """The model is there."""
         self._reception, self._scheduler = reception, scheduler
@@ -109,8 +118,12 @@ class WyomingPort:
             server = await asyncio.start_server(self._take_in, self._host, self.port)
             stack.callback(server.close)
             self.port = server.sockets[0].getsockname()[1]
+            log.info("Wyoming is spoken at %s", self.uri)
             if self._options.zeroconf:
-                await stack.enter_async_context(announced(self._host, self.port))
+                try:
+                    await stack.enter_async_context(announced(self._host, self.port))
+                except OSError as error:
+                    log.warning("the local network cannot be told of it: %s", error)
             self._stack = stack.pop_all()
 
     async def stop(self) -> None:
@@ -127,7 +140,8 @@ class WyomingPort:
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             await self._opening.wait()
-            visitor = self._access.neighbour(str(writer.get_extra_info("peername")[0]))
+            peer = writer.get_extra_info("peername") or [""]  # it may be gone by now
+            visitor = self._access.neighbour(str(peer[0]))
             self._access.check_room(visitor)
             dialect = WyomingDialect(
                 self._opening.info,
@@ -142,7 +156,8 @@ class WyomingPort:
             self._metrics.sessions_refused.inc()
             self._metrics.count_error(refusal.code)
             error = encode_event("error", {"text": refusal.message, "code": refusal.code})
-            writer.write(error.encode())
+            if not writer.is_closing():
+                writer.write(error.encode())
         else:
             connection = WyomingConnection(
                 reader,
