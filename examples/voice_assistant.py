@@ -16,8 +16,9 @@ import re
 import shutil
 import sys
 from collections.abc import AsyncIterator
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from datetime import datetime
+from operator import add, mul, sub, truediv
 
 from streamwhisper import connect
 from streamwhisper.audio.files import stream_audio
@@ -25,17 +26,22 @@ from streamwhisper.events import Committed
 
 RATE, CHUNK = 16000, 1600
 NUMBERS = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"]
-SUM = re.compile(r"(\d+) (plus|minus|times|divided by) (\d+)")
+OPERATIONS = {
+    **{"plus": add, "+": add, "minus": sub, "-": sub},
+    **{"times": mul, "x": mul, "×": mul, "divided": truediv, "/": truediv},
+}
 
 
 def answer(question: str) -> str:
     """What to say to that; a language model would be asked here."""
-    words = re.sub(r"[^\w ]", " ", question.lower()).split()
-    text = " ".join(str(NUMBERS.index(word)) if word in NUMBERS else word for word in words)
-    if asked := SUM.search(text):
-        a, b = int(asked[1]), int(asked[3])
-        results = {"plus": a + b, "minus": a - b, "times": a * b, "divided by": a / b if b else 0}
-        return f"{asked[1]} {asked[2]} {asked[3]} is {results[asked[2]]:g}."
+    words = [word for word in re.findall(r"\w+|[-+×/]", question.lower()) if word != "by"]
+    words = [str(NUMBERS.index(word)) if word in NUMBERS else word for word in words]
+    for a, operation, b in zip(words, words[1:], words[2:], strict=False):
+        if a.isdigit() and b.isdigit() and operation in OPERATIONS:
+            try:
+                return f"That is {OPERATIONS[operation](int(a), int(b)):g}."
+            except ZeroDivisionError:
+                return "Nothing can be divided by zero."
     return f"It is {datetime.now():%H:%M}." if "time" in words else f"You said: {question}"
 
 
@@ -58,6 +64,7 @@ async def microphone() -> AsyncIterator[bytes]:
         loop.call_soon_threadsafe(heard.put_nowait, bytes(sound))  # type: ignore[call-overload]
 
     with sounddevice.RawInputStream(RATE, CHUNK, channels=1, dtype="float32", callback=hear):
+        print("listening", flush=True)
         while True:
             yield await heard.get()
 
@@ -113,9 +120,11 @@ def main() -> None:
     if flags.sound:
         asyncio.run(converse(flags.url, recording(flags.sound), flags.voice, once=False))
         return
-    while input("Press Enter and ask; q and Enter ends. ") != "q":
+    print("Press Enter and ask; Ctrl-D ends.", flush=True)
+    for _ in sys.stdin:
         asyncio.run(converse(flags.url, microphone(), flags.voice, once=True))
 
 
 if __name__ == "__main__":
-    main()
+    with suppress(KeyboardInterrupt):
+        main()

@@ -8,11 +8,9 @@ import sys
 from typing import Any
 
 import pytest
-from typer.testing import CliRunner
 from zeroconf import ServiceStateChange, Zeroconf
 from zeroconf.asyncio import AsyncServiceBrowser, AsyncServiceInfo, AsyncZeroconf
 
-from streamwhisper.cli import app
 from streamwhisper.server import discovery
 from streamwhisper.server.discovery import SERVICE, announced, check_zeroconf
 
@@ -70,10 +68,3 @@ def test_without_the_package_one_is_told_what_to_install(monkeypatch: pytest.Mon
     monkeypatch.setattr(discovery, "find_spec", lambda name: None)
     with pytest.raises(ValueError, match=r"pip install 'streamwhisper\[zeroconf\]'"):
         check_zeroconf()
-
-
-def test_what_belongs_to_wyoming_needs_its_port() -> None:
-    for flag in ("--zeroconf", "--wyoming-endpoint"):
-        wrong = CliRunner().invoke(app, ["serve", flag], env={"COLUMNS": "200", "TERM": "dumb"})
-        assert wrong.exit_code == 2
-        assert "need --wyoming-port" in wrong.output

@@ -13,7 +13,7 @@ from scripted import OPTIONS, ScriptedRecognizer, script
 
 from streamwhisper.recognition import ModelInfo
 from streamwhisper.server.dialects import CLIENT_FAULT, GOING_AWAY, NORMAL, Close
-from streamwhisper.server.dialects.wyoming import MAX_TEXT, WyomingDialect
+from streamwhisper.server.dialects.wyoming import MAX_TEXT, SILENCE_SECONDS, WyomingDialect
 from streamwhisper.server.dialects.wyoming_events import EventReader, WyomingEvent, encode_event
 from streamwhisper.server.dialects.wyoming_requests import FIELDS, SENSITIVITIES, Transcription
 from streamwhisper.server.limits import Limits
@@ -196,6 +196,16 @@ def test_the_first_utterance_is_the_command_where_the_client_leaves_that_to_the_
         assert talk.say(event("audio-stop")) == []
         again = talk.say(*utterance(**asked), event("audio-stop"))
         assert only(again, "transcript")["text"] == text
+
+
+def test_a_command_that_does_not_come_is_over_after_a_while() -> None:
+    talk = Conversation(endpointing=True)
+    silence = chunks(bytes(32000))
+    answers = talk.say(*(silence * int(SILENCE_SECONDS)))
+    assert answers == []
+    answers = talk.say(*(silence * 2))
+    assert only(answers, "transcript")["text"] == ""
+    assert Conversation().say(*(silence * 20)) == []
 
 
 def test_what_a_transcribe_asks_for_holds_for_the_session() -> None:

@@ -14,7 +14,7 @@ from typing import Any
 
 from streamwhisper.audio.formats import AudioDecoder, AudioFormat
 from streamwhisper.errors import AudioFormatError, ProtocolError
-from streamwhisper.events import Committed, Done
+from streamwhisper.events import Committed, Done, SpeechEnded, SpeechStarted
 from streamwhisper.protocol import ErrorMessage, Start
 from streamwhisper.recognition import ModelInfo
 from streamwhisper.server.dialects import CLIENT_FAULT, Close, OnError
@@ -32,10 +32,14 @@ from streamwhisper.server.limits import Limits
 from streamwhisper.session.options import SessionOptions
 from streamwhisper.session.session import Session
 
-__all__ = ["MAX_TEXT", "WyomingDialect"]
+__all__ = ["MAX_TEXT", "SILENCE_SECONDS", "WyomingDialect"]
 
 MAX_TEXT = 256 * 1024
 """Characters of one transcript: hours of speech. It must be kept until its end."""
+
+SILENCE_SECONDS = 15.0
+"""After which a command whose end is the server's to say is over without a word. Home Assistant
+waits as long."""
 
 _MAX_UNSENT = 64 * 1024  # characters
 
@@ -91,6 +95,7 @@ class WyomingDialect:
         self._told = 0  # characters of it, in chunks
         self._telling = False  # the transcript has begun
         self._language: str | None = None
+        self._speaking = False
         self._unsent: list[str] = []
         self._unsent_size = 0  # characters
         self.events = 0
@@ -159,18 +164,27 @@ class WyomingDialect:
         session = self._session
         if session is None or self._closing is not None:
             return
+        over = False
         for event in session.events():
             self._witness.tell(event)
-            if isinstance(event, Committed):
-                self._text += event.text if self._text else event.text.lstrip()
-                self._language = event.language or self._language
-            over = event.final if isinstance(event, Committed) else False
-            enough = over and bool(self._text) and self._transcription.endpointing
-            if isinstance(event, Done) or enough:
-                self._deaf = not self._ending
-                self._conclude()
-                self._proceed()
-                return
+            match event:
+                case Committed(text=text, language=language, final=final):
+                    self._text += text if self._text else text.lstrip()
+                    self._language = language or self._language
+                    over = final and bool(self._text) and self._transcription.endpointing
+                case SpeechStarted():
+                    self._speaking = True
+                case SpeechEnded():
+                    self._speaking = False
+                case Done():
+                    over = True
+            if over:
+                break
+        if over or self._nobody_speaks(session):
+            self._deaf = not self._ending
+            self._conclude()
+            self._proceed()
+            return
         if len(self._text) > MAX_TEXT:
             self._reject(
                 "transcript_too_long",
@@ -183,6 +197,11 @@ class WyomingDialect:
         self._witness.close()
         self._witness = Witnesses()
         self._session = None
+
+    def _nobody_speaks(self, session: Session) -> bool:
+        """Whether a command whose end is the server's to say has not begun for too long."""
+        waited = session.covered_seconds > SILENCE_SECONDS and not self._speaking
+        return waited and self._transcription.endpointing and not self._text
 
     # What comes in.
 
@@ -257,7 +276,7 @@ class WyomingDialect:
         overheard = Overheard(AudioDecoder(self._format), self._witness)
         self._session = Session(self._info, overheard, options)
         self._text, self._told, self._telling = "", 0, False
-        self._language = language
+        self._language, self._speaking = language, False
 
     def _start_or_go_on(self, format: AudioFormat | None) -> None:
         if self._session is None:
