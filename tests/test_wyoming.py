@@ -273,6 +273,25 @@ async def test_a_recognizer_that_fails_is_owned_up_to() -> None:
         assert only(await home.rest(), "error")["code"] == "recognition_failed"
 
 
+async def test_a_full_session_pauses_its_client_and_nothing_is_lost() -> None:
+    held = Held()
+    held.gate.clear()
+    pcm = script().pcm
+    async with serving(held) as server, client(server) as home:
+        sending = asyncio.create_task(home.say(*chunks(pcm), STOP))
+        async with asyncio.timeout(20):
+            while metric(server, "audio_seconds_total") < 4:
+                await asyncio.sleep(0.01)
+        for _ in range(200):
+            await asyncio.sleep(0)
+        # At the most: what the first request covers, then a full inbox, each and a piece.
+        assert metric(server, "audio_seconds_total") < 11
+        held.gate.set()
+        await sending
+        assert only(await home.until("transcript"), "transcript")["text"] == script().text
+        assert metric(server, "audio_seconds_total") == pytest.approx(len(pcm) / 32000, abs=0.01)
+
+
 async def test_who_reads_nothing_of_what_it_asks_for_is_dropped() -> None:
     async with serving(limits={"send_timeout": 0.5}) as server, client(server) as home:
         await home.say(event("ping"))
