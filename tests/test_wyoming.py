@@ -28,7 +28,7 @@ from streamwhisper.server.app import Server, ServerOptions
 from streamwhisper.server.keys import Key
 from streamwhisper.server.limits import Allowance, Limits
 from streamwhisper.server.recording import RecordingOptions
-from streamwhisper.server.wyoming_port import WyomingOptions
+from streamwhisper.server.wyoming.port import WyomingOptions
 
 STOP = event("audio-stop")
 TEXT = script(20.0).text
@@ -131,6 +131,7 @@ async def test_utterances_of_one_connection_have_their_transcripts_and_are_count
             assert only(answers, "transcript")["text"] == joined(answers) == TEXT
             assert metric(server, "sessions_closed_total", outcome="done") == number
         assert metric(server, "audio_seconds_total") == pytest.approx(40, abs=0.1)
+        assert metric(server, "connections_total", path="wyoming") == 1
         assert metric(server, "commit_lag_seconds_count") > 0
 
 

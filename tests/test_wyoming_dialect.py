@@ -13,9 +13,9 @@ from scripted import OPTIONS, ScriptedRecognizer, script
 
 from streamwhisper.recognition import ModelInfo
 from streamwhisper.server.dialects import CLIENT_FAULT, GOING_AWAY, NORMAL, Close
-from streamwhisper.server.dialects.wyoming import MAX_TEXT, SILENCE_SECONDS, WyomingDialect
-from streamwhisper.server.dialects.wyoming_events import EventReader, WyomingEvent, encode_event
-from streamwhisper.server.dialects.wyoming_requests import FIELDS, SENSITIVITIES, Transcription
+from streamwhisper.server.dialects.wyoming.dialect import MAX_TEXT, SILENCE_SECONDS, WyomingDialect
+from streamwhisper.server.dialects.wyoming.events import EventReader, WyomingEvent, encode_event
+from streamwhisper.server.dialects.wyoming.requests import FIELDS, SENSITIVITIES, Transcription
 from streamwhisper.server.limits import Limits
 from streamwhisper.session.language import Detection
 
@@ -247,6 +247,15 @@ def test_a_context_comes_back_with_the_transcript() -> None:
     assert only(answers, "transcript-start")["context"] == {"a": [1]}
 
 
+def test_a_transcribe_holds_until_the_next_one() -> None:
+    talk = Conversation()
+    start, stop = event("audio-start", **FORMAT), event("audio-stop")
+    answers = talk.say(event("transcribe", context={"a": 1}), start, stop, start, stop)
+    answers += talk.say(event("transcribe"), start, stop)
+    contexts = [data.get("context") for kind, data in answers if kind == "transcript"]
+    assert contexts == [{"a": 1}, {"a": 1}, None]
+
+
 def test_a_model_is_described_with_the_languages_that_it_knows() -> None:
     english = only(Conversation(ENGLISH).say(event("describe")), "info")["asr"][0]
     assert english["models"][0]["languages"] == ["en"]
@@ -331,7 +340,7 @@ def test_who_is_to_leave_hears_the_transcript_first() -> None:
 
 
 def test_a_transcript_that_would_never_end_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("streamwhisper.server.dialects.wyoming.MAX_TEXT", 20)
+    monkeypatch.setattr("streamwhisper.server.dialects.wyoming.dialect.MAX_TEXT", 20)
     assert MAX_TEXT > 100_000
     talk = Conversation()
     answers = talk.say(*utterance())

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streamwhisper.errors import ProtocolError
-from streamwhisper.server.dialects.wyoming_events import EventReader, WyomingEvent, encode_event
+from streamwhisper.server.dialects.wyoming.events import EventReader, WyomingEvent, encode_event
 
 MOST = 200
 texts = st.text(max_size=12)

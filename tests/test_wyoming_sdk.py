@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
+import socket
 import subprocess
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from processes import ServerProcess, serving
 from sdk import python_with
 from test_cli import letters
 from test_wyoming_dialect import Answer, joined, kinds, only
+from test_wyoming_discovery import multicast_works
+from zeroconf import Zeroconf
 
 from streamwhisper.audio.files import read_audio, write_wav
 from streamwhisper.client import SyncStreamClient
 from streamwhisper.events import Committed
+from streamwhisper.server.wyoming.discovery import SERVICE
 
 SCRIPT = Path(__file__).with_name("wyoming_client.py")
 LIFE = "librispeech/61-70968-0002"
@@ -37,17 +44,15 @@ class Home:
         (uri,) = re.findall(r"tcp://[\d.]+:\d+", self.server.log.read_text())
         return str(uri)
 
+    def begin(self, **what: Any) -> subprocess.Popen[str]:
+        """A client at work."""
+        command = [str(self.python), str(SCRIPT), self.uri, json.dumps(what)]
+        return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+
     def ask(self, **what: Any) -> list[Answer]:
-        """What the client is answered."""
-        ended = subprocess.run(
-            [self.python, SCRIPT, self.uri, json.dumps(what)],
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=120,
-        )
-        assert ended.returncode == 0, ended.stderr
-        return [(kind, data) for kind, data in json.loads(ended.stdout)]
+        """What a client is answered."""
+        with self.begin(**what) as client:
+            return answers(client)
 
     def native(self, wav: Path) -> str:
         """What the native protocol makes of the same sound."""
@@ -55,6 +60,13 @@ class Home:
             stream.send(read_audio(wav).astype("<f4").tobytes())
             stream.end()
             return "".join(event.text for event in stream if isinstance(event, Committed))
+
+
+def answers(client: subprocess.Popen[str]) -> list[Answer]:
+    """What it was answered by its end."""
+    said, _ = client.communicate(timeout=120)
+    assert client.returncode == 0
+    return [(kind, data) for kind, data in json.loads(said)]
 
 
 @pytest.fixture(scope="module")
@@ -148,8 +160,6 @@ def test_names_that_are_listed_are_heard(home: Home, wavs: dict[str, Path]) -> N
 def test_a_command_is_ended_by_the_server_where_it_is_asked_to(
     home: Home, wavs: dict[str, Path], tmp_path: Path
 ) -> None:
-    import numpy as np
-
     life = read_audio(wavs[LIFE])
     pause = np.zeros(16000 * 3, np.float32)
     wav = tmp_path / "twice.wav"
@@ -172,3 +182,27 @@ def test_what_cannot_be_is_an_error_of_its_own_kind(home: Home, wavs: dict[str, 
         assert kinds(found) == ["error"]
         assert found[0][1]["code"] == code
         assert len(found[0][1]["text"]) > 20
+
+
+def test_a_server_that_is_announced_and_ends_commands_tells_the_last_one_when_it_stops(
+    tiny_en_path: Path, wavs: dict[str, Path], tmp_path: Path
+) -> None:
+    python = python_with("wyoming", "wyoming==1.10.2")
+    flags = ["--wyoming-port", "0", "--wyoming-endpoint", "--zeroconf"]
+    with serving(tiny_en_path, tmp_path / "log", *flags) as server:
+        home = Home(server, python)
+        ((_, info),) = home.ask(describe=True)
+        assert info["asr"][0]["requires_external_vad"] is False
+        if multicast_works():
+            name = f"streamwhisper on {socket.gethostname().partition('.')[0]}.{SERVICE}"
+            with contextlib.closing(Zeroconf(interfaces=["127.0.0.1"])) as network:
+                service = network.get_service_info(SERVICE, name, timeout=10_000)
+            assert service is not None
+            assert home.uri == f"tcp://{service.parsed_addresses()[0]}:{service.port}"
+        with home.begin(wavs=[str(wavs[LIFE])], meanwhile=True, pace=1.0) as client:
+            while not server.metric("streamwhisper_audio_seconds_total"):
+                time.sleep(0.02)
+            assert server.stop() == 0
+            found = answers(client)
+        assert "happy life" in only(found, "transcript")["text"].lower()
+        assert kinds(found)[-1] == "transcript-stop"

@@ -30,6 +30,7 @@ from streamwhisper.commands.flags import (
 )
 from streamwhisper.commands.loading import hub_options, load_model
 from streamwhisper.commands.settings import read_settings, show_settings
+from streamwhisper.commands.wyoming import Port, SaysTheEnd, Zeroconf, wyoming_options
 
 if TYPE_CHECKING:
     from streamwhisper.recognition import Recognizer
@@ -41,7 +42,6 @@ __all__ = ["serve"]
 access_option = partial(option, rich_help_panel="Who may come in")
 tls_option = partial(option, rich_help_panel="Encryption")
 limit = partial(option, rich_help_panel="Limits")
-wyoming = partial(option, rich_help_panel="Voice assistants")
 operation = partial(option, rich_help_panel="Operation")
 
 _SHORT = 16  # characters of a key that can be guessed
@@ -174,24 +174,9 @@ def serve(
     send_timeout: Annotated[
         float, limit("--send-timeout", help="Seconds that a client may leave its text unread.")
     ] = 20.0,
-    wyoming_port: Annotated[
-        int | None,
-        wyoming(
-            "--wyoming-port",
-            min=0,
-            max=65535,
-            help="Speak Wyoming there, for Home Assistant, which looks at 10300; it has no keys.",
-        ),
-    ] = None,
-    wyoming_endpoint: Annotated[
-        bool,
-        wyoming(
-            "--wyoming-endpoint", help="Say by what was said when a command is over, and end it."
-        ),
-    ] = False,
-    zeroconf: Annotated[
-        bool, wyoming("--zeroconf", help="Announce it in the local network.")
-    ] = False,
+    wyoming_port: Port = None,
+    wyoming_endpoint: SaysTheEnd = False,
+    zeroconf: Zeroconf = False,
     drain: Annotated[
         float,
         operation("--drain", min=0, help="Seconds in which clients are heard out when it stops."),
@@ -258,7 +243,6 @@ def serve(
     from streamwhisper.engine.scheduler import SchedulerOptions
     from streamwhisper.server.access import AccessOptions
     from streamwhisper.server.app import ServerOptions, run
-    from streamwhisper.server.discovery import check_zeroconf
     from streamwhisper.server.limits import Allowance, Limits
     from streamwhisper.server.logs import configure
     from streamwhisper.server.opening import Loading
@@ -267,7 +251,6 @@ def serve(
     from streamwhisper.server.recording import RecordingOptions
     from streamwhisper.server.rooms import RoomOptions
     from streamwhisper.server.tls import load_certificate
-    from streamwhisper.server.wyoming_port import WyomingOptions
     from streamwhisper.session.endpoint import EndpointOptions
     from streamwhisper.session.language import Detection
     from streamwhisper.session.options import SessionOptions
@@ -277,13 +260,7 @@ def serve(
     configure(log_format.value, log_level.value, committed=log_text)
     if record_audio and record is None:
         raise typer.BadParameter("--record-audio needs --record, the folder to keep it in")
-    if (wyoming_endpoint or zeroconf) and wyoming_port is None:
-        raise typer.BadParameter(
-            "--wyoming-endpoint and --zeroconf need --wyoming-port, such as 10300"
-        )
     try:
-        if zeroconf:
-            check_zeroconf()
         allowance = Allowance(sessions_per_key, audio_rate, audio_burst, session_seconds)
         limits = Limits(
             max_sessions=max_sessions,
@@ -302,6 +279,7 @@ def serve(
         access = AccessOptions(keys, tuple(origin or ()), allowance, proxies)
         files = _certificate(tls, tls_cert, tls_key)
         encryption = load_certificate(*files) if files else None
+        wyoming = wyoming_options(wyoming_port, endpointing=wyoming_endpoint, zeroconf=zeroconf)
     except ValueError as error:
         raise typer.BadParameter(str(error)) from error
     if not keys and not is_loopback(host):
@@ -344,11 +322,7 @@ def serve(
         ),
         max_wait=max_wait or None,
         rooms=RoomOptions(max_viewers),
-        wyoming=(
-            WyomingOptions(wyoming_port, wyoming_endpoint, zeroconf)
-            if wyoming_port is not None
-            else None
-        ),
+        wyoming=wyoming,
         recording=RecordingOptions(record, audio=record_audio) if record else None,
     )
     loading = Loading(load)

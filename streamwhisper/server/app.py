@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import errno
 import logging
 import sys
 import uuid
@@ -23,6 +22,7 @@ from streamwhisper.recognition import Recognizer
 from streamwhisper.server import faults
 from streamwhisper.server.access import Access, Visitor
 from streamwhisper.server.answers import WATCH_PATH, Answers, path_of, peer_of, query_of
+from streamwhisper.server.binding import binding
 from streamwhisper.server.connection import Connection
 from streamwhisper.server.dialects.entrance import ENTRANCES, STREAM_PATH, Handshake
 from streamwhisper.server.logs import wire_log
@@ -37,7 +37,7 @@ from streamwhisper.server.recording import Recorder
 from streamwhisper.server.refusal import Refusal
 from streamwhisper.server.rooms import Rooms
 from streamwhisper.server.signals import stop_signals
-from streamwhisper.server.wyoming_port import Guest, WyomingOptions, WyomingPort
+from streamwhisper.server.wyoming.port import Guest, WyomingOptions, WyomingPort
 
 __all__ = ["DEFAULT_PORT", "STREAM_PATH", "WATCH_PATH", "Server", "ServerOptions", "run", "serve"]
 
@@ -175,7 +175,7 @@ class Server:
             OSError: the address or the port cannot be had.
         """
         options = self.options
-        try:
+        with binding(options.host, options.port):
             self._listener = await serve_websockets(
                 self._serve,
                 options.host,
@@ -193,16 +193,13 @@ class Server:
                 max_queue=_MAX_QUEUE,
                 server_header="streamwhisper",
             )
-        except OSError as error:
-            raise _cannot_listen(options.host, options.port, error) from error
         self.port = next(iter(self._listener.sockets)).getsockname()[1]
         if self._wyoming is not None:
             try:
                 await self._wyoming.start()
-            except OSError as error:
-                self._listener.close()
-                await self._listener.wait_closed()
-                raise _cannot_listen(options.host, self._wyoming.port, error) from error
+            except BaseException:
+                await self.shut_down()
+                raise
         return self
 
     async def __aexit__(
@@ -279,6 +276,7 @@ class Server:
             dialect.fail(*faults.refused(refusal))
             await connection.run()
             return
+        self._metrics.connections.labels(path).inc()
         with self._place(visitor, connection):
             await connection.run()
 
@@ -294,13 +292,6 @@ class Server:
                 self._connections.discard(guest)
                 if not self._connections:
                     self._empty.set()
-
-
-def _cannot_listen(host: str, port: int, error: OSError) -> OSError:
-    reason = error.strerror or str(error)
-    if error.errno == errno.EADDRINUSE:
-        reason = "the port is in use; take another one (0 finds a free one)"
-    return OSError(error.errno, f"cannot listen on {host}:{port}: {reason}")
 
 
 def _call_later(seconds: float, call: Callable[[], None]) -> Timer:

@@ -11,7 +11,7 @@ from streamwhisper.server.access import AccessOptions
 from streamwhisper.server.limits import Limits
 from streamwhisper.server.recording import RecordingOptions
 from streamwhisper.server.rooms import RoomOptions
-from streamwhisper.server.wyoming_port import WyomingOptions
+from streamwhisper.server.wyoming.port import WyomingOptions
 from streamwhisper.session.options import SessionOptions
 
 if TYPE_CHECKING:

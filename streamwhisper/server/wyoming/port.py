@@ -13,15 +13,16 @@ from typing import Protocol
 
 from streamwhisper.engine.scheduler import Scheduler
 from streamwhisper.server.access import Access, Visitor
-from streamwhisper.server.dialects.wyoming import WyomingDialect
-from streamwhisper.server.dialects.wyoming_events import encode_event
-from streamwhisper.server.discovery import announced
+from streamwhisper.server.binding import binding
+from streamwhisper.server.dialects.wyoming.dialect import WyomingDialect
+from streamwhisper.server.dialects.wyoming.events import encode_event
 from streamwhisper.server.limits import Limits
 from streamwhisper.server.metrics import Metrics
 from streamwhisper.server.opening import Opening
 from streamwhisper.server.reception import Reception
 from streamwhisper.server.refusal import Refusal
-from streamwhisper.server.wyoming import WyomingConnection, leave
+from streamwhisper.server.wyoming.connection import WyomingConnection, leave
+from streamwhisper.server.wyoming.discovery import announced
 from streamwhisper.session.options import SessionOptions
 
 __all__ = ["Guest", "WyomingOptions", "WyomingPort"]
@@ -115,7 +116,8 @@ class WyomingPort:
             OSError: the address or the port cannot be had.
         """
         async with AsyncExitStack() as stack:
-            server = await asyncio.start_server(self._take_in, self._host, self.port)
+            with binding(self._host, self.port):
+                server = await asyncio.start_server(self._take_in, self._host, self.port)
             stack.callback(server.close)
             self.port = server.sockets[0].getsockname()[1]
             log.info("Wyoming is spoken at %s", self.uri)
@@ -127,10 +129,10 @@ class WyomingPort:
             self._stack = stack.pop_all()
 
     async def stop(self) -> None:
-        """Take nobody in any more, and wait until the connections that are over are closed."""
+        """Take nobody in any more, and let clients read what they were sent, within bounds."""
         await self._stack.aclose()
         if self._tasks:
-            await asyncio.wait(self._tasks)
+            await asyncio.wait(self._tasks, timeout=self._limits.send_timeout)
 
     def _take_in(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.get_running_loop().create_task(self._serve(reader, writer))
@@ -168,6 +170,7 @@ class WyomingPort:
                 self._metrics,
                 visitor=visitor,
             )
+            self._metrics.connections.labels("wyoming").inc()
             with self._place(visitor, connection):
                 await connection.run()
         await leave(reader, writer)

@@ -19,7 +19,7 @@ from streamwhisper.server import faults
 from streamwhisper.server.access import Visitor
 from streamwhisper.server.account import Account
 from streamwhisper.server.dialects import CLIENT_FAULT, GOING_AWAY, NORMAL, Close
-from streamwhisper.server.dialects.wyoming import WyomingDialect
+from streamwhisper.server.dialects.wyoming.dialect import WyomingDialect
 from streamwhisper.server.inquiry import Inquiry
 from streamwhisper.server.limits import Limits, Pace
 from streamwhisper.server.metrics import Metrics

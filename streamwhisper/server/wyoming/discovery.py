@@ -38,7 +38,7 @@ async def announced(host: str, port: int) -> AsyncIterator[None]:
     Raises:
         OSError: there is no network to announce it in.
     """
-    from zeroconf import InterfaceChoice, ServiceInfo
+    from zeroconf import Error, InterfaceChoice, ServiceInfo
     from zeroconf.asyncio import AsyncZeroconf
 
     everywhere = host in ("", "0.0.0.0", "::")
@@ -55,7 +55,10 @@ async def announced(host: str, port: int) -> AsyncIterator[None]:
     )
     network = AsyncZeroconf(interfaces=InterfaceChoice.All if everywhere else [address])
     try:
-        await (await network.async_register_service(service, allow_name_change=True))
+        try:
+            await (await network.async_register_service(service, allow_name_change=True))
+        except Error as error:
+            raise OSError(f"{type(error).__name__}: {error}") from error
         yield
     finally:
         await network.async_unregister_all_services()

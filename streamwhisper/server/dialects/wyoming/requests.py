@@ -12,7 +12,7 @@ from streamwhisper.errors import AudioFormatError, ProtocolError
 from streamwhisper.protocol import Start
 from streamwhisper.recognition import ModelInfo
 from streamwhisper.server.dialects.start import check_start
-from streamwhisper.server.dialects.wyoming_events import WyomingEvent, seen
+from streamwhisper.server.dialects.wyoming.events import WyomingEvent, seen
 from streamwhisper.session.language import Detection
 from streamwhisper.session.options import SessionOptions
 from streamwhisper.whisper.languages import LANGUAGES

@@ -11,8 +11,8 @@ import pytest
 from zeroconf import ServiceStateChange, Zeroconf
 from zeroconf.asyncio import AsyncServiceBrowser, AsyncServiceInfo, AsyncZeroconf
 
-from streamwhisper.server import discovery
-from streamwhisper.server.discovery import SERVICE, announced, check_zeroconf
+from streamwhisper.server.wyoming import discovery
+from streamwhisper.server.wyoming.discovery import SERVICE, announced, check_zeroconf
 
 
 @pytest.fixture(scope="module")

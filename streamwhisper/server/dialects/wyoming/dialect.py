@@ -19,8 +19,8 @@ from streamwhisper.protocol import ErrorMessage, Start
 from streamwhisper.recognition import ModelInfo
 from streamwhisper.server.dialects import CLIENT_FAULT, Close, OnError
 from streamwhisper.server.dialects.witness import Admit, Overheard, Refused, Witness, Witnesses
-from streamwhisper.server.dialects.wyoming_events import EventReader, WyomingEvent, encode_event
-from streamwhisper.server.dialects.wyoming_requests import (
+from streamwhisper.server.dialects.wyoming.events import EventReader, WyomingEvent, encode_event
+from streamwhisper.server.dialects.wyoming.requests import (
     FIELDS,
     PROGRAM,
     Transcription,
