@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from scripted import OPTIONS, ScriptedRecognizer, script
 
 from streamwhisper.recognition import ModelInfo
@@ -346,6 +348,35 @@ def test_a_transcript_that_would_never_end_is_ended(monkeypatch: pytest.MonkeyPa
     answers = talk.say(*utterance())
     assert len(only(answers, "transcript")["text"]) > 20
     assert only(answers, "error")["code"] == "transcript_too_long"
+
+
+values = (
+    st.none()
+    | st.booleans()
+    | st.integers(-2, 2**70)
+    | st.sampled_from([16000, 8000, 4, 2, 1])
+    | st.sampled_from(["", "en", "de", "\ud800", "default", "relaxed", "tiny.en"])
+    | st.lists(st.text(max_size=5), max_size=3)
+    | st.dictionaries(st.text(max_size=3), st.integers(), max_size=2)
+)
+names = sorted({name for fields in FIELDS.values() for name in fields})
+anything = st.builds(
+    lambda kind, data, payload: event(kind, payload, **data),
+    st.sampled_from([*FIELDS, "run-pipeline"]),
+    st.dictionaries(st.sampled_from(names), values, max_size=3),
+    st.binary(max_size=50),
+)
+
+
+@settings(max_examples=60)
+@given(st.lists(anything | st.sampled_from([event("audio-start", **FORMAT), event("transcribe")])))
+def test_whatever_a_client_says_it_is_answered_or_told_what_is_wrong(frames: list[bytes]) -> None:
+    talk = Conversation()
+    answers = talk.say(*frames)
+    closed = talk.dialect.closing is not None
+    assert kinds(answers).count("error") == len(talk.errors) == closed
+    answers += talk.say(event("audio-stop"))
+    assert closed or kinds(answers)[-2:] == ["transcript", "transcript-stop"]
 
 
 def test_the_documentation_names_what_is_read_and_no_more() -> None:
