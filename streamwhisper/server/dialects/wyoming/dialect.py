@@ -14,7 +14,7 @@ from typing import Any
 
 from streamwhisper.audio.formats import AudioDecoder, AudioFormat
 from streamwhisper.errors import AudioFormatError, ProtocolError
-from streamwhisper.events import Committed, Done, SpeechEnded, SpeechStarted
+from streamwhisper.events import Committed, Done, SpeechStarted
 from streamwhisper.protocol import ErrorMessage, Start
 from streamwhisper.recognition import ModelInfo
 from streamwhisper.server.dialects import CLIENT_FAULT, Close, OnError
@@ -95,7 +95,7 @@ class WyomingDialect:
         self._told = 0  # characters of it, in chunks
         self._telling = False  # the transcript has begun
         self._language: str | None = None
-        self._speaking = False
+        self._open = 0  # utterances that have begun and are not committed whole
         self._unsent: list[str] = []
         self._unsent_size = 0  # characters
         self.events = 0
@@ -171,11 +171,10 @@ class WyomingDialect:
                 case Committed(text=text, language=language, final=final):
                     self._text += text if self._text else text.lstrip()
                     self._language = language or self._language
+                    self._open -= final
                     over = final and bool(self._text) and self._transcription.endpointing
                 case SpeechStarted():
-                    self._speaking = True
-                case SpeechEnded():
-                    self._speaking = False
+                    self._open += 1
                 case Done():
                     over = True
             if over:
@@ -200,7 +199,7 @@ class WyomingDialect:
 
     def _nobody_speaks(self, session: Session) -> bool:
         """Whether a command whose end is the server's to say has not begun for too long."""
-        waited = session.covered_seconds > SILENCE_SECONDS and not self._speaking
+        waited = session.covered_seconds > SILENCE_SECONDS and not self._open
         return waited and self._transcription.endpointing and not self._text
 
     # What comes in.
@@ -276,7 +275,7 @@ class WyomingDialect:
         overheard = Overheard(AudioDecoder(self._format), self._witness)
         self._session = Session(self._info, overheard, options)
         self._text, self._told, self._telling = "", 0, False
-        self._language, self._speaking = language, False
+        self._language, self._open = language, 0
 
     def _start_or_go_on(self, format: AudioFormat | None) -> None:
         if self._session is None:
