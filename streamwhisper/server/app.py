@@ -6,8 +6,8 @@ import asyncio
 import errno
 import logging
 import sys
-import uuid
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from types import TracebackType
 from typing import Any
@@ -230,21 +230,23 @@ class Server:
             await self._rooms.watch(path.removeprefix(WATCH_PATH), websocket)
             return
         visitor = self._access.visitor(request, peer_of(websocket))
-        name = uuid.uuid4().hex[:12]
+        entrance, limits = ENTRANCES[path], self.options.limits
+        name = websocket.id.hex[:12]
         handshake = Handshake(
             self._opening.info,
             self.options.session,
+            str(websocket.id),
             name,
             query_of(request),
             partial(self._reception.admit, visitor),
             self._metrics.count_error,
         )
-        dialect = ENTRANCES[path].speak(handshake)
+        dialect = entrance.speak(handshake)
         connection = Connection(
             websocket,
             dialect,
             self._scheduler,
-            self.options.limits,
+            replace(limits, idle_timeout=min(limits.idle_timeout, entrance.patience)),
             self._metrics,
             self._parking,
             visitor=visitor,
