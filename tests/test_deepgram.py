@@ -111,8 +111,8 @@ def test_endpointing_sets_the_silence_that_ends_an_utterance() -> None:
     talk = Talk(endpointing="800")
     options = talk.dialect.sessions[0].options
     assert (options.gate.silence, options.endpoint.kind) == (0.8, "fixed")
-    (short,) = Talk(endpointing="10").dialect.sessions
-    assert short.options.gate.silence == 0.3
+    (breath,) = Talk(endpointing="25").dialect.sessions
+    assert breath.options == Talk().dialect.sessions[0].options
 
 
 def test_finalize_is_answered_with_all_that_was_heard() -> None:
@@ -131,6 +131,35 @@ def test_finalize_is_answered_with_all_that_was_heard() -> None:
     assert len(heard.split()) >= sum(start < 4.5 for start in SCRIPT.starts)
     rest = [*talk.stream(SOUND[cut:]), *talk.say(CLOSE)]
     assert f"{heard} {transcript(rest)}" == TEXT
+
+
+def test_the_text_of_a_finalize_is_in_its_answer_and_ends_an_utterance() -> None:
+    talk = Talk(interim_results="true")
+    talk.stream(SOUND[: 2 * RATE * 5])
+    (answer,) = talk.say(FINALIZE)
+    assert text_of(answer)
+    assert answer["speech_final"]
+    (again,) = talk.say(FINALIZE)
+    assert not again["speech_final"]
+
+
+def test_each_utterance_ends_once_and_no_text_follows_its_end() -> None:
+    talk = Talk(vad_events="true", interim_results="true")
+    said = talk.stream(SCRIPT.pcm)
+    talk.dialect.receive(FINALIZE)  # and both are heeded, in order
+    said += talk.say(CLOSE)
+    assert said[-1]["type"] == "Metadata"
+    assert [result["from_finalize"] for result in finals(said)].count(True) == 1
+    speaking = False
+    for message in said:
+        if message["type"] == "SpeechStarted" or (
+            message["type"] == "Results" and text_of(message)
+        ):
+            speaking = True
+        if message.get("speech_final"):
+            assert speaking
+            speaking = False
+    assert not speaking
 
 
 def test_finalize_is_answered_even_where_nothing_was_said() -> None:
@@ -306,3 +335,34 @@ def test_without_punctuation_words_are_bare() -> None:
     talk = Talk(punctuate="false")
     said = [*talk.stream(SOUND), *talk.say(CLOSE)]
     assert transcript(said) == TEXT.lower()
+
+
+QUERIES: list[dict[str, list[str]]] = [
+    {},
+    {"encoding": ["linear16"], "sample_rate": ["44100"], "channels": ["2"]},
+    {"encoding": ["mulaw"], "sample_rate": ["8000"], "channels": ["3"], "multichannel": ["true"]},
+    {"channels": ["2"], "multichannel": ["true"], "interim_results": ["true"]},
+    {"encoding": ["opus"]},
+    {"encoding": ["amr-nb"]},
+]
+FRAMES = st.one_of(
+    st.binary(max_size=3000),
+    st.text(max_size=60),
+    st.sampled_from([FINALIZE, '{"type": "KeepAlive"}', '{"type": "Finalize", "channel": 1}']),
+    st.builds(
+        lambda fields: json.dumps({"type": "Configure", **fields}),
+        st.dictionaries(st.sampled_from(["keyterms", "features"]), st.text() | st.lists(st.text())),
+    ),
+)
+
+
+@settings(max_examples=60)
+@given(query=st.sampled_from(QUERIES), frames=st.lists(FRAMES, max_size=8))
+def test_whatever_comes_is_answered_and_the_stream_ends_in_order(
+    query: dict[str, list[str]], frames: list[str | bytes]
+) -> None:
+    talk = Talk(query=query)
+    said = [*talk.say(*frames), *talk.say(CLOSE)]
+    assert talk.dialect.closing is not None
+    assert said[-1]["type"] in ("Metadata", "Error")
+    talk.dialect.release()

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import pytest
 from deepgram_stream import finals, results, text_of, transcript, words_of
+from scripted import OPTIONS, ScriptedRecognizer, script
 from sdk import node_with, python_with
 from websockets.asyncio.client import connect as connect_websocket
 from websockets.exceptions import ConnectionClosed, InvalidStatus
@@ -26,7 +27,7 @@ from streamwhisper.events import Committed
 from streamwhisper.server.access import AccessOptions
 from streamwhisper.server.app import Server, ServerOptions
 from streamwhisper.server.keys import Key
-from streamwhisper.server.limits import Limits
+from streamwhisper.server.limits import Allowance, Limits
 
 KEY = "dg-4f0c6a1e77b2"
 CLIENTS = Path(__file__).with_name("clients")
@@ -184,7 +185,7 @@ async def test_who_is_not_let_in_learns_it_at_the_handshake(
     assert (said["kind"], said["message"]["status"]) == ("refused", status)
 
 
-async def listening(server: Server, query: str, *sounds: bytes) -> tuple[Said, int, str]:
+async def listening(server: Server, query: str, *sounds: str | bytes) -> tuple[Said, int, str]:
     """What a bare WebSocket hears, and how it is closed."""
     url = f"ws://127.0.0.1:{server.port}/v1/listen?{query}"
     headers = {"Authorization": f"Token {KEY}"}
@@ -291,6 +292,44 @@ async def test_a_container_needs_no_encoding(recognizer: Any, speech: Any) -> No
     assert code == 1000
     assert plain(text_of(finals(said)[-1]))[-2:] == ["the", "left"]
     assert said[-1]["duration"] == pytest.approx(clip["duration_s"], abs=0.01)
+
+
+async def test_a_client_that_sends_faster_than_is_heard_loses_nothing_on_any_channel() -> None:
+    left = np.frombuffer(script().pcm, dtype="<i2")
+    right = np.concatenate([np.zeros(8000, "<i2"), left[:-8000]])
+    both = np.stack([left, right], axis=1).tobytes()
+    query = "encoding=linear16&sample_rate=16000&channels=2&multichannel=true&interim_results=true"
+    async with serving(ScriptedRecognizer(script()), session=OPTIONS) as server:
+        said, code, _ = await listening(server, query, *chunks(both, 500_000))
+    assert (code, said[-1]["duration"]) == (1000, len(left) / 16000)
+    assert transcript(said, 0) == script().text
+    assert transcript(said, 1) == script().text
+
+
+async def test_limits_are_told_in_the_form_of_deepgram_after_what_was_heard() -> None:
+    query = "encoding=linear16&sample_rate=16000"
+    access = AccessOptions(allowance=Allowance(session_seconds=4.0))
+    options = {"session": OPTIONS, "access": access}
+    async with Server(ScriptedRecognizer(script()), ServerOptions(port=0, **options)) as server:
+        said, code, reason = await listening(server, query, *chunks(script().pcm[:320_000]))
+        assert (said[-1]["type"], said[-1]["code"]) == ("Error", "session_too_long")
+        assert (code, reason) == (1008, "session_too_long")
+        assert transcript(said).startswith("w0 w1 w2")
+        said, code, _ = await listening(server, query, "x" * 70_000)
+        assert (said[-1]["type"], code) == ("Error", 1009)
+
+
+async def test_a_stream_that_is_closed_without_a_word_is_no_error(recognizer: Any) -> None:
+    """As by those who say CloseStream, and do not wait for what comes of it."""
+    url = "encoding=linear16&sample_rate=16000"
+    async with serving(recognizer) as server:
+        url = f"ws://127.0.0.1:{server.port}/v1/listen?{url}&token={KEY}"
+        async with connect_websocket(url, proxy=None) as websocket:
+            await websocket.send(script().pcm[:160_000])
+            await websocket.send('{"type": "CloseStream"}')
+        while server._access.open_sessions:
+            await asyncio.sleep(0.01)
+        assert b'sessions_closed_total{outcome="client_left"} 1.0' in server._metrics.render()
 
 
 async def test_many_who_come_again_and_again_leave_nothing_behind(

@@ -259,6 +259,7 @@ class Server:
             dialect.fail(*faults.refused(refusal))
             await connection.run()
             return
+        self._metrics.connections.labels(path).inc()
         with self._access.session(visitor):
             self._connections.add(connection)
             self._empty.clear()

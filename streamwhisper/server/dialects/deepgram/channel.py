@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator
+from typing import Literal
 
 from streamwhisper.events import (
     Committed,
@@ -24,13 +25,14 @@ from streamwhisper.server.dialects.deepgram.messages import Message, Place, Stre
 from streamwhisper.server.dialects.deepgram.query import TurnOptions
 from streamwhisper.server.dialects.deepgram.wording import WordingOptions, worded
 from streamwhisper.server.dialects.witness import Witness
-from streamwhisper.session.language import Detection
 from streamwhisper.session.session import Session
 
 __all__ = ["Channel"]
 
 SPAN_SECONDS = 5.0
 """Text that stands is said as final after so long, though its utterance goes on."""
+REWRITTEN_SECONDS = 20.0
+"""The same where words may become others: "twenty" and "five" belong together."""
 
 
 class Channel:
@@ -70,7 +72,9 @@ class Channel:
         self._words: tuple[Word, ...] = ()
         self._partial: Partial | None = None
         self._told = ""  # the last interim transcript
-        self._language: str | None = None
+        self._language: str | None = _given(session)
+        # What came since the last utterance's end.
+        self._turn: Literal["", "speech", "text"] = ""
         self._speech_ends: deque[float] = deque()  # of speech whose text is not concluded yet
         self._finalizes: deque[float] = deque()  # where they were asked for
         self._last_word_end: float | None = None  # that no end of an utterance was told for
@@ -101,6 +105,7 @@ class Channel:
     def _tell(self, event: Event) -> Iterator[Message]:
         match event:
             case SpeechStarted(at):
+                self._turn = self._turn or "speech"
                 if self._turns.vad_events:
                     yield messages.speech_started(self._place, at)
             case SpeechEnded(at):
@@ -110,7 +115,9 @@ class Channel:
             case Committed():
                 yield from self._commit(event)
             case Flushed():
-                yield self._final(self._finalizes.popleft(), from_finalize=True)
+                # Text that it ended is an utterance like any other.
+                at, over = self._finalizes.popleft(), self._turn == "text"
+                yield self._final(at, speech_final=over, from_finalize=True)
             case Done():
                 if self._text:
                     yield self._final(self._start)
@@ -121,9 +128,12 @@ class Channel:
         # A span ends between words alone, for clients put a space between two.
         if event.text[:1].isspace() and self._words:
             until = self._words[-1].end
-            if until - self._start >= SPAN_SECONDS:
+            longest = REWRITTEN_SECONDS if self.wording.rewrites else SPAN_SECONDS
+            if until - self._start >= longest:
                 yield self._final(until)
         self._text += event.text
+        if event.text:
+            self._turn = "text"
         self._words += event.words
         self._language = event.language
         if event.words:
@@ -131,20 +141,23 @@ class Channel:
         # Speech that ended, and not a flush in its middle, whose answer follows.
         if event.heard is not None and self._speech_ends and event.heard >= self._speech_ends[0]:
             self._speech_ends.popleft()
-            yield self._final(event.heard, speech_final=self._turns.ends)
+            if self._turn:
+                yield self._final(event.heard, speech_final=True)
 
     def _final(
         self, until: float, *, speech_final: bool = False, from_finalize: bool = False
     ) -> Message:
         """The present span, which ends; another one begins."""
         until = max(until, self._start, *(word.end for word in self._words[-1:]))
+        if speech_final:
+            self._turn = ""
         said = messages.results(
             self._stream,
             self._place,
             (self._start, until),
-            worded(self._text, self._words, self.wording),
+            worded(self._text, self._words, self.wording, self._language),
             is_final=True,
-            speech_final=speech_final,
+            speech_final=speech_final and self._turns.ends,
             from_finalize=from_finalize,
             languages=self._languages,
         )
@@ -155,7 +168,7 @@ class Channel:
         text, words = self._text, self._words
         if self._partial is not None:
             text, words = text + self._partial.text, words + self._partial.words
-        wording = worded(text, words, self.wording)
+        wording = worded(text, words, self.wording, self._language)
         if wording.transcript == self._told:
             return
         self._told = wording.transcript
@@ -182,5 +195,10 @@ class Channel:
     @property
     def _languages(self) -> tuple[str, ...]:
         """Those that were found, where the client did not say it."""
-        found = self._language is not None and isinstance(self.session.options.language, Detection)
-        return (self._language or "",) if found else ()
+        return () if self._language is None or _given(self.session) else (self._language,)
+
+
+def _given(session: Session) -> str | None:
+    """The language that is given, and need not be found."""
+    language = session.options.language
+    return language if isinstance(language, str) else None

@@ -27,7 +27,7 @@ __all__ = [
 ]
 
 SHORTEST = 0.3
-"""Seconds of silence below which every pause between words would end an utterance."""
+"""Seconds of silence below which every breath would end an utterance; the server's rule holds."""
 LONGEST = 10.0
 
 
@@ -127,7 +127,8 @@ def _endpointing(values: Sequence[str]) -> float | None:
         return None if said == "true" else math.inf
     if not said.isdecimal():
         raise ValueError("milliseconds of silence, or false")
-    return min(max(int(said[:9]) / 1000, SHORTEST), LONGEST)
+    seconds = int(said[:9]) / 1000
+    return None if seconds < SHORTEST else min(seconds, LONGEST)
 
 
 def _language(values: Sequence[str]) -> str | Detection:
