@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
+from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -21,11 +23,12 @@ from deepgram_stream import (
 )
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scripted import OPTIONS, RATE, ScriptedRecognizer, script
+from scripted import INFO, OPTIONS, RATE, ScriptedRecognizer, script
 
 from streamwhisper.events import Committed
 from streamwhisper.listening import listen
 from streamwhisper.protocol import ErrorMessage
+from streamwhisper.recognition import Hypothesis, RecognitionRequest
 from streamwhisper.server.dialects import CLIENT_FAULT, GOING_AWAY, NORMAL, SERVER_FAULT, Close
 
 SCRIPT = script()
@@ -55,6 +58,22 @@ def test_final_texts_are_the_transcript_and_the_metadata_comes_last() -> None:
     assert talk.dialect.closing == Close(NORMAL)
 
 
+class WithoutSpaces(ScriptedRecognizer):
+    """Writes the script in a language that puts none between its words."""
+
+    info = replace(INFO, multilingual=True)
+
+    def recognize(self, requests: Sequence[RecognitionRequest]) -> list[Hypothesis]:
+        return [
+            replace(
+                hypothesis,
+                language="zh",
+                words=tuple(replace(w, text=w.text.strip()) for w in hypothesis.words),
+            )
+            for hypothesis in super().recognize(requests)
+        ]
+
+
 @settings(max_examples=12)
 @given(cuts=st.lists(st.integers(0, len(SOUND)), max_size=40))
 def test_the_text_does_not_depend_on_where_the_sound_is_cut(cuts: list[int]) -> None:
@@ -80,6 +99,12 @@ def test_a_span_ends_where_the_next_begins_and_its_words_lie_in_it() -> None:
         if result["is_final"]:
             start = round(start + result["duration"], 3)
     assert len(finals(said)) > 2
+
+
+def test_text_without_spaces_is_told_as_final_in_the_middle_of_an_utterance_as_well() -> None:
+    """Chinese that goes on and on must not make its results ever longer."""
+    talk = Talk(WithoutSpaces(SCRIPT), language="zh")
+    assert any(not result["speech_final"] for result in finals(talk.stream(SCRIPT.pcm)))
 
 
 def test_interim_results_are_sent_only_to_those_who_ask() -> None:

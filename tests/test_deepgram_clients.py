@@ -319,6 +319,24 @@ async def test_limits_are_told_in_the_form_of_deepgram_after_what_was_heard() ->
         assert (said[-1]["type"], code) == ("Error", 1009)
 
 
+async def test_each_channel_takes_a_place_of_its_own(recognizer: Any) -> None:
+    stereo = "encoding=linear16&sample_rate=16000&channels=2&multichannel=true"
+    headers = {"Authorization": f"Token {KEY}"}
+    async with serving(recognizer, limits=Limits(max_sessions=3)) as server:
+        url = f"ws://127.0.0.1:{server.port}/v1/listen?{stereo}"
+        async with connect_websocket(url, additional_headers=headers, proxy=None):
+            assert server._access.open_sessions == 2
+            with pytest.raises(InvalidStatus) as caught:
+                await connect_websocket(url, additional_headers=headers, proxy=None)
+            body = json.loads(caught.value.response.body)
+            assert (caught.value.response.status_code, body["err_code"]) == (
+                503,
+                "TOO_MANY_SESSIONS",
+            )
+        while server._access.open_sessions:
+            await asyncio.sleep(0.01)
+
+
 async def test_a_stream_that_is_closed_without_a_word_is_no_error(recognizer: Any) -> None:
     """As by those who say CloseStream, and do not wait for what comes of it."""
     url = "encoding=linear16&sample_rate=16000"

@@ -130,8 +130,10 @@ class Answers:
             visitor = self._access.visitor(request, peer_of(websocket))
             self._access.check_running()
             await self._opening.wait()
+            entrance, query = self._entrances[path], query_of(request)
             self._access.check_room(visitor)
-            self._entrances[path].check(query_of(request), self._opening.info)
+            entrance.check(query, self._opening.info)
+            self._access.check_room(visitor, entrance.places(query))
             return None
         if path.startswith(WATCH_PATH):  # viewers need no key
             return self._viewer(path.removeprefix(WATCH_PATH))

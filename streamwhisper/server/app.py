@@ -252,15 +252,16 @@ class Server:
             visitor=visitor,
             name=name,
         )
+        places = entrance.places(handshake.query)
         try:
-            self._access.check_room(visitor)
+            self._access.check_room(visitor, places)
         except Refusal as refusal:  # the last place was taken during the handshake
             self._metrics.sessions_refused.inc()
             dialect.fail(*faults.refused(refusal))
             await connection.run()
             return
         self._metrics.connections.labels(path).inc()
-        with self._access.session(visitor):
+        with self._access.session(visitor, places):
             self._connections.add(connection)
             self._empty.clear()
             try:

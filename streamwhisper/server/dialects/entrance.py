@@ -11,7 +11,7 @@ from websockets.http11 import Response
 
 from streamwhisper.recognition import ModelInfo
 from streamwhisper.server.dialects import Dialect, OnError, Query
-from streamwhisper.server.dialects.deepgram.answers import check, headers, refuse
+from streamwhisper.server.dialects.deepgram.answers import check, headers, places, refuse
 from streamwhisper.server.dialects.deepgram.dialect import PATIENCE, DeepgramDialect
 from streamwhisper.server.dialects.deepgram.messages import Stream
 from streamwhisper.server.dialects.deepgram.query import read_query
@@ -56,6 +56,7 @@ class Entrance:
     Attributes:
         speak: begins to speak the dialect.
         check: raises `Refusal` for a query that cannot be served, before there is a WebSocket.
+        places: that a query takes which can be served: as many as sessions.
         headers: of the answer that opens it, by its query and the UUID that names it.
         refuse: the answer to who is not let in, likewise.
         subprotocols: of which one is chosen if a client offers it.
@@ -65,6 +66,7 @@ class Entrance:
 
     speak: Callable[[Handshake], Dialect]
     check: Callable[[Query, ModelInfo], None] = lambda query, info: None
+    places: Callable[[Query], int] = lambda query: 1
     headers: Callable[[Query, str], Mapping[str, str]] = lambda query, request_id: {}
     refuse: Callable[[Refusal, str], Response] = lambda refusal, request_id: refusal.response()
     subprotocols: frozenset[str] = field(default_factory=frozenset)
@@ -95,6 +97,6 @@ def _deepgram(handshake: Handshake) -> DeepgramDialect:
 
 ENTRANCES: Mapping[str, Entrance] = {
     STREAM_PATH: Entrance(_native, subprotocols=frozenset({SUBPROTOCOL})),
-    "/v1/listen": Entrance(_deepgram, check, headers, refuse, SCHEMES, PATIENCE),
+    "/v1/listen": Entrance(_deepgram, check, places, headers, refuse, SCHEMES, PATIENCE),
 }
 """By path."""

@@ -14,7 +14,7 @@ from streamwhisper.server.dialects import Query
 from streamwhisper.server.dialects.deepgram.query import UNSUPPORTED, read_query
 from streamwhisper.server.refusal import Refusal
 
-__all__ = ["check", "headers", "refuse"]
+__all__ = ["check", "headers", "places", "refuse"]
 
 _CODES = {
     HTTPStatus.BAD_REQUEST: "INVALID_QUERY_PARAMETER",
@@ -34,6 +34,11 @@ def check(query: Query, info: ModelInfo) -> None:
         read_query(query).check(info)
     except (ValueError, AudioFormatError, RecognitionError) as error:
         raise Refusal(HTTPStatus.BAD_REQUEST, "bad_query", str(error)) from None
+
+
+def places(query: Query) -> int:
+    """How many sessions listen; the query was checked."""
+    return read_query(query).sound.sessions
 
 
 def headers(query: Query, request_id: str) -> Mapping[str, str]:

@@ -26,6 +26,7 @@ from streamwhisper.server.dialects.deepgram.query import TurnOptions
 from streamwhisper.server.dialects.deepgram.wording import WordingOptions, worded
 from streamwhisper.server.dialects.witness import Witness
 from streamwhisper.session.session import Session
+from streamwhisper.whisper.languages import UNSPACED_LANGUAGES
 
 __all__ = ["Channel"]
 
@@ -72,6 +73,7 @@ class Channel:
         self._words: tuple[Word, ...] = ()
         self._partial: Partial | None = None
         self._told = ""  # the last interim transcript
+        self._changed = False  # text, since then
         self._language: str | None = _given(session)
         # What came since the last utterance's end.
         self._turn: Literal["", "speech", "text"] = ""
@@ -98,7 +100,8 @@ class Channel:
         for event in self.session.events():
             self._witness.tell(event)
             yield from self._tell(event)
-        if self._turns.interim_results and not self.done:
+        if self._changed and self._turns.interim_results and not self.done:
+            self._changed = False
             yield from self._interim()
         yield from self._utterance_end()
 
@@ -112,6 +115,7 @@ class Channel:
                 self._speech_ends.append(at)
             case Partial():
                 self._partial = event
+                self._changed = True
             case Committed():
                 yield from self._commit(event)
             case Flushed():
@@ -125,8 +129,10 @@ class Channel:
 
     def _commit(self, event: Committed) -> Iterator[Message]:
         self._partial = None
+        self._changed = True
         # A span ends between words alone, for clients put a space between two.
-        if event.text[:1].isspace() and self._words:
+        apart = event.text[:1].isspace() or event.language in UNSPACED_LANGUAGES
+        if apart and self._words:
             until = self._words[-1].end
             longest = REWRITTEN_SECONDS if self.wording.rewrites else SPAN_SECONDS
             if until - self._start >= longest:
