@@ -53,7 +53,14 @@ def node() -> Path:
 def run(request: pytest.FixtureRequest) -> Callable[..., Any]:
     """Run a client's program, and return what it printed."""
 
-    async def run(kind: str, server: Server, steps: Steps, key: str = KEY, **query: Any) -> Said:
+    async def run(
+        kind: str,
+        server: Server,
+        steps: Steps,
+        key: str = KEY,
+        seen: Callable[[Any], None] = lambda line: None,
+        **query: Any,
+    ) -> Said:
         url = f"ws://127.0.0.1:{server.port}"
         plan = json.dumps({"query": query, "steps": steps})
         if kind == "node":
@@ -66,14 +73,19 @@ def run(request: pytest.FixtureRequest) -> Callable[..., Any]:
         process = await asyncio.create_subprocess_exec(
             program, *arguments, stdout=asyncio.subprocess.PIPE, stderr=sys.stderr
         )
+        assert process.stdout is not None
+        said = []
         try:
             async with asyncio.timeout(120):
-                printed, _ = await process.communicate()
+                async for printed in process.stdout:
+                    said.append(json.loads(printed))
+                    seen(said[-1])
         finally:
             if process.returncode is None:
-                process.kill()
-                await process.wait()
-        return [json.loads(line) for line in printed.splitlines()]
+                with contextlib.suppress(ProcessLookupError):
+                    process.kill()
+            await process.wait()
+        return said
 
     return run
 
@@ -348,6 +360,29 @@ async def test_a_stream_that_is_closed_without_a_word_is_no_error(recognizer: An
         while server._access.open_sessions:
             await asyncio.sleep(0.01)
         assert b'sessions_closed_total{outcome="client_left"} 1.0' in server._metrics.render()
+
+
+async def test_a_client_under_node_comes_back_by_itself_and_goes_on(
+    recognizer: Any, sound: Path, run: Callable[..., Any], tmp_path: Path
+) -> None:
+    half = tmp_path / "half.raw"
+    half.write_bytes(sound.read_bytes()[: 2 * 16000 * 3])
+    steps = [["audio", str(half)], ["finalize"], ["finalized"], ["reopened"]]
+    steps += [["audio", str(sound)], ["close"]]
+    async with serving(recognizer) as server:
+
+        def cut(line: Any) -> None:
+            if line["kind"] == "message" and line["message"].get("from_finalize"):
+                (connection,) = server._connections
+                connection._websocket.transport.abort()
+
+        said = await run("node", server, steps, seen=cut, **RAW)
+        assert b'connections_total{path="/v1/listen"} 2.0' in server._metrics.render()
+    assert next(line["message"] for line in said if line["kind"] == "closed") != 1000
+    reopened = [at for at, line in enumerate(said) if line["kind"] == "open"][1]
+    after = messages(said[reopened:])
+    assert plain(transcript(after))[-2:] == ["the", "left"]
+    assert after[-1]["duration"] == sound.stat().st_size / 32000
 
 
 async def test_many_who_come_again_and_again_leave_nothing_behind(

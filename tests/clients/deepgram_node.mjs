@@ -19,7 +19,14 @@ const closed = new Promise((resolve) => {
     if (event.code === 1000) resolve();
   });
 });
-stream.on("open", () => tell("open"));
+let opened = 0;
+let again;
+const reopened = new Promise((resolve) => (again = resolve));
+stream.on("open", () => {
+  tell("open");
+  opened += 1;
+  if (opened === 2) again();
+});
 stream.on("error", (error) => tell("error", String(error.message)));
 stream.on("message", (message) => {
   tell("message", message);
@@ -34,6 +41,7 @@ for (const [what, argument] of steps) {
   }
   if (what === "finalize") stream.sendFinalize({ type: "Finalize" });
   if (what === "finalized") await answer;
+  if (what === "reopened") await reopened;
   if (what === "keep_alive") stream.sendKeepAlive({ type: "KeepAlive" });
   if (what === "close") stream.sendCloseStream({ type: "CloseStream" });
 }

@@ -184,12 +184,13 @@ class DeepgramDialect:
 
     def _receive_audio(self, data: bytes) -> None:
         if self._ending is not None:
-            if not self._told_after_end:
+            error, _ = self._ending
+            if error is None and not self._told_after_end:
                 self._told_after_end = True
                 self._complain(
-                    "AudioAfterClose",
-                    f"{len(data)} bytes of audio came after CloseStream and are not heard, nor are "
-                    "those that follow; open another connection to go on.",
+                    "AudioAfterEnd",
+                    f"{len(data)} bytes of audio came after the stream's end and are not heard, "
+                    "nor are those that follow; open another connection to go on.",
                 )
             return
         try:
