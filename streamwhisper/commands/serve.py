@@ -30,6 +30,7 @@ from streamwhisper.commands.flags import (
 )
 from streamwhisper.commands.loading import hub_options, load_model
 from streamwhisper.commands.settings import read_settings, show_settings
+from streamwhisper.commands.wyoming import Port, SaysTheEnd, Zeroconf, wyoming_options
 
 if TYPE_CHECKING:
     from streamwhisper.recognition import Recognizer
@@ -173,6 +174,9 @@ def serve(
     send_timeout: Annotated[
         float, limit("--send-timeout", help="Seconds that a client may leave its text unread.")
     ] = 20.0,
+    wyoming_port: Port = None,
+    wyoming_endpoint: SaysTheEnd = False,
+    zeroconf: Zeroconf = False,
     drain: Annotated[
         float,
         operation("--drain", min=0, help="Seconds in which clients are heard out when it stops."),
@@ -275,6 +279,7 @@ def serve(
         access = AccessOptions(keys, tuple(origin or ()), allowance, proxies)
         files = _certificate(tls, tls_cert, tls_key)
         encryption = load_certificate(*files) if files else None
+        wyoming = wyoming_options(wyoming_port, endpointing=wyoming_endpoint, zeroconf=zeroconf)
     except ValueError as error:
         raise typer.BadParameter(str(error)) from error
     if not keys and not is_loopback(host):
@@ -282,6 +287,13 @@ def serve(
             "everybody who can reach %s may use this server: it has no keys; set --token, "
             "--tokens or STREAMWHISPER_TOKEN",
             host,
+        )
+    elif wyoming_port is not None and not is_loopback(host):
+        logging.getLogger(__name__).warning(
+            "everybody who can reach %s:%d may use this server there without a key, for Wyoming "
+            "has none; leave --wyoming-port out, or let a firewall see to it",
+            host,
+            wyoming_port,
         )
     check_name(model, hub_options())  # before the port is open
     among = tuple(map(language_code, split_names(languages)))  # likewise
@@ -310,6 +322,7 @@ def serve(
         ),
         max_wait=max_wait or None,
         rooms=RoomOptions(max_viewers),
+        wyoming=wyoming,
         recording=RecordingOptions(record, audio=record_audio) if record else None,
     )
     loading = Loading(load)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import errno
 import logging
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from types import TracebackType
@@ -20,8 +20,9 @@ from websockets.typing import Subprotocol
 from streamwhisper.engine.scheduler import Scheduler, SchedulerOptions
 from streamwhisper.recognition import Recognizer
 from streamwhisper.server import faults
-from streamwhisper.server.access import Access
+from streamwhisper.server.access import Access, Visitor
 from streamwhisper.server.answers import WATCH_PATH, Answers, path_of, peer_of, query_of
+from streamwhisper.server.binding import binding
 from streamwhisper.server.connection import Connection
 from streamwhisper.server.dialects.entrance import ENTRANCES, STREAM_PATH, Handshake
 from streamwhisper.server.logs import wire_log
@@ -36,6 +37,7 @@ from streamwhisper.server.recording import Recorder
 from streamwhisper.server.refusal import Refusal
 from streamwhisper.server.rooms import Rooms
 from streamwhisper.server.signals import stop_signals
+from streamwhisper.server.wyoming.port import Guest, WyomingOptions, WyomingPort
 
 __all__ = ["DEFAULT_PORT", "STREAM_PATH", "WATCH_PATH", "Server", "ServerOptions", "run", "serve"]
 
@@ -60,7 +62,7 @@ class Server:
         # Clients are told that the model is not there before they lose their patience.
         self._opening = Opening(limits.handshake_timeout * _WAITING, limits.max_sessions)
         self._access = Access(self.options.access, limits, loopback=is_loopback(self.options.host))
-        self._connections: set[Connection] = set()
+        self._connections: set[Guest] = set()
         self._empty = asyncio.Event()  # there are no connections
         self._empty.set()
         self._listener: WebSocketServer | None = None
@@ -88,6 +90,8 @@ class Server:
             ENTRANCES,
             encrypted=self.options.tls is not None,
         )
+        wyoming = self.options.wyoming
+        self._wyoming = None if wyoming is None else self._wyoming_port(wyoming)
         self._follow()
         self._scheduler: Scheduler  # from `open` on, as is the reception
         if recognizer is not None:
@@ -109,8 +113,22 @@ class Server:
             self._recorder,
             self._metrics,
         )
+        if self._wyoming is not None:
+            self._wyoming.open(self._reception, self._scheduler)
         self._follow_requests()
         self._opening.come(recognizer.info)
+
+    def _wyoming_port(self, options: WyomingOptions) -> WyomingPort:
+        return WyomingPort(
+            options,
+            self.options.host,
+            self.options.session,
+            self.options.limits,
+            self._opening,
+            self._access,
+            self._metrics,
+            self._place,
+        )
 
     def _follow(self) -> None:
         """Let the metrics tell what goes on now."""
@@ -157,7 +175,7 @@ class Server:
             OSError: the address or the port cannot be had.
         """
         options = self.options
-        try:
+        with binding(options.host, options.port):
             self._listener = await serve_websockets(
                 self._serve,
                 options.host,
@@ -175,14 +193,13 @@ class Server:
                 max_queue=_MAX_QUEUE,
                 server_header="streamwhisper",
             )
-        except OSError as error:
-            reason = error.strerror or str(error)
-            if error.errno == errno.EADDRINUSE:
-                reason = "the port is in use; take another one (0 finds a free one)"
-            raise OSError(
-                error.errno, f"cannot listen on {options.host}:{options.port}: {reason}"
-            ) from error
         self.port = next(iter(self._listener.sockets)).getsockname()[1]
+        if self._wyoming is not None:
+            try:
+                await self._wyoming.start()
+            except BaseException:
+                await self.shut_down()
+                raise
         return self
 
     async def __aexit__(
@@ -214,6 +231,8 @@ class Server:
             log.warning("cutting off %d sessions that did not finish", len(self._connections))
             for connection in self._connections:
                 connection.cut_off()
+        if self._wyoming is not None:
+            await self._wyoming.stop()
         self._listener.close(close_connections=False)
         await self._listener.wait_closed()
         if self._opening.over:
@@ -261,13 +280,19 @@ class Server:
             await connection.run()
             return
         self._metrics.connections.labels(path).inc()
+        with self._place(visitor, connection, places):
+            await connection.run()
+
+    @contextmanager
+    def _place(self, visitor: Visitor, guest: Guest, places: int = 1) -> Iterator[None]:
+        """Holds places for a connection while the body runs."""
         with self._access.session(visitor, places):
-            self._connections.add(connection)
+            self._connections.add(guest)
             self._empty.clear()
             try:
-                await connection.run()
+                yield
             finally:
-                self._connections.discard(connection)
+                self._connections.discard(guest)
                 if not self._connections:
                     self._empty.set()
 
