@@ -239,7 +239,10 @@ class Server:
             partial(self._reception.admit, visitor),
             self._metrics.count_error,
         )
-        dialect = ENTRANCES[path].speak(handshake)
+        entrance = ENTRANCES[path]
+        most = max(self.options.limits.max_message_bytes, entrance.max_message_bytes)
+        websocket.protocol.max_message_size = most
+        dialect = entrance.speak(handshake)
         connection = Connection(
             websocket,
             dialect,
@@ -249,6 +252,7 @@ class Server:
             self._parking,
             visitor=visitor,
             name=name,
+            unwrap=entrance.unwrap,
         )
         try:
             self._access.check_room(visitor)

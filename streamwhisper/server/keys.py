@@ -23,7 +23,7 @@ __all__ = ["SUBPROTOCOL", "Key", "find_key", "presented_keys", "read_keys"]
 SUBPROTOCOL = "streamwhisper"
 """What a server speaks; browsers name it beside the one that carries their key."""
 
-_BEARER = "bearer."
+_PREFIXES = ("bearer.", "openai-insecure-api-key.")  # of subprotocols that carry a key
 _SECRET = re.compile(r"[!-~]+")  # printable, without spaces: what fits into a header
 _SHA256 = re.compile(r"[0-9a-fA-F]{64}")
 _ALLOWANCE = {field.name.replace("_", "-"): field.name for field in fields(Allowance)}
@@ -80,8 +80,9 @@ def presented_keys(request: Request) -> Iterator[str]:
     yield from parse_qs(request.path.partition("?")[2]).get("token", [])
     for header in request.headers.get_all("Sec-WebSocket-Protocol"):
         for protocol in header.split(","):
-            if protocol.strip().startswith(_BEARER):
-                yield protocol.strip().removeprefix(_BEARER)
+            for prefix in _PREFIXES:
+                if protocol.strip().startswith(prefix):
+                    yield protocol.strip().removeprefix(prefix)
 
 
 def read_keys(file: Path, allowance: Allowance) -> tuple[Key, ...]:
