@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import errno
 import logging
 import sys
 import uuid
 from collections.abc import Callable, Sequence
 from functools import partial
+from importlib import import_module
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from websockets.asyncio.server import Server as WebSocketServer
 from websockets.asyncio.server import ServerConnection
@@ -22,6 +22,7 @@ from streamwhisper.recognition import Recognizer
 from streamwhisper.server import faults
 from streamwhisper.server.access import Access
 from streamwhisper.server.answers import WATCH_PATH, Answers, path_of, peer_of, query_of
+from streamwhisper.server.binding import binding
 from streamwhisper.server.connection import Connection
 from streamwhisper.server.dialects.entrance import ENTRANCES, STREAM_PATH, Handshake
 from streamwhisper.server.logs import wire_log
@@ -34,8 +35,12 @@ from streamwhisper.server.parking import Parking, Timer
 from streamwhisper.server.reception import Reception
 from streamwhisper.server.recording import Recorder
 from streamwhisper.server.refusal import Refusal
+from streamwhisper.server.rest.options import RestOptions
 from streamwhisper.server.rooms import Rooms
 from streamwhisper.server.signals import stop_signals
+
+if TYPE_CHECKING:
+    from streamwhisper.server.rest.listener import RestListener
 
 __all__ = ["DEFAULT_PORT", "STREAM_PATH", "WATCH_PATH", "Server", "ServerOptions", "run", "serve"]
 
@@ -89,6 +94,8 @@ class Server:
             encrypted=self.options.tls is not None,
         )
         self._follow()
+        self._rest: RestListener | None = None
+        self._recognizer: Recognizer | None = None
         self._scheduler: Scheduler  # from `open` on, as is the reception
         if recognizer is not None:
             self.open(recognizer, self.options.scheduler)
@@ -100,6 +107,7 @@ class Server:
             recognizer: what listens.
             scheduler: how its requests are put together.
         """
+        self._recognizer = recognizer
         self._scheduler = Scheduler(recognizer, scheduler, on_batch=self._metrics.record_batch)
         self._reception = Reception(
             recognizer.info,
@@ -110,6 +118,7 @@ class Server:
             self._metrics,
         )
         self._follow_requests()
+        self._open_rest()
         self._opening.come(recognizer.info)
 
     def _follow(self) -> None:
@@ -157,7 +166,7 @@ class Server:
             OSError: the address or the port cannot be had.
         """
         options = self.options
-        try:
+        with binding(options.host, options.port):
             self._listener = await serve_websockets(
                 self._serve,
                 options.host,
@@ -175,15 +184,34 @@ class Server:
                 max_queue=_MAX_QUEUE,
                 server_header="streamwhisper",
             )
-        except OSError as error:
-            reason = error.strerror or str(error)
-            if error.errno == errno.EADDRINUSE:
-                reason = "the port is in use; take another one (0 finds a free one)"
-            raise OSError(
-                error.errno, f"cannot listen on {options.host}:{options.port}: {reason}"
-            ) from error
         self.port = next(iter(self._listener.sockets)).getsockname()[1]
+        if options.rest is not None:
+            try:
+                self._rest = await self._listen_for_recordings(options.rest)
+            except BaseException:
+                await self.shut_down()
+                raise
+            self._open_rest()
         return self
+
+    async def _listen_for_recordings(self, options: RestOptions) -> RestListener:
+        """Open the port of the REST interfaces, too."""
+        # It imports the model's code, which takes seconds: others are served meanwhile.
+        module = await asyncio.to_thread(import_module, "streamwhisper.server.rest.listener")
+        rest: RestListener = module.RestListener(
+            self.options, options, self._opening, self._access, self._metrics, self._answers
+        )
+        await rest.start()
+        return rest
+
+    def _open_rest(self) -> None:
+        if self._rest is not None and self._recognizer is not None:
+            self._rest.open(self._recognizer, lambda: self._scheduler.waiting > 0)
+
+    @property
+    def rest_port(self) -> int | None:
+        """Where recordings are taken in; None: nowhere."""
+        return None if self._rest is None else self._rest.port
 
     async def __aexit__(
         self,
@@ -206,14 +234,12 @@ class Server:
         self._rooms.close()
         for connection in self._connections:
             connection.shut_down()
-        try:
-            options = self.options
-            async with asyncio.timeout(options.limits.drain_timeout + options.commit_timeout):
-                await self._empty.wait()
-        except TimeoutError:
-            log.warning("cutting off %d sessions that did not finish", len(self._connections))
-            for connection in self._connections:
-                connection.cut_off()
+        options = self.options
+        seconds = options.limits.drain_timeout + options.commit_timeout
+        await asyncio.gather(
+            self._hear_out(seconds),
+            *([self._rest.stop(seconds)] if self._rest is not None else []),
+        )
         self._listener.close(close_connections=False)
         await self._listener.wait_closed()
         if self._opening.over:
@@ -221,6 +247,16 @@ class Server:
         if self._recorder is not None:
             await asyncio.to_thread(self._recorder.close)
         self._listener = None
+
+    async def _hear_out(self, seconds: float) -> None:
+        """Wait for all sessions to end, for so long at the most."""
+        try:
+            async with asyncio.timeout(seconds):
+                await self._empty.wait()
+        except TimeoutError:
+            log.warning("cutting off %d sessions that did not finish", len(self._connections))
+            for connection in self._connections:
+                connection.cut_off()
 
     async def _serve(self, websocket: ServerConnection) -> None:
         request = websocket.request
