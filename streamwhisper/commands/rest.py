@@ -28,7 +28,7 @@ RestPort = Annotated[
         min=0,
         max=65535,
         help="Take recordings in here, as OpenAI's and Deepgram's REST interfaces do; "
-        "needs pip install 'streamwhisper[rest]'.",
+        "needs the extra called rest.",
     ),
 ]
 MaxUploadBytes = Annotated[

@@ -250,7 +250,7 @@ def _search(
         SearchTask(sound, language, options.task, prompt, prefix, vocabulary=words)
         for sound, language in zip(sounds, languages, strict=True)
     ]
-    return search_with_fallback(
+    found = search_with_fallback(
         recognizer.model,
         recognizer.search_output,
         tokenizer,
@@ -259,6 +259,11 @@ def _search(
         replace(options.search, timestamps=False),
         options.fallback,
     )
+    # At a high temperature the model may write a timestamp all the same, which is no text.
+    return [
+        replace(result, tokens=tuple(token for token in result.tokens if token < tokenizer.eot))
+        for result in found
+    ]
 
 
 def _align(

@@ -27,6 +27,7 @@ from streamwhisper.server.rest.openai import (
     model_record,
 )
 from streamwhisper.server.rest.operation import Operation
+from streamwhisper.server.rest.order import headers_of
 from streamwhisper.server.rest.service import Service
 
 __all__ = ["rest_app"]
@@ -103,7 +104,7 @@ class _Pages:
     def refused(self, request: Request, error: Exception) -> Response:
         assert isinstance(error, Refusal)
         self._service.metrics.count_error(error.code)
-        return JSONResponse(error_record(error), error.status.value)
+        return JSONResponse(error_record(error), error.status.value, headers_of(error))
 
     def not_here(self, request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)

@@ -15,7 +15,7 @@ from streamwhisper.server.rest.options import RestOptions
 
 __all__ = ["Body"]
 
-_LINGER = 5.0
+_LINGER = 2.0
 """Seconds for which what a refused client still sends is read: it hears the answer only then."""
 
 
@@ -56,8 +56,9 @@ class Body:
 
     async def discard(self) -> None:
         """Read what is still to come, for a while: unread, it would hide the answer."""
+        until = min(self._deadline, asyncio.get_running_loop().time() + _LINGER)
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(_LINGER):
+            async with asyncio.timeout_at(until):
                 while not self._whole:
                     await self._next()
 

@@ -20,7 +20,7 @@ from streamwhisper.server.access import Visitor
 from streamwhisper.server.logs import figures
 from streamwhisper.server.refusal import Refusal
 from streamwhisper.server.rest.body import Body
-from streamwhisper.server.rest.order import Order, RestDialect
+from streamwhisper.server.rest.order import Order, RestDialect, headers_of
 from streamwhisper.server.rest.service import Service
 from streamwhisper.server.rest.transcriber import race
 
@@ -151,10 +151,7 @@ class _Exchange:
         self._note(refusal)
         await self._body.discard()
         response = self._dialect.refuse(refusal)
-        headers = refusal.response().headers
-        for name in ("Retry-After", "WWW-Authenticate"):
-            if name in headers:
-                response.headers[name] = headers[name]
+        response.headers.update(headers_of(refusal))
         await self._send(response)
 
     async def _send(self, response: Response) -> None:

@@ -16,7 +16,7 @@ from streamwhisper.longform.options import TranscriptionOptions
 from streamwhisper.results import Transcript
 from streamwhisper.server.refusal import Refusal
 
-__all__ = ["BadField", "Order", "RestDialect"]
+__all__ = ["BadField", "Order", "RestDialect", "headers_of"]
 
 
 class BadField(Refusal):
@@ -73,3 +73,9 @@ class RestDialect(Protocol):
     def refuse(self, refusal: Refusal) -> Response:
         """The answer to a request that is not served, in the form that its client expects."""
         ...
+
+
+def headers_of(refusal: Refusal) -> dict[str, str]:
+    """What the headers of a refusal say beside its body."""
+    headers = refusal.response().headers
+    return {name: headers[name] for name in ("Retry-After", "WWW-Authenticate") if name in headers}
