@@ -92,6 +92,15 @@ def test_each_recording_has_its_own_language(base, speech):
     assert english.text != found[0].text
 
 
+def test_a_timestamp_that_is_drawn_by_chance_is_no_text(base, speech):
+    sound = speech.load(speech.clip("fleurs-cuttledoc/fleurs-de-008"))
+    options = TranscriptionOptions(task="translate", search=SearchOptions(best_of=5))
+    transcript = transcribe(base, sound, options)
+    assert transcript.segments
+    tokens = [token for segment in transcript.segments for token in segment.tokens]
+    assert max(tokens) < base.tokenizer.eot
+
+
 @pytest.mark.parametrize(
     ("options", "said"),
     [

@@ -13,7 +13,6 @@ import numpy as np
 import pytest
 from processes import serving as process_serving
 from rest import KEY, SAMPLE, STAGE, TRANSCRIPTIONS, ask, call, form, post, serving, table_of
-from test_cli import SPOKEN, letters
 
 from streamwhisper import LocalOptions, load_model, transcribe
 from streamwhisper.audio.files import read_audio, write_wav
@@ -32,31 +31,36 @@ def wanted(format: str = "json", resource: str = "transcriptions", **arguments: 
     return {"resource": resource, "file": str(SAMPLE), "arguments": arguments}
 
 
-async def test_the_real_client_reads_every_format_and_the_text_is_that_of_the_command(
-    recognizer: Any,
+async def test_the_real_client_reads_every_format_and_the_text_is_that_of_a_transcript(
+    recognizer: Any, tmp_path: Path
 ) -> None:
+    short = tmp_path / "short.wav"
+    write_wav(short, read_audio(SAMPLE)[:112_000])
+    asked = [
+        *(wanted(format) for format in FORMATS),
+        wanted("verbose_json", timestamp_granularities=["word", "segment"]),
+        wanted("verbose_json", timestamp_granularities=["word"], model=recognizer.info.name),
+    ]
     async with serving(recognizer) as server:
         *answers, both, words = await call(
             server,
             "openai",
-            *(wanted(format) for format in FORMATS),
-            wanted("verbose_json", timestamp_granularities=["word", "segment"]),
-            wanted("verbose_json", timestamp_granularities=["word"], model=recognizer.info.name),
+            *({**one, "file": str(short)} for one in asked),
         )
     found = dict(zip(FORMATS, answers, strict=True))
-    plain, timed = (transcribe(recognizer, SAMPLE, one) for one in (PLAIN, TranscriptionOptions()))
-    assert letters(plain.text) == letters(SPOKEN.read_text())
+    plain, timed = (transcribe(recognizer, short, one) for one in (PLAIN, TranscriptionOptions()))
+    assert len(plain.text.split()) > 15
     assert found["json"]["text"] == plain.text.strip()
-    assert found["json"]["usage"] == {"type": "duration", "seconds": 23.0}
+    assert found["json"]["usage"] == {"type": "duration", "seconds": 7.0}
     assert found["text"] == render(plain, "txt")
     assert found["srt"] == render(timed, "srt")
     assert found["vtt"] == render(timed, "vtt")
     verbose = found["verbose_json"]
     assert (verbose["text"], verbose["language"]) == (timed.text.strip(), "english")
-    assert verbose["duration"] == pytest.approx(22.95, abs=0.01)
+    assert verbose["duration"] == pytest.approx(7.0, abs=0.01)
     assert [s["text"] for s in verbose["segments"]] == [s.text for s in timed.segments]
     assert "words" not in verbose
-    spoken = transcribe(recognizer, SAMPLE, TranscriptionOptions(words=WordOptions()))
+    spoken = transcribe(recognizer, short, TranscriptionOptions(words=WordOptions()))
     times = [
         {"word": word.word.strip(), "start": word.start, "end": word.end}
         for segment in spoken.segments
@@ -71,7 +75,7 @@ async def test_a_stream_brings_deltas_that_make_up_the_text(
     recognizer: Any, tmp_path: Path
 ) -> None:
     long = tmp_path / "long.wav"
-    write_wav(long, np.tile(read_audio(SAMPLE), 3))
+    write_wav(long, np.tile(read_audio(SAMPLE), 2))
     async with serving(recognizer) as server:
         asked = [wanted(stream=True), wanted(stream=True, include=["logprobs"]), wanted()]
         *streams, whole = await call(server, "openai", *({**a, "file": str(long)} for a in asked))
