@@ -30,6 +30,7 @@ from streamwhisper.server.rest.forms import (
     Field,
     boolean,
     language,
+    names,
     number,
     read_fields,
     texts,
@@ -49,7 +50,7 @@ def _language(values: Sequence[str]) -> str | None:
 def _keywords(values: Sequence[str]) -> tuple[str, ...]:
     """``word`` or ``word:boost``; what is to be heard less often is left out."""
     split = (value.rpartition(":") for value in values)
-    return tuple(word or weight for word, _, weight in split if not (word and weight[:1] == "-"))
+    return names([word or weight for word, _, weight in split if not (word and weight[:1] == "-")])
 
 
 PARAMETERS: Mapping[str, Field] = {
@@ -58,7 +59,7 @@ PARAMETERS: Mapping[str, Field] = {
     "channels": Field("channels", lambda values: int(values[-1])),
     "language": Field("language", _language),
     "detect_language": Field("detect", lambda values: values[-1].lower() != "false"),
-    "keyterm": Field("keyterms", texts),
+    "keyterm": Field("keyterms", names),
     "keywords": Field("keywords", _keywords),
     "utterances": Field("utterances", boolean),
     "utt_split": Field("split", number(0, 60)),

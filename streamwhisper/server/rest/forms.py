@@ -12,6 +12,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
 from streamwhisper.errors import RecognitionError
+from streamwhisper.server.dialects.start import check_vocabulary
 from streamwhisper.server.refusal import Refusal
 from streamwhisper.server.rest.order import BadField
 from streamwhisper.whisper.languages import language_code
@@ -20,6 +21,7 @@ __all__ = [
     "Field",
     "boolean",
     "language",
+    "names",
     "number",
     "one_of",
     "read_fields",
@@ -116,6 +118,12 @@ def text(values: Sequence[str]) -> str:
 
 def texts(values: Sequence[str]) -> tuple[str, ...]:
     """All of them count."""
+    return tuple(values)
+
+
+def names(values: Sequence[str]) -> tuple[str, ...]:
+    """What is to be preferred, all of them; not too many."""
+    check_vocabulary(values)
     return tuple(values)
 
 

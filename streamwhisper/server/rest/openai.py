@@ -25,13 +25,13 @@ from streamwhisper.server.rest.forms import (
     Field,
     boolean,
     language,
+    names,
     number,
     one_of,
     read_fields,
     read_form,
     several_of,
     text,
-    texts,
     uploaded,
 )
 from streamwhisper.server.rest.order import BadField, Order
@@ -58,7 +58,7 @@ FORMATS = ("json", "text", "srt", "vtt", "verbose_json")
 FIELDS: Mapping[str, Field] = {
     "language": Field("language", language),
     "prompt": Field("prompt", text),
-    "keywords[]": Field("keywords", texts),
+    "keywords[]": Field("keywords", names),
     "response_format": Field("format", one_of(*FORMATS)),
     "temperature": Field("temperature", number(0, 1)),
     "timestamp_granularities[]": Field("granularities", several_of("word", "segment")),
