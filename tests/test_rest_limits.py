@@ -40,6 +40,12 @@ def pcm() -> bytes:
     return bytes((read_audio(SAMPLE)[:160_000] * 32767).astype("<i2").tobytes())
 
 
+@pytest.fixture(scope="module")
+def long() -> bytes:
+    """Two minutes, in six chunks."""
+    return bytes((np.tile(read_audio(SAMPLE), 6) * 32767).astype("<i2").tobytes())
+
+
 async def until(holds: Callable[[], bool]) -> None:
     while not holds():
         await asyncio.sleep(0.005)
@@ -51,14 +57,16 @@ def under_way(server: Server) -> int:
 
 
 @contextlib.asynccontextmanager
-async def busy(server: Server, sound: bytes, path: str = RAW) -> AsyncIterator[asyncio.Task[Any]]:
-    """While a recording is transcribed."""
-    asking = asyncio.create_task(ask(server, "POST", path, sound, **BEARER))
+async def busy(server: Server, sound: bytes) -> AsyncIterator[None]:
+    """While a recording is transcribed, for a client that leaves then."""
+    _, writer = await connection(server)
+    lines = f"Content-Length: {len(sound)}", *(f"{name}: {key}" for name, key in BEARER.items())
+    writer.write(head(RAW, *lines) + sound)
     await until(lambda: under_way(server) == 1)
-    try:
-        yield asking
-    finally:
-        await asking
+    yield
+    assert under_way(server) == 1
+    writer.close()
+    await until(lambda: server._access.open_sessions == 0)
 
 
 async def connection(
@@ -203,12 +211,12 @@ async def test_a_page_of_others_is_refused_unless_it_is_named(recognizer: Any) -
 
 
 async def test_a_request_takes_a_place_of_its_key_and_of_the_server(
-    recognizer: Any, pcm: bytes
+    recognizer: Any, pcm: bytes, long: bytes
 ) -> None:
     one = Key.of("one", KEY, Allowance(sessions=1))
     access = AccessOptions(keys=(one, Key.of("b", "b" * 20)))
     async with serving(recognizer, access=access, limits=Limits(max_sessions=1)) as server:
-        async with busy(server, 4 * pcm) as asking:
+        async with busy(server, long):
             full = await ask(server, "POST", RAW, pcm, Authorization=f"Token {'b' * 20}")
             status, said, _ = await refused(handshake(server, f"?token={KEY}"))
             assert (status, said["code"]) == (503, "too_many_sessions")
@@ -216,7 +224,6 @@ async def test_a_request_takes_a_place_of_its_key_and_of_the_server(
         assert (full.status, full.headers["retry-after"]) == (503, "5")
         assert full.json["err_code"] == "TOO_MANY_REQUESTS"
         assert ready.status == 503
-        assert (await asking).status == 200
     async with (
         serving(recognizer, access=access) as server,
         connect(server.url, token=KEY) as stream,
@@ -261,21 +268,21 @@ async def test_recordings_wait_for_their_turn_and_a_session_goes_on_beside_them(
 
 
 async def test_a_client_that_goes_away_is_worked_for_no_longer(
-    recognizer: Any, pcm: bytes, monkeypatch: pytest.MonkeyPatch
+    recognizer: Any, long: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     heard: list[int] = []
     hear = parts.hear_batch
     monkeypatch.setattr(parts, "hear_batch", lambda *args: (heard.append(1), hear(*args))[1])
     async with serving(recognizer) as server:
         _, writer = await connection(server)
-        writer.write(head(RAW, f"Content-Length: {20 * len(pcm)}") + 20 * pcm)
+        writer.write(head(RAW, f"Content-Length: {len(long)}") + long)
         await until(lambda: len(heard) == 1)
         writer.close()
         await until(lambda: under_way(server) == 0)
         # The only thread is free again.
         assert (await post(server, SOUND)).status == 200
         found = await measured(server)
-    assert len(heard) < 5  # of 9 and 1
+    assert len(heard) < 5  # of 6, and 1
     assert found["rest_requests_total", ("listen", "499")] == 1
     assert found["open_sessions", ()] == 0
 
@@ -284,7 +291,7 @@ async def test_a_client_that_goes_away_is_worked_for_no_longer(
 
 
 async def test_a_server_that_stops_finishes_what_it_can_and_cuts_off_the_rest(
-    recognizer: Any, pcm: bytes
+    recognizer: Any, pcm: bytes, long: bytes
 ) -> None:
     limits = Limits(drain_timeout=0)
     async with serving(recognizer, limits=limits, commit_timeout=60) as server:
@@ -297,7 +304,7 @@ async def test_a_server_that_stops_finishes_what_it_can_and_cuts_off_the_rest(
         assert (await asking).status == 200
     assert (late.status, late.error["code"]) == (503, "shutting_down")
     async with serving(recognizer, limits=limits, commit_timeout=0.05) as server:
-        asking = asyncio.create_task(ask(server, "POST", RAW, 10 * pcm))
+        asking = asyncio.create_task(ask(server, "POST", RAW, long))
         await until(lambda: under_way(server) == 1)
         reader, writer = await connection(server)  # in the midst of its upload
         writer.write(head(RAW, "Content-Length: 1000") + bytes(10))
