@@ -112,7 +112,7 @@ async def call(server: Server, client: str, *calls: dict[str, Any], key: str = K
         "calls": calls,
     }
     process = await asyncio.create_subprocess_exec(
-        *(str(python), str(Path(__file__).parent / "sdk_rest.py")),
+        *(str(python), str(Path(__file__).parent / "clients" / "rest_python.py")),
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
