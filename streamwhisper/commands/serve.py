@@ -29,6 +29,14 @@ from streamwhisper.commands.flags import (
     split_names,
 )
 from streamwhisper.commands.loading import hub_options, load_model
+from streamwhisper.commands.rest import (
+    MaxUploadBytes,
+    MaxUploadSeconds,
+    RestPort,
+    Transcriptions,
+    UploadTimeout,
+    rest_options,
+)
 from streamwhisper.commands.settings import read_settings, show_settings
 from streamwhisper.commands.wyoming import Port, SaysTheEnd, Zeroconf, wyoming_options
 
@@ -195,6 +203,11 @@ def serve(
             help="Seconds requests may wait before new clients are refused; 0: any.",
         ),
     ] = 0.25,
+    rest_port: RestPort = None,
+    max_upload_bytes: MaxUploadBytes = 100 * 1024 * 1024,
+    max_upload_seconds: MaxUploadSeconds = 7200.0,
+    upload_timeout: UploadTimeout = 300.0,
+    transcriptions: Transcriptions = 1,
     open_browser: Annotated[
         bool, operation("--open", help="Show the page of captions in a browser.")
     ] = False,
@@ -280,6 +293,9 @@ def serve(
         files = _certificate(tls, tls_cert, tls_key)
         encryption = load_certificate(*files) if files else None
         wyoming = wyoming_options(wyoming_port, endpointing=wyoming_endpoint, zeroconf=zeroconf)
+        rest = rest_options(
+            rest_port, max_upload_bytes, max_upload_seconds, upload_timeout, transcriptions
+        )
     except ValueError as error:
         raise typer.BadParameter(str(error)) from error
     if not keys and not is_loopback(host):
@@ -324,6 +340,7 @@ def serve(
         rooms=RoomOptions(max_viewers),
         wyoming=wyoming,
         recording=RecordingOptions(record, audio=record_audio) if record else None,
+        rest=rest,
     )
     loading = Loading(load)
     run(loading, options, ready=ready)

@@ -9,8 +9,9 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
+from importlib import import_module
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from websockets.asyncio.server import Server as WebSocketServer
 from websockets.asyncio.server import ServerConnection
@@ -35,9 +36,13 @@ from streamwhisper.server.parking import Parking, Timer
 from streamwhisper.server.reception import Reception
 from streamwhisper.server.recording import Recorder
 from streamwhisper.server.refusal import Refusal
+from streamwhisper.server.rest.options import RestOptions
 from streamwhisper.server.rooms import Rooms
 from streamwhisper.server.signals import stop_signals
 from streamwhisper.server.wyoming.port import Guest, WyomingOptions, WyomingPort
+
+if TYPE_CHECKING:
+    from streamwhisper.server.rest.listener import RestListener
 
 __all__ = ["DEFAULT_PORT", "STREAM_PATH", "WATCH_PATH", "Server", "ServerOptions", "run", "serve"]
 
@@ -93,6 +98,8 @@ class Server:
         wyoming = self.options.wyoming
         self._wyoming = None if wyoming is None else self._wyoming_port(wyoming)
         self._follow()
+        self._rest: RestListener | None = None
+        self._recognizer: Recognizer | None = None
         self._scheduler: Scheduler  # from `open` on, as is the reception
         if recognizer is not None:
             self.open(recognizer, self.options.scheduler)
@@ -104,6 +111,7 @@ class Server:
             recognizer: what listens.
             scheduler: how its requests are put together.
         """
+        self._recognizer = recognizer
         self._scheduler = Scheduler(recognizer, scheduler, on_batch=self._metrics.record_batch)
         self._reception = Reception(
             recognizer.info,
@@ -116,6 +124,7 @@ class Server:
         if self._wyoming is not None:
             self._wyoming.open(self._reception, self._scheduler)
         self._follow_requests()
+        self._open_rest()
         self._opening.come(recognizer.info)
 
     def _wyoming_port(self, options: WyomingOptions) -> WyomingPort:
@@ -194,13 +203,35 @@ class Server:
                 server_header="streamwhisper",
             )
         self.port = next(iter(self._listener.sockets)).getsockname()[1]
-        if self._wyoming is not None:
-            try:
+        try:
+            if self._wyoming is not None:
                 await self._wyoming.start()
-            except BaseException:
-                await self.shut_down()
-                raise
+            if options.rest is not None:
+                self._rest = await self._listen_for_recordings(options.rest)
+                self._open_rest()
+        except BaseException:
+            await self.shut_down()
+            raise
         return self
+
+    async def _listen_for_recordings(self, options: RestOptions) -> RestListener:
+        """Open the port of the REST interfaces, too."""
+        # It imports the model's code, which takes seconds: others are served meanwhile.
+        module = await asyncio.to_thread(import_module, "streamwhisper.server.rest.listener")
+        rest: RestListener = module.RestListener(
+            self.options, options, self._opening, self._access, self._metrics, self._answers
+        )
+        await rest.start()
+        return rest
+
+    def _open_rest(self) -> None:
+        if self._rest is not None and self._recognizer is not None:
+            self._rest.open(self._recognizer, lambda: self._scheduler.waiting > 0)
+
+    @property
+    def rest_port(self) -> int | None:
+        """Where recordings are taken in; None: nowhere."""
+        return None if self._rest is None else self._rest.port
 
     async def __aexit__(
         self,
@@ -223,14 +254,12 @@ class Server:
         self._rooms.close()
         for connection in self._connections:
             connection.shut_down()
-        try:
-            options = self.options
-            async with asyncio.timeout(options.limits.drain_timeout + options.commit_timeout):
-                await self._empty.wait()
-        except TimeoutError:
-            log.warning("cutting off %d sessions that did not finish", len(self._connections))
-            for connection in self._connections:
-                connection.cut_off()
+        options = self.options
+        seconds = options.limits.drain_timeout + options.commit_timeout
+        await asyncio.gather(
+            self._hear_out(seconds),
+            *([self._rest.stop(seconds)] if self._rest is not None else []),
+        )
         if self._wyoming is not None:
             await self._wyoming.stop()
         self._listener.close(close_connections=False)
@@ -240,6 +269,16 @@ class Server:
         if self._recorder is not None:
             await asyncio.to_thread(self._recorder.close)
         self._listener = None
+
+    async def _hear_out(self, seconds: float) -> None:
+        """Wait for all sessions to end, for so long at the most."""
+        try:
+            async with asyncio.timeout(seconds):
+                await self._empty.wait()
+        except TimeoutError:
+            log.warning("cutting off %d sessions that did not finish", len(self._connections))
+            for connection in self._connections:
+                connection.cut_off()
 
     async def _serve(self, websocket: ServerConnection) -> None:
         request = websocket.request

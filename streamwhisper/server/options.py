@@ -10,6 +10,7 @@ from streamwhisper.errors import check_fields
 from streamwhisper.server.access import AccessOptions
 from streamwhisper.server.limits import Limits
 from streamwhisper.server.recording import RecordingOptions
+from streamwhisper.server.rest.options import RestOptions
 from streamwhisper.server.rooms import RoomOptions
 from streamwhisper.server.wyoming.port import WyomingOptions
 from streamwhisper.session.options import SessionOptions
@@ -37,6 +38,7 @@ class ServerOptions:
         recording: what is recorded of all sessions; None: nothing is.
         rooms: what viewers of sessions that publish are granted.
         wyoming: speaks Wyoming at a port of its own; None: it is not spoken.
+        rest: where and how whole recordings are taken in; None: they are not.
 
     Raises:
         ValueError: a value that makes no sense.
@@ -54,6 +56,7 @@ class ServerOptions:
     recording: RecordingOptions | None = None
     rooms: RoomOptions = field(default_factory=RoomOptions)
     wyoming: WyomingOptions | None = None
+    rest: RestOptions | None = None
 
     def __post_init__(self) -> None:
         check_fields(self, ("max_wait", self.max_wait is None or self.max_wait > 0, "above 0 s"))
