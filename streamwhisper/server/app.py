@@ -241,6 +241,8 @@ class Server:
             partial(self._reception.admit, visitor),
             self._metrics.count_error,
         )
+        most = max(limits.max_message_bytes, entrance.max_message_bytes)
+        websocket.protocol.max_message_size = most
         dialect = entrance.speak(handshake)
         connection = Connection(
             websocket,
@@ -251,6 +253,7 @@ class Server:
             self._parking,
             visitor=visitor,
             name=name,
+            unwrap=entrance.unwrap,
         )
         places = entrance.places(handshake.query)
         try:

@@ -26,7 +26,7 @@ SUBPROTOCOL = "streamwhisper"
 SCHEMES = frozenset({"token", "bearer"})
 """How a key is announced: in the header, and as the subprotocol before the one that is the key."""
 
-_BEARER = "bearer."
+_PREFIXES = ("bearer.", "openai-insecure-api-key.")  # of subprotocols that carry a key
 _SECRET = re.compile(r"[!-~]+")  # printable, without spaces: what fits into a header
 _SHA256 = re.compile(r"[0-9a-fA-F]{64}")
 _ALLOWANCE = {field.name.replace("_", "-"): field.name for field in fields(Allowance)}
@@ -87,10 +87,11 @@ def presented_keys(request: Request) -> Iterator[str]:
         for protocol in header.split(",")
     ]
     for before, protocol in zip(["", *offered], offered, strict=False):
-        if protocol.startswith(_BEARER):
-            yield protocol.removeprefix(_BEARER)
-        elif before.lower() in SCHEMES:
+        if before.lower() in SCHEMES:
             yield protocol
+        for prefix in _PREFIXES:
+            if protocol.startswith(prefix):
+                yield protocol.removeprefix(prefix)
 
 
 def read_keys(file: Path, allowance: Allowance) -> tuple[Key, ...]:
