@@ -7,10 +7,12 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from scripted import INFO, OPTIONS, ScriptedRecognizer, script
+from scripted import OPTIONS, ScriptedRecognizer, script
 
 from streamwhisper.recognition import Recognizer
-from streamwhisper.server.dialects.deepgram.dialect import DeepgramDialect
+from streamwhisper.server.dialects.deepgram.flux import FluxDialect
+from streamwhisper.server.dialects.deepgram.flux_query import read_flux
+from streamwhisper.server.dialects.deepgram.listen import ListenDialect
 from streamwhisper.server.dialects.deepgram.messages import Stream
 from streamwhisper.server.dialects.deepgram.query import read_query
 from streamwhisper.session.options import SessionOptions
@@ -35,11 +37,13 @@ class Talk:
     ) -> None:
         self.errors: list[str] = []
         asked = {**(RAW if query is None else query), **{name: [v] for name, v in more.items()}}
-        info = INFO if recognizer is None else recognizer.info
         self.recognizer = recognizer or ScriptedRecognizer(script())
-        self.dialect = DeepgramDialect(
-            Stream(ID, info.name, datetime(2026, 1, 2, tzinfo=UTC)),
-            info,
+        self.dialect = self.begin(asked, options)
+
+    def begin(self, asked: dict[str, list[str]], options: SessionOptions) -> Any:
+        return ListenDialect(
+            Stream(ID, self.recognizer.info.name, datetime(2026, 1, 2, tzinfo=UTC)),
+            self.recognizer.info,
             options,
             read_query(asked),
             session_id="session-1",
@@ -66,6 +70,20 @@ class Talk:
 
     def heard(self) -> list[Message]:
         return [json.loads(frame) for frame in self.dialect.outgoing()]
+
+
+class FluxTalk(Talk):
+    """Likewise, with turns."""
+
+    def begin(self, asked: dict[str, list[str]], options: SessionOptions) -> Any:
+        return FluxDialect(
+            Stream(ID, self.recognizer.info.name, datetime(2026, 1, 2, tzinfo=UTC)),
+            self.recognizer.info,
+            options,
+            read_flux(asked),
+            session_id="session-1",
+            on_error=self.errors.append,
+        )
 
 
 def results(said: Sequence[Message], channel: int = 0) -> list[Message]:

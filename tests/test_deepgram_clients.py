@@ -184,6 +184,34 @@ async def test_keyterms_can_be_changed_in_the_middle(
     assert said[-1]["type"] == "Metadata"
 
 
+async def test_turns_are_told_to_the_sdk_of_flux(
+    recognizer: Any, sound: Path, run: Callable[..., Any], tmp_path: Path
+) -> None:
+    half = tmp_path / "half.raw"
+    half.write_bytes(sound.read_bytes()[: 2 * 16000 * 3])
+    query = {**RAW, "model": "flux-general-en", "eager_eot_threshold": "0.4"}
+    steps = [["audio", str(half)], ["force_end_turn"], ["turn_over"]]
+    steps += [["configure", {"keyterms": ["Wizard"], "thresholds": {"eager_eot_threshold": 0.5}}]]
+    steps += [["audio", str(sound)], ["close"]]
+    async with serving(recognizer) as server:
+        said = messages(await run("flux", server, steps, **query))
+        whole = plain(await native(server, sound.read_bytes()))
+    assert (said[0]["type"], [m["sequence_id"] for m in said]) == (
+        "Connected",
+        list(range(len(said))),
+    )
+    (configured,) = [m for m in said if m["type"].startswith("Configure")]
+    assert configured["type"] == "ConfigureSuccess", configured
+    assert configured["keyterms"] == ["Wizard"]
+    assert configured["thresholds"]["eager_eot_threshold"] == 0.5
+    turns = [m for m in said if m["type"] == "TurnInfo"]
+    first, *others = [m for m in turns if m["event"] == "EndOfTurn"]
+    assert first["trigger"] == "manual"
+    assert whole[:4] == plain(first["transcript"])[:4]
+    assert plain(" ".join(turn["transcript"] for turn in others)) == whole
+    assert [m["turn_index"] for m in turns] == sorted(m["turn_index"] for m in turns)
+
+
 @pytest.mark.parametrize(
     ("query", "key", "status"),
     [(RAW, "wrong", 401), ({**RAW, "encoding": "morse"}, KEY, 400)],

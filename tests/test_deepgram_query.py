@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from streamwhisper.errors import RecognitionError
 from streamwhisper.recognition import ModelInfo
+from streamwhisper.server.dialects.deepgram.answers import check
 from streamwhisper.server.dialects.deepgram.query import (
     ACCEPTED,
     HEEDED,
@@ -18,6 +18,7 @@ from streamwhisper.server.dialects.deepgram.query import (
     read_query,
 )
 from streamwhisper.server.dialects.deepgram.sound import ENCODINGS
+from streamwhisper.server.refusal import Refusal
 from streamwhisper.session.language import Detection
 
 PAGE = Path(__file__).parents[1] / "docs" / "COMPATIBILITY.md"
@@ -29,7 +30,7 @@ def read(**query: str | list[str]) -> ListenOptions:
 
 
 def test_the_page_names_what_the_code_reads_and_nothing_else() -> None:
-    section = PAGE.read_text(encoding="utf-8").split("## Deepgram\n")[1].split("\n## ")[0]
+    section = PAGE.read_text(encoding="utf-8").split("## Deepgram\n")[1].split("\n###")[0]
     rows = re.findall(r"^\| (`.+?) \| (.+) \|$", section, re.MULTILINE)
     named = {name: done for names, done in rows for name in re.findall(r"`(\w+)`", names)}
     messages = {"KeepAlive", "Finalize", "CloseStream", "Configure"}
@@ -112,8 +113,14 @@ def test_a_value_that_cannot_be_read_is_refused_with_what_was_expected(
         read(**query)
 
 
-def test_a_model_that_knows_english_alone_refuses_other_languages() -> None:
-    read(language="en-GB").check(ENGLISH)
-    read(language="multi").check(ENGLISH)
-    with pytest.raises(RecognitionError, match="knows English alone"):
-        read(language="de").check(ENGLISH)
+@pytest.mark.parametrize("language", ["en-GB", "multi"])
+def test_a_model_that_knows_english_alone_serves_it(language: str) -> None:
+    check({"language": [language]}, ENGLISH)
+
+
+@pytest.mark.parametrize("query", [{"language": ["de"]}, {"language_hint": ["de", "fr"]}])
+def test_a_model_that_knows_english_alone_refuses_other_languages(
+    query: dict[str, list[str]],
+) -> None:
+    with pytest.raises(Refusal, match="knows English alone"):
+        check(query, ENGLISH)

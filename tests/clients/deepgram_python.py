@@ -1,6 +1,6 @@
 """A program that uses Deepgram's own SDK: does as it is told, and prints all that it hears.
 
-    python deepgram_python.py sync|async URL KEY PLAN
+    python deepgram_python.py sync|async|flux URL KEY PLAN
 
 PLAN is JSON: the query, and steps such as ["audio", FILE], ["finalize"], ["close"].
 """
@@ -19,6 +19,7 @@ from deepgram import AsyncDeepgramClient, DeepgramClient
 from deepgram.core.events import EventType
 from deepgram.environment import DeepgramClientEnvironment
 from deepgram.listen.v1.types import ListenV1Configure
+from deepgram.listen.v2.types import ListenV2Configure
 from pydantic import BaseModel
 
 CHUNK = 3200
@@ -86,6 +87,35 @@ def run(url: str, key: str, query: dict[str, Any], steps: list[list[Any]]) -> No
         listening.join()
 
 
+def run_flux(url: str, key: str, query: dict[str, Any], steps: list[list[Any]]) -> None:
+    client = DeepgramClient(api_key=key, environment=environment(url))
+    with client.listen.v2.connect(**query) as stream:
+        over = threading.Event()
+
+        def on_message(message: Any) -> None:
+            hear(message)
+            if getattr(message, "event", "") == "EndOfTurn":
+                over.set()
+
+        stream.on(EventType.MESSAGE, on_message)
+        stream.on(EventType.ERROR, lambda error: tell("error", str(error)))
+        listening = threading.Thread(target=stream.start_listening)
+        listening.start()
+        for what, *rest in steps:
+            if what == "audio":
+                for piece in pieces(*rest):
+                    stream.send_media(piece)
+            elif what == "force_end_turn":
+                stream.send_force_end_turn()
+            elif what == "turn_over":
+                over.wait()
+            elif what == "configure":
+                stream.send_configure(ListenV2Configure(**rest[0]))
+            elif what == "close":
+                stream.send_close_stream()
+        listening.join()
+
+
 async def run_async(url: str, key: str, query: dict[str, Any], steps: list[list[Any]]) -> None:
     client = AsyncDeepgramClient(api_key=key, environment=environment(url))
     async with client.listen.v1.connect(**query) as stream:
@@ -120,8 +150,9 @@ def main() -> None:
     kind, url, key, plan = sys.argv[1:]
     wanted = json.loads(plan)
     try:
-        if kind == "sync":
-            run(url, key, wanted["query"], wanted["steps"])
+        if kind != "async":
+            run_kind = run if kind == "sync" else run_flux
+            run_kind(url, key, wanted["query"], wanted["steps"])
         else:
             asyncio.run(run_async(url, key, wanted["query"], wanted["steps"]))
     except Exception as error:  # what a program of others would see

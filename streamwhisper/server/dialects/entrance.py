@@ -11,8 +11,16 @@ from websockets.http11 import Response
 
 from streamwhisper.recognition import ModelInfo
 from streamwhisper.server.dialects import Dialect, OnError, Query
-from streamwhisper.server.dialects.deepgram.answers import check, headers, places, refuse
-from streamwhisper.server.dialects.deepgram.dialect import PATIENCE, DeepgramDialect
+from streamwhisper.server.dialects.deepgram.answers import (
+    check,
+    check_flux,
+    headers,
+    places,
+    refuse,
+)
+from streamwhisper.server.dialects.deepgram.flux import FluxDialect
+from streamwhisper.server.dialects.deepgram.flux_query import read_flux
+from streamwhisper.server.dialects.deepgram.listen import PATIENCE, ListenDialect
 from streamwhisper.server.dialects.deepgram.messages import Stream
 from streamwhisper.server.dialects.deepgram.query import read_query
 from streamwhisper.server.dialects.native import NativeDialect
@@ -93,8 +101,8 @@ def _native(handshake: Handshake) -> NativeDialect:
     )
 
 
-def _deepgram(handshake: Handshake) -> DeepgramDialect:
-    return DeepgramDialect(
+def _listen(handshake: Handshake) -> ListenDialect:
+    return ListenDialect(
         Stream(handshake.request_id, handshake.info.name, datetime.now(UTC)),
         handshake.info,
         handshake.options,
@@ -116,9 +124,22 @@ def _realtime(handshake: Handshake) -> RealtimeDialect:
     )
 
 
+def _flux(handshake: Handshake) -> FluxDialect:
+    return FluxDialect(
+        Stream(handshake.request_id, handshake.info.name, datetime.now(UTC)),
+        handshake.info,
+        handshake.options,
+        read_flux(handshake.query),
+        session_id=handshake.session_id,
+        admit=handshake.admit,
+        on_error=handshake.on_error,
+    )
+
+
 ENTRANCES: Mapping[str, Entrance] = {
     STREAM_PATH: Entrance(_native, subprotocols=frozenset({SUBPROTOCOL})),
-    "/v1/listen": Entrance(_deepgram, check, places, headers, refuse, SCHEMES, PATIENCE),
+    "/v1/listen": Entrance(_listen, check, places, headers, refuse, SCHEMES, PATIENCE),
+    "/v2/listen": Entrance(_flux, check_flux, headers=headers, refuse=refuse, subprotocols=SCHEMES),
     REALTIME_PATH: Entrance(
         _realtime,
         subprotocols=frozenset({"realtime"}),

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
 
 from websockets.http11 import Response
 
-from streamwhisper.errors import AudioFormatError, RecognitionError
+from streamwhisper.errors import RecognitionError
 from streamwhisper.recognition import ModelInfo
 from streamwhisper.server.dialects import Query
+from streamwhisper.server.dialects.deepgram.flux_query import read_flux
 from streamwhisper.server.dialects.deepgram.query import UNSUPPORTED, read_query
 from streamwhisper.server.refusal import Refusal
+from streamwhisper.session.language import Detection
 
-__all__ = ["check", "headers", "places", "refuse"]
+__all__ = ["check", "check_flux", "headers", "places", "refuse"]
 
 _CODES = {
     HTTPStatus.BAD_REQUEST: "INVALID_QUERY_PARAMETER",
@@ -30,9 +32,24 @@ def check(query: Query, info: ModelInfo) -> None:
     Raises:
         Refusal: it cannot.
     """
+    _check(lambda: read_query(query).language, info)
+
+
+def check_flux(query: Query, info: ModelInfo) -> None:
+    """Likewise, of Flux.
+
+    Raises:
+        Refusal: it cannot.
+    """
+    _check(lambda: read_flux(query).language, info)
+
+
+def _check(language: Callable[[], str | Detection | None], info: ModelInfo) -> None:
     try:
-        read_query(query).check(info)
-    except (ValueError, AudioFormatError, RecognitionError) as error:
+        found = language()
+        if found is not None:
+            info.check_languages([found] if isinstance(found, str) else found.among)
+    except (ValueError, RecognitionError) as error:
         raise Refusal(HTTPStatus.BAD_REQUEST, "bad_query", str(error)) from None
 
 

@@ -18,15 +18,14 @@ from streamwhisper.events import (
     Partial,
     SpeechEnded,
     SpeechStarted,
-    Word,
 )
 from streamwhisper.server.dialects.deepgram import messages
+from streamwhisper.server.dialects.deepgram.heard import Heard
 from streamwhisper.server.dialects.deepgram.messages import Message, Place, Stream
 from streamwhisper.server.dialects.deepgram.query import TurnOptions
 from streamwhisper.server.dialects.deepgram.wording import WordingOptions, worded
 from streamwhisper.server.dialects.witness import Witness
 from streamwhisper.session.session import Session
-from streamwhisper.whisper.languages import UNSPACED_LANGUAGES
 
 __all__ = ["Channel"]
 
@@ -68,16 +67,11 @@ class Channel:
         self._place = place
         self._witness = witness
         self._turns = turns
+        self._heard = Heard(session)
         self._start = 0.0  # of the present span
-        self._text = ""  # that stands in it, and its words
-        self._words: tuple[Word, ...] = ()
-        self._partial: Partial | None = None
         self._told = ""  # the last interim transcript
-        self._changed = False  # text, since then
-        self._language: str | None = _given(session)
         # What came since the last utterance's end.
         self._turn: Literal["", "speech", "text"] = ""
-        self._speech_ends: deque[float] = deque()  # of speech whose text is not concluded yet
         self._finalizes: deque[float] = deque()  # where they were asked for
         self._last_word_end: float | None = None  # that no end of an utterance was told for
 
@@ -100,8 +94,8 @@ class Channel:
         for event in self.session.events():
             self._witness.tell(event)
             yield from self._tell(event)
-        if self._changed and self._turns.interim_results and not self.done:
-            self._changed = False
+        if self._heard.changed and self._turns.interim_results and not self.done:
+            self._heard.changed = False
             yield from self._interim()
         yield from self._utterance_end()
 
@@ -111,11 +105,8 @@ class Channel:
                 self._turn = self._turn or "speech"
                 if self._turns.vad_events:
                     yield messages.speech_started(self._place, at)
-            case SpeechEnded(at):
-                self._speech_ends.append(at)
-            case Partial():
-                self._partial = event
-                self._changed = True
+            case SpeechEnded() | Partial():
+                self._heard.take(event)
             case Committed():
                 yield from self._commit(event)
             case Flushed():
@@ -123,58 +114,49 @@ class Channel:
                 at, over = self._finalizes.popleft(), self._turn == "text"
                 yield self._final(at, speech_final=over, from_finalize=True)
             case Done():
-                if self._text:
+                if self._heard.text:
                     yield self._final(self._start)
                 self.done = True
 
     def _commit(self, event: Committed) -> Iterator[Message]:
-        self._partial = None
-        self._changed = True
-        # A span ends between words alone, for clients put a space between two.
-        apart = event.text[:1].isspace() or event.language in UNSPACED_LANGUAGES
-        if apart and self._words:
-            until = self._words[-1].end
+        if self._heard.parts_before(event):
+            until = self._heard.words[-1].end
             longest = REWRITTEN_SECONDS if self.wording.rewrites else SPAN_SECONDS
             if until - self._start >= longest:
                 yield self._final(until)
-        self._text += event.text
         if event.text:
             self._turn = "text"
-        self._words += event.words
-        self._language = event.language
         if event.words:
             self._last_word_end = event.words[-1].end
-        # Speech that ended, and not a flush in its middle, whose answer follows.
-        if event.heard is not None and self._speech_ends and event.heard >= self._speech_ends[0]:
-            self._speech_ends.popleft()
-            if self._turn:
-                yield self._final(event.heard, speech_final=True)
+        over = self._heard.take(event)
+        if over and self._turn:
+            yield self._final(event.heard or 0.0, speech_final=True)
 
     def _final(
         self, until: float, *, speech_final: bool = False, from_finalize: bool = False
     ) -> Message:
         """The present span, which ends; another one begins."""
-        until = max(until, self._start, *(word.end for word in self._words[-1:]))
+        heard = self._heard
+        until = max(until, self._start, *(word.end for word in heard.words[-1:]))
         if speech_final:
             self._turn = ""
         said = messages.results(
             self._stream,
             self._place,
             (self._start, until),
-            worded(self._text, self._words, self.wording, self._language),
+            worded(heard.text, heard.words, self.wording, heard.language),
             is_final=True,
             speech_final=speech_final and self._turns.ends,
             from_finalize=from_finalize,
-            languages=self._languages,
+            languages=heard.languages,
         )
-        self._start, self._text, self._words, self._told = until, "", (), ""
+        heard.clear()
+        self._start, self._told = until, ""
         return said
 
     def _interim(self) -> Iterator[Message]:
-        text, words = self._text, self._words
-        if self._partial is not None:
-            text, words = text + self._partial.text, words + self._partial.words
-        wording = worded(text, words, self.wording, self._language)
+        text, words = self._heard.shown
+        wording = worded(text, words, self.wording, self._heard.language)
         if wording.transcript == self._told:
             return
         self._told = wording.transcript
@@ -186,25 +168,13 @@ class Channel:
             (self._start, until),
             wording,
             is_final=False,
-            languages=self._languages,
+            languages=self._heard.languages,
         )
 
     def _utterance_end(self) -> Iterator[Message]:
         last, wait = self._last_word_end, self._turns.utterance_end
-        pending = self._text or (self._partial is not None and self._partial.text)
-        if last is None or wait is None or pending:
+        if last is None or wait is None or self._heard.shown[0]:
             return
         if self.session.covered_seconds - last >= wait:
             self._last_word_end = None
             yield messages.utterance_end(self._place, last)
-
-    @property
-    def _languages(self) -> tuple[str, ...]:
-        """Those that were found, where the client did not say it."""
-        return () if self._language is None or _given(self.session) else (self._language,)
-
-
-def _given(session: Session) -> str | None:
-    """The language that is given, and need not be found."""
-    language = session.options.language
-    return language if isinstance(language, str) else None

@@ -1,4 +1,4 @@
-"""Deepgram's live transcription on the server's side, without sockets and clocks.
+"""What Deepgram's protocols have in common on the server's side, without sockets and clocks.
 
 A connection listens from its first moment on. Mistakes of a client that leave its sound as it is
 are answered, and the stream goes on.
@@ -7,45 +7,23 @@ are answered, and the stream goes on.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
+from typing import Generic, Protocol, TypeVar
 
-from streamwhisper.errors import AudioFormatError, ProtocolError
+from streamwhisper.errors import AudioFormatError
 from streamwhisper.protocol import ErrorMessage, Start
 from streamwhisper.recognition import ModelInfo
-from streamwhisper.server.dialects import (
-    CLIENT_FAULT,
-    GOING_AWAY,
-    NORMAL,
-    SERVER_FAULT,
-    Close,
-    OnError,
-)
-from streamwhisper.server.dialects.deepgram import messages
-from streamwhisper.server.dialects.deepgram.channel import Channel
-from streamwhisper.server.dialects.deepgram.commands import (
-    CloseStream,
-    Configure,
-    Finalize,
-    KeepAlive,
-    read_command,
-)
-from streamwhisper.server.dialects.deepgram.messages import Message, Stream
-from streamwhisper.server.dialects.deepgram.query import ListenOptions
-from streamwhisper.server.dialects.deepgram.sound import Sound
-from streamwhisper.server.dialects.deepgram.wording import FEATURES
-from streamwhisper.server.dialects.start import check_vocabulary
-from streamwhisper.server.dialects.witness import Admit, Overheard, Refused, Witnesses
+from streamwhisper.server.dialects import CLIENT_FAULT, GOING_AWAY, SERVER_FAULT, Close, OnError
+from streamwhisper.server.dialects.deepgram.messages import Message, Place, encode
+from streamwhisper.server.dialects.deepgram.sound import Sound, SoundOptions
+from streamwhisper.server.dialects.witness import Admit, Overheard, Refused, Witness
 from streamwhisper.session.options import SessionOptions
 from streamwhisper.session.session import Session
 
-__all__ = ["PATIENCE", "DeepgramDialect"]
+__all__ = ["DeepgramDialect", "Listener"]
 
-PATIENCE = 10.0
-"""Seconds without any message after which a stream is over."""
-
-_MAX_FINALIZES = 64  # that wait to be answered
 _CLOSES = {
     "audio_format": Close(CLIENT_FAULT, "DATA-0000"),
     "idle_timeout": Close(SERVER_FAULT, "NET-0001"),
@@ -53,64 +31,103 @@ _CLOSES = {
 """By the code of the error; others keep their close."""
 
 
-class DeepgramDialect:
-    """One connection that speaks Deepgram's protocol; see `Dialect`."""
+class Listener(Protocol):
+    """What listens to one channel, and says what it hears."""
 
-    def __init__(
-        self,
-        stream: Stream,
-        info: ModelInfo,
-        options: SessionOptions,
-        wanted: ListenOptions,
-        *,
-        session_id: str = "",
-        admit: Admit = lambda *_: Witnesses(),
-        on_error: OnError = lambda code: None,
-    ) -> None:
-        """Begin to listen.
+    @property
+    def session(self) -> Session:
+        """The session that does."""
+        ...
 
-        Args:
-            stream: what every message says.
-            info: the model that is served.
-            options: of the sessions, save what the client may choose.
-            wanted: what the client has chosen.
-            session_id: names the session in the log; where there are several, with their numbers.
-            admit: whether and with which witness a session may start.
-            on_error: told of every error that is sent.
-        """
-        self._stream = stream
-        self._wanted = wanted
-        self._on_error = on_error
-        self._sound = Sound(wanted.sound)
+    @property
+    def done(self) -> bool:
+        """Whether all is said."""
+        ...
+
+    def collect(self) -> Iterator[Message]:
+        """What there is to say since the last call."""
+        ...
+
+    def release(self) -> None:
+        """Nobody listens any more."""
+        ...
+
+
+L = TypeVar("L", bound=Listener)
+
+
+class DeepgramDialect(ABC, Generic[L]):
+    """One connection; see `Dialect`.
+
+    Attributes:
+        listeners: one, or one for each channel.
+    """
+
+    def __init__(self, sound: SoundOptions, on_error: OnError) -> None:
+        """Await sound of this kind; `on_error` is told of every error that is sent."""
+        self.listeners: list[L] = []
+        self._sound = Sound(sound)
         self._hash = hashlib.sha256()
-        self._channels: list[Channel] = []
+        self._on_error = on_error
         self._said: list[Message] = []
         self._closing: Close | None = None
         self._ending: tuple[ErrorMessage | None, Close] | None = None
         self._told_after_end = False
-        options = replace(
-            wanted.turns.applied(options),
-            language=options.language if wanted.language is None else wanted.language,
-            vocabulary=wanted.vocabulary or options.vocabulary,
-        )
+
+    def _listen(
+        self,
+        info: ModelInfo,
+        options: SessionOptions,
+        session_id: str,
+        admit: Admit,
+        begin: Callable[[Place, Session, Witness], L],
+    ) -> None:
+        """Begin to listen.
+
+        Args:
+            info: the model that is served.
+            options: of the sessions.
+            session_id: names the session in the log; where there are several, with their numbers.
+            admit: whether and with which witness a session may start.
+            begin: makes a listener.
+        """
         language = options.language if isinstance(options.language, str) else None
+        start = Start(language=language, vocabulary=options.vocabulary)
         count = len(self._sound.decoders)
         try:
             for number, decoder in enumerate(self._sound.decoders):
-                name = session_id if count == 1 else f"{session_id}-{number}"
-                witness = admit(name, Start(language=language, vocabulary=options.vocabulary))
+                witness = admit(session_id if count == 1 else f"{session_id}-{number}", start)
                 session = Session(info, Overheard(decoder, witness), options)
-                place = number, count
-                self._channels.append(
-                    Channel(stream, place, session, witness, wanted.turns, wanted.wording)
-                )
+                self.listeners.append(begin((number, count), session, witness))
         except Refused as refused:
             self.fail(refused.error, refused.close)
+
+    @abstractmethod
+    def _obey(self, text: str) -> None:
+        """Take in a text frame."""
+
+    @abstractmethod
+    def _error(self, code: str, description: str, message: str) -> Message:
+        """What says that something went wrong.
+
+        Args:
+            code: short name for programs.
+            description: what was seen, what was expected and what to try.
+            message: the client's own, where that was wrong; else the description once more.
+        """
+
+    def _warning(self, code: str, description: str, message: str) -> Message:
+        """Likewise, where the stream goes on."""
+        return self._error(code, description, message)
+
+    @abstractmethod
+    def _farewell(self) -> Sequence[Message]:
+        """What is said when a stream has ended in order."""
 
     @property
     def sessions(self) -> Sequence[Session]:
         """What listens: one session, or one for each channel."""
-        return [channel.session for channel in self._channels]
+        return [listener.session for listener in self.listeners]
 
     @property
     def can_receive(self) -> bool:
@@ -128,27 +145,14 @@ class DeepgramDialect:
             return
         if isinstance(frame, bytes):
             self._receive_audio(frame)
-            return
-        try:
-            command = read_command(frame)
-        except ValueError as error:
-            self._complain("SchemaError", str(error), frame[:200])
-            return
-        match command:
-            case KeepAlive():
-                pass
-            case Finalize(channel):
-                self._finalize(channel)
-            case CloseStream():
-                self.finish(None, Close(NORMAL))
-            case Configure():
-                self._configure(command)
+        else:
+            self._obey(frame)
 
     def record_wait(self, seconds: float) -> None:
         """Nobody asks for it."""
 
     def finish(self, error: ErrorMessage | None, close: Close) -> None:
-        """Commit everything, then send `error` or the metadata, and close."""
+        """Commit everything, then send `error` or the farewell, and close."""
         if self._ending is not None or self._closing is not None:
             return
         self._ending = error, close
@@ -172,14 +176,14 @@ class DeepgramDialect:
         """The text frames to be sent; each is returned once."""
         self._collect()
         said, self._said = self._said, []
-        return [messages.encode(message) for message in said]
+        return [encode(message) for message in said]
 
     def release(self) -> None:
         """Let go of the sessions, their witnesses, and what decodes their sound."""
         self._collect()
-        for channel in self._channels:
-            channel.release()
-        self._channels = []
+        for listener in self.listeners:
+            listener.release()
+        self.listeners = []
         self._sound.close()
 
     def _receive_audio(self, data: bytes) -> None:
@@ -209,76 +213,29 @@ class DeepgramDialect:
         if rest := self._sound.finish():
             self._feed(rest)
 
-    def _finalize(self, number: int | None) -> None:
-        if self._ending is not None:
-            return  # all of it is on its way
-        chosen = self._channels if number is None else self._channels[number : number + 1]
-        if not chosen or (number is not None and number < 0):
-            self._complain(
-                "SchemaError",
-                f"channel is {number}; expected 0 to {len(self._channels) - 1}, or no channel",
-            )
-            return
-        for channel in chosen:
-            if channel.finalizing < _MAX_FINALIZES:
-                channel.finalize()
-            else:
-                self._complain(
-                    "TooManyFinalizes",
-                    f"{channel.finalizing} wait to be answered already, so this one is left out; "
-                    "wait for their results.",
-                )
-
-    def _configure(self, command: Configure) -> None:
-        wrong, code = command.wrong, "INVALID_CONFIGURE_MESSAGE"
-        unknown = [name for name in command.features if name not in FEATURES]
-        if unknown:
-            wrong = f"unknown features {', '.join(unknown)[:100]}; expected {', '.join(FEATURES)}"
-        try:
-            check_vocabulary(command.keyterms or ())
-        except ProtocolError as error:
-            wrong, code = str(error), "CONFIGURE_KEYTERM_LIMIT_EXCEEDED"
-        if wrong:
-            self._on_error(code)
-            self._put(messages.not_configured(self._stream, code, wrong))
-            return
-        for channel in self._channels:
-            channel.wording = channel.wording.turned(command.features)
-            if command.keyterms is not None:
-                channel.session.set_vocabulary(command.keyterms)
-        self._put(messages.configured(self._stream, command.keyterms))
-
-    def _complain(self, variant: str, description: str, message: str | None = None) -> None:
+    def _complain(self, code: str, description: str, message: str | None = None) -> None:
         """Answer a mistake that leaves the stream as it is."""
-        self._on_error(variant)
-        self._put(messages.error(variant, description, message or description))
+        self._on_error(code)
+        self._put(self._warning(code, description, message or description))
 
     def _put(self, message: Message) -> None:
         self._collect()  # what has happened before comes first
         self._said.append(message)
 
     def _give_up(self, error: ErrorMessage, close: Close) -> None:
-        close = _CLOSES.get(error.code, close)
+        self._closing = close = _CLOSES.get(error.code, close)
         self._on_error(error.code)
-        self._said.append(messages.error(close.reason, error.message, error.message))
-        self._closing = close
+        self._said.append(self._error(close.reason, error.message, error.message))
 
     def _collect(self) -> None:
         if self._closing is not None:
             return
-        for channel in self._channels:
-            self._said += channel.collect()
-        if self._ending is not None and all(channel.done for channel in self._channels):
+        for listener in self.listeners:
+            self._said += listener.collect()
+        if self._ending is not None and all(listener.done for listener in self.listeners):
             error, close = self._ending
             if error is not None:
                 self._give_up(error, close)
             else:
-                self._said.append(self._metadata())
+                self._said += self._farewell()
                 self._closing = close
-
-    def _metadata(self) -> Message:
-        seconds = self._sound.seconds
-        if seconds is None:
-            seconds = max((s.audio_seconds for s in self.sessions), default=0.0)
-        channels = self._wanted.sound.channels
-        return messages.metadata(self._stream, self._hash.hexdigest(), seconds, channels)

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from streamwhisper.errors import RecognitionError
-from streamwhisper.recognition import ModelInfo
 from streamwhisper.server.dialects import Query
 from streamwhisper.server.dialects.deepgram.sound import ENCODINGS, SoundOptions
 from streamwhisper.server.dialects.deepgram.wording import FEATURES, WordingOptions
@@ -22,8 +21,10 @@ __all__ = [
     "HEEDED",
     "UNSUPPORTED",
     "ListenOptions",
+    "Reader",
     "TurnOptions",
     "read_query",
+    "read_values",
 ]
 
 SHORTEST = 0.3
@@ -81,18 +82,9 @@ class ListenOptions:
     wording: WordingOptions = field(default_factory=WordingOptions)
     turns: TurnOptions = field(default_factory=TurnOptions)
 
-    def check(self, info: ModelInfo) -> None:
-        """See that a model can serve them.
-
-        Raises:
-            RecognitionError: it does not know the language.
-        """
-        language = self.language
-        if language is not None:
-            info.check_languages([language] if isinstance(language, str) else language.among)
-
 
 Reader = Callable[[Sequence[str]], Any]
+"""Reads the values of a name; raises ValueError with what was expected."""
 
 
 def _flag(values: Sequence[str]) -> bool:
@@ -230,13 +222,7 @@ def read_query(query: Query) -> ListenOptions:
     Raises:
         ValueError: what was seen, and what was expected.
     """
-    read: dict[str, Any] = {}
-    for name, reader in HEEDED.items():
-        if values := query.get(name):
-            try:
-                read[name] = reader(values)
-            except ValueError as error:
-                raise ValueError(f"{name} is {values[-1][:100]!r}; expected {error}") from None
+    read = read_values(query, HEEDED)
     features = {f.name: read[f.name] for f in fields(WordingOptions) if f.name in read}
     wait = read.get("utterance_end_ms")
     vocabulary = (*read.get("keyterm", ()), *read.get("keywords", ()))
@@ -258,6 +244,22 @@ def read_query(query: Query) -> ListenOptions:
             read.get("interim_results", False),
         ),
     )
+
+
+def read_values(query: Query, readers: Mapping[str, Reader]) -> dict[str, Any]:
+    """What an address says, as each of its names is read.
+
+    Raises:
+        ValueError: what was seen, and what was expected.
+    """
+    read: dict[str, Any] = {}
+    for name, reader in readers.items():
+        if values := query.get(name):
+            try:
+                read[name] = reader(values)
+            except ValueError as error:
+                raise ValueError(f"{name} is {values[-1][:100]!r}; expected {error}") from None
+    return read
 
 
 def _chosen(read: Mapping[str, Any]) -> str | Detection | None:
