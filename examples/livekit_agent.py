@@ -85,6 +85,7 @@ async def converse(flags: argparse.Namespace) -> None:
         )
         session.on("user_state_changed", assistant.notice)
         session.on("user_input_transcribed", show)
+        session.on("close", lambda _: ears.over.set())  # it may give up, too
         session.input.audio = ears
         await session.start(assistant)
         await ears.over.wait()

@@ -1,6 +1,6 @@
 """LiveKit's Deepgram plugin on its own: two recordings, each asked for before silence follows.
 
-Run with the interpreter of an environment that has the plugin: URL SOUND.wav SOUND.wav. Prints
+Run with the interpreter of an environment that has the plugin: URL KEY SOUND.wav SOUND.wav. Prints
 one JSON object for each event of speech: its type, its text, and its words with their times.
 """
 
@@ -32,9 +32,9 @@ def show(event: SpeechEvent) -> None:
     print(json.dumps([event.type, best.text if best else "", words]), flush=True)
 
 
-async def main(url: str, first: str, second: str) -> None:
+async def main(url: str, key: str, first: str, second: str) -> None:
     async with utils.http_context.open():
-        stream = deepgram.STT(base_url=f"{url}/v1/listen", api_key="none").stream()
+        stream = deepgram.STT(base_url=f"{url}/v1/listen", api_key=key).stream()
         push(stream, first)
         stream.flush()
         async for event in stream:

@@ -1,6 +1,6 @@
 """The example's pipeline of Pipecat, with what its Deepgram service says of each transcript.
 
-Run with the interpreter of an environment that has Pipecat: FOLDER-OF-EXAMPLES URL SOUND.wav.
+Run with the interpreter of an environment that has Pipecat: FOLDER-OF-EXAMPLES URL KEY SOUND.wav.
 Prints one JSON object for each transcript: its text, and whether all that was asked for is there.
 """
 
@@ -28,6 +28,6 @@ class Observed(pipecat_pipeline.Assistant):
 
 
 pipecat_pipeline.Assistant = Observed  # type: ignore[misc]
-flags = argparse.Namespace(sound=sys.argv[3], stt="deepgram", url=sys.argv[2], key="none")
-flags.voice = None
+url, key, sound = sys.argv[2:]
+flags = argparse.Namespace(sound=sound, stt="deepgram", url=url, key=key, voice=None)
 asyncio.run(pipecat_pipeline.converse(flags))
