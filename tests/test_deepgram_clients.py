@@ -28,6 +28,7 @@ from streamwhisper.server.access import AccessOptions
 from streamwhisper.server.app import Server, ServerOptions
 from streamwhisper.server.keys import Key
 from streamwhisper.server.limits import Allowance, Limits
+from streamwhisper.server.recording import RecordingOptions
 
 KEY = "dg-4f0c6a1e77b2"
 CLIENTS = Path(__file__).with_name("clients")
@@ -279,6 +280,7 @@ async def test_a_browser_has_its_key_in_the_subprotocol(recognizer: Any, scheme:
 
 async def test_the_handshake_names_the_request_and_what_is_not_supported(recognizer: Any) -> None:
     query = "encoding=linear16&sample_rate=16000&diarize=true&redact=pci&nonsense=1&tag=a"
+    query += "&detect_entities=false"  # as some always say
     async with serving(recognizer) as server:
         url = f"ws://127.0.0.1:{server.port}/v1/listen?{query}"
         headers = {"Authorization": f"Token {KEY}"}
@@ -375,6 +377,24 @@ async def test_each_channel_takes_a_place_of_its_own(recognizer: Any) -> None:
             )
         while server._access.open_sessions:
             await asyncio.sleep(0.01)
+
+
+async def test_each_channel_has_a_record_of_its_own(tmp_path: Path) -> None:
+    left = np.frombuffer(script().pcm, dtype="<i2")[: 16000 * 8]
+    both = np.stack([left, np.zeros_like(left)], axis=1).tobytes()
+    query = "encoding=linear16&sample_rate=16000&channels=2&multichannel=true"
+    recording = RecordingOptions(tmp_path)
+    async with serving(
+        ScriptedRecognizer(script()), session=OPTIONS, recording=recording
+    ) as server:
+        said, _, _ = await listening(server, query, *chunks(both))
+    name = said[-1]["request_id"].replace("-", "")[:12]
+    (spoken,) = tmp_path.glob(f"*-{name}-0.jsonl")
+    (silent,) = tmp_path.glob(f"*-{name}-1.jsonl")
+    kept = [json.loads(line) for line in spoken.read_text().splitlines()]
+    assert "".join(line.get("text", "") for line in kept) == transcript(said)
+    assert len(transcript(said).split()) > 5
+    assert "text" not in silent.read_text()
 
 
 async def test_a_stream_that_is_closed_without_a_word_is_no_error(recognizer: Any) -> None:

@@ -170,8 +170,9 @@ class Connection:
         self._wake()
 
     def _wake(self) -> None:
-        for inquiry, session in zip(self._inquiries, self._dialect.sessions, strict=False):
-            self._advance(inquiry, session)
+        if self._dialect.closing is None:
+            for inquiry, session in zip(self._inquiries, self._dialect.sessions, strict=False):
+                inquiry.advance(session)
         for inquiry in self._inquiries:
             inquiry.news.set()
         self._room.set()
@@ -322,18 +323,13 @@ class Connection:
             resumed.release()
             self._dialect.fail(*faults.messages_gone(claim.last_seq))
 
-    def _advance(self, inquiry: Inquiry, session: Session) -> None:
-        """Let a session take in what has come, and ask for as much as it can by now."""
-        if self._dialect.closing is None:
-            inquiry.advance(session)
-
     async def _drive(self, number: int) -> None:
         """Have answered what the session of this number asks, once there is one."""
         inquiry, failures = self._inquiries[number], 0
         while self._dialect.closing is None:
             inquiry.news.clear()
             if (session := self._session(number)) is not None:
-                self._advance(inquiry, session)
+                inquiry.advance(session)
             self._room.set()
             await self._send()
             session = self._session(number)  # another connection's may have come in its place

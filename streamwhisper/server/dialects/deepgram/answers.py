@@ -61,7 +61,8 @@ def places(query: Query) -> int:
 def headers(query: Query, request_id: str) -> Mapping[str, str]:
     """What goes with the answer that opens a stream: its name, and what it will not do."""
     named = {"dg-request-id": request_id}
-    if missing := sorted(UNSUPPORTED & query.keys()):
+    asked = {name for name, values in query.items() if values[-1].lower() != "false"}
+    if missing := sorted(UNSUPPORTED & asked):
         named["dg-warning"] = f"not supported by this server: {', '.join(missing)}"
     return named
 
