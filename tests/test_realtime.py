@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 import pytest
+import soxr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from realtime import (
@@ -104,6 +105,58 @@ def test_without_detection_nothing_but_a_commit_ends_an_item() -> None:
     assert done["transcript"] == SCRIPT.text
     assert done["usage"] == {"type": "duration", "seconds": pytest.approx(20.0, abs=0.01)}
     check(one.events)
+
+
+@pytest.mark.parametrize("padding", [0, 300, 10_000])
+def test_speech_begins_where_the_padding_before_it_does(padding: int) -> None:
+    one = talk(update(format=pcm(RATE), turn_detection={"prefix_padding_ms": padding}))
+    sent(one, bytes(5 * 2 * RATE) + SCRIPT.pcm[: 4 * 2 * RATE])
+    two = talk(DETECTED)
+    sent(two, SCRIPT.pcm[: 4 * 2 * RATE])
+    starts = [of(each.events, "input_audio_buffer.speech_started")[0] for each in (one, two)]
+    began, usual = (start["audio_start_ms"] for start in starts)
+    assert began == pytest.approx(usual + 5000 + 300 - min(padding, 1500), abs=40)
+    assert completed(one.events)
+
+
+def test_a_long_silence_is_told_once_and_again_after_speech() -> None:
+    quiet = bytes(6 * 2 * RATE)
+    one = talk(update(format=pcm(RATE), turn_detection={"idle_timeout_ms": 2000}))
+    sent(one, quiet)
+    sent(one, SCRIPT.pcm[: 4 * 2 * RATE])
+    sent(one, quiet)
+    check(one.events)
+    first, second = of(one.events, "input_audio_buffer.timeout_triggered")
+    assert (first["audio_start_ms"], first["audio_end_ms"]) == (0, pytest.approx(2000, abs=350))
+    assert second["audio_end_ms"] - second["audio_start_ms"] == pytest.approx(2000, abs=350)
+    texts = {event["item_id"]: event["transcript"] for event in completed(one.events)}
+    assert texts[first["item_id"]] == texts[second["item_id"]] == ""
+    assert len(texts) > 2
+
+
+def test_turns_may_be_detected_or_not_at_any_time_and_no_word_is_lost() -> None:
+    one = Talk(HEARD, OPTIONS)
+    one.send(update(format=pcm(RATE)))
+    for number, at in enumerate(range(0, len(SCRIPT.pcm), 3 * RATE)):
+        one.dialect.receive(SCRIPT.pcm[at : at + 3 * RATE])
+        one.listen(number % 3)
+        one.send(update(turn_detection=None if number % 2 else {"type": "server_vad"}))
+    one.send(update(turn_detection=None), COMMIT)
+    check(one.events)
+    assert set(transcripts(one).split()) >= set(SCRIPT.text.split()[:-2])
+    assert not of(one.events, "error")
+
+
+def test_sound_may_come_before_the_first_update_and_is_kept() -> None:
+    one = Talk(HEARD, OPTIONS)
+    usual = soxr.resample(SCRIPT.sound[: 3 * RATE], RATE, 24000) * 32767
+    one.dialect.receive(usual.astype("<i2").tobytes())
+    one.dialect.receive(json.dumps(MANUAL))
+    sent(one, SCRIPT.pcm[3 * 2 * RATE :])
+    one.send(COMMIT)
+    check(one.events)
+    assert transcripts(one).split()[-1] == SCRIPT.text.split()[-1]
+    assert len(completed(one.events)) == 1
 
 
 # What holds for any sound cut anywhere, and whenever the recognizer answers.

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import base64
 import json
 import re
+import shutil
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -14,18 +14,15 @@ from typing import Any
 
 import pytest
 import soxr
-from realtime import check, completed, of, types
-from sdk import python_with
-from websockets.asyncio.client import connect as connect_websocket
-from websockets.exceptions import ConnectionClosed
-from websockets.typing import Subprotocol
+from realtime import check, completed, of
+from sdk import node_with, python_with
 
 from streamwhisper.client import connect
 from streamwhisper.events import Committed
 from streamwhisper.server.access import AccessOptions
 from streamwhisper.server.app import Server, ServerOptions
 from streamwhisper.server.keys import Key
-from streamwhisper.server.limits import Allowance, Limits
+from streamwhisper.server.tls import load_certificate, self_signed
 
 KEY = "sk-4f0c6a1e77b2"
 CLIENTS = Path(__file__).with_name("clients")
@@ -220,58 +217,30 @@ async def test_what_is_no_transcription_is_an_error_and_the_session_goes_on(
     assert spoken(found)
 
 
-# What browsers do.
-
-
-@asynccontextmanager
-async def browser(server: Server, key: str = KEY) -> AsyncIterator[Any]:
-    offered = [Subprotocol("realtime"), Subprotocol(f"openai-insecure-api-key.{key}")]
-    url = f"ws://127.0.0.1:{server.port}/v1/realtime?intent=transcription"
-    async with connect_websocket(url, subprotocols=offered, proxy=None) as websocket:
-        yield websocket
-
-
-async def test_a_browser_brings_its_key_as_a_subprotocol(recognizer: Any) -> None:
-    async with serving(recognizer) as server, browser(server) as websocket:
-        assert websocket.subprotocol == "realtime"
-        assert json.loads(await websocket.recv())["type"] == "session.created"
-
-
-async def test_one_event_may_carry_minutes_of_sound(recognizer: Any, speech: Any) -> None:
-    silence = json.dumps(
-        {
-            "type": "input_audio_buffer.append",
-            "audio": base64.b64encode(bytes(15 * 1024 * 1024)).decode(),
-        }
-    )
-    async with serving(recognizer) as server, browser(server) as websocket:
-        await websocket.send(silence)
-        await websocket.send('{"type": "input_audio_buffer.commit"}')
-        found = [json.loads(await websocket.recv()) for _ in range(5)]
-        assert types(found)[1:] == [
-            "input_audio_buffer.committed",
-            "conversation.item.added",
-            "conversation.item.done",
-            DONE,
-        ]
-
-
-async def test_limits_are_told_in_the_protocol_own_words(recognizer: Any) -> None:
-    short = AccessOptions(allowance=Allowance(session_seconds=1.0))
-    options = ServerOptions(port=0, access=short, limits=Limits(idle_timeout=0.3))
-    second = {
-        "type": "input_audio_buffer.append",
-        "audio": base64.b64encode(bytes(60_000)).decode(),
-    }
-    async with Server(recognizer, options) as server, browser(server) as websocket:
-        await websocket.recv()
-        await websocket.send(json.dumps(second))
-        error = json.loads(await websocket.recv())
-        assert error["type"] == "error"
-        assert error["error"]["code"] == "session_too_long"
-    async with Server(recognizer, options) as server, browser(server) as websocket:
-        await websocket.recv()
-        with pytest.raises(ConnectionClosed) as closed:
-            await websocket.recv()
-        assert closed.value.rcvd is not None
-        assert closed.value.rcvd.reason == "idle_timeout"
+async def test_under_node_the_words_are_the_same(
+    recognizer: Any, sound: Path, tmp_path: Path
+) -> None:
+    """That client speaks to encrypted servers alone."""
+    folder = node_with("openai-node", "openai@7.57.0", "ws@8.21.0")
+    node = shutil.which("node")
+    assert node is not None
+    certificate, key = self_signed(tmp_path / "tls")
+    steps = [["update", MANUAL], ["audio", str(sound)], ["commit"], ["wait", DONE]]
+    async with serving(recognizer, tls=load_certificate(certificate, key)) as server:
+        url = f"https://127.0.0.1:{server.port}/v1"
+        process = await asyncio.create_subprocess_exec(
+            node,
+            *(str(CLIENTS / "realtime_node.mjs"), str(folder), url, KEY, str(certificate)),
+            json.dumps(steps),
+            stdout=asyncio.subprocess.PIPE,
+            stderr=sys.stderr,
+        )
+        async with asyncio.timeout(120):
+            printed, _ = await process.communicate()
+    said = [json.loads(line) for line in printed.splitlines()]
+    assert said[-1] == {"kind": "closed", "message": 1000}
+    found = [line["message"] for line in said if line["kind"] == "event"]
+    check(found)
+    assert not [line for line in said if line["kind"] == "error"]
+    async with serving(recognizer) as server:
+        assert spoken(found) == await native(server, sound.read_bytes())

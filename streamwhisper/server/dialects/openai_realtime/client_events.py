@@ -18,7 +18,8 @@ __all__ = [
     "UPDATE_BETA",
     "InvalidRequest",
     "Json",
-    "parse_event",
+    "check_event",
+    "read_event",
     "unwrap_audio",
 ]
 
@@ -63,12 +64,12 @@ class InvalidRequest(Exception):
 def unwrap_audio(frame: str | bytes) -> str | bytes:
     """The sound of an append, which may be long; any other frame as it is.
 
-    What is wrong with an append is said by `parse_event`, so its audio, if any, is left out.
+    What is wrong with an append is said by `check_event`, so its audio, if any, is left out.
     """
     if isinstance(frame, bytes) or APPEND not in frame:
         return frame
     try:
-        event = _read(frame)
+        event = read_event(frame)
     except InvalidRequest:
         return frame
     if event.get("type") != APPEND:
@@ -83,13 +84,12 @@ def unwrap_audio(frame: str | bytes) -> str | bytes:
     return json.dumps(kept | {"event_id": event.get("event_id")})
 
 
-def parse_event(text: str) -> Json:
-    """Read an event that is no audio.
+def check_event(event: Json) -> None:
+    """See that an event, whose sound was unwrapped, is one of those that are taken.
 
     Raises:
-        InvalidRequest: it is none that this server takes.
+        InvalidRequest: it is not.
     """
-    event = _read(text)
     kind = event.get("type")
     if kind == APPEND:
         raise InvalidRequest(
@@ -97,17 +97,21 @@ def parse_event(text: str) -> Json:
             f'"audio" of {APPEND} is missing, or is not base64 of up to 15 MiB of sound.',
             "audio",
         )
-    if kind not in CLIENT_EVENTS:
+    if not isinstance(kind, str) or kind not in CLIENT_EVENTS:
         seen = f"the event type {kind!r:.80}" if "type" in event else "an event without a type"
         raise InvalidRequest(
             "unsupported_event",
             f"saw {seen}; this server only transcribes, and takes {', '.join(CLIENT_EVENTS)}.",
             "type",
         )
-    return event
 
 
-def _read(text: str) -> Json:
+def read_event(text: str) -> Json:
+    """Read an event, whatever it says.
+
+    Raises:
+        InvalidRequest: it is no JSON object.
+    """
     try:
         event = json.loads(text, parse_constant=_no_constant)
     except (ValueError, RecursionError) as error:

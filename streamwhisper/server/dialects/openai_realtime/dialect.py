@@ -15,7 +15,8 @@ from streamwhisper.server.dialects.openai_realtime.client_events import (
     UPDATE_BETA,
     InvalidRequest,
     Json,
-    parse_event,
+    check_event,
+    read_event,
 )
 from streamwhisper.server.dialects.openai_realtime.items import Items, Listening
 from streamwhisper.server.dialects.openai_realtime.listening import (
@@ -138,7 +139,8 @@ class RealtimeDialect:
             return
         event: Json = {}
         try:
-            event = parse_event(frame)
+            event = read_event(frame)
+            check_event(event)
             self._collect_events()
             self._do(session, event)
         except InvalidRequest as error:

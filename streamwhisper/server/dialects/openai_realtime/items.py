@@ -182,9 +182,9 @@ class Items:
     def tick(self, covered: float) -> None:
         """It is known up to `covered` whether anybody spoke."""
         since, idle = self._quiet_since, self.listening.idle
-        if idle is None or since is None or self._items or not self.listening.detecting:
+        if idle is None or since is None or not self.listening.detecting:
             return
-        if covered - since >= idle:
+        if covered - since >= idle and not any(item.announced for item in self._items):
             self._quiet_since = None
             self._commit_silence(since, covered, silent=True)
 

@@ -29,7 +29,7 @@ _LATENCIES: dict[str, Latency] = {
 }
 _PAUSES = {"low": (1.2, 0.8, 4.0), "high": (0.45, 0.4, 0.7)}
 """By eagerness: the usual silence, that after a sentence, and that in the middle of one."""
-_LEAST_PRE_ROLL = 0.3
+_PRE_ROLL = 0.3, 1.5  # a session forgets older silence
 _LEAST_SILENCE = 0.04
 _PARAMS = {"vocabulary_limit": "keywords", "unsupported_language": "language"}
 
@@ -104,7 +104,7 @@ def _turns(detection: Json | None, usual: SessionOptions) -> tuple[GateOptions, 
         gate,
         threshold=threshold,
         negative_threshold=min(gate.negative_threshold, 0.7 * threshold),
-        pre_roll=max(_LEAST_PRE_ROLL, detection["prefix_padding_ms"] / 1000),
+        pre_roll=max(_PRE_ROLL[0], min(_PRE_ROLL[1], detection["prefix_padding_ms"] / 1000)),
     )
     silence = max(_LEAST_SILENCE, detection["silence_duration_ms"] / 1000)
     return _with_silence(gate, silence), replace(endpoint, kind="fixed")

@@ -111,7 +111,7 @@ FIELDS: Mapping[str, Field] = {
         0, 1, "probability of speech from which speech begins"
     ),
     "audio.input.turn_detection.prefix_padding_ms": _integer(
-        0, 10_000, "sound before the speech that belongs to it; at least 300 are heard"
+        0, 10_000, "sound before the speech that belongs to it; 300 to 1500 are heard"
     ),
     "audio.input.turn_detection.silence_duration_ms": _integer(
         0, 60_000, "silence that ends an item"
