@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 
 import numpy as np
 import pytest
+from microphones import microphones
 from numpy.typing import NDArray
 from processes import ServerProcess, serving
 from sdk import python_with
@@ -212,6 +213,28 @@ def test_pipecat_is_told_when_all_that_it_asked_for_is_there(
     assert words(" ".join(text for text, _ in transcripts)) == native(server, conversation)
     assert sum(finalized for _, finalized in transcripts) >= 2
     assert transcripts[-1][1]
+
+
+def test_an_example_answers_who_speaks_into_the_microphone(
+    server: ServerProcess, life: Sound, tmp_path: Path
+) -> None:
+    sound = written(tmp_path / "life.wav", life)
+    command = [*interpreter("livekit"), EXAMPLES / SCRIPTS["livekit"]]
+    command += ["--url", http(server), "--key", KEY]
+    with microphones(tmp_path) as plugged:
+        plugged.plug("desk")
+        heard_by = {**plugged.environment, "PULSE_SOURCE": "desk"}
+        with subprocess.Popen(
+            [*map(str, command)], stdout=subprocess.PIPE, text=True, env=heard_by
+        ) as agent:
+            try:
+                plugged.await_listener()
+                plugged.speak("desk", sound).wait(60)
+                assert agent.stdout is not None
+                answer = next(line for line in agent.stdout if line.startswith("assistant: "))
+            finally:
+                agent.kill()
+    assert "happy life" in answer.lower()
 
 
 @pytest.mark.parametrize("framework", sorted(PACKAGES))
