@@ -61,7 +61,8 @@ class Talk:
 
     def listen(self, most: int | None = None) -> None:
         """Have the session's requests answered, up to so many."""
-        session = self.dialect.session
+        sessions = self.dialect.sessions
+        session = sessions[0] if sessions else None
         while session is not None and most != 0:
             request = session.next_request()
             if request is None:

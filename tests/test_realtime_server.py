@@ -88,9 +88,11 @@ async def test_a_browser_brings_its_key_as_a_subprotocol() -> None:
     async with serving(access=access) as server:
         async with session(server, subprotocols=offered(KEY)) as websocket:
             assert websocket.subprotocol == "realtime"
-        with pytest.raises(InvalidStatus, match="401"):
+        with pytest.raises(InvalidStatus, match="401") as refused:
             async with session(server, subprotocols=offered("sk-wrong")):
                 pass
+        error = json.loads(refused.value.response.body or b"")["error"]
+        assert (error["type"], error["code"]) == ("invalid_request_error", "unauthorized")
 
 
 async def test_one_event_may_carry_minutes_of_sound() -> None:

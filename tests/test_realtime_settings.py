@@ -261,6 +261,12 @@ def test_language_prompt_keywords_and_delay_reach_the_session() -> None:
     assert several.language.among == ("de", "fr")
 
 
+def test_an_english_model_takes_english_from_a_list_of_guesses() -> None:
+    found = options(ENGLISH, transcription={"languages": ["de", "en-GB"]}).language
+    assert isinstance(found, Detection)
+    assert found.among == ("en",)
+
+
 def test_the_newest_of_language_and_languages_counts() -> None:
     one = asked(transcription={"languages": ["de", "fr"]})
     two = asked(one, transcription={"language": "it"})
@@ -273,7 +279,7 @@ def test_the_newest_of_language_and_languages_counts() -> None:
     ("transcription", "name"),
     [
         ({"language": "de"}, "language"),
-        ({"languages": ["en", "de"]}, "language"),
+        ({"languages": ["fr", "de"]}, "language"),
         ({"language": "Klingon"}, "language"),
         ({"keywords": ["x"] * 1001}, "keywords"),
     ],

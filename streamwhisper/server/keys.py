@@ -87,11 +87,11 @@ def presented_keys(request: Request) -> Iterator[str]:
         for protocol in header.split(",")
     ]
     for before, protocol in zip(["", *offered], offered, strict=False):
-        if before.lower() in SCHEMES:
+        prefix = next(filter(protocol.startswith, _PREFIXES), None)
+        if prefix is not None:
+            yield protocol.removeprefix(prefix)
+        elif before.lower() in SCHEMES:
             yield protocol
-        for prefix in _PREFIXES:
-            if protocol.startswith(prefix):
-                yield protocol.removeprefix(prefix)
 
 
 def read_keys(file: Path, allowance: Allowance) -> tuple[Key, ...]:

@@ -14,38 +14,22 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
-
-import numpy as np
-from numpy.typing import NDArray
 
 from streamwhisper.errors import SessionError
 from streamwhisper.events import Done, Event, Flushed, SpeechEnded, SpeechStarted
 from streamwhisper.recognition import Hypothesis, ModelInfo, RecognitionRequest
 from streamwhisper.session.language import spoken_language
-from streamwhisper.session.listener import QUANTUM, Listener
+from streamwhisper.session.listener import QUANTUM, Decoder, Listener
 from streamwhisper.session.options import SessionOptions
 from streamwhisper.session.transcript import Transcript
 from streamwhisper.session.utterance import Utterance
 from streamwhisper.session.window import SAMPLE_RATE, WindowWord
 from streamwhisper.vad.gate import SpeechStart
 
-__all__ = ["Decoder", "Session"]
+__all__ = ["Session"]
 
 OPENING_SECONDS = 2.0
 """How long after the start of a segment, at most, the gate says that there is one."""
-
-
-class Decoder(Protocol):
-    """Bytes of the wire to 16 kHz mono float32 samples, whatever the chunk boundaries."""
-
-    def decode(self, data: bytes) -> NDArray[np.float32]:
-        """Samples that are complete so far."""
-        ...
-
-    def finish(self) -> NDArray[np.float32]:
-        """What was held back."""
-        ...
 
 
 @dataclass(slots=True)

@@ -29,6 +29,7 @@ from streamwhisper.server.dialects.openai_realtime.client_events import (
     unwrap_audio,
 )
 from streamwhisper.server.dialects.openai_realtime.dialect import RealtimeDialect
+from streamwhisper.server.dialects.openai_realtime.dialect import refuse as refuse_realtime
 from streamwhisper.server.dialects.witness import Admit
 from streamwhisper.server.keys import SCHEMES, SUBPROTOCOL
 from streamwhisper.server.refusal import Refusal
@@ -101,6 +102,17 @@ def _native(handshake: Handshake) -> NativeDialect:
     )
 
 
+def _realtime(handshake: Handshake) -> RealtimeDialect:
+    return RealtimeDialect(
+        handshake.info,
+        handshake.options,
+        handshake.session_id,
+        handshake.admit,
+        handshake.on_error,
+        transcribes="transcription" in handshake.query.get("intent", ()),
+    )
+
+
 def _listen(handshake: Handshake) -> ListenDialect:
     return ListenDialect(
         Stream(handshake.request_id, handshake.info.name, datetime.now(UTC)),
@@ -110,17 +122,6 @@ def _listen(handshake: Handshake) -> ListenDialect:
         session_id=handshake.session_id,
         admit=handshake.admit,
         on_error=handshake.on_error,
-    )
-
-
-def _realtime(handshake: Handshake) -> RealtimeDialect:
-    return RealtimeDialect(
-        handshake.info,
-        handshake.options,
-        handshake.session_id,
-        handshake.admit,
-        handshake.on_error,
-        transcribes="transcription" in handshake.query.get("intent", ()),
     )
 
 
@@ -138,13 +139,14 @@ def _flux(handshake: Handshake) -> FluxDialect:
 
 ENTRANCES: Mapping[str, Entrance] = {
     STREAM_PATH: Entrance(_native, subprotocols=frozenset({SUBPROTOCOL})),
-    "/v1/listen": Entrance(_listen, check, places, headers, refuse, SCHEMES, PATIENCE),
-    "/v2/listen": Entrance(_flux, check_flux, headers=headers, refuse=refuse, subprotocols=SCHEMES),
     REALTIME_PATH: Entrance(
         _realtime,
+        refuse=refuse_realtime,
         subprotocols=frozenset({"realtime"}),
         unwrap=unwrap_audio,
         max_message_bytes=MAX_FRAME_BYTES,
     ),
+    "/v1/listen": Entrance(_listen, check, places, headers, refuse, SCHEMES, PATIENCE),
+    "/v2/listen": Entrance(_flux, check_flux, headers=headers, refuse=refuse, subprotocols=SCHEMES),
 }
 """By path."""

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
+from http import HTTPStatus
+
+from websockets.http11 import Response
 
 from streamwhisper.events import Committed, Done, Flushed, SpeechEnded, SpeechStarted
 from streamwhisper.protocol import ErrorMessage
@@ -34,10 +38,11 @@ from streamwhisper.server.dialects.openai_realtime.settings import (
     to_beta,
 )
 from streamwhisper.server.dialects.witness import Admit, Overheard, Refused, Witness, Witnesses
+from streamwhisper.server.refusal import Refusal
 from streamwhisper.session.options import SessionOptions
 from streamwhisper.session.session import Session
 
-__all__ = ["RealtimeDialect"]
+__all__ = ["RealtimeDialect", "refuse"]
 
 _LEAST_COMMIT = 0.1  # seconds of sound
 _MAX_UNANSWERED = 64
@@ -106,14 +111,9 @@ class RealtimeDialect:
         self._say("session.created", session=self._settings)
 
     @property
-    def session(self) -> Session | None:
-        """What listens; None for who was not let in."""
-        return self._session
-
-    @property
-    def sessions(self) -> tuple[Session, ...]:
-        """Likewise, as `Dialect` has it."""
-        return () if self._session is None else (self._session,)
+    def sessions(self) -> Sequence[Session]:
+        """What listens; nothing for who was not let in."""
+        return [] if self._session is None else [self._session]
 
     @property
     def can_receive(self) -> bool:
@@ -270,6 +270,15 @@ class RealtimeDialect:
         self._events += 1
         event = {"type": type, "event_id": f"{self._event_prefix}_{self._events}", **fields}
         self._frames.append(json.dumps(event))
+
+
+def refuse(refusal: Refusal, request_id: str) -> Response:
+    """The HTTP answer to who is not let in."""
+    ours = refusal.status >= HTTPStatus.INTERNAL_SERVER_ERROR
+    kind = "server_error" if ours else "invalid_request_error"
+    response = refusal.response({"error": _error(kind, refusal.code, refusal.message)})
+    response.headers["x-request-id"] = request_id
+    return response
 
 
 def _kind(close: Close) -> str:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamwhisper.audio.formats import AudioDecoder, AudioFormat
-from streamwhisper.errors import AudioFormatError, ProtocolError
+from streamwhisper.errors import AudioFormatError, ProtocolError, RecognitionError
 from streamwhisper.protocol import Start
 from streamwhisper.recognition import ModelInfo
 from streamwhisper.server.dialects.openai_realtime.client_events import InvalidRequest, Json
@@ -16,6 +16,7 @@ from streamwhisper.server.dialects.start import check_start
 from streamwhisper.session.endpoint import EndpointOptions
 from streamwhisper.session.options import Latency, SessionOptions
 from streamwhisper.vad.gate import GateOptions
+from streamwhisper.whisper.languages import language_code
 
 __all__ = ["Input", "audio_format", "padding", "session_options", "start_of"]
 
@@ -63,6 +64,8 @@ def session_options(session: Json, usual: SessionOptions, info: ModelInfo) -> Se
     heard = session["audio"]["input"]
     said = heard["transcription"] or {}
     start = start_of(session)
+    if not info.multilingual and "en" in map(_code, start.languages):
+        start = replace(start, languages=("en",))  # of several guesses it knows that one
     try:
         language = check_start(start, info, usual.language)
     except ProtocolError as error:
@@ -79,6 +82,13 @@ def session_options(session: Json, usual: SessionOptions, info: ModelInfo) -> Se
         window=replace(usual.window, initial_prompt=prompt),
         vocabulary=usual.vocabulary if said.get("keywords") is None else start.vocabulary,
     )
+
+
+def _code(language: str) -> str:
+    try:
+        return language_code(language)
+    except RecognitionError:
+        return ""
 
 
 def padding(session: Json, options: SessionOptions) -> float:

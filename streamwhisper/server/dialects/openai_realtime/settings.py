@@ -90,7 +90,9 @@ FIELDS: Mapping[str, Field] = {
     "audio.input.transcription.language": _text(
         "spoken language: a code, a tag or an English name; an error if the model does not know it"
     ),
-    "audio.input.transcription.languages": _texts("those among which the language is found"),
+    "audio.input.transcription.languages": _texts(
+        "those among which the language is found; a model that knows English alone takes that one"
+    ),
     "audio.input.transcription.prompt": _text(
         "stands before the text of every window, as if it had been said: names, spelling, style"
     ),
