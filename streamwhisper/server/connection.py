@@ -25,12 +25,13 @@ from streamwhisper.engine.scheduler import Scheduler
 from streamwhisper.server import faults
 from streamwhisper.server.access import Visitor
 from streamwhisper.server.account import Account
-from streamwhisper.server.dialects import GOING_AWAY, Close, Dialect, Resumable
+from streamwhisper.server.dialects import GOING_AWAY, NORMAL, Close, Dialect, Resumable
 from streamwhisper.server.inquiry import Inquiry
 from streamwhisper.server.keepalive import keep_alive
 from streamwhisper.server.limits import Limits, Pace
 from streamwhisper.server.metrics import Metrics
 from streamwhisper.server.outcome import LOST, how_client_left, how_server_left
+from streamwhisper.server.outlet import Leaving, Outlet, Unread
 from streamwhisper.server.parking import Parking
 from streamwhisper.session.session import Session
 
@@ -43,14 +44,7 @@ _LARGE_BYTES = 256 * 1024  # a text frame that would hold up the event loop to l
 _READ_OUT_SECONDS = 1.0
 _MAX_FAILURES = 3  # of the same request in a row
 _RESUMABLE = {LOST, "client_unread"}  # outcomes
-
-
-class _Unread(Exception):
-    """The client has left what was sent to it unread for too long."""
-
-
-class _Leaving(Exception):
-    """The client has said that it leaves, or broke the protocol, and reads no more."""
+_GONE = {*_RESUMABLE, "client_left"}  # likewise: nobody reads any more
 
 
 class Connection:
@@ -78,6 +72,7 @@ class Connection:
             unwrap: takes the sound out of text frames that carry it.
         """
         self._websocket = websocket
+        self._outlet = Outlet(websocket, limits.send_timeout)
         self._dialect = dialect
         self._limits = limits
         self._metrics = metrics
@@ -99,6 +94,7 @@ class Connection:
         self._all_read = asyncio.Event()  # the reader waits for the client
         self._sending = asyncio.Lock()
         self._handed_over = False  # the session is another connection's
+        self._gone = False  # the client is
 
     async def run(self) -> None:
         """Serve the client until one side leaves. Raises nothing but a cancellation."""
@@ -106,16 +102,16 @@ class Connection:
         outcome = "server_error"
         try:
             outcome = await self._converse()
-        except (ConnectionClosed, _Leaving):
+        except (ConnectionClosed, Leaving):
             outcome = self._how_client_left()
-        except _Unread:
+        except Unread:
             self._websocket.transport.abort()
             outcome = "client_unread"
         except Exception:  # outermost loop of a connection
             log.exception("session %s: failed", self._name)
             await self._apologize()
         finally:
-            self._leave(outcome)
+            await self._leave(outcome)
         await self._read_out()
 
     async def _read_out(self) -> None:
@@ -131,32 +127,52 @@ class Connection:
         lags = (s.audio_seconds - s.covered_seconds for s in self._dialect.sessions)
         return max(lags, default=0.0)
 
-    def _leave(self, outcome: str) -> None:
+    async def _leave(self, outcome: str) -> None:
         dialect = self._dialect
         if self._handed_over:
             outcome = "handed_over"
         elif isinstance(dialect, Resumable) and dialect.sessions:
             if outcome in _RESUMABLE and self._parking.park(dialect):
-                self._abandon()
+                self._withdraw()
                 self._account.close(self._name, outcome, kept=True)
                 return
             self._parking.leave(dialect)
+        if outcome in _GONE and dialect.sessions and dialect.closing is None:
+            await self._hear_out()
         dialect.release()
         self._account.close(self._name, outcome, closed=not self._handed_over)
+
+    async def _hear_out(self) -> None:
+        """Have the last words of a client that is gone committed: others read along, or record."""
+        self._gone = True
+        self._withdraw()
+        drivers = [asyncio.create_task(self._drive(n)) for n in range(len(self._inquiries))]
+        try:
+            async with asyncio.timeout(self._limits.drain_timeout):
+                with contextlib.suppress(ConnectionClosed):
+                    await self._read()
+                self._dialect.finish(None, Close(NORMAL))
+                self._wake()
+                await asyncio.gather(*drivers)
+        except TimeoutError:
+            log.warning("session %s: its last words were not heard in time", self._name)
+        finally:
+            for driver in drivers:
+                driver.cancel()
 
     def hand_over(self) -> None:
         """Let go of the session, which goes on in another connection; say so, and close."""
         dialect = self._dialect
         assert isinstance(dialect, Resumable)
-        for inquiry in self._inquiries:
-            inquiry.withdraw()
-        self._abandon()
+        self._withdraw()
         self._handed_over = True
         self._dialect = dialect.left_behind()
         self._wake()
 
-    def _abandon(self) -> None:
-        """What is asked for will not be answered here."""
+    def _withdraw(self) -> None:
+        """What is asked for is not waited for any more, and may be asked for again."""
+        for inquiry in self._inquiries:
+            inquiry.withdraw()
         for session in self._dialect.sessions:
             session.abandon_request()
 
@@ -201,7 +217,7 @@ class Connection:
                 return self._how_client_left()
             await self._send()
             # The reader stays until then: frames left unread would hold up the handshake.
-            await self._close(close)
+            await self._outlet.close(close)
             return how_server_left(close.code, self._websocket.protocol.close_rcvd)
         finally:
             for task in tasks:
@@ -355,30 +371,17 @@ class Connection:
         async with self._sending:
             self._record_wait()
             for text in self._dialect.outgoing():
-                # To send would be to wait for the end of the connection, and while frames wait
-                # to be read, that is not noticed.
-                if self._websocket.state is State.CLOSING:
-                    raise _Leaving
-                try:
-                    async with asyncio.timeout(self._limits.send_timeout):
-                        await self._websocket.send(text)
-                except TimeoutError:
-                    raise _Unread from None
-
-    async def _close(self, close: Close) -> None:
-        try:
-            async with asyncio.timeout(self._limits.send_timeout):
-                await self._websocket.close(close.code, close.reason)
-        except TimeoutError:
-            raise _Unread from None
+                if self._gone:
+                    continue
+                await self._outlet.send(text)
 
     async def _apologize(self) -> None:
         error, close = faults.internal(self._name)
         self._dialect.fail(error, close)
         try:
             await self._send()
-            await self._close(close)
-        except (ConnectionClosed, _Leaving, _Unread):
+            await self._outlet.close(close)
+        except (ConnectionClosed, Leaving, Unread):
             self._websocket.transport.abort()
 
     def _how_client_left(self) -> str:
