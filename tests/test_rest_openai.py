@@ -94,14 +94,16 @@ async def test_a_stream_brings_deltas_that_make_up_the_text(
 
 async def test_models_are_listed_and_others_are_not_found(recognizer: Any) -> None:
     async with serving(recognizer) as server:
-        listed, one, other, unknown = await call(
+        listed, one, other, unknown, usual = await call(
             server,
             "openai",
             {"resource": "models"},
             {"resource": "model", "arguments": {"id": recognizer.info.name}},
             {"resource": "model", "arguments": {"id": "gpt-9"}},
             wanted(model="gpt-9"),
+            wanted(model="gpt-4o-mini-transcribe"),
         )
+    assert usual["text"]
     assert [model["id"] for model in listed] == ["whisper-1", recognizer.info.name]
     assert one["id"] == recognizer.info.name
     for refused in (other, unknown):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -53,6 +54,8 @@ __all__ = [
 
 ALIAS = "whisper-1"
 """What OpenAI calls its Whisper: here whatever is served."""
+_OTHERS = re.compile(r"gpt-[a-z0-9.-]*transcribe[a-z0-9.-]*")
+"""Its other models for speech, which clients name by default, stand for it as well."""
 
 FORMATS = ("json", "text", "srt", "vtt", "verbose_json")
 FIELDS: Mapping[str, Field] = {
@@ -198,11 +201,11 @@ def known_models(info: ModelInfo) -> list[str]:
 
 def check_model(name: str, info: ModelInfo) -> None:
     """Raise BadField for a model that is not served."""
-    if name not in known_models(info):
+    if name not in known_models(info) and not _OTHERS.fullmatch(name):
         raise BadField(
             "model",
             f"the model {name[:100]!r} is not served here; this server has {info.name!r}, which "
-            f"{ALIAS!r} stands for as well",
+            f"{ALIAS!r} and gpt-*transcribe stand for as well",
             code="model_not_found",
             status=HTTPStatus.NOT_FOUND,
         )
