@@ -164,7 +164,7 @@ def test_sound_may_come_before_the_first_update_and_is_kept() -> None:
 STEPS = st.lists(
     st.one_of(
         st.integers(1, 40_000),
-        st.sampled_from(["commit", "answer", "answer", "answer"]),
+        st.sampled_from(["commit", "clear", "answer", "answer", "answer"]),
     ),
     max_size=30,
 )
@@ -177,13 +177,16 @@ def test_whatever_comes_when_each_commit_is_answered_and_no_word_is_lost(
 ) -> None:
     one = Talk(HEARD, OPTIONS)
     one.send(DETECTED if detecting else MANUAL)
-    at, commits, refused = 0, 0, 0
+    at, commits, clears, refused = 0, 0, 0, 0
     for step in steps:
         if step == "answer":
             one.listen(1)
         elif step == "commit":
             one.dialect.receive(json.dumps(COMMIT))
             commits += 1
+        elif step == "clear":
+            one.dialect.receive(json.dumps(CLEAR))
+            clears += 1
         else:
             one.dialect.receive(SCRIPT.pcm[at : at + step])
             at = min(len(SCRIPT.pcm), at + step)
@@ -200,7 +203,7 @@ def test_whatever_comes_when_each_commit_is_answered_and_no_word_is_lost(
         assert refused == 0
     words = transcripts(one).split()
     assert words == sorted(set(words), key=lambda word: int(word[1:]))
-    if not commits:  # a commit may fall into a word
+    if not commits and not clears:  # a commit may fall into a word
         reach = at / 2 / RATE - 1.0
         said = [f"w{n}" for n, start in enumerate(SCRIPT.starts) if start < reach]
         assert words[: len(said)] == said
@@ -252,6 +255,23 @@ def test_what_is_cleared_is_in_no_transcript() -> None:
         begun = [SCRIPT.starts[int(word[1:])] for word in words]
         assert begun
         assert min(begun) > 4.5
+
+
+@pytest.mark.parametrize("first", [MANUAL, DETECTED])
+def test_what_was_committed_is_not_cleared_though_it_is_not_heard_yet(first: Any) -> None:
+    one = talk(first)
+    one.dialect.receive(SCRIPT.pcm[: 5 * 2 * RATE])
+    one.dialect.receive(json.dumps(COMMIT))
+    one.dialect.receive(SCRIPT.pcm[5 * 2 * RATE : 7 * 2 * RATE])
+    one.dialect.receive(json.dumps(CLEAR))
+    one.dialect.receive(SCRIPT.pcm[7 * 2 * RATE : 10 * 2 * RATE])
+    one.listen()
+    one.send(COMMIT)
+    check(one.events)
+    begun = [SCRIPT.starts[int(word[1:])] for word in transcripts(one).split()]
+    assert [start for start in SCRIPT.starts if start < 4.2] == [b for b in begun if b < 4.2]
+    assert not [start for start in begun if 5.4 < start < 6.4]
+    assert [start for start in begun if start > 7.5]
 
 
 def test_commits_that_pile_up_are_refused_and_the_session_goes_on() -> None:

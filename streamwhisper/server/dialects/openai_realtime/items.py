@@ -123,12 +123,13 @@ class Items:
     def clear(self, now: float) -> None:
         """Forget what no item has taken yet."""
         self._say("input_audio_buffer.cleared")
-        if (item := self._open) is not None:
+        self._mark(now, clearing=True)
+        item = self._open
+        if item is not None and self._cleared(item.start):
             item.muted = True
             if not self.listening.detecting:
                 item.end = now
                 self._add(now)
-        self._mark(now, clearing=True)
 
     # What the session says.
 
@@ -140,7 +141,7 @@ class Items:
         item = self._open or self._add(at)
         if not item.announced:
             item.start = at
-            item.muted = any(mark.clearing and mark.position > at for mark in self._marks)
+            item.muted = self._cleared(at)
             self._announce(item)
 
     def speech_ended(self, at: float) -> None:
@@ -149,6 +150,9 @@ class Items:
             return
         self._quiet_since = at
         if (item := self._open) is not None:
+            for mark in self._marks:
+                if item.start < mark.position < at:
+                    item = self._cut(item, mark)
             item.end = max(at, item.start)
             self._stop(item)
 
@@ -164,19 +168,10 @@ class Items:
         """All sound before the oldest commit or clear is heard."""
         mark = self._marks.popleft()
         self._complete(mark.position)
-        item = self._items[0] if self._items else None
-        if item is not None and item.start >= mark.position:
-            item = None
-        if mark.clearing:
-            if item is not None and item.muted:
-                self._items[0] = self._new(mark.position, item.end)
-        elif mark.answered:
-            return
-        elif item is not None and item.end is None:
-            self._commit(item, mark.position)
+        if (item := self._open) is not None and item.start < mark.position:
+            self._cut(item, mark)
             self._complete(mark.position)
-            self._add(mark.position)
-        else:  # nobody has spoken since the last item; who waits for an answer gets one
+        elif not (mark.clearing or mark.answered):  # nobody has spoken since the last item
             self._commit_silence(mark.position, mark.position)
 
     def tick(self, covered: float) -> None:
@@ -220,6 +215,22 @@ class Items:
     def _mark(self, now: float, *, clearing: bool = False, answered: bool = False) -> None:
         self._marks.append(_Mark(now, clearing, answered))
         self._flush()
+
+    def _cut(self, item: _Item, mark: _Mark) -> _Item:
+        """End an open item at a commit or a clear; what goes on behind it."""
+        if mark.clearing:
+            item.muted, item.end = True, mark.position
+        else:
+            mark.answered = True
+            self._commit(item, mark.position)
+        rest = self._add(mark.position)
+        rest.muted = self._cleared(rest.start)
+        return rest
+
+    def _cleared(self, start: float) -> bool:
+        """Whether what begins at `start` was cleared before any commit took it."""
+        first = next((mark for mark in self._marks if mark.position > start), None)
+        return first is not None and first.clearing
 
     def _commit_open(self, item: _Item, now: float) -> None:
         self._commit(item, now)
