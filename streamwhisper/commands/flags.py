@@ -11,10 +11,12 @@ import typer
 __all__ = [
     "DEFAULT_MODEL",
     "Adapter",
+    "Address",
     "Compile",
     "Device",
     "Dtype",
     "Endpoint",
+    "Engine",
     "HowSoon",
     "Json",
     "Language",
@@ -46,6 +48,13 @@ class Endpoint(StrEnum):
 
     fixed = "fixed"
     sentence = "sentence"
+
+
+class Engine(StrEnum):
+    """Where sound is recognized."""
+
+    local = "local"
+    ray = "ray"
 
 
 class Dtype(StrEnum):
@@ -88,6 +97,10 @@ WhatEnds = Annotated[
         help="End utterances after a fixed silence, or sooner where a sentence is finished "
         "and later where it goes on.",
     ),
+]
+Address = Annotated[
+    str | None,
+    option("--address", help="HOST:PORT of a Ray cluster. Default: that of this machine."),
 ]
 Token = Annotated[str | None, option("--token", help="The key that the server wants.")]
 Language = Annotated[

@@ -14,10 +14,12 @@ from streamwhisper.commands.announcement import announce, open_page, page_at
 from streamwhisper.commands.flags import (
     DEFAULT_MODEL,
     Adapter,
+    Address,
     Compile,
     Device,
     Dtype,
     Endpoint,
+    Engine,
     HowSoon,
     Languages,
     Latency,
@@ -28,7 +30,7 @@ from streamwhisper.commands.flags import (
     option,
     split_names,
 )
-from streamwhisper.commands.loading import hub_options, load_model
+from streamwhisper.commands.loading import check_ray, hub_options, load_model, load_remote
 from streamwhisper.commands.settings import read_settings, show_settings
 
 if TYPE_CHECKING:
@@ -85,6 +87,11 @@ def serve(
     threads: Threads = None,
     adapter: Adapter = None,
     compiled: Compile = False,
+    engine: Annotated[
+        Engine,
+        option("--engine", help="In this process, or by the workers of a Ray cluster."),
+    ] = Engine.local,
+    address: Address = None,
     latency: HowSoon = Latency.balanced,
     endpoint: WhatEnds = Endpoint.sentence,
     languages: Languages = None,
@@ -283,11 +290,18 @@ def serve(
             "--tokens or STREAMWHISPER_TOKEN",
             host,
         )
-    check_name(model, hub_options())  # before the port is open
+    if engine is Engine.ray:  # before the port is open
+        check_ray()
+    else:
+        check_name(model, hub_options())
     among = tuple(map(language_code, split_names(languages)))  # likewise
     share_one_arena()
 
     def load() -> tuple[Recognizer, SchedulerOptions]:
+        if engine is Engine.ray:
+            remote = load_remote(model, address)
+            remote.info.check_languages(among)
+            return remote, SchedulerOptions(remote.batch, remote.workers)
         recognizer = load_model(model, device, dtype, threads, adapter, compiled=compiled)
         recognizer.info.check_languages(among)
         recognizer.warm_up()

@@ -113,7 +113,7 @@ class Answers:
         """Why nobody can come in at present."""
         try:
             self._access.check_room()
-            _ = self._opening.info
+            self._opening.check()
         except Refusal as refusal:
             return refusal.message
         return None
@@ -127,6 +127,7 @@ class Answers:
             self._access.check_running()
             await self._opening.wait()
             self._access.check_room(visitor)
+            self._opening.check()
             self._entrances[path].check(query_of(request), self._opening.info)
             return None
         if path.startswith(WATCH_PATH):  # viewers need no key

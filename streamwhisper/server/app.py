@@ -18,7 +18,7 @@ from websockets.asyncio.server import serve as serve_websockets
 from websockets.typing import Subprotocol
 
 from streamwhisper.engine.scheduler import Scheduler, SchedulerOptions
-from streamwhisper.recognition import Recognizer
+from streamwhisper.recognition import Recognizer, RemoteRecognizer
 from streamwhisper.server import faults
 from streamwhisper.server.access import Access
 from streamwhisper.server.answers import WATCH_PATH, Answers, path_of, peer_of, query_of
@@ -110,7 +110,10 @@ class Server:
             self._metrics,
         )
         self._follow_requests()
-        self._opening.come(recognizer.info)
+        if isinstance(recognizer, RemoteRecognizer):
+            for name, explanation, value in recognizer.figures():
+                self._metrics.follow(name, explanation, value)
+        self._opening.come(recognizer)
 
     def _follow(self) -> None:
         """Let the metrics tell what goes on now."""
