@@ -21,11 +21,14 @@ from typing import Any
 import simpy
 
 from measure import percentile
+from results import RESULTS, heading, report
 
 __all__ = ["Fleet", "Outcome", "Service", "simulate"]
 
 SLICE = 0.004
 """Seconds that a process has a core before another one that waits gets it."""
+TIMES = {"recalled": [0.05], "forgotten": [0.16]}
+"""Seconds of an update with tiny.en, where none were measured."""
 DETECTION = 0.02
 """Seconds until a gateway knows that a worker died with its request."""
 
@@ -299,22 +302,21 @@ def main() -> None:
     parser.add_argument("--check", type=int, nargs="*", help="counts of real workers")
     parser.add_argument("--model", default="tiny.en", help="for the real ones")
     parser.add_argument("--speakers", type=int, default=4, help="likewise, for each worker")
-    parser.add_argument("--times", type=argparse.FileType(), help="JSON with the times of a check")
+    parser.add_argument("--times", type=argparse.FileType(), help="the JSON line of a check")
+    parser.add_argument("--save", action="store_true", help=f"append to {RESULTS.name}")
     flags = parser.parse_args()
     if flags.check is not None:
         from fleet_check import check
 
         result = check(flags.check or [1, 2, 4], flags.model, flags.speakers, flags.seconds)
-        print(table(result["rows"]))
-        print(json.dumps(result))
-        return
-    times = json.load(flags.times) if flags.times else {"recalled": [0.05], "forgotten": [0.16]}
-    service = Service(times["recalled"], times["forgotten"])
-    rows = [
-        row for workers in flags.workers for row in predictions(service, workers, flags.seconds)
-    ]
-    print(table(rows))
-    print(json.dumps(rows))
+    else:
+        times = json.load(flags.times)["times"] if flags.times else TIMES
+        service = Service(times["recalled"], times["forgotten"])
+        rows = [
+            row for count in flags.workers for row in predictions(service, count, flags.seconds)
+        ]
+        result = heading(flags.model, 1) | {"rows": rows}
+    report(result, table(result["rows"]), save=flags.save)
 
 
 if __name__ == "__main__":

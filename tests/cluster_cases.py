@@ -10,6 +10,7 @@ import signal
 import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,7 @@ from ray.cluster_utils import Cluster
 from streamwhisper.audio.files import read_audio
 from streamwhisper.engine.cluster import PREFIX, RayRecognizer, join
 from streamwhisper.engine.deployment import Scale, application, deploy, deployed, machines
+from streamwhisper.engine.routing import QUEUED_AUDIO, QueuedAudioPolicy
 from streamwhisper.engine.wire import WIRE_VERSION, Message, pack_request
 from streamwhisper.engine.worker import WorkerOptions
 from streamwhisper.errors import RecognitionError
@@ -152,6 +154,22 @@ def test_a_model_that_nobody_serves_is_named(cluster: Cluster) -> None:
         RayRecognizer("nothing")
 
 
+@pytest.mark.parametrize(
+    ("at_workers", "at_gateways", "wanted"),
+    [([], 0, 1), ([0.2, 0.3], 0, 1), ([1.5, 1.0], 0, 3), ([1.0], 4, 3), ([9.0], 9, 4)],
+)
+def test_there_are_as_many_workers_as_the_sound_before_them_needs(
+    at_workers: list[float], at_gateways: int, wanted: int
+) -> None:
+    context = SimpleNamespace(
+        aggregated_metrics={QUEUED_AUDIO: dict(enumerate(at_workers))},
+        total_queued_requests=at_gateways,
+        capacity_adjusted_min_replicas=1,
+        capacity_adjusted_max_replicas=4,
+    )
+    assert QueuedAudioPolicy(1.0)(context) == (wanted, {})
+
+
 def test_arguments_of_a_configuration_file_are_checked() -> None:
     with pytest.raises(ValueError, match="no argument is called 'modell'"):
         application({"modell": "base"})
@@ -176,8 +194,7 @@ def test_a_worker_that_is_killed_loses_no_word(remote: RayRecognizer, expected: 
 def test_a_node_is_removed_and_another_one_added(
     cluster: Cluster, remote: RayRecognizer, expected: str
 ) -> None:
-    nodes = [node for node in cluster.list_all_nodes() if node.resource_spec is not None]
-    victim = next(node for node in nodes if node.resource_spec.num_cpus == 1)
+    victim = next(iter(cluster.worker_nodes))
     assert heard(remote, chunks(5.0, lambda: cluster.remove_node(victim))) == expected
     until(lambda: sum(machine["alive"] for machine in machines()) == 2)
     cluster.add_node(num_cpus=1, object_store_memory=100_000_000)

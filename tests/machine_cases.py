@@ -5,11 +5,19 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import psutil
 import pytest
+import ray
+
+from streamwhisper.commands.flags import DEFAULT_ADDRESS
+from streamwhisper.engine.cluster import RayRecognizer, join
+from streamwhisper.engine.deployment import deployed
+from streamwhisper.recognition import RecognitionRequest
 
 
 @pytest.fixture
@@ -60,6 +68,21 @@ def test_models_are_deployed_and_shown_and_all_ends_with_stop(environment: Path)
     assert [entry["name"] for entry in status()["models"]] == ["two"]
     assert streamwhisper("stop").returncode == 0
     assert of_ray() == before
+
+
+def test_workers_are_added_while_much_waits_for_them(environment: Path) -> None:
+    flags = ["--name", "busy", "--dtype", "float32", "--max-workers", "2"]
+    assert streamwhisper("start", "--model", str(environment), *flags).returncode == 0
+    join(DEFAULT_ADDRESS)
+    recognizer = RayRecognizer("busy")
+    request = RecognitionRequest(np.full((80, 1500), -0.5, np.float32))
+    deadline = time.monotonic() + 120
+    while deployed()[0].workers.get("RUNNING") != 2:
+        assert time.monotonic() < deadline
+        recognizer.recognize([request] * 4)
+    recognizer.close()
+    ray.shutdown()
+    assert streamwhisper("stop").returncode == 0
 
 
 def test_a_wrong_model_is_named_before_anything_starts(environment: Path) -> None:

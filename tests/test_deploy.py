@@ -115,7 +115,7 @@ def test_the_manifest_names_what_there_is():
     assert set(application["args"]) <= known
     groups = spec["rayClusterConfig"]["workerGroupSpecs"]
     gateway = groups[1]["template"]["spec"]["containers"][1]
-    assert application["name"] == f"streamwhisper.{gateway['command'][-3]}"
+    assert application["name"] == f"streamwhisper.{gateway['command'][-1]}"
     assert gateway["ports"] == [{"containerPort": DEFAULT_PORT}]
     assert gateway["readinessProbe"]["httpGet"] == {"path": "/readyz", "port": DEFAULT_PORT}
 

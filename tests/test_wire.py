@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from streamwhisper.audio.mel import HOP, LogMel, scale
 from streamwhisper.engine.wire import (
     WIRE_VERSION,
+    FramesMissing,
     RemotePast,
     check_version,
     half_mel,
@@ -96,7 +97,7 @@ def test_frames_that_the_worker_has_are_not_sent_again(speech: Any) -> None:
 @pytest.mark.parametrize("known", [None, window(10).astype(np.float16)])
 def test_frames_that_are_not_there_are_missed(known: Any) -> None:
     message = pack_request(RecognitionRequest(window(50)), INFO, "w", 1.0, first=40)
-    with pytest.raises(KeyError):
+    with pytest.raises(FramesMissing):
         half_mel(message, known)
 
 

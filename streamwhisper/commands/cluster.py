@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from streamwhisper.commands.flags import (
+    DEFAULT_ADDRESS,
     DEFAULT_MODEL,
     Adapter,
     Address,
@@ -51,7 +52,7 @@ def start(
     ] = 64,
     adapter: Adapter = None,
     compiled: Compile = False,
-    address: Address = None,
+    address: Address = DEFAULT_ADDRESS,
 ) -> None:
     """Deploy a model; without a cluster, start one on this machine first.
 
@@ -88,7 +89,7 @@ def start(
 
 
 @cluster_app.command("status")
-def status(address: Address = None, as_json: Json = False) -> None:
+def status(address: Address = DEFAULT_ADDRESS, as_json: Json = False) -> None:
     """Show the models of a cluster, and its machines."""
     check_ray()
     from dataclasses import asdict
@@ -117,7 +118,7 @@ def stop(
     name: Annotated[
         str | None, typer.Option("--name", help="Of one model. Default: all, and the cluster.")
     ] = None,
-    address: Address = None,
+    address: Address = DEFAULT_ADDRESS,
 ) -> None:
     """Take a model from a cluster, or all of them and stop Ray on this machine."""
     check_ray()

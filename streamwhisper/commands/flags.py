@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 __all__ = [
+    "DEFAULT_ADDRESS",
     "DEFAULT_MODEL",
     "Adapter",
     "Address",
@@ -33,6 +34,7 @@ __all__ = [
 ]
 
 DEFAULT_MODEL = "tiny.en"
+DEFAULT_ADDRESS = "127.0.0.1:6379"
 
 
 class Latency(StrEnum):
@@ -99,8 +101,8 @@ WhatEnds = Annotated[
     ),
 ]
 Address = Annotated[
-    str | None,
-    option("--address", help="HOST:PORT of a Ray cluster. Default: that of this machine."),
+    str,
+    option("--address", help="HOST:PORT of a cluster's head; auto: the one this machine is in."),
 ]
 Token = Annotated[str | None, option("--token", help="The key that the server wants.")]
 Language = Annotated[

@@ -60,7 +60,7 @@ def check_ray() -> None:
         )
 
 
-def load_remote(name: str, address: str | None) -> RayRecognizer:
+def load_remote(name: str, address: str) -> RayRecognizer:
     """A recognizer whose model is with the workers of a Ray cluster; raises RecognitionError."""
     from streamwhisper.engine.cluster import RayRecognizer, join
 

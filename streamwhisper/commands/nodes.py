@@ -14,30 +14,29 @@ import sys
 import time
 from pathlib import Path
 
+from streamwhisper.commands.flags import DEFAULT_ADDRESS
 from streamwhisper.commands.loading import hub_options
 from streamwhisper.errors import RecognitionError
 
 __all__ = ["join_or_start", "stop_node"]
 
-PORT = 6379
 _START_SECONDS = 60.0
 _STOP_SECONDS = 30.0
 
 
-def join_or_start(address: str | None) -> None:
-    """Join the cluster at an address; without one, that of this machine, started if need be.
+def join_or_start(address: str) -> None:
+    """Join the cluster at an address; the one of this machine alone is started if need be.
 
     Raises:
-        RecognitionError: there is none at the address, or it does not start.
+        RecognitionError: there is none, or it does not start.
     """
     from streamwhisper.engine.cluster import join
 
-    if address is not None:
-        join(address)
-        return
     try:
-        join(None)
+        join(address)
     except RecognitionError:
+        if address != DEFAULT_ADDRESS:
+            raise
         _start()
 
 
@@ -67,7 +66,8 @@ def _start() -> None:
     log = folder / "ray.log"
     command = [sys.executable, "-m", "ray.scripts.scripts", "start", "--head", "--block"]
     # For this machine alone: what other machines are to reach is started with `ray start`.
-    command += ["--node-ip-address=127.0.0.1", f"--port={PORT}", "--include-dashboard=false"]
+    host, _, port = DEFAULT_ADDRESS.partition(":")
+    command += [f"--node-ip-address={host}", f"--port={port}", "--include-dashboard=false"]
     with log.open("wb") as output:
         process = subprocess.Popen(
             [*command, "--disable-usage-stats"],
@@ -80,7 +80,7 @@ def _start() -> None:
     until = time.monotonic() + _START_SECONDS
     while True:
         try:
-            join(f"127.0.0.1:{PORT}")
+            join(DEFAULT_ADDRESS)
             return
         except RecognitionError as error:
             if process.poll() is not None or time.monotonic() > until:

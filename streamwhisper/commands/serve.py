@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import ExitStack
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
@@ -12,6 +13,7 @@ import typer
 
 from streamwhisper.commands.announcement import announce, open_page, page_at
 from streamwhisper.commands.flags import (
+    DEFAULT_ADDRESS,
     DEFAULT_MODEL,
     Adapter,
     Address,
@@ -91,7 +93,7 @@ def serve(
         Engine,
         option("--engine", help="In this process, or by the workers of a Ray cluster."),
     ] = Engine.local,
-    address: Address = None,
+    address: Address = DEFAULT_ADDRESS,
     latency: HowSoon = Latency.balanced,
     endpoint: WhatEnds = Endpoint.sentence,
     languages: Languages = None,
@@ -297,9 +299,12 @@ def serve(
     among = tuple(map(language_code, split_names(languages)))  # likewise
     share_one_arena()
 
+    leaving = ExitStack()
+
     def load() -> tuple[Recognizer, SchedulerOptions]:
         if engine is Engine.ray:
             remote = load_remote(model, address)
+            leaving.callback(remote.close)
             remote.info.check_languages(among)
             return remote, SchedulerOptions(remote.batch, remote.workers)
         recognizer = load_model(model, device, dtype, threads, adapter, compiled=compiled)
@@ -327,7 +332,8 @@ def serve(
         recording=RecordingOptions(record, audio=record_audio) if record else None,
     )
     loading = Loading(load)
-    run(loading, options, ready=ready)
+    with leaving:
+        run(loading, options, ready=ready)
     if loading.under_way:
         os._exit(0)  # a thread in the midst of torch would abort the interpreter's own end
 

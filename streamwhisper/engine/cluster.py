@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import socket
 import threading
 import time
 from collections import deque
@@ -48,11 +49,11 @@ _COUNTS = {
 }
 
 
-def join(address: str | None) -> None:
-    """Make this process part of a cluster.
+def join(address: str) -> None:
+    """Make this process part of a cluster; a node of it must be on this machine.
 
     Args:
-        address: of its head, ``HOST:PORT``; None: the one that a node of is on this machine.
+        address: of its head, ``HOST:PORT``; or "auto", the one that this machine is part of.
 
     Raises:
         RecognitionError: there is none.
@@ -60,18 +61,28 @@ def join(address: str | None) -> None:
     if ray.is_initialized():
         return
     try:
+        if address != "auto":
+            _check_port(address)  # Ray itself would try for a minute
         ray.init(
-            address or "auto",
+            address,
             namespace="streamwhisper",
             log_to_driver=False,
             logging_level=logging.WARNING,
         )
-    except (ConnectionError, RuntimeError, ValueError) as error:
+    except (OSError, RuntimeError, ValueError) as error:
         raise RecognitionError(
-            f"there is no Ray cluster at {address or 'this machine'} ({error}); start one with "
-            "`streamwhisper cluster start`, or join one with `ray start --address HOST:6379 "
-            "--num-cpus 0`"
+            f"there is no Ray cluster at {address} that this machine is part of ({error}); start "
+            "one with `streamwhisper cluster start`, or join one with `ray start "
+            "--address HOST:6379 --num-cpus 0`"
         ) from error
+
+
+def _check_port(address: str) -> None:
+    """Raise OSError if nobody listens there, ValueError if it is no address."""
+    host, _, port = address.rpartition(":")
+    if not host or not port.isdecimal():
+        raise ValueError('expected HOST:PORT or "auto"')
+    socket.create_connection((host, int(port)), _REACHABLE).close()
 
 
 class RayRecognizer:
@@ -136,10 +147,12 @@ class RayRecognizer:
 
     @property
     def wait(self) -> float:
-        """Seconds that requests wait for a worker at present, on average."""
-        now = time.monotonic()
-        recent = [waited for at, waited in list(self._waits) if at > now - _RECENT]
-        return sum(recent) / len(recent) if recent else 0.0
+        """Seconds that requests wait for a worker at present, on average.
+
+        Of a second or of five, for it is to rise soon and to fall slowly.
+        """
+        now, waits = time.monotonic(), list(self._waits)
+        return max(_mean(waits, now - span) for span in (_RECENT / 5, _RECENT))
 
     @property
     def obstacle(self) -> str | None:
@@ -167,6 +180,7 @@ class RayRecognizer:
     def close(self) -> None:
         """Stop asking; requests that are under way fail."""
         asyncio.run_coroutine_threadsafe(self._end(), self._loop).result()
+        self._handle.shutdown()  # or it joins the cluster again once this process has left it
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
@@ -232,3 +246,8 @@ class RayRecognizer:
             log.info("a worker was lost with a request: %s", error)
             raise WorkerLost(str(error)) from error
         return answer
+
+
+def _mean(timed: Iterable[tuple[float, float]], since: float) -> float:
+    recent = [seconds for at, seconds in timed if at > since]
+    return sum(recent) / len(recent) if recent else 0.0

@@ -30,6 +30,7 @@ from streamwhisper.recognition import (
 
 __all__ = [
     "WIRE_VERSION",
+    "FramesMissing",
     "HalfMel",
     "Message",
     "RemotePast",
@@ -65,6 +66,10 @@ _AS_THEY_ARE = (
     "final",
     "vocabulary",
 )
+
+
+class FramesMissing(LookupError):
+    """A request builds on frames that are not kept any more; sent whole it can be answered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,13 +138,13 @@ def half_mel(message: Message, known: HalfMel | None) -> HalfMel:
         known: frames that the worker has from earlier ones.
 
     Raises:
-        KeyError: those that were left out are not there.
+        FramesMissing: those that were left out are not there.
     """
     first, mel = message["first"], message["mel"]
     if not first:
         return np.asarray(mel)
     if known is None or known.shape[1] < first:
-        raise KeyError(message["window"])
+        raise FramesMissing(f"window {message['window']}: frames up to {first} are not here")
     return np.concatenate([known[:, :first], mel], axis=1)
 
 

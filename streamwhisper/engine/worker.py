@@ -7,7 +7,6 @@ with the same text. What it keeps of windows only saves time.
 from __future__ import annotations
 
 import asyncio
-import logging
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -21,6 +20,7 @@ from streamwhisper.engine.load import Load
 from streamwhisper.engine.local import LocalOptions, LocalRecognizer
 from streamwhisper.engine.pasts import Pasts
 from streamwhisper.engine.wire import (
+    FramesMissing,
     HalfMel,
     Message,
     check_version,
@@ -34,8 +34,6 @@ from streamwhisper.recognition import Hypothesis, RecognitionRequest
 from streamwhisper.whisper.hub import HubOptions
 
 __all__ = ["Worker", "WorkerOptions"]
-
-log = logging.getLogger(__name__)
 
 FRAMES_PER_SECOND = 100
 MAX_BATCH = 64
@@ -134,7 +132,7 @@ class Worker:
         """
         try:
             job = self._job(message)
-        except KeyError:
+        except FramesMissing:
             return {"worker": self._name, "missing": True}
         except RecognitionError as error:
             return {"worker": self._name, "refused": str(error)}
