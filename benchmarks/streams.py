@@ -22,8 +22,6 @@ from measure import machine_line
 from speech import Recording, clips, joined, speech_folder
 from streaming import Run, Server, figures, running_server, stream
 
-STAGGER = 0.37
-"""Seconds between the starts of two streams."""
 GROWING = 0.01
 """Seconds of lag a second from which it counts as growing."""
 
@@ -43,20 +41,20 @@ def recordings(count: int, seconds: float, gap: float) -> list[Recording]:
     return found[:count]
 
 
-async def play(server: Server, chosen: Sequence[Recording]) -> list[Run]:
-    """All recordings at once."""
+async def play(server: Server, chosen: Sequence[Recording], stagger: float = 0.37) -> list[Run]:
+    """All recordings at once, each begun so many seconds after the one before."""
 
     async def later(index: int, recording: Recording) -> Run:
-        await asyncio.sleep(index * STAGGER)
+        await asyncio.sleep(index * stagger)
         return await stream(server, recording, chunk=0.1, speed=1.0)
 
     return await asyncio.gather(*(later(i, recording) for i, recording in enumerate(chosen)))
 
 
-def measured(server: Server, chosen: Sequence[Recording]) -> dict[str, Any]:
+def measured(server: Server, chosen: Sequence[Recording], stagger: float) -> dict[str, Any]:
     """The figures of one count; the cost is that of the whole server."""
     before = server.cpu_seconds()
-    runs = asyncio.run(play(server, chosen))
+    runs = asyncio.run(play(server, chosen, stagger))
     seconds = sum(recording.seconds for recording in chosen)
     cost = (server.cpu_seconds() - before) / seconds
     result = figures([replace(run, cpu_seconds=0.0) for run in runs])
@@ -76,6 +74,7 @@ def main() -> None:
     parser.add_argument("--counts", type=int, nargs="+", default=[1, 2, 4, 8])
     parser.add_argument("--limit", type=float, default=60.0, help="seconds of each stream")
     parser.add_argument("--gap", type=float, default=0.3, help="seconds of silence between clips")
+    parser.add_argument("--stagger", type=float, default=0.37, help="seconds between two starts")
     parser.add_argument("--threads", type=int, default=max(1, (os.cpu_count() or 2) // 2))
     parser.add_argument("--serve", default="", help="more flags for streamwhisper serve")
     flags = parser.parse_args()
@@ -88,7 +87,7 @@ def main() -> None:
     rows = []
     with running_server(flags.model, flags.threads, shlex.split(flags.serve)) as server:
         for count in flags.counts:
-            row = measured(server, chosen[:count])
+            row = measured(server, chosen[:count], flags.stagger)
             rows.append(row)
             commit = row["commit_latency"]
             print(

@@ -21,6 +21,7 @@ from streamwhisper.engine.local import LocalRecognizer
 from streamwhisper.longform.options import TranscriptionOptions
 from streamwhisper.offline import transcribe
 from streamwhisper.recognition import Hypothesis, RecognitionRequest
+from streamwhisper.whisper.alignment import CONTEXT_ROWS
 from streamwhisper.whisper.search import SearchOptions
 from streamwhisper.whisper.static import StaticDecoder
 
@@ -78,6 +79,26 @@ def test_a_batch_is_answered_as_by_the_decoder(
 ) -> None:
     assert len({len(answer.tokens) for answer in plain}) > 1
     _assert_same(static.recognize(requests), plain)
+
+
+def test_words_behind_prefixes_of_any_length_begin_where_the_decoder_says(
+    recognizer: LocalRecognizer, requests: list[RecognitionRequest], plain: list[Hypothesis]
+) -> None:
+    behind = [
+        replace(
+            request,
+            prefix=tuple(token for word in answer.words[:count] for token in word.tokens),
+            prefix_end=answer.words[count - 1].end if count else 0.0,
+        )
+        for request, answer, count in zip(requests, plain, (9, 0, 2), strict=True)
+    ]
+    assert len(behind[0].prefix) > CONTEXT_ROWS  # so that some attention is not asked for
+    expected = recognizer.recognize(behind)
+    recognizer.model.stepping = StaticDecoder(recognizer.model)
+    try:
+        _assert_same(recognizer.recognize(behind), expected)
+    finally:
+        recognizer.model.stepping = None
 
 
 def test_what_an_answer_leaves_serves_the_next_one(

@@ -12,7 +12,7 @@ import threading
 import weakref
 from collections.abc import Generator, Iterator
 from contextlib import closing
-from typing import NoReturn, Protocol
+from typing import Any, NoReturn, Protocol
 
 import av
 import av.error
@@ -43,6 +43,8 @@ _LIVE = {
     "formatprobesize": "4096",
     "max_size": "1024",
 }
+# Tags in a foreign or broken spelling are no reason to refuse the sound; since PyAV 19 none are.
+_TAGS: dict[str, Any] = {"metadata_errors": "replace"} if int(av.__version__[:2]) < 19 else {}
 
 
 class Source(Protocol):
@@ -71,8 +73,7 @@ def decode_container(
     """
     options = {"format_whitelist": _DEMUXERS, **(_LIVE if live else {})}
     try:
-        # Tags in a foreign or broken spelling are no reason to refuse the sound.
-        with av.open(source, "r", options=options, metadata_errors="replace") as container:
+        with av.open(source, "r", options=options, **_TAGS) as container:
             if not container.streams.audio:
                 kinds = ", ".join(stream.type for stream in container.streams) or "no stream"
                 raise AudioFormatError(

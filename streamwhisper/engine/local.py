@@ -14,9 +14,11 @@ import torch
 
 from streamwhisper.engine.devices import (
     Precision,
+    batch_size,
     choose_device,
     choose_precision,
     compile_decoder,
+    use_lasting_attention,
 )
 from streamwhisper.errors import RecognitionError
 from streamwhisper.recognition import Hypothesis, HypothesisWord, ModelInfo, RecognitionRequest
@@ -54,7 +56,6 @@ from streamwhisper.whisper.vocabulary import get_vocabulary
 __all__ = ["LocalOptions", "LocalRecognizer"]
 
 MAX_FRAMES = 3000
-_GPU_BATCH = 64  # requests: more gain nothing, and those who wait for the batch wait longer
 USUAL_FLOORS = (-0.5, -1.0)
 """Of clear speech and of quiet speech."""
 
@@ -110,8 +111,11 @@ class LocalRecognizer:
         self._rules = TokenRules(self.tokenizer, model.dims.n_vocab, model.device)
         self.output = OutputLayer(model.decoder.token_embedding.weight)
         self.tails = SilentTails(model, self.options.tail)
-        if model.device.type == "cuda" and model.stepping is None:
-            model.stepping = StaticDecoder(model)
+        self._batch = batch_size(model)
+        if model.device.type == "cuda":
+            use_lasting_attention()
+            if model.stepping is None:
+                model.stepping = StaticDecoder(model)
 
     @classmethod
     def load(
@@ -154,12 +158,14 @@ class LocalRecognizer:
 
     @property
     def batch(self) -> int:
-        """How many requests are worth putting in one call: a GPU answers many as soon as one."""
-        return _GPU_BATCH if self.model.device.type == "cuda" else 1
+        """How many requests are worth putting in one call."""
+        return self._batch
 
     def warm_up(self) -> None:
-        """Do once what is slow the first time: encode silence, run every kernel."""
+        """Do once what is slow the first time: encode silence, run and record every kernel."""
         self.tails.prepare(*USUAL_FLOORS)
+        if isinstance(self.model.stepping, StaticDecoder):
+            self.model.stepping.prepare(self._batch)
         click = np.full((self.info.n_mels, 100), USUAL_FLOORS[0], np.float32)
         click[0, 0] += CLAMP  # as loud as a window with that floor is: its tail is there already
         language = self.tokenizer.languages[0] if self.info.multilingual else "en"

@@ -215,6 +215,7 @@ class _Row:
     def begin(self, cache: DecoderCache) -> None:
         """Write into this cache."""
         self.cache = cache
+        self._first_row = _first_row(self.task.prefix)
         if self.task.settled is not None and cache.seat is None:
             self._take_over(self.task.settled)
 
@@ -238,6 +239,11 @@ class _Row:
         """What goes through the decoder first."""
         return [*self.task.context, *self.task.prefix, *self.draft][self._held :]
 
+    @property
+    def since(self) -> int:
+        """The first of these tokens whose attention tells where words begin."""
+        return 0 if self._held else len(self.task.context) - 1 + self._first_row
+
     def opening(self, hidden: Tensor) -> Tensor:
         """Of hidden states ``[L, D]`` that at the start-of-transcript token, if it is there."""
         return hidden[:0] if self._held else hidden[self._sot : self._sot + 1]
@@ -248,8 +254,6 @@ class _Row:
 
     def verify(self, seen: Seen, weights: Tensor) -> None:
         """Keep the part of the draft that greedy decoding agrees with, and one token more."""
-        if not self._held:
-            weights = weights[:, len(self.task.context) - 1 :]
         peaks = _peaks(weights[:, -len(seen) :])
         for guess, one, peak in zip([*self.draft, None], seen, peaks, strict=True):
             self.ending = self._write(one, peak)
@@ -314,7 +318,9 @@ def decode(
     for row, cache in zip(rows, caches, strict=True):
         row.begin(cache)
     with model.steps(caches) as step:
-        hidden, weights = step([row.tokens for row in rows], caches)
+        hidden, weights = step(
+            [row.tokens for row in rows], caches, None, [row.since for row in rows]
+        )
         openings = [row.opening(states) for row, states in zip(rows, hidden, strict=True)]
         guessed = [row.guessed(states) for row, states in zip(rows, hidden, strict=True)]
         logits = output(torch.cat((*openings, *guessed)))

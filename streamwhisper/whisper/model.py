@@ -231,16 +231,18 @@ class TextDecoder(nn.Module):
         tokens: Sequence[Sequence[int]],
         caches: Sequence[DecoderCache],
         branches: Sequence[Branches | None] | None = None,
+        since: Sequence[int] | None = None,
     ) -> tuple[list[Tensor], list[Tensor]]:
         """Run each row's tokens, which follow those in its cache, and add them to it.
 
         Args:
             branches: for rows whose tokens do not follow one another.
+            since: of each row, the first token whose attention is asked for; None: all are.
 
         Returns:
             for each row, hidden states ``[L, D]`` (see `logits`), and the cross-attention weights
-            of the alignment heads, float32 ``[n_alignment_heads, L, audible]``; of a cache
-            without `aligning` keys, none.
+            of the alignment heads, float32 ``[n_alignment_heads, L - since, audible]``; of a
+            cache without `aligning` keys, none.
         """
         device = self.positional_embedding.device
         lengths = [len(row) for row in tokens]
@@ -264,7 +266,13 @@ class TextDecoder(nn.Module):
                 aligned[row].append(own)
         for length, cache in zip(lengths, caches, strict=True):
             cache.length += length
-        return list(self.ln(x).split(lengths)), [torch.cat(row) for row in aligned if row]
+        firsts = since or [0] * len(lengths)
+        weights = [
+            torch.cat([own[:, first:] for own in row])
+            for row, first in zip(aligned, firsts, strict=True)
+            if row
+        ]
+        return list(self.ln(x).split(lengths)), weights
 
     def logits(self, hidden: Tensor) -> Tensor:
         """Hidden states ``[..., D]`` to float32 logits ``[..., n_vocab]``."""

@@ -164,6 +164,7 @@ class Step(Protocol):
         tokens: Sequence[Sequence[int]],
         caches: Sequence[DecoderCache],
         branches: Sequence[Branches | None] | None = None,
+        since: Sequence[int] | None = None,
         /,
     ) -> tuple[list[Tensor], list[Tensor]]:
         """Run each row's token, and count it in; rows may be left out once they have ended."""

@@ -152,11 +152,27 @@ class StaticDecoder:
             with self.steps(caches) as step:
                 step([[0]] * rows, caches)
 
+    @torch.inference_mode()
+    def prepare(self, rows: int) -> None:
+        """Record the steps of up to so many rows, which would hold up those who speak."""
+        if not self._graphs:
+            return
+        positions = _doubled(SMALLEST_SOUND, self.model.dims.n_audio_ctx)
+        with self._lock:
+            while positions >= SMALLEST_SOUND:  # the most memory first: it is got once
+                count = _doubled(1, rows)
+                while count:
+                    slots = self._room(count, positions)
+                    if slots.graph is None:
+                        self._record(slots)
+                    count //= 2
+                positions //= 2
+
     @contextmanager
     def steps(self, caches: Sequence[DecoderCache]) -> Iterator[Steps]:
         """Take the caches of a batch in, each aligned; they are up to date again at the end."""
         with self._lock:
-            slots = self._room(caches)
+            slots = self._room(len(caches), max(map(_positions, caches)))
             held = [cache.length for cache in caches]
             slots.clear()
             slots.load(caches)
@@ -228,14 +244,9 @@ class StaticDecoder:
                 weights.append(scores.float().softmax(dim=-1))
         return decoder.ln(x), torch.cat(weights, dim=1)
 
-    def _room(self, caches: Sequence[DecoderCache]) -> _Slots:
+    def _room(self, count: int, length: int) -> _Slots:
         """Slots for so many rows with so much sound; all of them share their memory."""
-        rows, positions = 1, SMALLEST_SOUND
-        while rows < len(caches):
-            rows *= 2
-        while positions < max(map(_positions, caches)):
-            positions *= 2
-        key = (rows, positions)
+        rows, positions = key = _doubled(1, count), _doubled(SMALLEST_SOUND, length)
         if key in self._slots:
             return self._slots[key]
         dims = self.model.dims
@@ -279,11 +290,13 @@ class Steps:
         tokens: Sequence[Sequence[int]],
         caches: Sequence[DecoderCache],
         branches: Sequence[Branches | None] | None = None,
+        since: Sequence[int] | None = None,
     ) -> tuple[list[Tensor], list[Tensor]]:
         """Run each row's tokens, and count them in; rows that are left out stay as they are.
 
         Args:
             branches: none, as each row has one token.
+            since: as `TextDecoder.forward` has it.
 
         Returns:
             hidden states and attention of each row, as `TextDecoder.forward` has them; attention
@@ -301,14 +314,46 @@ class Steps:
         hidden, weights = self._decoder.run(
             slots, torch.from_numpy(given), torch.from_numpy(places)
         )
-        hidden, weights = hidden.clone(), weights.to("cpu", copy=True)
-        aligned = []
-        for row, cache, own in zip(rows, caches, tokens, strict=True):
-            cache.length += len(own)
-            if (audible := _audible(cache)) is not None:
-                aligned.append(weights[row, :, : len(own), :audible])
-        lengths = map(len, tokens)
+        hidden = hidden.clone()
+        lengths = list(map(len, tokens))
+        for cache, length in zip(caches, lengths, strict=True):
+            cache.length += length
+        aligned = _fetched(weights, rows, lengths, since or [0] * len(rows), caches)
         return [hidden[row, :length] for row, length in zip(rows, lengths, strict=True)], aligned
+
+
+def _doubled(size: int, least: int) -> int:
+    """`size`, doubled until it is at least so much."""
+    while size < least:
+        size *= 2
+    return size
+
+
+def _fetched(
+    weights: Tensor,
+    rows: Sequence[int],
+    lengths: Sequence[int],
+    since: Sequence[int],
+    caches: Sequence[DecoderCache],
+) -> list[Tensor]:
+    """What is asked for of ``weights [B, n_heads, L, S]``, in the CPU's memory, in one transfer.
+
+    Of a long text that is little, and to fetch the rest would take longer than to compute it.
+    """
+    audible = list(map(_audible, caches))
+    widest = max((width for width in audible if width is not None), default=0)
+    if not widest:
+        return []
+    counts = [length - first for length, first in zip(lengths, since, strict=True)]
+    places = np.array(since)[:, None] + np.arange(max(counts))
+    index = torch.from_numpy(np.minimum(places, weights.shape[2] - 1)).to(weights.device)
+    chosen = torch.tensor(rows, device=weights.device)
+    fetched = weights[..., :widest].transpose(1, 2)[chosen[:, None], index].cpu()
+    return [
+        own[:count, :, :width].transpose(0, 1)
+        for own, count, width in zip(fetched, counts, audible, strict=True)
+        if width is not None
+    ]
 
 
 def _positions(cache: DecoderCache) -> int:
