@@ -128,13 +128,13 @@ def latency(model: str, seconds: float) -> dict[str, Any]:
 
 
 def of_workers() -> list[psutil.Process]:
-    """The processes that recognize, the oldest first."""
-    found = [
-        process
-        for process in psutil.process_iter(["cmdline", "create_time"])
-        if any(f"Replica:{PREFIX}" in part for part in process.info["cmdline"] or [])
-    ]
-    return sorted(found, key=lambda process: float(process.info["create_time"]))
+    """The processes of this benchmark that recognize, the oldest first."""
+    found = []
+    for process in psutil.Process().children(recursive=True):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            if f"Replica:{PREFIX}" in " ".join(process.cmdline()):
+                found.append(process)
+    return sorted(found, key=lambda process: process.create_time())
 
 
 @contextlib.contextmanager

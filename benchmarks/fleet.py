@@ -73,7 +73,7 @@ class Fleet:
     workers: int
     cores: int | None = None
     batch: int = 1
-    queue: int = 2
+    queue: int = 8
     interval: float = 0.35
     talking: float = 6.0
     pausing: float = 0.8

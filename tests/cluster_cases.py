@@ -60,11 +60,11 @@ def until(met: Callable[[], object]) -> None:
 
 
 def workers() -> list[psutil.Process]:
-    """Processes of our workers."""
+    """Processes of our workers: other clusters of this machine are left alone."""
     return [
         process
-        for process in psutil.process_iter(["cmdline"])
-        if any(f"Replica:{PREFIX}" in part for part in process.info["cmdline"] or [])
+        for process in psutil.Process().children(recursive=True)
+        if process.is_running() and f"Replica:{PREFIX}" in " ".join(process.cmdline())
     ]
 
 

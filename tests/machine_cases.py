@@ -1,11 +1,17 @@
-"""``streamwhisper cluster`` on one machine, as an operator types it; run by test_cluster.py."""
+"""``streamwhisper cluster`` on one machine, as an operator types it; run by test_cluster.py.
+
+With Ray's token, which whoever joins has to know.
+"""
 
 from __future__ import annotations
 
 import json
+import os
+import secrets
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,15 +27,21 @@ from streamwhisper.recognition import RecognitionRequest
 
 
 @pytest.fixture
-def environment(tmp_path: Path, tiny_en_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A cache of its own, so that no other cluster is found."""
+def environment(
+    tmp_path: Path, tiny_en_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Path]:
+    """A model, and a cache of its own, so that no other cluster is found; none is left behind."""
     monkeypatch.setenv("STREAMWHISPER_CACHE", str(tmp_path))
-    return tiny_en_path
+    yield tiny_en_path
+    if (tmp_path / "cluster" / "ray.pid").exists():
+        streamwhisper("stop")
 
 
-def streamwhisper(*arguments: str) -> subprocess.CompletedProcess[str]:
+def streamwhisper(
+    *arguments: str, environment: dict[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "streamwhisper", "cluster", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
+    return subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
 
 
 def status() -> dict[str, Any]:
@@ -64,6 +76,10 @@ def test_models_are_deployed_and_shown_and_all_ends_with_stop(environment: Path)
         "two": "RUNNING",
     }
     assert [machine["address"] for machine in found["machines"]] == ["127.0.0.1"]
+    strange = {**os.environ, "RAY_AUTH_TOKEN": secrets.token_hex(32)}
+    shown = streamwhisper("status", environment=strange)
+    assert shown.returncode == 1
+    assert "has another token" in shown.stderr.splitlines()[-1]  # before it is Ray's own log
     assert streamwhisper("stop", "--name", "one").returncode == 0
     assert [entry["name"] for entry in status()["models"]] == ["two"]
     assert streamwhisper("stop").returncode == 0

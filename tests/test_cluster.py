@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 import shutil
 import subprocess
 import sys
@@ -28,8 +29,16 @@ def ray_python() -> Path:
 
 
 @pytest.mark.timeout(1500)  # Ray is installed on first use
-@pytest.mark.parametrize("cases", ["cluster_cases.py", "gateway_cases.py", "machine_cases.py"])
-def test_everything_holds_on_a_cluster(cases: str) -> None:
+@pytest.mark.parametrize(
+    ("cases", "access"),
+    [
+        ("cluster_cases.py", {"RAY_AUTH_MODE": "disabled"}),
+        ("gateway_cases.py", {"RAY_AUTH_MODE": "disabled"}),
+        ("machine_cases.py", {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}),
+    ],
+    ids=["cluster", "gateway", "machine"],
+)
+def test_everything_holds_on_a_cluster(cases: str, access: dict[str, str]) -> None:
     """Ray asks for the machine's outer address otherwise, and listens there."""
     unshare = shutil.which("unshare")
     if unshare is None or subprocess.run([unshare, "-n", "true"], check=False).returncode:
@@ -46,7 +55,7 @@ def test_everything_holds_on_a_cluster(cases: str) -> None:
         "ignore::ResourceWarning",
         str(ROOT / "tests" / cases),
     ]
-    environment = {"RAY_AUTH_MODE": "disabled", "RAY_USAGE_STATS_ENABLED": "0"}
+    environment = {**access, "RAY_USAGE_STATS_ENABLED": "0"}
     ended = subprocess.run(
         command,
         cwd=ROOT,

@@ -48,12 +48,12 @@ def stop_node() -> bool:
     number = _running()
     if number is None:
         return False
-    os.kill(number, signal.SIGTERM)
+    os.killpg(number, signal.SIGTERM)  # it leads its own group
     until = time.monotonic() + _STOP_SECONDS
     while _running() is not None and time.monotonic() < until:
         time.sleep(0.05)
     with contextlib.suppress(ProcessLookupError):
-        os.killpg(number, signal.SIGKILL)  # it leads its own group
+        os.killpg(number, signal.SIGKILL)
     _number_file().unlink(missing_ok=True)
     return True
 

@@ -69,11 +69,11 @@ def join(address: str) -> None:
             log_to_driver=False,
             logging_level=logging.WARNING,
         )
-    except (OSError, RuntimeError, ValueError) as error:
+    except (OSError, RuntimeError, ValueError, RayError) as error:
         raise RecognitionError(
-            f"there is no Ray cluster at {address} that this machine is part of ({error}); start "
-            "one with `streamwhisper cluster start`, or join one with `ray start "
-            "--address HOST:6379 --num-cpus 0`"
+            f"no Ray cluster at {address} takes this machine in ({error}): none is there, or this "
+            "machine is no part of it, or it has another token. `streamwhisper cluster start` "
+            "starts one, `ray start --address HOST:6379 --num-cpus 0` joins one"
         ) from error
 
 

@@ -32,7 +32,9 @@ __all__ = [
 
 DEPLOYMENT = "worker"
 
-_AT_A_CPU = 2  # requests at a worker without a GPU: one that it works on, and the next
+# Requests at a worker without a GPU. Where there were two, a worker that was busy for a moment sent
+# sessions to others, which had to hear their windows afresh, were busy for it, and so on.
+_AT_A_CPU = 8
 
 
 @dataclass(frozen=True, slots=True)
