@@ -22,9 +22,9 @@ from pathlib import Path
 
 from measure import machine_line
 from speech import clips, speech_folder
-from streamwhisper.dictation.phrases import PhraseOptions, Phrases
-from streamwhisper.dictation.table import read_table
 from streamwhisper.offline import load_model, transcribe
+from streamwhisper.phrasing.phrases import PhraseOptions, Phrases
+from streamwhisper.phrasing.table import read_table
 
 PLAIN = re.compile(r"[A-Z][A-Za-z0-9 ,.;:'!?-]+[.!?]")
 """A sentence without code in it."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from streamwhisper.dictation.edits import Edit
-from streamwhisper.dictation.phrases import PhraseOptions, Phrases
+from streamwhisper.phrasing.edits import Edit
+from streamwhisper.phrasing.phrases import PhraseOptions, Phrases
 
 
 class Window:

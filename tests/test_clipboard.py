@@ -15,7 +15,7 @@ from streamwhisper.dictation.clipboard import (
     choose_clipboard,
     pasted,
 )
-from streamwhisper.dictation.edits import Edit
+from streamwhisper.phrasing.edits import Edit
 
 
 @pytest.fixture

@@ -22,7 +22,7 @@ LAYERS = [
     {"client", "display", "listening", "offline", "server", "writers"},
     {"conversation", "longform"},
     {"continuity", "journal"},
-    {"captions", "dialing", "inbox", "overlap", "reconnection"},
+    {"captions", "dialing", "inbox", "overlap", "phrasing", "reconnection"},
     {"session", "engine"},
     {"vad", "whisper"},
     {"audio"},

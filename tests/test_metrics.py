@@ -113,3 +113,14 @@ async def test_nothing_that_a_client_chooses_becomes_a_series() -> None:
             await mischief(server)
         assert set(await measured(server, f"?token={KEY}")) == before
     assert len(before) < 200
+
+
+async def test_connections_are_counted_by_what_they_speak() -> None:
+    async with serving() as server:
+        for path in ("/v1/listen", "/v1/listen", "/v1/stream"):
+            url = f"ws://127.0.0.1:{server.port}{path}"
+            async with connect_websocket(url, proxy=None):
+                pass
+        figures = await measured(server)
+    assert figures["connections_total", ("/v1/listen",)] == 2
+    assert figures["connections_total", ("/v1/stream",)] == 1

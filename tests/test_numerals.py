@@ -7,7 +7,7 @@ from dictated import put_out
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamwhisper.dictation.table import read_table
+from streamwhisper.phrasing.table import read_table
 
 TENS = ["twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"]
 SCALES = {1_000_000_000: "billion", 1_000_000: "million", 1_000: "thousand", 100: "hundred"}

@@ -5,8 +5,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamwhisper.dictation.edits import Edit
-from streamwhisper.dictation.page import UTTERANCES, Page, capitalized, edit_between
+from streamwhisper.phrasing.edits import Edit
+from streamwhisper.phrasing.page import UTTERANCES, Page, capitalized, edit_between
 
 
 @given(st.text(max_size=20), st.text(max_size=20), st.integers(0, 20))

@@ -7,9 +7,9 @@ from dictated import Window, put_out
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamwhisper.dictation.edits import Edit
-from streamwhisper.dictation.phrases import PhraseOptions, Phrases
-from streamwhisper.dictation.table import languages, read_table
+from streamwhisper.phrasing.edits import Edit
+from streamwhisper.phrasing.phrases import PhraseOptions, Phrases
+from streamwhisper.phrasing.table import languages, read_table
 
 
 @pytest.mark.parametrize(

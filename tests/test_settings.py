@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from streamwhisper.dictation.phrases import PhraseOptions
 from streamwhisper.dictation.settings import (
     Destination,
     Listening,
@@ -20,6 +19,7 @@ from streamwhisper.dictation.settings import (
     settings_path,
     write_default,
 )
+from streamwhisper.phrasing.phrases import PhraseOptions
 
 
 def test_the_default_file_says_what_holds_without_it(tmp_path: Path) -> None:

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from streamwhisper.dictation.edits import Edit
 from streamwhisper.dictation.sink import CommandSink, FileSink, LineSink
 from streamwhisper.errors import StreamWhisperError
+from streamwhisper.phrasing.edits import Edit
 
 
 def test_an_edit_cannot_erase_less_than_nothing():

@@ -9,9 +9,9 @@ from typing import get_args
 
 import pytest
 
-from streamwhisper.dictation.page import Kind
-from streamwhisper.dictation.table import LONGEST, Table, languages, read_table
-from streamwhisper.dictation.words import key_of, split_words
+from streamwhisper.phrasing.page import Kind
+from streamwhisper.phrasing.table import LONGEST, Table, languages, read_table
+from streamwhisper.phrasing.words import key_of, split_words
 
 
 @pytest.mark.parametrize("language", languages())
@@ -23,7 +23,7 @@ def test_every_command_is_of_a_known_kind_and_named_once(language: str) -> None:
         else:
             assert command.kind in ("scratch", "once", "span")
             assert command.write in ("", "upper", "lower", "title")
-    file = files("streamwhisper.dictation") / "languages" / f"{language}.toml"
+    file = files("streamwhisper.phrasing") / "languages" / f"{language}.toml"
     found = tomllib.loads(file.read_text(encoding="utf-8"))
     names = [key_of(name) for entry in found["command"] for name in entry["said"]]
     assert len(names) == len(set(names)) == len(table.commands.things)

@@ -8,8 +8,8 @@ import pytest
 from rich.console import Console
 
 from streamwhisper.dictation import terminal
-from streamwhisper.dictation.edits import Edit
 from streamwhisper.dictation.terminal import TerminalSink
+from streamwhisper.phrasing.edits import Edit
 
 
 @pytest.fixture

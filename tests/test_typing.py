@@ -11,10 +11,10 @@ from desktop import TextBox, screen, text_box, until
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamwhisper.dictation.edits import Edit
 from streamwhisper.dictation.keyboards import choose_keyboard
-from streamwhisper.dictation.phrases import PhraseOptions, Phrases
 from streamwhisper.dictation.typing import TypingSink, revision
+from streamwhisper.phrasing.edits import Edit
+from streamwhisper.phrasing.phrases import PhraseOptions, Phrases
 
 on_x11 = pytest.mark.skipif(sys.platform != "linux", reason="X11 is tested on Linux")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamwhisper.dictation.words import key_of, split_words
+from streamwhisper.phrasing.words import key_of, split_words
 
 
 @given(st.text())

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from streamwhisper.audio.formats import bounded
 from streamwhisper.errors import AudioFormatError
 
-__all__ = ["ContainerDecoder", "decode_container"]
+__all__ = ["ContainerDecoder", "Resampler", "decode_container"]
 
 log = logging.getLogger(__name__)
 
@@ -56,7 +56,7 @@ class Source(Protocol):
 
 
 def decode_container(
-    source: str | Source, sample_rate: int, *, live: bool = False
+    source: str | Source, sample_rate: int, *, live: bool = False, channels: int | None = None
 ) -> Generator[NDArray[np.float32], None, None]:
     """Decode the first audio stream of a file or a byte source.
 
@@ -64,9 +64,10 @@ def decode_container(
         source: a path, or an object to read from.
         sample_rate: of the result, in hertz.
         live: probe as little as will do, so that the sound starts at once.
+        channels: that must be there, and are left as they are; None: they are mixed.
 
     Yields:
-        float32 mono ``[n]`` within ±1, in order.
+        float32 ``[n]`` within ±1, in order: mono, or the channels interleaved.
 
     Raises:
         AudioFormatError: not a container, no sound in it, or damaged beyond reading.
@@ -79,7 +80,7 @@ def decode_container(
                 raise AudioFormatError(
                     f"no sound in this {container.format.long_name} data, only {kinds}"
                 )
-            mono = _Mono(sample_rate)
+            resampler = Resampler(sample_rate, channels)
             damaged, decoded = 0, 0
             for packet in container.demux(container.streams.audio[0]):
                 try:
@@ -92,8 +93,8 @@ def decode_container(
                     continue
                 for frame in frames:
                     damaged, decoded = 0, decoded + 1
-                    yield from mono.convert(frame)
-            yield from mono.flush()
+                    yield from resampler.convert(frame)
+            yield from resampler.flush()
             if not decoded:
                 raise AudioFormatError(
                     f"no sound could be decoded from this {container.format.long_name} data"
@@ -106,42 +107,67 @@ def decode_container(
         ) from error
 
 
-class _Mono:
-    """Resamples frames to float32 mono, starting anew when their format changes midway."""
+class Resampler:
+    """Resamples frames to float32, starting anew when their format changes midway."""
 
-    def __init__(self, sample_rate: int) -> None:
+    def __init__(self, sample_rate: int, channels: int | None = None) -> None:
+        """Resample to `sample_rate` hertz, to mono or to as many interleaved channels as there are.
+
+        Args:
+            channels: that must be there; None: they are mixed.
+        """
         self._rate = sample_rate
+        self._channels = channels
         self._seen: tuple[str, str, int] | None = None
         self._resampler: AudioResampler | None = None
 
     def convert(self, frame: AudioFrame) -> Iterator[NDArray[np.float32]]:
+        """Sound that is complete: float32 ``[n]`` within ±1.
+
+        Raises:
+            AudioFormatError: it has another number of channels.
+        """
+        if self._channels not in (None, frame.layout.nb_channels):
+            raise AudioFormatError(
+                f"the sound has {frame.layout.nb_channels} channels, {self._channels} were "
+                "announced; check channels"
+            )
         seen = (frame.format.name, frame.layout.name, frame.sample_rate)
         if seen != self._seen:
             yield from self.flush()
-            self._resampler = AudioResampler(format="flt", layout="mono", rate=self._rate)
+            layout = "mono" if self._channels is None else frame.layout.name
+            self._resampler = AudioResampler(format="flt", layout=layout, rate=self._rate)
             self._seen = seen
         yield from self._resample(frame)
 
     def flush(self) -> Iterator[NDArray[np.float32]]:
+        """What was held back."""
         yield from self._resample(None)
 
     def _resample(self, frame: AudioFrame | None) -> Iterator[NDArray[np.float32]]:
         if self._resampler is not None:
-            for mono in self._resampler.resample(frame):
-                yield bounded(mono.to_ndarray().astype(np.float32, copy=False).reshape(-1))
+            for resampled in self._resampler.resample(frame):
+                yield bounded(resampled.to_ndarray().astype(np.float32, copy=False).reshape(-1))
 
 
 class ContainerDecoder:
-    """Turns the bytes of a container into float32 mono at `target_rate`, cut anywhere.
+    """Turns the bytes of a container into float32 at `target_rate`, cut anywhere.
 
     The same calls as `AudioDecoder`, and `close` to let go early.
     """
 
-    def __init__(self, target_rate: int = 16000) -> None:
-        """Decode to `target_rate` hertz."""
-        self._feed = _Feed(target_rate * _MAX_SECONDS)
+    def __init__(self, target_rate: int = 16000, *, channels: int | None = None) -> None:
+        """Decode to `target_rate` hertz.
+
+        Args:
+            channels: that must be there, and come interleaved; None: they are mixed.
+        """
+        self._feed = _Feed(target_rate * _MAX_SECONDS * (channels or 1))
         self._thread = threading.Thread(
-            target=_work, args=(self._feed, target_rate), name="container-decoder", daemon=True
+            target=_work,
+            args=(self._feed, target_rate, channels),
+            name="container-decoder",
+            daemon=True,
         )
         # The thread knows the feed alone: a decoder that is dropped ends it.
         weakref.finalize(self, self._feed.finish)
@@ -180,11 +206,11 @@ class ContainerDecoder:
             self._thread.join()
 
 
-def _work(feed: _Feed, rate: int) -> None:
+def _work(feed: _Feed, rate: int, channels: int | None) -> None:
     """Pull bytes from `feed` through the decoder until either ends."""
     error: Error | None = None
     try:
-        with closing(decode_container(feed, rate, live=True)) as chunks:
+        with closing(decode_container(feed, rate, live=True, channels=channels)) as chunks:
             for samples in chunks:
                 feed.put(samples)
     except AudioFormatError as raised:

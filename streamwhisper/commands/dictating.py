@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from streamwhisper.dictation.app import Engine
     from streamwhisper.dictation.embedded import Stream
-    from streamwhisper.dictation.phrases import Phrases
     from streamwhisper.dictation.sink import Notice, Sink
     from streamwhisper.dictation.switch import Switch
     from streamwhisper.dictation.terminal import TerminalSink
     from streamwhisper.engine.local import LocalRecognizer
+    from streamwhisper.phrasing.phrases import Phrases
     from streamwhisper.session.options import SessionOptions
 
 __all__ = [

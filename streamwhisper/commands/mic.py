@@ -193,9 +193,9 @@ def mic(
 
         findings = examine(microphone, None if url else load, os.environ, typing=to is To.type)
         raise typer.Exit(0 if report(findings) else 1)
-    from streamwhisper.dictation.phrases import Phrases
     from streamwhisper.dictation.settings import read_settings
     from streamwhisper.dictation.terminal import TerminalSink
+    from streamwhisper.phrasing.phrases import Phrases
     from streamwhisper.session.endpoint import EndpointOptions
     from streamwhisper.session.language import Detection
     from streamwhisper.session.options import SessionOptions

@@ -9,7 +9,6 @@ from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING, TypeVarTuple, Unpack
 
 from streamwhisper.conversation import StreamEvent
-from streamwhisper.dictation.edits import Edit
 from streamwhisper.dictation.embedded import Stream
 from streamwhisper.dictation.level import decibels
 from streamwhisper.dictation.microphone import Microphone
@@ -18,10 +17,11 @@ from streamwhisper.dictation.switch import RATE, Shutter, Switch
 from streamwhisper.dictation.terminal import TerminalSink
 from streamwhisper.errors import StreamWhisperError
 from streamwhisper.events import Committed, Partial
+from streamwhisper.phrasing.edits import Edit
 from streamwhisper.protocol import ErrorMessage
 
 if TYPE_CHECKING:
-    from streamwhisper.dictation.phrases import Phrases
+    from streamwhisper.phrasing.phrases import Phrases
 
 __all__ = ["Dictation", "Engine"]
 

@@ -14,8 +14,8 @@ from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 import platformdirs
 
-from streamwhisper.dictation.phrases import PhraseOptions
 from streamwhisper.errors import StreamWhisperError
+from streamwhisper.phrasing.phrases import PhraseOptions
 
 __all__ = [
     "Destination",

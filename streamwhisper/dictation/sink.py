@@ -8,8 +8,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Protocol, TextIO
 
-from streamwhisper.dictation.edits import Edit
 from streamwhisper.errors import StreamWhisperError
+from streamwhisper.phrasing.edits import Edit
 
 __all__ = ["CommandSink", "FileSink", "LineSink", "Notice", "Sink"]
 

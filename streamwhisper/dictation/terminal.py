@@ -6,9 +6,9 @@ import sys
 
 from rich.console import Console
 
-from streamwhisper.dictation.edits import Edit
 from streamwhisper.dictation.level import bar
 from streamwhisper.display import GrowingText
+from streamwhisper.phrasing.edits import Edit
 
 __all__ = ["TerminalSink"]
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from streamwhisper.dictation.edits import Edit
 from streamwhisper.dictation.keyboards import Keyboard, KeyboardError
 from streamwhisper.dictation.sink import Notice, Sink
+from streamwhisper.phrasing.edits import Edit
 
 __all__ = ["TypingSink", "revision"]
 

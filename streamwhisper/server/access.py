@@ -151,40 +151,44 @@ class Access:
                 "the server is shutting down; try another one, or later",
             )
 
-    def check_room(self, visitor: Visitor | None = None) -> None:
+    def check_room(self, visitor: Visitor | None = None, places: int = 1) -> None:
         """Refuse who finds no place at present; None: whoever may come next.
 
+        Args:
+            places: how many sessions are to be in one connection.
+
         Raises:
-            Refusal: there is none.
+            Refusal: there are not so many.
         """
-        limits = self._limits
+        limits, more = self._limits, places - 1
         self.check_running()
-        if self.open_sessions >= limits.max_sessions:
+        if self.open_sessions + more >= limits.max_sessions:
             raise _full(HTTPStatus.SERVICE_UNAVAILABLE, limits.max_sessions, "of this server")
         if visitor is None:
             return
         most = visitor.allowance.sessions
-        if visitor.key is not None and most is not None and self._by_key[visitor.key] >= most:
+        by_key = 0 if visitor.key is None else self._by_key[visitor.key] + more
+        if visitor.key is not None and most is not None and by_key >= most:
             raise _full(HTTPStatus.TOO_MANY_REQUESTS, most, "of this key")
         most = limits.max_sessions_per_address
-        if most is not None and self._by_network[_network(visitor.address)] >= most:
+        if most is not None and self._by_network[_network(visitor.address)] + more >= most:
             raise _full(HTTPStatus.TOO_MANY_REQUESTS, most, "of this address")
 
     @contextmanager
-    def session(self, visitor: Visitor) -> Iterator[None]:
-        """Holds a place while its body runs."""
-        places = [(self._by_network, _network(visitor.address))]
+    def session(self, visitor: Visitor, places: int = 1) -> Iterator[None]:
+        """Holds so many places while its body runs."""
+        counts = [(self._by_network, _network(visitor.address))]
         if visitor.key is not None:
-            places.append((self._by_key, visitor.key))
-        self.open_sessions += 1
-        for count, name in places:
-            count[name] += 1
+            counts.append((self._by_key, visitor.key))
+        self.open_sessions += places
+        for count, name in counts:
+            count[name] += places
         try:
             yield
         finally:
-            self.open_sessions -= 1
-            for count, name in places:
-                count[name] -= 1
+            self.open_sessions -= places
+            for count, name in counts:
+                count[name] -= places
                 if not count[name]:
                     del count[name]
 

@@ -13,7 +13,8 @@ from websockets.asyncio.server import ServerConnection
 from websockets.http11 import Request, Response
 
 from streamwhisper.server.access import Access
-from streamwhisper.server.dialects.entrance import STREAM_PATH, Entrance, Query
+from streamwhisper.server.dialects import Query
+from streamwhisper.server.dialects.entrance import STREAM_PATH, Entrance
 from streamwhisper.server.logs import figures
 from streamwhisper.server.metrics import METRICS_CONTENT_TYPE, Metrics
 from streamwhisper.server.opening import Opening
@@ -88,7 +89,8 @@ class Answers:
             return await self._answer(websocket, request, path)
         except Refusal as refusal:
             self._metrics.count_error(refusal.code)
-            if path in self._entrances:
+            entrance = self._entrances.get(path)
+            if entrance is not None:
                 self._metrics.sessions_refused.inc()
             log.info(
                 "refused %s: %s",
@@ -99,6 +101,8 @@ class Answers:
                     status=refusal.status.value,
                 ),
             )
+            if entrance is not None:
+                return entrance.refuse(refusal, str(websocket.id))
             return refusal.response()
 
     def process_response(
@@ -107,7 +111,7 @@ class Answers:
         """Add the headers of what waits at the path to the answer that opens a WebSocket."""
         entrance = self._entrances.get(path_of(request))
         if entrance is not None and response.status_code == HTTPStatus.SWITCHING_PROTOCOLS:
-            response.headers.update(entrance.headers(query_of(request)))
+            response.headers.update(entrance.headers(query_of(request), str(websocket.id)))
 
     def obstacle(self) -> str | None:
         """Why nobody can come in at present."""
@@ -126,9 +130,11 @@ class Answers:
             visitor = self._access.visitor(request, peer_of(websocket))
             self._access.check_running()
             await self._opening.wait()
+            entrance, query = self._entrances[path], query_of(request)
             self._access.check_room(visitor)
             self._opening.check()
-            self._entrances[path].check(query_of(request), self._opening.info)
+            entrance.check(query, self._opening.info)
+            self._access.check_room(visitor, entrance.places(query))
             return None
         if path.startswith(WATCH_PATH):  # viewers need no key
             return self._viewer(path.removeprefix(WATCH_PATH))

@@ -6,8 +6,8 @@ import asyncio
 import errno
 import logging
 import sys
-import uuid
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from types import TracebackType
 from typing import Any
@@ -233,34 +233,38 @@ class Server:
             await self._rooms.watch(path.removeprefix(WATCH_PATH), websocket)
             return
         visitor = self._access.visitor(request, peer_of(websocket))
-        name = uuid.uuid4().hex[:12]
+        entrance, limits = ENTRANCES[path], self.options.limits
+        name = websocket.id.hex[:12]
         handshake = Handshake(
             self._opening.info,
             self.options.session,
+            str(websocket.id),
             name,
             query_of(request),
             partial(self._reception.admit, visitor),
             self._metrics.count_error,
         )
-        dialect = ENTRANCES[path].speak(handshake)
+        dialect = entrance.speak(handshake)
         connection = Connection(
             websocket,
             dialect,
             self._scheduler,
-            self.options.limits,
+            replace(limits, idle_timeout=min(limits.idle_timeout, entrance.patience)),
             self._metrics,
             self._parking,
             visitor=visitor,
             name=name,
         )
+        places = entrance.places(handshake.query)
         try:
-            self._access.check_room(visitor)
+            self._access.check_room(visitor, places)
         except Refusal as refusal:  # the last place was taken during the handshake
             self._metrics.sessions_refused.inc()
             dialect.fail(*faults.refused(refusal))
             await connection.run()
             return
-        with self._access.session(visitor):
+        self._metrics.connections.labels(path).inc()
+        with self._access.session(visitor, places):
             self._connections.add(connection)
             self._empty.clear()
             try:

@@ -1,12 +1,13 @@
 """One WebSocket connection: frames to its dialect, requests to the scheduler, texts back.
 
-Its dialect is a session of its own, or one whose connection was lost, once its client claims it.
+Its dialect has a session of its own, or one for each channel of the sound, or one whose connection
+was lost, once its client claims it.
 
-Two tasks share a connection. The reader takes frames in, and pauses while the session's buffers
-are full, so that the pressure reaches the client. The driver has answered what the session asks,
-one request at a time; while that waits for its turn, the reader keeps it up to the newest sound.
-Either sends what has come of it before it goes on: a client that does not read stops both, and
-nothing piles up.
+A reader and drivers share a connection. The reader takes frames in, and pauses while a session's
+buffers are full, so that the pressure reaches the client. Each driver has answered what one session
+asks, one request at a time; while that waits for its turn, the reader keeps it up to the newest
+sound. All of them send what has come of it before they go on: a client that does not read stops
+all, and nothing piles up.
 """
 
 from __future__ import annotations
@@ -24,13 +25,15 @@ from streamwhisper.engine.scheduler import Scheduler
 from streamwhisper.server import faults
 from streamwhisper.server.access import Visitor
 from streamwhisper.server.account import Account
-from streamwhisper.server.dialects import GOING_AWAY, Close, Dialect, Resumable
+from streamwhisper.server.dialects import GOING_AWAY, NORMAL, Close, Dialect, Resumable
 from streamwhisper.server.inquiry import Inquiry
 from streamwhisper.server.keepalive import keep_alive
 from streamwhisper.server.limits import Limits, Pace
 from streamwhisper.server.metrics import Metrics
 from streamwhisper.server.outcome import LOST, how_client_left, how_server_left
+from streamwhisper.server.outlet import Leaving, Outlet, Unread
 from streamwhisper.server.parking import Parking
+from streamwhisper.session.session import Session
 
 __all__ = ["Connection"]
 
@@ -40,14 +43,7 @@ _PIECE_BYTES = 32 * 1024  # of audio taken in at once, so that no client holds u
 _READ_OUT_SECONDS = 1.0
 _MAX_FAILURES = 3  # of the same request in a row
 _RESUMABLE = {LOST, "client_unread"}  # outcomes
-
-
-class _Unread(Exception):
-    """The client has left what was sent to it unread for too long."""
-
-
-class _Leaving(Exception):
-    """The client has said that it leaves, or broke the protocol, and reads no more."""
+_GONE = {*_RESUMABLE, "client_left"}  # likewise: nobody reads any more
 
 
 class Connection:
@@ -73,6 +69,7 @@ class Connection:
             name: for the log.
         """
         self._websocket = websocket
+        self._outlet = Outlet(websocket, limits.send_timeout)
         self._dialect = dialect
         self._limits = limits
         self._metrics = metrics
@@ -81,16 +78,19 @@ class Connection:
         self._name = name
         self._loop = asyncio.get_running_loop()
         self._account = Account(visitor, metrics, self._loop.time)
-        self._inquiry = Inquiry(scheduler, metrics, self._account, self._loop.time)
+        self._inquiries = [
+            Inquiry(scheduler, metrics, self._account, self._loop.time)
+            for _ in range(max(1, len(dialect.sessions)))
+        ]
         self._pace = Pace(visitor.allowance, self._account.opened)
         self._client_awaited_since: float | None = None  # None: the reader has something to do
-        self._news = asyncio.Event()  # for the driver: something came in
-        self._room = asyncio.Event()  # for the reader: the session took audio from its buffers
+        self._room = asyncio.Event()  # for the reader: a session took audio from its buffers
         self._over = asyncio.Event()  # the dialect is closing
         self._stopping = asyncio.Event()  # the server is
         self._all_read = asyncio.Event()  # the reader waits for the client
         self._sending = asyncio.Lock()
         self._handed_over = False  # the session is another connection's
+        self._gone = False  # the client is
 
     async def run(self) -> None:
         """Serve the client until one side leaves. Raises nothing but a cancellation."""
@@ -98,16 +98,16 @@ class Connection:
         outcome = "server_error"
         try:
             outcome = await self._converse()
-        except (ConnectionClosed, _Leaving):
+        except (ConnectionClosed, Leaving):
             outcome = self._how_client_left()
-        except _Unread:
+        except Unread:
             self._websocket.transport.abort()
             outcome = "client_unread"
         except Exception:  # outermost loop of a connection
             log.exception("session %s: failed", self._name)
             await self._apologize()
         finally:
-            self._leave(outcome)
+            await self._leave(outcome)
         await self._read_out()
 
     async def _read_out(self) -> None:
@@ -120,32 +120,57 @@ class Connection:
     @property
     def lag(self) -> float:
         """Seconds of sound that are received and not recognized yet."""
-        session = self._dialect.session
-        return session.audio_seconds - session.covered_seconds if session is not None else 0.0
+        lags = (s.audio_seconds - s.covered_seconds for s in self._dialect.sessions)
+        return max(lags, default=0.0)
 
-    def _leave(self, outcome: str) -> None:
+    async def _leave(self, outcome: str) -> None:
         dialect = self._dialect
         if self._handed_over:
             outcome = "handed_over"
-        elif isinstance(dialect, Resumable) and dialect.session is not None:
+        elif isinstance(dialect, Resumable) and dialect.sessions:
             if outcome in _RESUMABLE and self._parking.park(dialect):
-                dialect.session.abandon_request()
+                self._withdraw()
                 self._account.close(self._name, outcome, kept=True)
                 return
             self._parking.leave(dialect)
+        if outcome in _GONE and dialect.sessions and dialect.closing is None:
+            await self._hear_out()
         dialect.release()
         self._account.close(self._name, outcome, closed=not self._handed_over)
+
+    async def _hear_out(self) -> None:
+        """Have the last words of a client that is gone committed: others read along, or record."""
+        self._gone = True
+        self._withdraw()
+        drivers = [asyncio.create_task(self._drive(n)) for n in range(len(self._inquiries))]
+        try:
+            async with asyncio.timeout(self._limits.drain_timeout):
+                with contextlib.suppress(ConnectionClosed):
+                    await self._read()
+                self._dialect.finish(None, Close(NORMAL))
+                self._wake()
+                await asyncio.gather(*drivers)
+        except TimeoutError:
+            log.warning("session %s: its last words were not heard in time", self._name)
+        finally:
+            for driver in drivers:
+                driver.cancel()
 
     def hand_over(self) -> None:
         """Let go of the session, which goes on in another connection; say so, and close."""
         dialect = self._dialect
         assert isinstance(dialect, Resumable)
-        self._inquiry.withdraw()
-        if dialect.session is not None:
-            dialect.session.abandon_request()
+        self._withdraw()
         self._handed_over = True
         self._dialect = dialect.left_behind()
         self._wake()
+
+    def _withdraw(self) -> None:
+        """What is asked for is not waited for any more, and may be asked for again."""
+        for inquiry in self._inquiries:
+            inquiry.withdraw()
+        for session in self._dialect.sessions:
+            session.abandon_request()
 
     def shut_down(self) -> None:
         """The server stops: hear what the client has sent, commit everything, and close."""
@@ -157,8 +182,11 @@ class Connection:
         self._wake()
 
     def _wake(self) -> None:
-        self._advance()
-        self._news.set()
+        if self._dialect.closing is None:
+            for inquiry, session in zip(self._inquiries, self._dialect.sessions, strict=False):
+                inquiry.advance(session)
+        for inquiry in self._inquiries:
+            inquiry.news.set()
         self._room.set()
         if self._dialect.closing is not None:
             self._over.set()
@@ -168,7 +196,7 @@ class Connection:
             asyncio.create_task(work)
             for work in (
                 self._read(),
-                self._drive(),
+                *map(self._drive, range(len(self._inquiries))),
                 self._drain(),
                 self._limit_length(),
                 keep_alive(self._websocket, lambda: self._client_awaited_since),
@@ -185,7 +213,7 @@ class Connection:
                 return self._how_client_left()
             await self._send()
             # The reader stays until then: frames left unread would hold up the handshake.
-            await self._close(close)
+            await self._outlet.close(close)
             return how_server_left(close.code, self._websocket.protocol.close_rcvd)
         finally:
             for task in tasks:
@@ -227,20 +255,17 @@ class Connection:
 
     async def _next_frame(self) -> str | bytes:
         """The next frame; an empty one when the client has been silent for too long."""
-        started = self._dialect.session is not None
-        if self._dialect.closing is not None:
-            patience = None
-        elif started:
-            patience = self._loop.time() + self._limits.idle_timeout
-        else:
-            patience = self._account.opened + self._limits.start_timeout
+        started, limits = bool(self._dialect.sessions), self._limits
+        seconds = limits.idle_timeout if started else limits.start_timeout
+        since = self._loop.time() if started else self._account.opened
+        patience = None if self._dialect.closing is not None else since + seconds
         try:
             self._all_read.set()
             self._client_awaited_since = self._loop.time()
             async with asyncio.timeout_at(patience):
                 return await self._websocket.recv()
         except TimeoutError:
-            self._dialect.finish(*faults.silent(self._limits, started=started))
+            self._dialect.finish(*faults.silent(seconds, started=started))
             self._wake()
             return b""
         finally:
@@ -266,18 +291,22 @@ class Connection:
         if isinstance(frame, str) and (size := len(frame.encode())) > self._limits.max_text_bytes:
             self._dialect.fail(*faults.text_too_big(size, self._limits))
             return 0.0
-        session = self._dialect.session
-        before = session.audio_seconds if session is not None else 0.0
+        started, before = bool(self._dialect.sessions), self._audio_seconds
         self._dialect.receive(frame)
-        if session is None:
+        if not started:
             self._enter()
             return 0.0
-        heard = session.audio_seconds - before
+        heard = self._audio_seconds - before
         self._account.hear(heard)
         most = self._allowance.session_seconds
-        if most is not None and session.audio_seconds > most:
+        if most is not None and self._audio_seconds > most:
             self._end_for_length(most)
         return heard
+
+    @property
+    def _audio_seconds(self) -> float:
+        """Sound received; channels are heard at the same time."""
+        return max((s.audio_seconds for s in self._dialect.sessions), default=0.0)
 
     def _enter(self) -> None:
         """A session that starts can be resumed from now on; one that is claimed goes on here."""
@@ -286,7 +315,7 @@ class Connection:
             return
         claim = dialect.claim
         if claim is None:
-            if dialect.session is not None:
+            if dialect.sessions:
                 self._parking.enter(dialect, self)
             return
         resumed = self._parking.resume(claim.resume or "", self)
@@ -301,62 +330,49 @@ class Connection:
             resumed.release()
             self._dialect.fail(*faults.messages_gone(claim.last_seq))
 
-    def _advance(self) -> None:
-        """Let the session take in what has come, and ask for as much as it can by now."""
-        session = self._dialect.session
-        if session is not None and self._dialect.closing is None:
-            self._inquiry.advance(session)
-
-    async def _drive(self) -> None:
-        failures = 0
+    async def _drive(self, number: int) -> None:
+        """Have answered what the session of this number asks, once there is one."""
+        inquiry, failures = self._inquiries[number], 0
         while self._dialect.closing is None:
-            self._news.clear()
-            self._advance()
+            inquiry.news.clear()
+            if (session := self._session(number)) is not None:
+                inquiry.advance(session)
             self._room.set()
             await self._send()
-            session = self._dialect.session
-            if session is not None and self._inquiry.under_way:
-                answered = await self._inquiry.answer(session, self._name)
+            session = self._session(number)  # another connection's may have come in its place
+            if session is not None and inquiry.under_way:
+                answered = await inquiry.answer(session, self._name)
                 self._record_wait()
                 failures = 0 if answered else failures + 1
                 if failures == _MAX_FAILURES:
                     self._dialect.fail(*faults.recognition_failed(failures, self._name))
             elif self._dialect.closing is None:
-                await self._news.wait()
+                await inquiry.news.wait()
+
+    def _session(self, number: int) -> Session | None:
+        sessions = self._dialect.sessions
+        return sessions[number] if number < len(sessions) else None
 
     def _record_wait(self) -> None:
         """Tell the dialect of the wait so far: an answer that is late is not to hide it."""
-        self._dialect.record_wait(self._inquiry.take_wait())
+        self._dialect.record_wait(sum(inquiry.take_wait() for inquiry in self._inquiries))
 
     async def _send(self) -> None:
         """Send what the dialect has to say, in order, at the pace that the client reads."""
         async with self._sending:
             self._record_wait()
             for text in self._dialect.outgoing():
-                # To send would be to wait for the end of the connection, and while frames wait
-                # to be read, that is not noticed.
-                if self._websocket.state is State.CLOSING:
-                    raise _Leaving
-                try:
-                    async with asyncio.timeout(self._limits.send_timeout):
-                        await self._websocket.send(text)
-                except TimeoutError:
-                    raise _Unread from None
-
-    async def _close(self, close: Close) -> None:
-        try:
-            async with asyncio.timeout(self._limits.send_timeout):
-                await self._websocket.close(close.code, close.reason)
-        except TimeoutError:
-            raise _Unread from None
+                if self._gone:
+                    continue
+                await self._outlet.send(text)
 
     async def _apologize(self) -> None:
         error, close = faults.internal(self._name)
         self._dialect.fail(error, close)
         try:
             await self._send()
-            await self._close(close)
-        except (ConnectionClosed, _Leaving, _Unread):
+            await self._outlet.close(close)
+        except (ConnectionClosed, Leaving, Unread):
             self._websocket.transport.abort()
 
     def _how_client_left(self) -> str:

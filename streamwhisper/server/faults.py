@@ -39,19 +39,19 @@ _AFRESH = (
 )
 
 
-def silent(limits: Limits, *, started: bool) -> Fault:
-    """The client has sent nothing for too long."""
+def silent(seconds: float, *, started: bool) -> Fault:
+    """The client has sent nothing for so many seconds, which is too long."""
     if started:
         return _fault(
             CLIENT_FAULT,
             "idle_timeout",
-            f"no message for {limits.idle_timeout:g} s, so the session was ended; send audio or "
+            f"no message for {seconds:g} s, so the session was ended; send audio or "
             'pings to keep it, and {"type": "end"} to end it.',
         )
     return _fault(
         CLIENT_FAULT,
         "start_timeout",
-        f'no start within {limits.start_timeout:g} s; send {{"type": "start"}} at once.',
+        f'no start within {seconds:g} s; send {{"type": "start"}} at once.',
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Callable
 
@@ -17,7 +18,11 @@ log = logging.getLogger(__name__)
 
 
 class Inquiry:
-    """The request of a session that is under way, if there is one."""
+    """The request of a session that is under way, if there is one.
+
+    Attributes:
+        news: something came in that may change what is asked.
+    """
 
     def __init__(
         self,
@@ -27,6 +32,7 @@ class Inquiry:
         clock: Callable[[], float],
     ) -> None:
         """Ask nothing yet."""
+        self.news = asyncio.Event()
         self._scheduler = scheduler
         self._metrics = metrics
         self._account = account

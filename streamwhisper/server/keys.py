@@ -18,10 +18,13 @@ from websockets.http11 import Request
 from streamwhisper.server.limits import Allowance
 from streamwhisper.server.rooms import ROOM_NAME, is_room
 
-__all__ = ["SUBPROTOCOL", "Key", "find_key", "presented_keys", "read_keys"]
+__all__ = ["SCHEMES", "SUBPROTOCOL", "Key", "find_key", "presented_keys", "read_keys"]
 
 SUBPROTOCOL = "streamwhisper"
 """What a server speaks; browsers name it beside the one that carries their key."""
+
+SCHEMES = frozenset({"token", "bearer"})
+"""How a key is announced: in the header, and as the subprotocol before the one that is the key."""
 
 _BEARER = "bearer."
 _SECRET = re.compile(r"[!-~]+")  # printable, without spaces: what fits into a header
@@ -72,16 +75,22 @@ def find_key(keys: Iterable[Key], secret: str) -> Key | None:
 
 
 def presented_keys(request: Request) -> Iterator[str]:
-    """What a request presents: as a bearer, as ``?token=``, and as a subprotocol."""
+    """What a request presents: as a bearer or token, as ``?token=``, and as a subprotocol."""
     for header in request.headers.get_all("Authorization"):
         scheme, _, secret = header.partition(" ")
-        if scheme.lower() == "bearer" and secret:
+        if scheme.lower() in SCHEMES and secret:
             yield secret.strip()
     yield from parse_qs(request.path.partition("?")[2]).get("token", [])
-    for header in request.headers.get_all("Sec-WebSocket-Protocol"):
-        for protocol in header.split(","):
-            if protocol.strip().startswith(_BEARER):
-                yield protocol.strip().removeprefix(_BEARER)
+    offered = [
+        protocol.strip()
+        for header in request.headers.get_all("Sec-WebSocket-Protocol")
+        for protocol in header.split(",")
+    ]
+    for before, protocol in zip(["", *offered], offered, strict=False):
+        if protocol.startswith(_BEARER):
+            yield protocol.removeprefix(_BEARER)
+        elif before.lower() in SCHEMES:
+            yield protocol
 
 
 def read_keys(file: Path, allowance: Allowance) -> tuple[Key, ...]:

@@ -22,6 +22,12 @@ class Metrics:
     def __init__(self) -> None:
         self.registry = registry = CollectorRegistry()
         ProcessCollector(registry=registry)
+        self.connections = Counter(
+            "streamwhisper_connections",
+            "Connections that take sound, by their path: each has its protocol.",
+            ["path"],
+            registry=registry,
+        )
         self.sessions_closed = Counter(
             "streamwhisper_sessions_closed",
             "Sessions that are over, by how they ended.",

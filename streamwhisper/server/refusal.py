@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from http import HTTPStatus
 
 from websockets.datastructures import Headers
@@ -29,12 +30,12 @@ class Refusal(Exception):
         self.code = code
         self.message = message
 
-    def response(self) -> Response:
-        """The HTTP answer."""
-        answer: dict[str, object] = {"code": self.code, "message": self.message}
+    def response(self, body: Mapping[str, object] | None = None) -> Response:
+        """The HTTP answer; `body`: what it says in JSON, where that is not code and message."""
+        answer = {"code": self.code, "message": self.message} if body is None else body
         passes = self.status in (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE)
         if passes:
-            answer["retry_after"] = RETRY_AFTER
+            answer = {**answer, "retry_after": RETRY_AFTER}
         response = http_response(self.status, json.dumps(answer) + "\n", "application/json")
         if passes:
             response.headers["Retry-After"] = f"{RETRY_AFTER:.0f}"

@@ -129,6 +129,20 @@ class Session:
         return self._listener.taken / SAMPLE_RATE
 
     @property
+    def closing(self) -> float:
+        """How much has passed of the silence that ends the present utterance, 0 to 1.
+
+        It is 0 as long as somebody speaks, and until all that they said is heard out.
+        """
+        gate, utterance = self._listener.gate, self._utterance
+        if not gate.speaking or utterance is None or len(self._segments) > 1:
+            return 0.0
+        if not utterance.heard_out(gate.last_speech):
+            return 0.0
+        passed = (self._listener.taken - gate.last_speech) / SAMPLE_RATE
+        return min(1.0, passed / gate.silence)
+
+    @property
     def speech_seconds(self) -> float:
         """Speech in the segments that have ended."""
         return self._speech_samples / SAMPLE_RATE

@@ -130,6 +130,11 @@ class VadGate:
         return self._last_speech
 
     @property
+    def silence(self) -> float:
+        """Seconds of silence that shut it in the present pause."""
+        return self._silence
+
+    @property
     def probability(self) -> float:
         """What the network said of the last block; 0.0 while it sleeps."""
         return self._probability

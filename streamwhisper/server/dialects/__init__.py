@@ -5,7 +5,7 @@ A dialect turns frames into calls on a `Session` and the session's events into f
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
@@ -23,11 +23,15 @@ __all__ = [
     "Close",
     "Dialect",
     "OnError",
+    "Query",
     "Resumable",
 ]
 
 OnError = Callable[[str], None]
 """Told the code of every error that a client is sent."""
+
+Query = Mapping[str, Sequence[str]]
+"""What an address asks for, by name; each may stand there several times."""
 
 NORMAL = 1000
 GOING_AWAY = 1001
@@ -49,8 +53,11 @@ class Dialect(Protocol):
     """One connection's side of a conversation."""
 
     @property
-    def session(self) -> Session | None:
-        """What listens; None until the client has started it."""
+    def sessions(self) -> Sequence[Session]:
+        """What listens: one session, or one for each channel; none until the client has started.
+
+        A dialect that listens to several has all of them from the first moment on.
+        """
         ...
 
     @property

@@ -2,22 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import math
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from websockets.http11 import Response
 
 from streamwhisper.recognition import ModelInfo
-from streamwhisper.server.dialects import Dialect, OnError
+from streamwhisper.server.dialects import Dialect, OnError, Query
+from streamwhisper.server.dialects.deepgram.answers import (
+    check,
+    check_flux,
+    headers,
+    places,
+    refuse,
+)
+from streamwhisper.server.dialects.deepgram.flux import FluxDialect
+from streamwhisper.server.dialects.deepgram.flux_query import read_flux
+from streamwhisper.server.dialects.deepgram.listen import PATIENCE, ListenDialect
+from streamwhisper.server.dialects.deepgram.messages import Stream
+from streamwhisper.server.dialects.deepgram.query import read_query
 from streamwhisper.server.dialects.native import NativeDialect
 from streamwhisper.server.dialects.witness import Admit
-from streamwhisper.server.keys import SUBPROTOCOL
+from streamwhisper.server.keys import SCHEMES, SUBPROTOCOL
+from streamwhisper.server.refusal import Refusal
 from streamwhisper.session.options import SessionOptions
 
-__all__ = ["ENTRANCES", "STREAM_PATH", "Entrance", "Handshake", "Query"]
+__all__ = ["ENTRANCES", "STREAM_PATH", "Entrance", "Handshake"]
 
 STREAM_PATH = "/v1/stream"
-
-Query = Mapping[str, Sequence[str]]
-"""What an address asks for, by name; each may stand there several times."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +41,8 @@ class Handshake:
     Attributes:
         info: the model that is served.
         options: of its sessions, save what the client may choose.
-        session_id: names the session to the client and in the log.
+        request_id: a UUID that names the connection.
+        session_id: names the session to the client and in the log; the UUID's beginning.
         query: of the address.
         admit: whether and with which witness a session may start.
         on_error: told the code of every error that is sent.
@@ -35,6 +50,7 @@ class Handshake:
 
     info: ModelInfo
     options: SessionOptions
+    request_id: str
     session_id: str
     query: Query
     admit: Admit
@@ -48,14 +64,21 @@ class Entrance:
     Attributes:
         speak: begins to speak the dialect.
         check: raises `Refusal` for a query that cannot be served, before there is a WebSocket.
-        headers: of the answer that opens it.
+        places: that a query takes which can be served: as many as sessions.
+        headers: of the answer that opens it, by its query and the UUID that names it.
+        refuse: the answer to who is not let in, likewise.
         subprotocols: of which one is chosen if a client offers it.
+        patience: seconds without any message after which a session is ended, where the server's
+            limit is not less.
     """
 
     speak: Callable[[Handshake], Dialect]
     check: Callable[[Query, ModelInfo], None] = lambda query, info: None
-    headers: Callable[[Query], Mapping[str, str]] = lambda query: {}
+    places: Callable[[Query], int] = lambda query: 1
+    headers: Callable[[Query, str], Mapping[str, str]] = lambda query, request_id: {}
+    refuse: Callable[[Refusal, str], Response] = lambda refusal, request_id: refusal.response()
     subprotocols: frozenset[str] = field(default_factory=frozenset)
+    patience: float = math.inf
 
 
 def _native(handshake: Handshake) -> NativeDialect:
@@ -68,7 +91,33 @@ def _native(handshake: Handshake) -> NativeDialect:
     )
 
 
+def _listen(handshake: Handshake) -> ListenDialect:
+    return ListenDialect(
+        Stream(handshake.request_id, handshake.info.name, datetime.now(UTC)),
+        handshake.info,
+        handshake.options,
+        read_query(handshake.query),
+        session_id=handshake.session_id,
+        admit=handshake.admit,
+        on_error=handshake.on_error,
+    )
+
+
+def _flux(handshake: Handshake) -> FluxDialect:
+    return FluxDialect(
+        Stream(handshake.request_id, handshake.info.name, datetime.now(UTC)),
+        handshake.info,
+        handshake.options,
+        read_flux(handshake.query),
+        session_id=handshake.session_id,
+        admit=handshake.admit,
+        on_error=handshake.on_error,
+    )
+
+
 ENTRANCES: Mapping[str, Entrance] = {
     STREAM_PATH: Entrance(_native, subprotocols=frozenset({SUBPROTOCOL})),
+    "/v1/listen": Entrance(_listen, check, places, headers, refuse, SCHEMES, PATIENCE),
+    "/v2/listen": Entrance(_flux, check_flux, headers=headers, refuse=refuse, subprotocols=SCHEMES),
 }
 """By path."""

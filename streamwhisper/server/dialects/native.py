@@ -95,6 +95,11 @@ class NativeDialect:
         return self._session
 
     @property
+    def sessions(self) -> tuple[Session, ...]:
+        """Likewise, as `Dialect` has it."""
+        return () if self._session is None else (self._session,)
+
+    @property
     def can_receive(self) -> bool:
         """Whether audio can be taken in; audio that will be refused need not wait."""
         return self._session is None or self._ending is not None or self._session.can_receive

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from streamwhisper.dictation.words import Key, Spoken, key_of, keyed
+from streamwhisper.phrasing.words import Key, Spoken, key_of, keyed
 
 __all__ = ["WORDS", "NumberWords", "read_number"]
 

@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
-from streamwhisper.dictation.context import is_meant, is_noun
-from streamwhisper.dictation.numerals import WORDS, read_number
-from streamwhisper.dictation.page import Page, capitalized
-from streamwhisper.dictation.table import LONGEST, Command, Named, Table
-from streamwhisper.dictation.words import Spoken, key_of, keyed
+from streamwhisper.phrasing.context import is_meant, is_noun
+from streamwhisper.phrasing.numerals import WORDS, read_number
+from streamwhisper.phrasing.page import Page, capitalized
+from streamwhisper.phrasing.table import LONGEST, Command, Named, Table
+from streamwhisper.phrasing.words import Spoken, key_of, keyed
 
 __all__ = ["PhraseOptions", "Reader", "Step"]
 

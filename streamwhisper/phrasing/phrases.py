@@ -6,11 +6,11 @@ stands until "line" has come. What stands in the end does not depend on how the 
 
 from __future__ import annotations
 
-from streamwhisper.dictation.edits import Edit
-from streamwhisper.dictation.page import REMEMBERED, Page, edit_between
-from streamwhisper.dictation.reading import PhraseOptions, Reader
-from streamwhisper.dictation.table import read_table
-from streamwhisper.dictation.words import Spoken, split_words
+from streamwhisper.phrasing.edits import Edit
+from streamwhisper.phrasing.page import REMEMBERED, Page, edit_between
+from streamwhisper.phrasing.reading import PhraseOptions, Reader
+from streamwhisper.phrasing.table import read_table
+from streamwhisper.phrasing.words import Spoken, split_words
 
 __all__ = ["PhraseOptions", "Phrases"]
 

@@ -9,9 +9,9 @@ from functools import cache
 from importlib.resources import files
 from typing import Any, Generic, Literal, TypeVar
 
-from streamwhisper.dictation.numerals import NumberWords
-from streamwhisper.dictation.page import Kind
-from streamwhisper.dictation.words import Key, Spoken, key_of, keyed
+from streamwhisper.phrasing.numerals import NumberWords
+from streamwhisper.phrasing.page import Kind
+from streamwhisper.phrasing.words import Key, Spoken, key_of, keyed
 
 __all__ = ["LONGEST", "Command", "Named", "Table", "languages", "read_table"]
 

@@ -9,8 +9,8 @@ from collections.abc import Set
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from streamwhisper.dictation.edits import Edit
-from streamwhisper.dictation.words import BORDERS, ENDS, Spoken
+from streamwhisper.phrasing.edits import Edit
+from streamwhisper.phrasing.words import BORDERS, ENDS, Spoken
 
 __all__ = ["Kind", "Page", "edit_between"]
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from streamwhisper.dictation.table import Command, Table
-from streamwhisper.dictation.words import Spoken
+from streamwhisper.phrasing.table import Command, Table
+from streamwhisper.phrasing.words import Spoken
 
 __all__ = ["is_meant", "is_noun"]
 

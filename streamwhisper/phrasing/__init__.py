@@ -1,0 +1,1 @@
+"""What is made of what is said: spoken commands, numbers in digits, replacements."""

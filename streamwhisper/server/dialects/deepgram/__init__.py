@@ -1,0 +1,1 @@
+"""Deepgram's live transcription, as its clients speak it at ``/v1/listen``."""

@@ -1,0 +1,152 @@
+"""The sound of a Deepgram stream: its encodings, and its channels apart or mixed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from streamwhisper.audio.container import ContainerDecoder
+from streamwhisper.audio.formats import ENCODINGS as RAW_BYTES
+from streamwhisper.audio.formats import AudioDecoder, AudioFormat
+from streamwhisper.audio.packets import AmrDecoder, OpusDecoder
+from streamwhisper.errors import AudioFormatError
+from streamwhisper.session.window import SAMPLE_RATE
+
+__all__ = ["ENCODINGS", "Sound", "SoundOptions"]
+
+AnyDecoder = AudioDecoder | ContainerDecoder | OpusDecoder | AmrDecoder
+
+_RAW = {"linear16": "pcm_s16le", "linear32": "pcm_f32le", "mulaw": "mulaw", "alaw": "alaw"}
+_AMR = ("amr-nb", "amr-wb")
+_CONTAINED = ("flac", "ogg-opus", "speex")
+ENCODINGS = (*_RAW, *_CONTAINED, "opus", *_AMR)
+"""What a stream may be encoded in; without a name it is a container, which says it itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class SoundOptions:
+    """What a client says of its sound.
+
+    Attributes:
+        encoding: one of `ENCODINGS`; None: a container.
+        sample_rate: in hertz; needed where nothing in the sound tells it.
+        channels: of the sound; they are mixed,
+        multichannel: unless each is to be listened to by itself.
+
+    Raises:
+        AudioFormatError: these do not go together.
+    """
+
+    encoding: str | None = None
+    sample_rate: int | None = None
+    channels: int = 1
+    multichannel: bool = False
+
+    def __post_init__(self) -> None:
+        if self.encoding in _RAW and self.sample_rate is None:
+            raise AudioFormatError(
+                f"encoding is {self.encoding!r} without a sample_rate; expected one in hertz, such "
+                "as sample_rate=16000"
+            )
+        if self.encoding in _AMR and self.sessions > 1:
+            raise AudioFormatError(f"multichannel is true, but {self.encoding} has one channel")
+        if self.encoding == "opus" and self.sessions > 2:
+            raise AudioFormatError(f"channels is {self.channels}, but opus has 1 or 2")
+
+    @property
+    def sessions(self) -> int:
+        """How many listen."""
+        return self.channels if self.multichannel else 1
+
+
+class Sound:
+    """Bytes of one connection to the bytes that each session is given, cut anywhere.
+
+    Attributes:
+        decoders: of the sessions.
+    """
+
+    def __init__(self, options: SoundOptions) -> None:
+        """Begin to decode."""
+        self._count = options.sessions
+        self._format: AudioFormat | None = None
+        self._received = 0
+        self._rest = b""
+        whole: AnyDecoder | None = None
+        if options.encoding in _RAW:
+            assert options.sample_rate is not None
+            raw = _RAW[options.encoding]
+            self._format = AudioFormat(raw, options.sample_rate, options.channels)
+            apart = AudioFormat(raw, options.sample_rate)
+        else:
+            apart = AudioFormat("pcm_f32le", SAMPLE_RATE)
+            whole = _decoder(options)
+        self._whole = whole
+        self._width = RAW_BYTES[apart.encoding]
+        self.decoders: Sequence[AnyDecoder]
+        if self._count > 1:
+            self.decoders = [AudioDecoder(apart) for _ in range(self._count)]
+        else:
+            self.decoders = [whole or AudioDecoder(self._format or apart)]
+
+    @property
+    def seconds(self) -> float | None:
+        """The sound received; None where its bytes do not tell."""
+        if self._format is None:
+            return None
+        return self._received // self._format.frame_bytes / self._format.sample_rate
+
+    def split(self, data: bytes) -> Sequence[bytes]:
+        """What each session is given of the next bytes.
+
+        Raises:
+            AudioFormatError: they cannot be decoded.
+        """
+        self._received += len(data)
+        if self._count == 1:
+            return [data]
+        if self._whole is not None:
+            data = self._whole.decode(data).tobytes()
+        return self._apart(data)
+
+    def finish(self) -> Sequence[bytes]:
+        """What was held back, if anything; the decoders of the sessions may still hold more.
+
+        Raises:
+            AudioFormatError: the sound ends in the middle of a sample, or cannot be read.
+        """
+        if self._count == 1:
+            return []
+        if self._whole is not None:
+            return self._apart(self._whole.finish().tobytes())
+        rest, self._rest = self._rest, b""
+        if rest:
+            raise AudioFormatError(
+                f"the sound ended {len(rest)} bytes into a sample of "
+                f"{self._count} channels; check encoding and channels"
+            )
+        return []
+
+    def close(self) -> None:
+        """Let go of what decodes."""
+        if self._whole is not None:
+            self._whole.close()
+
+    def _apart(self, data: bytes) -> list[bytes]:
+        data = self._rest + data
+        whole = len(data) - len(data) % (self._width * self._count)
+        self._rest = data[whole:]
+        samples = np.frombuffer(data[:whole], dtype=f"V{self._width}").reshape(-1, self._count)
+        return [samples[:, channel].tobytes() for channel in range(self._count)]
+
+
+def _decoder(options: SoundOptions) -> AnyDecoder:
+    """What decodes sound that is not raw: mixed, or all channels interleaved."""
+    channels = options.sessions if options.sessions > 1 else None
+    if options.encoding in _AMR:
+        return AmrDecoder(wide=options.encoding == "amr-wb")
+    if options.encoding == "opus":
+        return OpusDecoder(channels)
+    return ContainerDecoder(channels=channels)
