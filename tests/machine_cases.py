@@ -5,6 +5,7 @@ With Ray's token, which whoever joins has to know.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import secrets
@@ -51,17 +52,19 @@ def status() -> dict[str, Any]:
     return found
 
 
-def of_ray() -> set[int]:
-    """Processes that Ray consists of."""
-    return {
-        process.pid
-        for process in psutil.process_iter(["cmdline"])
-        if any("raylet" in part or "gcs_server" in part for part in process.info["cmdline"] or [])
-    }
+def of_group(number: int) -> list[str]:
+    """Processes that live and were started by this one, or by those that it started."""
+    found = []
+    for process in psutil.process_iter(["name", "status"]):
+        with contextlib.suppress(ProcessLookupError):
+            if os.getpgid(process.pid) == number and process.info["status"] != "zombie":
+                found.append(process.info["name"])
+    return found
 
 
-def test_models_are_deployed_and_shown_and_all_ends_with_stop(environment: Path) -> None:
-    before = of_ray()
+def test_models_are_deployed_and_shown_and_all_ends_with_stop(
+    environment: Path, tmp_path: Path
+) -> None:
     model = str(environment)
     shown = streamwhisper("status")
     assert (shown.returncode, len(shown.stderr.splitlines())) == (1, 1)
@@ -82,8 +85,10 @@ def test_models_are_deployed_and_shown_and_all_ends_with_stop(environment: Path)
     assert "has another token" in shown.stderr.splitlines()[-1]  # before it is Ray's own log
     assert streamwhisper("stop", "--name", "one").returncode == 0
     assert [entry["name"] for entry in status()["models"]] == ["two"]
+    number = int((tmp_path / "cluster" / "ray.pid").read_text())
+    assert of_group(number)
     assert streamwhisper("stop").returncode == 0
-    assert of_ray() == before
+    assert not of_group(number)
 
 
 def test_workers_are_added_while_much_waits_for_them(environment: Path) -> None:
