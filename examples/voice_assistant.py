@@ -1,28 +1,56 @@
-"""A voice assistant: listens, waits for the end of what is said, answers.
+"""A voice assistant: press Enter, ask, and it answers aloud.
 
     streamwhisper serve &
-    python examples/voice_assistant.py [SOUND] [--url URL]
+    python examples/voice_assistant.py [SOUND] [--url URL] [--voice FILE]
 
-Without SOUND it listens to the microphone. An answer is thought of as soon as an utterance is
-over (`Committed.final`); whoever speaks on before it is there is heard out first.
+It listens until the question is over (`Committed.final`), answers by a rule, and speaks with
+espeak-ng where that is installed, into FILE if one is given. It knows the time and sums, such as
+"what is six times seven". With SOUND it hears a file, in which every utterance is a question.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import re
+import shutil
+import sys
 from collections.abc import AsyncIterator
+from contextlib import aclosing, suppress
+from datetime import datetime
+from operator import add, mul, sub, truediv
 
 from streamwhisper import connect
 from streamwhisper.audio.files import stream_audio
-from streamwhisper.events import Committed, Partial, SpeechStarted
+from streamwhisper.events import Committed
 
 RATE, CHUNK = 16000, 1600
+NUMBERS = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"]
+OPERATIONS = {
+    **{"plus": add, "+": add, "minus": sub, "-": sub},
+    **{"times": mul, "x": mul, "×": mul, "divided": truediv, "/": truediv},
+}
 
 
-async def answer(question: str) -> None:
-    """Say something; a language model and a voice would be awaited here."""
-    print(f"assistant: You said {len(question.split())} words: {question}", flush=True)
+def answer(question: str) -> str:
+    """What to say to that; a language model would be asked here."""
+    words = [word for word in re.findall(r"\w+|[-+×/]", question.lower()) if word != "by"]
+    words = [str(NUMBERS.index(word)) if word in NUMBERS else word for word in words]
+    for a, operation, b in zip(words, words[1:], words[2:], strict=False):
+        if a.isdigit() and b.isdigit() and operation in OPERATIONS:
+            try:
+                return f"That is {OPERATIONS[operation](int(a), int(b)):g}."
+            except ZeroDivisionError:
+                return "Nothing can be divided by zero."
+    return f"It is {datetime.now():%H:%M}." if "time" in words else f"You said: {question}"
+
+
+async def say(text: str, file: str | None) -> None:
+    """Speak, if there is a voice."""
+    print(f"assistant: {text}", flush=True)
+    if voice := shutil.which("espeak-ng"):
+        into = ["-w", file] if file else []
+        await (await asyncio.create_subprocess_exec(voice, *into, "--", text)).wait()
 
 
 async def microphone() -> AsyncIterator[bytes]:
@@ -36,6 +64,7 @@ async def microphone() -> AsyncIterator[bytes]:
         loop.call_soon_threadsafe(heard.put_nowait, bytes(sound))  # type: ignore[call-overload]
 
     with sounddevice.RawInputStream(RATE, CHUNK, channels=1, dtype="float32", callback=hear):
+        print("listening", flush=True)
         while True:
             yield await heard.get()
 
@@ -47,9 +76,9 @@ async def recording(path: str) -> AsyncIterator[bytes]:
         await asyncio.sleep(CHUNK / RATE)
 
 
-async def converse(url: str, sound: AsyncIterator[bytes]) -> None:
-    """Answer every utterance, unless the person goes on speaking."""
-    question, thinking = "", None
+async def questions(url: str, sound: AsyncIterator[bytes]) -> AsyncIterator[str]:
+    """What is said, an utterance at a time."""
+    question = ""
     async with connect(url, encoding="pcm_f32le", language="en") as stream:
 
         async def speak() -> None:
@@ -58,20 +87,44 @@ async def converse(url: str, sound: AsyncIterator[bytes]) -> None:
             await stream.end()
 
         sending = asyncio.create_task(speak())
-        async for event in stream:
-            if isinstance(event, SpeechStarted | Partial) and thinking is not None:
-                thinking.cancel()  # they speak on
-            if isinstance(event, Committed):
-                question += event.text
-                if event.final and question.strip():
-                    print(f"you: {question.strip()}")
-                    thinking, question = asyncio.create_task(answer(question.strip())), ""
-        await sending
+        try:
+            async for event in stream:
+                if isinstance(event, Committed):
+                    question += event.text
+                    if event.final and question.strip():
+                        yield question.strip()
+                        question = ""
+        finally:
+            sending.cancel()
 
 
-if __name__ == "__main__":
+async def converse(url: str, sound: AsyncIterator[bytes], voice: str | None, *, once: bool) -> None:
+    """Answer what is asked, or the first of it."""
+    async with aclosing(questions(url, sound)) as asked:
+        async for question in asked:
+            print(f"you: {question}", flush=True)
+            await say(answer(question), voice)
+            if once:
+                return
+
+
+def main() -> None:
+    """Answer the questions of a file, or one of the microphone whenever a key wakes it."""
     parser = argparse.ArgumentParser()
     parser.add_argument("sound", nargs="?")
     parser.add_argument("--url", default="ws://127.0.0.1:8765/v1/stream")
+    parser.add_argument("--voice", metavar="FILE", help="speak into a WAV file")
     flags = parser.parse_args()
-    asyncio.run(converse(flags.url, recording(flags.sound) if flags.sound else microphone()))
+    if shutil.which("espeak-ng") is None:
+        print("There is no espeak-ng here, so answers are only written.", file=sys.stderr)
+    if flags.sound:
+        asyncio.run(converse(flags.url, recording(flags.sound), flags.voice, once=False))
+        return
+    print("Press Enter and ask; Ctrl-D ends.", flush=True)
+    for _ in sys.stdin:
+        asyncio.run(converse(flags.url, microphone(), flags.voice, once=True))
+
+
+if __name__ == "__main__":
+    with suppress(KeyboardInterrupt):
+        main()

@@ -106,7 +106,8 @@ def transcribe_all(
         AudioFormatError: a file that cannot be read.
         RecognitionError: the options do not fit the model.
     """
-    options = _checked(model, options or TranscriptionOptions())
+    options = options or TranscriptionOptions()
+    options.check(model)
     if options.method == "sequential":
         yield from _sequential(model, sounds, options, progress)
         return
@@ -172,23 +173,3 @@ def _sequential(
 
 def _samples(sound: Sound) -> NDArray[np.float32]:
     return sound if isinstance(sound, np.ndarray) else read_audio(sound)
-
-
-def _checked(model: LocalRecognizer, options: TranscriptionOptions) -> TranscriptionOptions:
-    """Refuse what the model cannot do."""
-    name = model.info.name
-    if not model.info.multilingual and options.task == "translate":
-        raise RecognitionError(
-            f"{name} knows English alone, so it cannot translate; take a multilingual model"
-        )
-    if not model.info.multilingual and options.language not in (None, "en"):
-        raise RecognitionError(
-            f"language is {options.language!r}, but {name} knows English alone; take a "
-            'multilingual model, or "en"'
-        )
-    if options.language is not None and options.language not in model.tokenizer.languages:
-        raise RecognitionError(
-            f"{name} has no language {options.language!r}; expected one of "
-            f"{', '.join(model.tokenizer.languages)}"
-        )
-    return options

@@ -67,6 +67,7 @@ class RecognitionRequest:
         draft: a guess for the tokens after the prefix. It never changes the answer,
             only how soon it comes.
         prompt: tokens of the text before the window.
+        initial_prompt: text before those, as it is written: names, spelling and style.
         language: a code such as ``"en"``; None lets a multilingual model detect it.
         languages: codes of those that it may be; none: any that the model knows.
         detect: whether to say how likely each is though the language is given.
@@ -90,6 +91,7 @@ class RecognitionRequest:
     vocabulary: tuple[str, ...] = ()
     options: DecodingOptions = field(default_factory=DecodingOptions)
     past: object | None = None
+    initial_prompt: str = ""
 
 
 @dataclass(frozen=True, slots=True)

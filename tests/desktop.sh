@@ -1,5 +1,6 @@
 #!/bin/sh
-# Installs what the tests of dictation need, where that can be done; else they are skipped.
+# Installs what the tests of dictation and of examples need, where that can be done; else they are
+# skipped.
 missing=
 need() { command -v "$1" >/dev/null || missing="$missing $2"; }
 need pulseaudio "pulseaudio libasound2-plugins"
@@ -13,6 +14,7 @@ need sway sway
 need foot foot
 need wtype wtype
 need wl-copy wl-clipboard
+need espeak-ng espeak-ng
 for folder in /usr/lib /usr/lib/*-linux-gnu /usr/local/lib; do
     [ -e "$folder/libportaudio.so.2" ] && portaudio=there
 done

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import logging
 import shutil
 import socket
@@ -12,16 +13,21 @@ from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from rest import SAMPLE, form
 from scripted import OPTIONS, ScriptedRecognizer, script
 from test_access import transcript
+from test_cli import letters
 from websockets.asyncio.client import connect as connect_websocket
 
+from streamwhisper.audio.files import read_audio
 from streamwhisper.client import Reconnection, connect, trust_anything
 from streamwhisper.server.access import AccessOptions
 from streamwhisper.server.app import Server, ServerOptions
 from streamwhisper.server.limits import Limits
 from streamwhisper.server.proxies import parse_network
+from streamwhisper.server.rest.options import RestOptions
 from streamwhisper.server.tls import self_signed
 
 DEPLOY = Path(__file__).parents[1] / "deploy"
@@ -53,14 +59,17 @@ def substituted(name: str, *changes: tuple[str, str]) -> str:
     return text
 
 
-def configured(kind: str, folder: Path, port: int, servers: Sequence[int]) -> list[str]:
-    """The command that runs a proxy on a port before some servers."""
+def configured(
+    kind: str, folder: Path, port: int, servers: Sequence[int], rest: int = 8766
+) -> list[str]:
+    """The command that runs a proxy on a port before some servers, and one for recordings."""
     certificate, key = self_signed(folder)
     if kind == "nginx":
         upstream = "".join(f"    server 127.0.0.1:{server};\n" for server in servers)
         conf = substituted(
             "nginx.conf",
             ("    server 127.0.0.1:8765;\n", upstream),
+            ("    server 127.0.0.1:8766;\n", f"    server 127.0.0.1:{rest};\n"),
             ("listen 443 ssl", f"listen 127.0.0.1:{port} ssl"),
             ("/etc/ssl/captions.example.pem", str(certificate)),
             ("/etc/ssl/captions.example.key", str(key)),
@@ -74,6 +83,7 @@ def configured(kind: str, folder: Path, port: int, servers: Sequence[int]) -> li
     conf = substituted(
         "haproxy.cfg",
         ("    server one 127.0.0.1:8765\n", lines),
+        ("    server one 127.0.0.1:8766\n", f"    server one 127.0.0.1:{rest}\n"),
         (
             "bind :443 ssl crt /etc/ssl/captions.example.pem",
             f"bind 127.0.0.1:{port} ssl crt {folder}/both.pem",
@@ -84,12 +94,14 @@ def configured(kind: str, folder: Path, port: int, servers: Sequence[int]) -> li
 
 
 @contextlib.asynccontextmanager
-async def proxied(kind: str, folder: Path, servers: Sequence[int]) -> AsyncIterator[int]:
+async def proxied(
+    kind: str, folder: Path, servers: Sequence[int], rest: int = 8766
+) -> AsyncIterator[int]:
     """A proxy that runs; its port."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = int(probe.getsockname()[1])
-    command = configured(kind, folder, port, servers)
+    command = configured(kind, folder, port, servers, rest)
     with (folder / "log").open("wb") as log:
         process = await asyncio.create_subprocess_exec(*command, stdout=log, stderr=log)
     try:
@@ -107,9 +119,10 @@ async def proxied(kind: str, folder: Path, servers: Sequence[int]) -> AsyncItera
         await process.wait()
 
 
-def serving(recognizer: Any, **limits: Any) -> Server:
+def serving(recognizer: Any, rest: RestOptions | None = None, **limits: Any) -> Server:
     access = AccessOptions(origins=(PUBLIC,), proxies=(parse_network("127.0.0.1"),))
-    options = ServerOptions(port=0, access=access, limits=Limits(**limits), session=OPTIONS)
+    limited = Limits(**limits)
+    options = ServerOptions(port=0, access=access, limits=limited, session=OPTIONS, rest=rest)
     return Server(recognizer, options)
 
 
@@ -169,6 +182,54 @@ async def test_speech_goes_through_and_the_client_is_known_by_its_own_address(
     said = "".join(file.read_text() for file in tmp_path.glob("*log"))
     assert "/v1/stream" in said
     assert "secret" not in said
+
+
+async def recording(port: int, path: str, body: bytes, kind: str) -> tuple[int, Any]:
+    """The status and the JSON of the answer to a recording, over TLS."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port, ssl=trust_anything())
+    lines = [f"POST {path} HTTP/1.1", "Host: captions.example", f"Content-Type: {kind}"]
+    lines += [f"Content-Length: {len(body)}", "Connection: close", "", ""]
+    writer.write("\r\n".join(lines).encode() + body)
+    answer = await reader.read()
+    writer.close()
+    with contextlib.suppress(ssl.SSLError, ConnectionError):
+        await writer.wait_closed()
+    begin, end = answer.index(b"{"), answer.rindex(b"}")
+    return int(answer.split()[1]), json.loads(answer[begin : end + 1])
+
+
+@pytest.mark.parametrize("kind", ["nginx", "haproxy"])
+async def test_recordings_and_sessions_come_through_one_port(
+    kind: str, recognizer: Any, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    sound = SAMPLE.read_bytes()
+    # More than nginx takes by itself.
+    large = np.concatenate([read_audio(SAMPLE)[:80_000], np.zeros(1_000_000, np.float32)])
+    async with (
+        serving(recognizer, RestOptions()) as server,
+        proxied(kind, tmp_path, [server.port], server.rest_port or 0) as port,
+    ):
+        status, openai = await recording(port, "/v1/audio/transcriptions", *form(sound))
+        assert status == 200
+        raw = (large * 32767).astype("<i2").tobytes()
+        path = "/v1/listen?encoding=linear16"
+        status, deepgram = await recording(port, path, raw, "application/octet-stream")
+        assert status == 200
+        async with connect(f"wss://127.0.0.1:{port}/v1/stream", tls=trust_anything()) as stream:
+            pcm = (read_audio(SAMPLE) * 32767).astype("<i2").tobytes()
+            live = await transcript(stream, pcm)
+        status, listed = await get(port, "/v1/models")
+        assert (status, "whisper-1" in listed) == (200, True)
+        assert "<title>" in (await get(port, "/"))[1]
+    assert letters(openai["text"]) == letters(live)
+    assert deepgram["metadata"]["duration"] == pytest.approx(len(large) / 16000, abs=0.01)
+    addresses = {
+        record.__dict__["figures"]["address"]
+        for record in caplog.records
+        if record.getMessage().startswith("request ")
+    }
+    assert addresses == {"127.0.0.1"}
 
 
 @pytest.mark.parametrize("kind", ["nginx", "haproxy"])

@@ -56,6 +56,11 @@ def test_a_secret_that_no_header_can_carry_is_refused(secret):
         ("/v1/listen", {"Sec-WebSocket-Protocol": "bearer,abc, session, x"}, ["abc"]),
         ("/v1/listen", {"Sec-WebSocket-Protocol": "token"}, []),
         ("/v1/stream", {"Sec-WebSocket-Protocol": "streamwhisper, bearer.abc"}, ["abc"]),
+        (
+            "/v1/realtime",
+            {"Sec-WebSocket-Protocol": "realtime, openai-insecure-api-key.sk-abc"},
+            ["sk-abc"],
+        ),
         ("/v1/stream?token=", {"Authorization": "Bearer ", "Sec-WebSocket-Protocol": "x"}, []),
     ],
 )

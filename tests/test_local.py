@@ -415,6 +415,28 @@ def test_a_window_of_a_wrong_shape_is_refused_with_both_shapes(
     assert len(recognizer.recognize([right])) == 1
 
 
+def test_an_initial_prompt_is_what_its_tokens_are_before_the_prompt(
+    recognizer: LocalRecognizer, talk: Mel
+) -> None:
+    request = RecognitionRequest(mel=np.ascontiguousarray(talk[:, :300]))
+    text, carried = "glossary: fitzooth, montfichet", (11, 11)
+    tokens = tuple(recognizer.tokenizer.encode(f" {text}"))
+    (by_text,) = recognizer.recognize([replace(request, initial_prompt=text, prompt=carried)])
+    (by_tokens,) = recognizer.recognize([replace(request, prompt=(*tokens, *carried))])
+    assert by_text == by_tokens
+    (plain,) = recognizer.recognize([replace(request, initial_prompt=" ")])
+    assert plain == recognizer.recognize([request])[0]
+    assert by_text != plain
+
+
+def test_a_long_initial_prompt_leaves_room_for_what_is_said(
+    recognizer: LocalRecognizer, talk: Mel
+) -> None:
+    request = RecognitionRequest(mel=np.ascontiguousarray(talk[:, :300]), prefix=(11,) * 150)
+    long = replace(request, initial_prompt="So it goes, and goes on. " * 100, prompt=(11,) * 9)
+    assert len(recognizer.recognize([long])) == 1
+
+
 @pytest.mark.parametrize("part", ["prompt", "prefix", "draft"])
 @pytest.mark.parametrize("token", [-1, 60000])
 def test_a_token_outside_the_vocabulary_is_refused_by_number(

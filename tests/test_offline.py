@@ -11,8 +11,10 @@ import pytest
 from measure import count_errors
 from speech import normalized
 from streamwhisper import LocalOptions, detect_language, load_model, transcribe, transcribe_all
+from streamwhisper.audio.files import read_audio
 from streamwhisper.errors import AudioFormatError, RecognitionError
 from streamwhisper.longform.options import ChunkOptions, TranscriptionOptions, WordOptions
+from streamwhisper.whisper.fallback import FallbackOptions
 from streamwhisper.whisper.search import SearchOptions
 
 SAMPLE = Path(__file__).parents[1] / "examples" / "sample.flac"
@@ -90,6 +92,15 @@ def test_each_recording_has_its_own_language(base, speech):
     (english,) = transcribe_all(base, sounds[:1], replace(PLAIN, task="translate"))
     assert english.language == "de"
     assert english.text != found[0].text
+
+
+def test_a_timestamp_that_is_drawn_by_chance_is_no_text(recognizer):
+    hot = FallbackOptions((1.5,), None, None, None)  # at which one is drawn, as a rule
+    options = TranscriptionOptions(words=WordOptions(), fallback=hot)
+    transcript = transcribe(recognizer, read_audio(SAMPLE)[:80_000], options)
+    assert transcript.segments
+    tokens = [token for segment in transcript.segments for token in segment.tokens]
+    assert max(tokens) < recognizer.tokenizer.eot
 
 
 @pytest.mark.parametrize(

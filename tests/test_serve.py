@@ -147,6 +147,8 @@ def test_a_file_that_is_wrong_is_named_with_what_is_wrong_in_it(tmp_path, text, 
         (["--token", "two words"], "expected such as"),
         (["--start-timeout", "0"], "expected above 0 s"),
         (["--trusted-proxy", "proxy.example"], "expected such as 127.0.0.1"),
+        (["--zeroconf"], "need --wyoming-port"),
+        (["--wyoming-endpoint"], "need --wyoming-port"),
     ],
 )
 def test_settings_that_do_not_fit_are_wrong_usage(arguments, said):
@@ -165,6 +167,13 @@ def test_who_serves_everybody_without_a_key_is_warned_once():
     assert warning not in keyed
     assert "can be guessed" not in keyed
     assert "can be guessed" in serve(*wrong, "--token", "secret").stderr
+
+
+def test_who_lets_others_in_by_wyoming_past_the_keys_is_warned():
+    keyed = ["--model", "tiny.enn", "--port", "0", "--token", SECRET, "--wyoming-port", "10300"]
+    warning = "everybody who can reach 0.0.0.0:10300 may use this server there without a key"
+    assert warning in serve(*keyed, "--host", "0.0.0.0").stderr
+    assert "everybody" not in serve(*keyed).stderr
 
 
 @contextlib.contextmanager

@@ -36,6 +36,11 @@ LIMITS = {
     "max-wait": 7.0,
     "resume": 7.0,
     "drain": 7.0,
+    "rest-port": 7,
+    "max-upload-bytes": 7777,
+    "max-upload-seconds": 7.0,
+    "upload-timeout": 7.0,
+    "transcriptions": 7,
 }
 
 

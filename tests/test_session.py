@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -15,8 +16,16 @@ from test_kill import compare
 from streamwhisper.audio.formats import AudioDecoder, AudioFormat
 from streamwhisper.continuity import Continuity
 from streamwhisper.engine.local import LocalRecognizer
-from streamwhisper.errors import AudioFormatError, SessionError
-from streamwhisper.events import Committed, Done, Event, Flushed, SpeechEnded, SpeechStarted
+from streamwhisper.errors import AudioFormatError, RecognitionError, SessionError
+from streamwhisper.events import (
+    Committed,
+    Done,
+    Event,
+    Flushed,
+    Partial,
+    SpeechEnded,
+    SpeechStarted,
+)
 from streamwhisper.recognition import (
     Hypothesis,
     HypothesisWord,
@@ -371,6 +380,43 @@ def test_partials_can_be_left_out(clip: Samples) -> None:
     without = hear(Counting(), clip, options=SessionOptions(partials=False))
     assert [type(event).__name__ for event in without].count("Partial") == 0
     assert [event for event in with_partials if type(event).__name__ != "Partial"] == without
+
+
+class Noting(Counting):
+    """Notes what it is asked."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked: list[RecognitionRequest] = []
+
+    def recognize(self, requests: Sequence[RecognitionRequest]) -> list[Hypothesis]:
+        self.asked += requests
+        return super().recognize(requests)
+
+
+def test_other_options_hold_from_the_next_utterance_on(clip: Samples) -> None:
+    noting = Noting()
+    noting.info = ModelInfo("counting", 80, multilingual=True)
+    session = new_session(noting, SessionOptions(language="en"))
+    session.receive_audio(clip[: 2 * RATE].tobytes())
+    pump(session, noting)
+    window = WindowOptions(initial_prompt="Es war einmal.")
+    other = replace(FIXED, language="de", window=window, vocabulary=("Fuchs",), partials=False)
+    session.configure(other)
+    session.receive_audio(clip[2 * RATE : 3 * RATE].tobytes())
+    pump(session, noting)
+    during = noting.asked[-1]
+    assert (during.language, during.initial_prompt, during.vocabulary) == ("en", "", ("Fuchs",))
+    session.flush()
+    session.receive_audio(clip[3 * RATE :].tobytes())
+    session.end()
+    events = pump(session, noting)
+    first = next(request for request in noting.asked if request.language == "de")
+    assert (first.initial_prompt, first.prefix) == ("Es war einmal.", ())
+    assert noting.asked[-1].language == "de"
+    assert not [event for event in events if isinstance(event, Partial)]
+    with pytest.raises(RecognitionError, match="English alone"):
+        new_session(Counting()).configure(other)
 
 
 def hear_and_flush(clip: Samples, at: int, *, later: bool) -> list[Event]:

@@ -12,7 +12,15 @@ from streamwhisper.errors import AudioFormatError
 
 __all__ = ["ENCODINGS", "AudioDecoder", "AudioFormat", "bounded"]
 
-ENCODINGS = {"pcm_s16le": 2, "pcm_f32le": 4, "mulaw": 1, "alaw": 1}
+ENCODINGS = {
+    "pcm_s16le": 2,
+    "pcm_f32le": 4,
+    "mulaw": 1,
+    "alaw": 1,
+    "pcm_u8": 1,
+    "pcm_s24le": 3,
+    "pcm_s32le": 4,
+}
 """Raw encodings, and how many bytes a sample has."""
 
 _RATES = (4000, 192_000)
@@ -120,6 +128,13 @@ def _samples(data: bytes, encoding: str) -> NDArray[np.float32]:
         return np.frombuffer(data, dtype="<i2").astype(np.float32) / np.float32(32768)
     if encoding == "pcm_f32le":
         return bounded(np.frombuffer(data, dtype="<f4").astype(np.float32))
+    if encoding == "pcm_u8":
+        return (np.frombuffer(data, dtype=np.uint8).astype(np.float32) - 128) / np.float32(128)
+    if encoding in ("pcm_s24le", "pcm_s32le"):
+        octets = np.frombuffer(data, dtype=np.uint8).reshape(-1, ENCODINGS[encoding])
+        # 24 bits are the upper ones of 32.
+        whole = np.pad(octets, ((0, 0), (4 - octets.shape[1], 0))).view("<i4").ravel()
+        return whole.astype(np.float32) / np.float32(2**31)
     table = _MULAW if encoding == "mulaw" else _ALAW
     return table[np.frombuffer(data, dtype=np.uint8)]
 

@@ -33,7 +33,16 @@ from streamwhisper.commands.flags import (
     split_names,
 )
 from streamwhisper.commands.loading import check_ray, hub_options, load_model, load_remote
+from streamwhisper.commands.rest import (
+    MaxUploadBytes,
+    MaxUploadSeconds,
+    RestPort,
+    Transcriptions,
+    UploadTimeout,
+    rest_options,
+)
 from streamwhisper.commands.settings import read_settings, show_settings
+from streamwhisper.commands.wyoming import Port, SaysTheEnd, Zeroconf, wyoming_options
 
 if TYPE_CHECKING:
     from streamwhisper.recognition import Recognizer
@@ -182,6 +191,9 @@ def serve(
     send_timeout: Annotated[
         float, limit("--send-timeout", help="Seconds that a client may leave its text unread.")
     ] = 20.0,
+    wyoming_port: Port = None,
+    wyoming_endpoint: SaysTheEnd = False,
+    zeroconf: Zeroconf = False,
     drain: Annotated[
         float,
         operation("--drain", min=0, help="Seconds in which clients are heard out when it stops."),
@@ -200,6 +212,11 @@ def serve(
             help="Seconds requests may wait before new clients are refused; 0: any.",
         ),
     ] = 0.25,
+    rest_port: RestPort = None,
+    max_upload_bytes: MaxUploadBytes = 100 * 1024 * 1024,
+    max_upload_seconds: MaxUploadSeconds = 7200.0,
+    upload_timeout: UploadTimeout = 300.0,
+    transcriptions: Transcriptions = 1,
     open_browser: Annotated[
         bool, operation("--open", help="Show the page of captions in a browser.")
     ] = False,
@@ -284,6 +301,10 @@ def serve(
         access = AccessOptions(keys, tuple(origin or ()), allowance, proxies)
         files = _certificate(tls, tls_cert, tls_key)
         encryption = load_certificate(*files) if files else None
+        wyoming = wyoming_options(wyoming_port, endpointing=wyoming_endpoint, zeroconf=zeroconf)
+        rest = rest_options(
+            rest_port, max_upload_bytes, max_upload_seconds, upload_timeout, transcriptions
+        )
     except ValueError as error:
         raise typer.BadParameter(str(error)) from error
     if not keys and not is_loopback(host):
@@ -291,6 +312,13 @@ def serve(
             "everybody who can reach %s may use this server: it has no keys; set --token, "
             "--tokens or STREAMWHISPER_TOKEN",
             host,
+        )
+    elif wyoming_port is not None and not is_loopback(host):
+        logging.getLogger(__name__).warning(
+            "everybody who can reach %s:%d may use this server there without a key, for Wyoming "
+            "has none; leave --wyoming-port out, or let a firewall see to it",
+            host,
+            wyoming_port,
         )
     if engine is Engine.ray:  # before the port is open
         check_ray()
@@ -303,10 +331,7 @@ def serve(
 
     def load() -> tuple[Recognizer, SchedulerOptions]:
         if engine is Engine.ray:
-            remote = load_remote(model, address)
-            leaving.callback(remote.close)
-            remote.info.check_languages(among)
-            return remote, SchedulerOptions(remote.batch, remote.workers)
+            return load_remote(model, address, among, leaving)
         recognizer = load_model(model, device, dtype, threads, adapter, compiled=compiled)
         recognizer.info.check_languages(among)
         recognizer.warm_up()
@@ -329,7 +354,9 @@ def serve(
         ),
         max_wait=max_wait or None,
         rooms=RoomOptions(max_viewers),
+        wyoming=wyoming,
         recording=RecordingOptions(record, audio=record_audio) if record else None,
+        rest=rest,
     )
     loading = Loading(load)
     with leaving:

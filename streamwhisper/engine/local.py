@@ -38,7 +38,7 @@ from streamwhisper.whisper.output import OutputLayer
 from streamwhisper.whisper.quantized import is_quantized, quantize
 from streamwhisper.whisper.rows import SettledText
 from streamwhisper.whisper.rules import TokenRules
-from streamwhisper.whisper.search import Output
+from streamwhisper.whisper.search import Output, text_tokens
 from streamwhisper.whisper.settled import SettledSound
 from streamwhisper.whisper.static import StaticDecoder
 from streamwhisper.whisper.tail import (
@@ -202,13 +202,14 @@ class LocalRecognizer:
     def _task(
         self, request: RecognitionRequest, sound: EncodedSound, language: str
     ) -> DecodingTask:
+        n_context = self.model.dims.n_text_ctx
         context = context_tokens(
             self.tokenizer,
-            request.prompt,
+            (*self._initial(request.initial_prompt, n_context // 4), *request.prompt),
             language,
             request.task,
             timestamps=request.options.timestamps,
-            most=self.model.dims.n_text_ctx // 2 - 1,
+            most=n_context // 2 - 1,
         )
         seconds = sound.audible * SECONDS_PER_POSITION - request.prefix_end
         past = request.past
@@ -224,6 +225,10 @@ class LocalRecognizer:
             settled,
             get_vocabulary(self.tokenizer, words) if words else None,
         )
+
+    def _initial(self, prompt: str, most: int) -> tuple[int, ...]:
+        """The last tokens of a text; a long one would leave no room for what is said."""
+        return text_tokens(self.tokenizer, prompt)[-most:] if prompt.strip() else ()
 
     def _check(self, request: RecognitionRequest) -> None:
         shape = request.mel.shape

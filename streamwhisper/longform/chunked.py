@@ -35,8 +35,9 @@ from streamwhisper.whisper.timing import (
     with_words,
 )
 from streamwhisper.whisper.tokenizer import Tokenizer
+from streamwhisper.whisper.vocabulary import get_vocabulary
 
-__all__ = ["Heard", "Recording", "hear", "prepare", "segments"]
+__all__ = ["Heard", "Recording", "hear", "hear_batch", "prepare", "segments"]
 
 Sound = NDArray[np.float32]
 PROGRESS = 1.0
@@ -114,7 +115,7 @@ def hear(
     batches = [every[first : first + size] for first in range(0, len(every), max(1, size))]
     waiting = iter(
         [
-            (batch, executor.submit(_hear, recognizer, recordings, batch, options))
+            (batch, executor.submit(hear_batch, recognizer, recordings, batch, options))
             for batch in batches
         ]
     )
@@ -134,8 +135,14 @@ def segments(
     recording: Recording,
     heard: Sequence[Heard],
     options: TranscriptionOptions,
+    *,
+    reached: float = 0.0,
 ) -> list[Segment]:
-    """The segments of a recording; chunks that overlap are stitched together."""
+    """The segments of a recording; chunks that overlap are stitched together.
+
+    Args:
+        reached: where the last segment before these chunks ends, in seconds.
+    """
     tokenizer, found = recognizer.tokenizer, list[Segment]()
     punctuation = options.words.punctuation if options.words else Punctuation()
     kept = _kept(tokenizer, recording.chunks, heard)
@@ -152,7 +159,7 @@ def segments(
             sentences(tokenizer, window, result, words, punctuation),
             words,
             window.start,
-            found[-1].end if found else 0.0,
+            found[-1].end if found else reached,
             text_end=tokenizer.eot,
             punctuation=punctuation,
         )
@@ -190,13 +197,16 @@ def _words(heard: Heard, first: int, end: int) -> list[AlignedWord]:
     return words
 
 
-def _hear(
+def hear_batch(
     recognizer: LocalRecognizer,
     recordings: Sequence[Recording],
     batch: Sequence[tuple[int, Chunk]],
     options: TranscriptionOptions,
 ) -> list[Heard]:
-    """Hear a batch; what comes after a text that ended too soon is heard once more."""
+    """Hear a batch of chunks, each with the place of its recording.
+
+    What comes after a text that ended too soon is heard once more.
+    """
     sounds = _encoded(recognizer, [_cut_out(recordings[i].samples, chunk) for i, chunk in batch])
     languages = [
         recordings[index].language or _language(recognizer, sound)
@@ -217,7 +227,7 @@ def _hear(
     if rests:
         again = [(batch[position][0], rest) for position, rest in rests]
         for (position, rest), more in zip(
-            rests, _hear(recognizer, recordings, again, options), strict=True
+            rests, hear_batch(recognizer, recordings, again, options), strict=True
         ):
             if more.result.tokens and not options.fallback.is_silence(more.result):
                 later = (rest.start - batch[position][1].start) / RATE
@@ -235,11 +245,12 @@ def _search(
     prompt, prefix = (
         text_tokens(tokenizer, text) if text else () for text in (prompts.initial, prompts.prefix)
     )
+    words = get_vocabulary(tokenizer, prompts.vocabulary) if prompts.vocabulary else None
     tasks = [
-        SearchTask(sound, language, options.task, prompt, prefix)
+        SearchTask(sound, language, options.task, prompt, prefix, vocabulary=words)
         for sound, language in zip(sounds, languages, strict=True)
     ]
-    return search_with_fallback(
+    found = search_with_fallback(
         recognizer.model,
         recognizer.search_output,
         tokenizer,
@@ -248,6 +259,11 @@ def _search(
         replace(options.search, timestamps=False),
         options.fallback,
     )
+    # At a high temperature the model may write a timestamp all the same, which is no text.
+    return [
+        replace(result, tokens=tuple(token for token in result.tokens if token < tokenizer.eot))
+        for result in found
+    ]
 
 
 def _align(

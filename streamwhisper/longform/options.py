@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-from streamwhisper.errors import check_fields
+from streamwhisper.errors import RecognitionError, check_fields
 from streamwhisper.recognition import Task
 from streamwhisper.whisper.fallback import FallbackOptions
 from streamwhisper.whisper.search import SearchOptions
 from streamwhisper.whisper.timing import Punctuation
+
+if TYPE_CHECKING:
+    from streamwhisper.engine.local import LocalRecognizer
 
 __all__ = [
     "ChunkOptions",
@@ -29,20 +32,22 @@ WINDOW = 30.0
 
 @dataclass(frozen=True, slots=True)
 class PromptOptions:
-    """What the model is told before it listens; all but `initial` and `prefix` is sequential.
+    """What the model is told before it listens.
 
     Attributes:
         initial: text before that of the first window; chunks have it before them each.
         prefix: text that every window begins with.
         condition_on_previous_text: whether the text so far is the prompt of the next window; not
-            after one that was drawn at a temperature above 0.5.
-        carry_initial: whether the initial prompt comes before it each time.
+            after one that was drawn at a temperature above 0.5. Sequential.
+        carry_initial: whether the initial prompt comes before it each time. Sequential.
+        vocabulary: words and phrases to prefer where the sound allows it. Chunked.
     """
 
     initial: str | None = None
     prefix: str | None = None
     condition_on_previous_text: bool = True
     carry_initial: bool = False
+    vocabulary: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,3 +137,21 @@ class TranscriptionOptions:
             ),
             ("clips", ordered, "starts of 0 s or more, each before its end"),
         )
+
+    def check(self, model: LocalRecognizer) -> None:
+        """Raise RecognitionError for what the model cannot do."""
+        name = model.info.name
+        if not model.info.multilingual and self.task == "translate":
+            raise RecognitionError(
+                f"{name} knows English alone, so it cannot translate; take a multilingual model"
+            )
+        if not model.info.multilingual and self.language not in (None, "en"):
+            raise RecognitionError(
+                f"language is {self.language!r}, but {name} knows English alone; take a "
+                'multilingual model, or "en"'
+            )
+        if self.language is not None and self.language not in model.tokenizer.languages:
+            raise RecognitionError(
+                f"{name} has no language {self.language!r}; expected one of "
+                f"{', '.join(model.tokenizer.languages)}"
+            )

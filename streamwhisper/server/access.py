@@ -138,6 +138,10 @@ class Access:
             'or with the WebSocket subprotocols "streamwhisper" and "bearer.KEY"',
         )
 
+    def neighbour(self, address: str) -> Visitor:
+        """Who comes by a protocol that knows no keys."""
+        return Visitor(address, self._options.allowance)
+
     def check_running(self) -> None:
         """Refuse everybody once the server stops.
 

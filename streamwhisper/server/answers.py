@@ -84,7 +84,7 @@ class Answers:
         if path == "/healthz":
             return http_response(HTTPStatus.OK, "ok\n")
         if path == "/readyz":
-            return self._readiness()
+            return self.readiness()
         try:
             return await self._answer(websocket, request, path)
         except Refusal as refusal:
@@ -178,7 +178,8 @@ class Answers:
             )
         return None
 
-    def _readiness(self) -> Response:
+    def readiness(self) -> Response:
+        """Whether somebody may come in, and why not."""
         obstacle = self.obstacle()
         if obstacle is None:
             return http_response(HTTPStatus.OK, "ready\n")

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import errno
 import logging
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
+from importlib import import_module
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from websockets.asyncio.server import Server as WebSocketServer
 from websockets.asyncio.server import ServerConnection
@@ -20,8 +21,9 @@ from websockets.typing import Subprotocol
 from streamwhisper.engine.scheduler import Scheduler, SchedulerOptions
 from streamwhisper.recognition import Recognizer, RemoteRecognizer
 from streamwhisper.server import faults
-from streamwhisper.server.access import Access
+from streamwhisper.server.access import Access, Visitor
 from streamwhisper.server.answers import WATCH_PATH, Answers, path_of, peer_of, query_of
+from streamwhisper.server.binding import binding
 from streamwhisper.server.connection import Connection
 from streamwhisper.server.dialects.entrance import ENTRANCES, STREAM_PATH, Handshake
 from streamwhisper.server.logs import wire_log
@@ -34,8 +36,13 @@ from streamwhisper.server.parking import Parking, Timer
 from streamwhisper.server.reception import Reception
 from streamwhisper.server.recording import Recorder
 from streamwhisper.server.refusal import Refusal
+from streamwhisper.server.rest.options import RestOptions
 from streamwhisper.server.rooms import Rooms
 from streamwhisper.server.signals import stop_signals
+from streamwhisper.server.wyoming.port import Guest, WyomingOptions, WyomingPort
+
+if TYPE_CHECKING:
+    from streamwhisper.server.rest.listener import RestListener
 
 __all__ = ["DEFAULT_PORT", "STREAM_PATH", "WATCH_PATH", "Server", "ServerOptions", "run", "serve"]
 
@@ -60,7 +67,7 @@ class Server:
         # Clients are told that the model is not there before they lose their patience.
         self._opening = Opening(limits.handshake_timeout * _WAITING, limits.max_sessions)
         self._access = Access(self.options.access, limits, loopback=is_loopback(self.options.host))
-        self._connections: set[Connection] = set()
+        self._connections: set[Guest] = set()
         self._empty = asyncio.Event()  # there are no connections
         self._empty.set()
         self._listener: WebSocketServer | None = None
@@ -88,7 +95,11 @@ class Server:
             ENTRANCES,
             encrypted=self.options.tls is not None,
         )
+        wyoming = self.options.wyoming
+        self._wyoming = None if wyoming is None else self._wyoming_port(wyoming)
         self._follow()
+        self._rest: RestListener | None = None
+        self._recognizer: Recognizer | None = None
         self._scheduler: Scheduler  # from `open` on, as is the reception
         if recognizer is not None:
             self.open(recognizer, self.options.scheduler)
@@ -100,6 +111,7 @@ class Server:
             recognizer: what listens.
             scheduler: how its requests are put together.
         """
+        self._recognizer = recognizer
         self._scheduler = Scheduler(recognizer, scheduler, on_batch=self._metrics.record_batch)
         self._reception = Reception(
             recognizer.info,
@@ -109,11 +121,26 @@ class Server:
             self._recorder,
             self._metrics,
         )
+        if self._wyoming is not None:
+            self._wyoming.open(self._reception, self._scheduler)
         self._follow_requests()
         if isinstance(recognizer, RemoteRecognizer):
             for name, explanation, value in recognizer.figures():
                 self._metrics.follow(name, explanation, value)
+        self._open_rest()
         self._opening.come(recognizer)
+
+    def _wyoming_port(self, options: WyomingOptions) -> WyomingPort:
+        return WyomingPort(
+            options,
+            self.options.host,
+            self.options.session,
+            self.options.limits,
+            self._opening,
+            self._access,
+            self._metrics,
+            self._place,
+        )
 
     def _follow(self) -> None:
         """Let the metrics tell what goes on now."""
@@ -160,7 +187,7 @@ class Server:
             OSError: the address or the port cannot be had.
         """
         options = self.options
-        try:
+        with binding(options.host, options.port):
             self._listener = await serve_websockets(
                 self._serve,
                 options.host,
@@ -178,15 +205,36 @@ class Server:
                 max_queue=_MAX_QUEUE,
                 server_header="streamwhisper",
             )
-        except OSError as error:
-            reason = error.strerror or str(error)
-            if error.errno == errno.EADDRINUSE:
-                reason = "the port is in use; take another one (0 finds a free one)"
-            raise OSError(
-                error.errno, f"cannot listen on {options.host}:{options.port}: {reason}"
-            ) from error
         self.port = next(iter(self._listener.sockets)).getsockname()[1]
+        try:
+            if self._wyoming is not None:
+                await self._wyoming.start()
+            if options.rest is not None:
+                self._rest = await self._listen_for_recordings(options.rest)
+                self._open_rest()
+        except BaseException:
+            await self.shut_down()
+            raise
         return self
+
+    async def _listen_for_recordings(self, options: RestOptions) -> RestListener:
+        """Open the port of the REST interfaces, too."""
+        # It imports the model's code, which takes seconds: others are served meanwhile.
+        module = await asyncio.to_thread(import_module, "streamwhisper.server.rest.listener")
+        rest: RestListener = module.RestListener(
+            self.options, options, self._opening, self._access, self._metrics, self._answers
+        )
+        await rest.start()
+        return rest
+
+    def _open_rest(self) -> None:
+        if self._rest is not None and self._recognizer is not None:
+            self._rest.open(self._recognizer, lambda: self._scheduler.waiting > 0)
+
+    @property
+    def rest_port(self) -> int | None:
+        """Where recordings are taken in; None: nowhere."""
+        return None if self._rest is None else self._rest.port
 
     async def __aexit__(
         self,
@@ -209,14 +257,14 @@ class Server:
         self._rooms.close()
         for connection in self._connections:
             connection.shut_down()
-        try:
-            options = self.options
-            async with asyncio.timeout(options.limits.drain_timeout + options.commit_timeout):
-                await self._empty.wait()
-        except TimeoutError:
-            log.warning("cutting off %d sessions that did not finish", len(self._connections))
-            for connection in self._connections:
-                connection.cut_off()
+        options = self.options
+        seconds = options.limits.drain_timeout + options.commit_timeout
+        await asyncio.gather(
+            self._hear_out(seconds),
+            *([self._rest.stop(seconds)] if self._rest is not None else []),
+        )
+        if self._wyoming is not None:
+            await self._wyoming.stop()
         self._listener.close(close_connections=False)
         await self._listener.wait_closed()
         if self._opening.over:
@@ -224,6 +272,16 @@ class Server:
         if self._recorder is not None:
             await asyncio.to_thread(self._recorder.close)
         self._listener = None
+
+    async def _hear_out(self, seconds: float) -> None:
+        """Wait for all sessions to end, for so long at the most."""
+        try:
+            async with asyncio.timeout(seconds):
+                await self._empty.wait()
+        except TimeoutError:
+            log.warning("cutting off %d sessions that did not finish", len(self._connections))
+            for connection in self._connections:
+                connection.cut_off()
 
     async def _serve(self, websocket: ServerConnection) -> None:
         request = websocket.request
@@ -244,6 +302,8 @@ class Server:
             partial(self._reception.admit, visitor),
             self._metrics.count_error,
         )
+        most = max(limits.max_message_bytes, entrance.max_message_bytes)
+        websocket.protocol.max_message_size = most
         dialect = entrance.speak(handshake)
         connection = Connection(
             websocket,
@@ -254,6 +314,7 @@ class Server:
             self._parking,
             visitor=visitor,
             name=name,
+            unwrap=entrance.unwrap,
         )
         places = entrance.places(handshake.query)
         try:
@@ -264,13 +325,19 @@ class Server:
             await connection.run()
             return
         self._metrics.connections.labels(path).inc()
+        with self._place(visitor, connection, places):
+            await connection.run()
+
+    @contextmanager
+    def _place(self, visitor: Visitor, guest: Guest, places: int = 1) -> Iterator[None]:
+        """Holds places for a connection while the body runs."""
         with self._access.session(visitor, places):
-            self._connections.add(connection)
+            self._connections.add(guest)
             self._empty.clear()
             try:
-                await connection.run()
+                yield
             finally:
-                self._connections.discard(connection)
+                self._connections.discard(guest)
                 if not self._connections:
                     self._empty.set()
 

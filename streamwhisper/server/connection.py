@@ -15,7 +15,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from websockets.asyncio.server import ServerConnection
 from websockets.exceptions import ConnectionClosed
@@ -40,6 +40,7 @@ __all__ = ["Connection"]
 log = logging.getLogger(__name__)
 
 _PIECE_BYTES = 32 * 1024  # of audio taken in at once, so that no client holds up the event loop
+_LARGE_BYTES = 256 * 1024  # a text frame that would hold up the event loop to look into
 _READ_OUT_SECONDS = 1.0
 _MAX_FAILURES = 3  # of the same request in a row
 _RESUMABLE = {LOST, "client_unread"}  # outcomes
@@ -60,6 +61,7 @@ class Connection:
         *,
         visitor: Visitor,
         name: str,
+        unwrap: Callable[[str | bytes], str | bytes] = lambda frame: frame,
     ) -> None:
         """Join a socket, what is spoken on it, and who recognizes.
 
@@ -67,6 +69,7 @@ class Connection:
             parking: where sessions wait whose connection is lost.
             visitor: whose connection it is.
             name: for the log.
+            unwrap: takes the sound out of text frames that carry it.
         """
         self._websocket = websocket
         self._outlet = Outlet(websocket, limits.send_timeout)
@@ -76,6 +79,7 @@ class Connection:
         self._parking = parking
         self._allowance = visitor.allowance
         self._name = name
+        self._unwrap = unwrap
         self._loop = asyncio.get_running_loop()
         self._account = Account(visitor, metrics, self._loop.time)
         self._inquiries = [
@@ -222,7 +226,7 @@ class Connection:
 
     async def _read(self) -> None:
         while True:
-            for piece in _pieces(await self._next_frame()):
+            for piece in _pieces(await self._unwrapped(await self._next_frame())):
                 while isinstance(piece, bytes) and not self._dialect.can_receive:
                     self._room.clear()
                     await self._room.wait()
@@ -231,6 +235,11 @@ class Connection:
                 await self._send()
                 # A large frame must not hold up the others, nor come faster than is allowed.
                 await self._hold(self._pace.wait(heard, self._loop.time()))
+
+    async def _unwrapped(self, frame: str | bytes) -> str | bytes:
+        if len(frame) > _LARGE_BYTES:
+            return await asyncio.to_thread(self._unwrap, frame)
+        return self._unwrap(frame)
 
     async def _hold(self, seconds: float) -> None:
         """Leave the socket unread for a while, or until the connection is over."""

@@ -26,7 +26,7 @@ SUBPROTOCOL = "streamwhisper"
 SCHEMES = frozenset({"token", "bearer"})
 """How a key is announced: in the header, and as the subprotocol before the one that is the key."""
 
-_BEARER = "bearer."
+_PREFIXES = ("bearer.", "openai-insecure-api-key.")  # of subprotocols that carry a key
 _SECRET = re.compile(r"[!-~]+")  # printable, without spaces: what fits into a header
 _SHA256 = re.compile(r"[0-9a-fA-F]{64}")
 _ALLOWANCE = {field.name.replace("_", "-"): field.name for field in fields(Allowance)}
@@ -87,8 +87,9 @@ def presented_keys(request: Request) -> Iterator[str]:
         for protocol in header.split(",")
     ]
     for before, protocol in zip(["", *offered], offered, strict=False):
-        if protocol.startswith(_BEARER):
-            yield protocol.removeprefix(_BEARER)
+        prefix = next(filter(protocol.startswith, _PREFIXES), None)
+        if prefix is not None:
+            yield protocol.removeprefix(prefix)
         elif before.lower() in SCHEMES:
             yield protocol
 

@@ -127,6 +127,20 @@ class Metrics:
             registry=registry,
         )
 
+        self.rest_requests = Counter(
+            "streamwhisper_rest_requests",
+            "Recordings that were sent over HTTP, by what was answered.",
+            ["operation", "status"],
+            registry=registry,
+        )
+        self.rest_seconds = Histogram(
+            "streamwhisper_rest_seconds",
+            "How long such requests took, from their first byte to the end of their answer.",
+            ["operation"],
+            buckets=_MINUTES,
+            registry=registry,
+        )
+
     def record_batch(self, size: int, seconds: float) -> None:
         """A batch of `size` requests took so long."""
         self._encoder_calls.inc(size)

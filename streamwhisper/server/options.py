@@ -10,7 +10,9 @@ from streamwhisper.errors import check_fields
 from streamwhisper.server.access import AccessOptions
 from streamwhisper.server.limits import Limits
 from streamwhisper.server.recording import RecordingOptions
+from streamwhisper.server.rest.options import RestOptions
 from streamwhisper.server.rooms import RoomOptions
+from streamwhisper.server.wyoming.port import WyomingOptions
 from streamwhisper.session.options import SessionOptions
 
 if TYPE_CHECKING:
@@ -35,6 +37,8 @@ class ServerOptions:
             sessions are refused, for they would spoil those that run. None: they never are.
         recording: what is recorded of all sessions; None: nothing is.
         rooms: what viewers of sessions that publish are granted.
+        wyoming: speaks Wyoming at a port of its own; None: it is not spoken.
+        rest: where and how whole recordings are taken in; None: they are not.
 
     Raises:
         ValueError: a value that makes no sense.
@@ -51,6 +55,8 @@ class ServerOptions:
     max_wait: float | None = None
     recording: RecordingOptions | None = None
     rooms: RoomOptions = field(default_factory=RoomOptions)
+    wyoming: WyomingOptions | None = None
+    rest: RestOptions | None = None
 
     def __post_init__(self) -> None:
         check_fields(self, ("max_wait", self.max_wait is None or self.max_wait > 0, "above 0 s"))

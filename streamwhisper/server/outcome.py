@@ -13,7 +13,7 @@ from streamwhisper.server.dialects import (
     TRY_AGAIN_LATER,
 )
 
-__all__ = ["LOST", "how_client_left", "how_server_left"]
+__all__ = ["LOST", "how_client_left", "how_server_left", "outcome_of"]
 
 LOST = "connection_lost"
 """Neither side meant it: the session can be resumed."""
@@ -30,6 +30,11 @@ _BROKEN_FRAMES = {1002, 1007, 1009}  # close codes with which websockets answers
 _ON_PURPOSE = {1000, 1001, 1005}  # close codes of clients that want no more; 1005: without a code
 
 
+def outcome_of(code: int) -> str:
+    """What became of a session whose connection the server closed with this code."""
+    return _OUTCOMES.get(code, "done")
+
+
 def how_client_left(sent: CloseFrame | None, received: CloseFrame | None) -> str:
     """What became of a session whose client is gone, by the close frames that were exchanged."""
     if sent is not None and sent.code in _BROKEN_FRAMES:
@@ -43,4 +48,4 @@ def how_server_left(code: int, received: CloseFrame | None) -> str:
     """The same where the server closed; a client that did not answer may have heard nothing."""
     if code == NORMAL and received is None:
         return LOST
-    return _OUTCOMES.get(code, "done")
+    return outcome_of(code)

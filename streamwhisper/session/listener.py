@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +12,7 @@ from streamwhisper.audio.mel import HOP, LogMel
 from streamwhisper.session.window import SAMPLE_RATE
 from streamwhisper.vad.gate import GateOptions, SpeechEnd, SpeechStart, VadGate
 
-__all__ = ["QUANTUM", "Listener"]
+__all__ = ["QUANTUM", "Decoder", "Listener"]
 
 QUANTUM = 512
 """Sound is taken in steps that end on multiples of this, so that chunk sizes do not matter."""
@@ -21,6 +22,18 @@ INBOX_SECONDS = 4.0
 """Sound that may wait outside the buffers before reading pauses."""
 PRE_ROLL_SLACK = 2 * SAMPLE_RATE
 """Sound kept while nobody speaks, for the pre-roll of whoever speaks next."""
+
+
+class Decoder(Protocol):
+    """Bytes of the wire to 16 kHz mono float32 samples, whatever the chunk boundaries."""
+
+    def decode(self, data: bytes) -> NDArray[np.float32]:
+        """Samples that are complete so far."""
+        ...
+
+    def finish(self) -> NDArray[np.float32]:
+        """What was held back."""
+        ...
 
 
 class Listener:

@@ -14,39 +14,22 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
-
-import numpy as np
-from numpy.typing import NDArray
 
 from streamwhisper.errors import SessionError
 from streamwhisper.events import Done, Event, Flushed, SpeechEnded, SpeechStarted
 from streamwhisper.recognition import Hypothesis, ModelInfo, RecognitionRequest
 from streamwhisper.session.language import spoken_language
-from streamwhisper.session.listener import QUANTUM, Listener
+from streamwhisper.session.listener import QUANTUM, Decoder, Listener
 from streamwhisper.session.options import SessionOptions
 from streamwhisper.session.transcript import Transcript
 from streamwhisper.session.utterance import Utterance
 from streamwhisper.session.window import SAMPLE_RATE, WindowWord
 from streamwhisper.vad.gate import SpeechStart
 
-__all__ = ["Decoder", "Session"]
-
+__all__ = ["Session"]
 
 OPENING_SECONDS = 2.0
 """How long after the start of a segment, at most, the gate says that there is one."""
-
-
-class Decoder(Protocol):
-    """Bytes of the wire to 16 kHz mono float32 samples, whatever the chunk boundaries."""
-
-    def decode(self, data: bytes) -> NDArray[np.float32]:
-        """Samples that are complete so far."""
-        ...
-
-    def finish(self) -> NDArray[np.float32]:
-        """What was held back."""
-        ...
 
 
 @dataclass(slots=True)
@@ -83,6 +66,7 @@ class Session:
             RecognitionError: the model does not know the language, or the task.
         """
         self.options = options or SessionOptions()
+        self._ahead = self.options  # those of the next utterance
         self.info = info
         self._decoder = decoder
         self._listener = Listener(info.n_mels, self.options.gate, self.options.window.limit)
@@ -172,6 +156,18 @@ class Session:
     def set_vocabulary(self, words: Sequence[str]) -> None:
         """Prefer these words and phrases from the next request on, in place of those before."""
         self._vocabulary = tuple(words)
+
+    def configure(self, options: SessionOptions) -> None:
+        """Use other options: gate and vocabulary at once, the rest from the next utterance on.
+
+        Raises:
+            RecognitionError: the model does not know the language, or the task.
+        """
+        self.info.check_task(options.task)
+        spoken_language(options.language, self.info)
+        self._ahead = options
+        self._vocabulary = options.vocabulary
+        self._listener.gate.options = options.gate
 
     def end(self, *, cut: bool = False) -> None:
         """No more sound: commit everything, then say `Done`.
@@ -285,10 +281,7 @@ class Session:
                     return None
                 continue
             if self._utterance is None:
-                last, self._last = self._last, None
-                silence = (segment.start - self._heard_until) / SAMPLE_RATE
-                self._language = self._language.after_silence(silence)
-                self._utterance = Utterance(self.options, self._listener.mel, segment.start, last)
+                self._utterance = self._begin(segment.start)
             taken, end = self._listener.taken, segment.end
             if flush is not None and flush <= taken and (end is None or flush < end):
                 end = flush
@@ -307,6 +300,17 @@ class Session:
             self._done = True
             self._events.append(Done(self.audio_seconds, self.speech_seconds))
         return None
+
+    def _begin(self, start: int) -> Utterance:
+        last, self._last = self._last, None
+        if self._ahead is not self.options:
+            last = None  # its window was heard by the old ones
+            if self._ahead.language != self.options.language:
+                self._language = spoken_language(self._ahead.language, self.info)
+            self.options = self._ahead
+        silence = (start - self._heard_until) / SAMPLE_RATE
+        self._language = self._language.after_silence(silence)
+        return Utterance(self.options, self._listener.mel, start, last)
 
     @property
     def _needed(self) -> int | None:

@@ -112,6 +112,7 @@ class Utterance:
             prefix_end=(window.committed_end - window.start) / SAMPLE_RATE,
             draft=self.draft.tokens,
             prompt=window.prompt,
+            initial_prompt=self.options.window.initial_prompt,
             language=language.code,
             languages=language.among,
             detect=language.examining,

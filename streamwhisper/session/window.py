@@ -36,6 +36,7 @@ class WindowOptions:
             one it is heard with what was said before it as context.
         prompt_tokens: the most tokens carried over as the prompt (none by default: with the
             small models it cost time and brought more errors than it spared).
+        initial_prompt: text that is taken for what was said before each window.
     """
 
     limit: float = 28.0
@@ -43,6 +44,7 @@ class WindowOptions:
     keep: float = 16.0
     bridge: float = 2.0
     prompt_tokens: int = 0
+    initial_prompt: str = ""
 
 
 @dataclass(frozen=True, slots=True)

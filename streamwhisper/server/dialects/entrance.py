@@ -24,14 +24,21 @@ from streamwhisper.server.dialects.deepgram.listen import PATIENCE, ListenDialec
 from streamwhisper.server.dialects.deepgram.messages import Stream
 from streamwhisper.server.dialects.deepgram.query import read_query
 from streamwhisper.server.dialects.native import NativeDialect
+from streamwhisper.server.dialects.openai_realtime.client_events import (
+    MAX_FRAME_BYTES,
+    unwrap_audio,
+)
+from streamwhisper.server.dialects.openai_realtime.dialect import RealtimeDialect
+from streamwhisper.server.dialects.openai_realtime.dialect import refuse as refuse_realtime
 from streamwhisper.server.dialects.witness import Admit
 from streamwhisper.server.keys import SCHEMES, SUBPROTOCOL
 from streamwhisper.server.refusal import Refusal
 from streamwhisper.session.options import SessionOptions
 
-__all__ = ["ENTRANCES", "STREAM_PATH", "Entrance", "Handshake"]
+__all__ = ["ENTRANCES", "REALTIME_PATH", "STREAM_PATH", "Entrance", "Handshake"]
 
 STREAM_PATH = "/v1/stream"
+REALTIME_PATH = "/v1/realtime"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +77,8 @@ class Entrance:
         subprotocols: of which one is chosen if a client offers it.
         patience: seconds without any message after which a session is ended, where the server's
             limit is not less.
+        unwrap: takes the sound out of a text frame that carries it; other frames stay as they are.
+        max_message_bytes: the largest frame, where the server's limit would be too low.
     """
 
     speak: Callable[[Handshake], Dialect]
@@ -79,6 +88,8 @@ class Entrance:
     refuse: Callable[[Refusal, str], Response] = lambda refusal, request_id: refusal.response()
     subprotocols: frozenset[str] = field(default_factory=frozenset)
     patience: float = math.inf
+    unwrap: Callable[[str | bytes], str | bytes] = lambda frame: frame
+    max_message_bytes: int = 0
 
 
 def _native(handshake: Handshake) -> NativeDialect:
@@ -88,6 +99,17 @@ def _native(handshake: Handshake) -> NativeDialect:
         handshake.session_id,
         handshake.admit,
         handshake.on_error,
+    )
+
+
+def _realtime(handshake: Handshake) -> RealtimeDialect:
+    return RealtimeDialect(
+        handshake.info,
+        handshake.options,
+        handshake.session_id,
+        handshake.admit,
+        handshake.on_error,
+        transcribes="transcription" in handshake.query.get("intent", ()),
     )
 
 
@@ -117,6 +139,13 @@ def _flux(handshake: Handshake) -> FluxDialect:
 
 ENTRANCES: Mapping[str, Entrance] = {
     STREAM_PATH: Entrance(_native, subprotocols=frozenset({SUBPROTOCOL})),
+    REALTIME_PATH: Entrance(
+        _realtime,
+        refuse=refuse_realtime,
+        subprotocols=frozenset({"realtime"}),
+        unwrap=unwrap_audio,
+        max_message_bytes=MAX_FRAME_BYTES,
+    ),
     "/v1/listen": Entrance(_listen, check, places, headers, refuse, SCHEMES, PATIENCE),
     "/v2/listen": Entrance(_flux, check_flux, headers=headers, refuse=refuse, subprotocols=SCHEMES),
 }

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from streamwhisper.events import Event
 from streamwhisper.protocol import ErrorMessage, Start
 from streamwhisper.server.dialects import Close
-from streamwhisper.session.session import Decoder
+from streamwhisper.session.listener import Decoder
 
 __all__ = ["Admit", "Overheard", "Refused", "Witness", "Witnesses"]
 

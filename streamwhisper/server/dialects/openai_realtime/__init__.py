@@ -1,0 +1,1 @@
+"""OpenAI's Realtime protocol, as far as it transcribes: what clients of its GA API speak."""

@@ -1,0 +1,296 @@
+"""A transcription session of OpenAI's Realtime protocol: its events to calls on a `Session`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from http import HTTPStatus
+
+from websockets.http11 import Response
+
+from streamwhisper.events import Committed, Done, Flushed, SpeechEnded, SpeechStarted
+from streamwhisper.protocol import ErrorMessage
+from streamwhisper.recognition import ModelInfo
+from streamwhisper.server.dialects import CLIENT_FAULT, NORMAL, TOO_BIG, Close, OnError
+from streamwhisper.server.dialects.openai_realtime.client_events import (
+    CLEAR,
+    COMMIT,
+    UPDATE,
+    UPDATE_BETA,
+    InvalidRequest,
+    Json,
+    check_event,
+    read_event,
+)
+from streamwhisper.server.dialects.openai_realtime.items import Items, Listening
+from streamwhisper.server.dialects.openai_realtime.listening import (
+    Input,
+    audio_format,
+    padding,
+    session_options,
+    start_of,
+)
+from streamwhisper.server.dialects.openai_realtime.settings import (
+    LOGPROBS,
+    changed,
+    from_beta,
+    initial_session,
+    to_beta,
+)
+from streamwhisper.server.dialects.witness import Admit, Overheard, Refused, Witness, Witnesses
+from streamwhisper.server.refusal import Refusal
+from streamwhisper.session.options import SessionOptions
+from streamwhisper.session.session import Session
+
+__all__ = ["RealtimeDialect", "refuse"]
+
+_LEAST_COMMIT = 0.1  # seconds of sound
+_MAX_UNANSWERED = 64
+_NO_INTENT = ErrorMessage(
+    "unsupported_intent",
+    "this server only transcribes: connect to /v1/realtime?intent=transcription. There are no "
+    "conversations here, and no responses.",
+    fatal=True,
+)
+_QUIET = ("idle_timeout",)
+"""Codes that only the close says: to many clients an error means that they must not come back."""
+_ADVICE = {
+    "message_too_big": "an event without sound is larger than this server takes.",
+}
+"""By an error's code, where the usual message speaks of the native protocol."""
+
+
+class RealtimeDialect:
+    """One transcription session; see `Dialect`."""
+
+    def __init__(
+        self,
+        info: ModelInfo,
+        options: SessionOptions,
+        session_id: str,
+        admit: Admit = lambda *_: Witnesses(),
+        on_error: OnError = lambda code: None,
+        *,
+        transcribes: bool = True,
+    ) -> None:
+        """Begin to listen, and say so.
+
+        Args:
+            info: the model that is served.
+            options: of the session, for all that the client leaves open.
+            session_id: names the session to the client and in the log.
+            admit: whether and with which witness a session may start.
+            on_error: told of every error that is sent.
+            transcribes: whether the client has asked for what this server does.
+        """
+        self._info = info
+        self._usual = options
+        self._on_error = on_error
+        self._event_prefix = f"event_{session_id}"
+        self._events = 0
+        self._frames: list[str] = []
+        self._closing: Close | None = None
+        self._ending: tuple[ErrorMessage | None, Close] | None = None
+        self._witness: Witness = Witnesses()
+        self._session: Session | None = None
+        self._settings = initial_session(f"sess_{session_id}", info.name)
+        self._input = Input(audio_format(self._settings))
+        self._uncommitted = 0.0  # seconds of sound since the last commit or clear
+        self._items = Items(session_id, self._say, self._flush)
+        if not transcribes:
+            self.fail(_NO_INTENT, Close(CLIENT_FAULT, _NO_INTENT.code))
+            return
+        try:
+            self._witness = admit(session_id, start_of(self._settings))
+        except Refused as refused:
+            self.fail(refused.error, refused.close)
+            return
+        usual = session_options(self._settings, options, info)
+        self._session = Session(info, Overheard(self._input, self._witness), usual)
+        self._items.listen(self._listening(self._settings, usual), 0.0)
+        self._say("session.created", session=self._settings)
+
+    @property
+    def sessions(self) -> Sequence[Session]:
+        """What listens; nothing for who was not let in."""
+        return [] if self._session is None else [self._session]
+
+    @property
+    def can_receive(self) -> bool:
+        """Whether audio can be taken in; audio that is not heard any more need not wait."""
+        return self._session is None or self._ending is not None or self._session.can_receive
+
+    @property
+    def closing(self) -> Close | None:
+        """Once set: send what is outgoing, then close."""
+        return self._closing
+
+    def receive(self, frame: str | bytes) -> None:
+        """Take in sound (a binary frame), or any other event; bad input is answered."""
+        session = self._session
+        # Once the session ends, its close says that nothing is heard any more; an error would
+        # keep clients from reading the last words.
+        if session is None or self._closing is not None or self._ending is not None:
+            return
+        if isinstance(frame, bytes):
+            session.receive_audio(frame)
+            format = self._input.format
+            self._uncommitted += len(frame) / (format.frame_bytes * format.sample_rate)
+            return
+        event: Json = {}
+        try:
+            event = read_event(frame)
+            check_event(event)
+            self._collect_events()
+            self._do(session, event)
+        except InvalidRequest as error:
+            self._say_error("invalid_request_error", error.code, str(error), error.param, event)
+
+    def record_wait(self, seconds: float) -> None:
+        """Nobody is told how long the recognizer takes."""
+
+    def finish(self, error: ErrorMessage | None, close: Close) -> None:
+        """Commit everything, then send `error`, and close."""
+        if self._ending is not None or self._closing is not None:
+            return
+        self._ending = error, close
+        if self._session is not None:
+            self._session.end()
+        else:
+            self._close(error, close)
+
+    def fail(self, error: ErrorMessage, close: Close) -> None:
+        """Send `error` and close at once."""
+        if self._closing is None:
+            self._collect_events()
+            self._items.fail(_error(_kind(close), error.code, error.message))
+            self._close(error, close)
+
+    def outgoing(self) -> list[str]:
+        """The text frames to be sent; each is returned once."""
+        self._collect_events()
+        if self._session is not None and self._ending is None:
+            self._items.tick(self._session.covered_seconds)
+        frames, self._frames = self._frames, []
+        return frames
+
+    def release(self) -> None:
+        """Let go of the session and its witness."""
+        self._collect_events()
+        self._witness.close()
+        self._witness = Witnesses()
+        self._session = None
+
+    def _do(self, session: Session, event: Json) -> None:
+        kind, now = event["type"], session.audio_seconds
+        if kind == UPDATE:
+            self._update(session, changed(self._settings, event.get("session")))
+            self._say("session.updated", session=self._settings)
+        elif kind == UPDATE_BETA:
+            self._update(session, changed(self._settings, from_beta(event.get("session"))))
+            self._say("transcription_session.updated", session=to_beta(self._settings))
+        elif self._items.unanswered >= _MAX_UNANSWERED:
+            raise InvalidRequest(
+                "too_many_commits",
+                f"{_MAX_UNANSWERED} commits wait to be answered already; wait for their answers.",
+            )
+        elif kind == COMMIT:
+            self._check_commit()
+            self._uncommitted = 0.0
+            self._items.commit(now)
+        elif kind == CLEAR:
+            self._uncommitted = 0.0
+            self._items.clear(now)
+
+    def _check_commit(self) -> None:
+        """Refuse to commit next to nothing, unless turns are detected: somebody was faster."""
+        if self._items.listening.detecting or self._uncommitted >= _LEAST_COMMIT - 1e-6:
+            return
+        raise InvalidRequest(
+            "input_audio_buffer_commit_empty",
+            f"the buffer has {1000 * self._uncommitted:.0f} ms of sound; expected 100 ms or more. "
+            "Append sound before a commit.",
+        )
+
+    def _update(self, session: Session, settings: Json) -> None:
+        options = session_options(settings, self._usual, self._info)
+        session.configure(options)
+        self._settings = settings
+        self._input.change(audio_format(settings))
+        self._items.listen(self._listening(settings, options), session.audio_seconds)
+
+    @staticmethod
+    def _listening(settings: Json, options: SessionOptions) -> Listening:
+        turns = settings["audio"]["input"]["turn_detection"]
+        idle = (turns or {}).get("idle_timeout_ms")
+        return Listening(
+            turns is not None,
+            max(0.0, options.gate.pre_roll - padding(settings, options)),
+            None if idle is None else idle / 1000,
+            LOGPROBS in settings["include"],
+        )
+
+    def _flush(self) -> None:
+        if self._session is not None:
+            self._session.flush()
+
+    def _collect_events(self) -> None:
+        if self._session is None or self._closing is not None:
+            return
+        for event in self._session.events():
+            self._witness.tell(event)
+            match event:
+                case SpeechStarted(at):
+                    self._items.speech_started(at)
+                case SpeechEnded(at):
+                    self._items.speech_ended(at)
+                case Committed():
+                    self._items.text(event)
+                case Flushed():
+                    self._items.flushed()
+                case Done():
+                    self._items.finish(event.audio_seconds)
+                    self._close(*(self._ending or (None, Close(NORMAL))))
+
+    def _close(self, error: ErrorMessage | None, close: Close) -> None:
+        if error is not None:
+            self._on_error(error.code)
+        if error is not None and error.code not in _QUIET:
+            message = _ADVICE.get(error.code, error.message)
+            self._say("error", error=_error(_kind(close), error.code, message))
+        self._closing = close
+
+    def _say_error(
+        self, kind: str, code: str, message: str, param: str | None, event: Json
+    ) -> None:
+        self._on_error(code)
+        self._say("error", error=_error(kind, code, message, param, event.get("event_id")))
+
+    def _say(self, type: str, **fields: object) -> None:
+        self._events += 1
+        event = {"type": type, "event_id": f"{self._event_prefix}_{self._events}", **fields}
+        self._frames.append(json.dumps(event))
+
+
+def refuse(refusal: Refusal, request_id: str) -> Response:
+    """The HTTP answer to who is not let in."""
+    ours = refusal.status >= HTTPStatus.INTERNAL_SERVER_ERROR
+    kind = "server_error" if ours else "invalid_request_error"
+    response = refusal.response({"error": _error(kind, refusal.code, refusal.message)})
+    response.headers["x-request-id"] = request_id
+    return response
+
+
+def _kind(close: Close) -> str:
+    return "invalid_request_error" if close.code in (CLIENT_FAULT, TOO_BIG) else "server_error"
+
+
+def _error(
+    kind: str,
+    code: str,
+    message: str,
+    param: str | None = None,
+    event_id: object = None,
+) -> Json:
+    own = event_id if isinstance(event_id, str) else None
+    return {"type": kind, "code": code, "message": message, "param": param, "event_id": own}

@@ -1,0 +1,283 @@
+"""The session as the client sees it, a JSON object: how it is changed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from streamwhisper.server.dialects.openai_realtime.client_events import InvalidRequest, Json
+
+__all__ = ["FIELDS", "LOGPROBS", "Field", "changed", "from_beta", "initial_session", "to_beta"]
+
+LOGPROBS = "item.input_audio_transcription.logprobs"
+DELAYS = ("minimal", "low", "medium", "high", "xhigh")
+EAGERNESS = ("low", "medium", "high", "auto")
+UNDETECTED_MODELS = ("gpt-realtime-whisper", "gpt-live-transcribe")
+"""OpenAI serves these without turn detection, and clients leave it unsaid."""
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """A setting.
+
+    Attributes:
+        fits: whether a value makes sense.
+        expected: what would.
+        done: what is done with it.
+    """
+
+    fits: Callable[[Any], bool]
+    expected: str
+    done: str
+
+
+def _choice(values: tuple[str, ...], done: str) -> Field:
+    return Field(lambda v: v in values, f"one of {', '.join(values)}", done)
+
+
+def _text(done: str) -> Field:
+    return Field(lambda v: isinstance(v, str), "a string", done)
+
+
+def _texts(done: str) -> Field:
+    return Field(
+        lambda v: isinstance(v, list) and all(isinstance(each, str) for each in v),
+        "a list of strings",
+        done,
+    )
+
+
+def _flag(done: str) -> Field:
+    return Field(lambda v: isinstance(v, bool), "true or false", done)
+
+
+def _number(low: float, high: float, done: str) -> Field:
+    return Field(lambda v: _is_number(v) and low <= v <= high, f"a number, {low} to {high}", done)
+
+
+def _integer(low: int, high: int, done: str) -> Field:
+    return Field(
+        lambda v: _is_number(v) and low <= v <= high and int(v) == v,
+        f"an integer, {low} to {high}",
+        done,
+    )
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+_NO_RESPONSE = "accepted; there are no responses"
+FIELDS: Mapping[str, Field] = {
+    "type": _choice(("transcription",), "any other is an error: this server only transcribes"),
+    "include": _texts(f"with `{LOGPROBS}` texts come with the log probability of each word"),
+    "audio.input.format.type": _choice(
+        ("audio/pcm", "audio/pcmu", "audio/pcma"),
+        "16-bit little-endian PCM, G.711 mu-law or A-law; one channel",
+    ),
+    "audio.input.format.rate": _integer(
+        4000, 192_000, "any, 4000 to 192000 Hz; 24000 for PCM and 8000 for G.711 if left out"
+    ),
+    "audio.input.noise_reduction.type": _choice(
+        ("near_field", "far_field"), "accepted; sound is heard as it comes"
+    ),
+    "audio.input.noise_reduction.strength": _number(0, 1e6, "accepted, likewise"),
+    "audio.input.transcription.model": _text(
+        "accepted, whatever it is: the served model listens. With `gpt-realtime-whisper` and "
+        "`gpt-live-transcribe` turns are not detected unless that is asked for"
+    ),
+    "audio.input.transcription.language": _text(
+        "spoken language: a code, a tag or an English name; an error if the model does not know it"
+    ),
+    "audio.input.transcription.languages": _texts(
+        "those among which the language is found; a model that knows English alone takes that one"
+    ),
+    "audio.input.transcription.prompt": _text(
+        "stands before the text of every window, as if it had been said: names, spelling, style"
+    ),
+    "audio.input.transcription.keywords": _texts(
+        "words and phrases that are preferred where the sound allows it"
+    ),
+    "audio.input.transcription.delay": _choice(
+        DELAYS,
+        "`minimal` and `low` commit words soonest, `medium` is as usual, `high` and `xhigh` wait "
+        "for more sound",
+    ),
+    "audio.input.turn_detection.type": _choice(
+        ("server_vad", "semantic_vad"),
+        "a fixed silence ends an item; or one whose length is judged by the text before it. "
+        "`turn_detection: null`: only a commit ends an item",
+    ),
+    "audio.input.turn_detection.threshold": _number(
+        0, 1, "probability of speech from which speech begins"
+    ),
+    "audio.input.turn_detection.prefix_padding_ms": _integer(
+        0, 10_000, "sound before the speech that belongs to it; 300 to 1500 are heard"
+    ),
+    "audio.input.turn_detection.silence_duration_ms": _integer(
+        0, 60_000, "silence that ends an item"
+    ),
+    "audio.input.turn_detection.idle_timeout_ms": _integer(
+        1,
+        3_600_000,
+        "after so long without speech, once: `input_audio_buffer.timeout_triggered`, and an item "
+        "without text",
+    ),
+    "audio.input.turn_detection.eagerness": _choice(
+        EAGERNESS, "how soon a pause ends an item; `auto` and `medium` are as the server is set"
+    ),
+    "audio.input.turn_detection.create_response": _flag(_NO_RESPONSE),
+    "audio.input.turn_detection.interrupt_response": _flag(_NO_RESPONSE),
+}
+"""By its path in the session; all others are ignored."""
+
+_GROUPS = {path[:end] for path in FIELDS for end in range(len(path)) if path[end] == "."}
+_FORMAT = "audio.input.format"
+_TURNS = "audio.input.turn_detection"
+_SHARED = ("type", "create_response", "interrupt_response")
+_KINDS: Mapping[str, tuple[str, Mapping[str, Json]]] = {
+    _FORMAT: (
+        "audio/pcm",
+        {
+            "audio/pcm": {"rate": 24_000},
+            "audio/pcmu": {"rate": 8_000},
+            "audio/pcma": {"rate": 8_000},
+        },
+    ),
+    _TURNS: (
+        "server_vad",
+        {
+            "server_vad": {
+                "threshold": 0.5,
+                "prefix_padding_ms": 300,
+                "silence_duration_ms": 500,
+                "idle_timeout_ms": None,
+            },
+            "semantic_vad": {"eagerness": "auto"},
+        },
+    ),
+}
+"""Groups that have a type: the usual one, and what each has."""
+
+
+def initial_session(session_id: str, model: str) -> Json:
+    """The session before the client has changed it."""
+    return {
+        "type": "transcription",
+        "id": session_id,
+        "object": "realtime.transcription_session",
+        "audio": {
+            "input": {
+                "format": _completed(_FORMAT, {}),
+                "transcription": {"model": model},
+                "noise_reduction": None,
+                "turn_detection": _completed(_TURNS, {}),
+            }
+        },
+        "include": [],
+    }
+
+
+def changed(session: Json, change: Any) -> Json:
+    """The session after an update.
+
+    Raises:
+        InvalidRequest: a value that makes no sense; nothing of the update is done then.
+    """
+    updated: Json = {"include": [], "type": "transcription"} | _merged(session, change, "")
+    asked: Json = change["audio"]["input"] if _names_input(change) else {}
+    transcription = asked.get("transcription") or {}
+    model = transcription.get("model") or ""
+    heard = updated["audio"]["input"]
+    if "turn_detection" not in asked and model.startswith(UNDETECTED_MODELS):
+        heard["turn_detection"] = None
+    for named, other in (("language", "languages"), ("languages", "language")):
+        if transcription.get(named):  # what was said of the other before is over
+            heard["transcription"].pop(other, None)
+    return updated
+
+
+def _names_input(change: Any) -> bool:
+    audio = change.get("audio")
+    return isinstance(audio, dict) and isinstance(audio.get("input"), dict)
+
+
+def _merged(current: Json, change: object, path: str) -> Json:
+    if not isinstance(change, dict):
+        raise _invalid(path.rstrip("."), change, "an object")
+    result = dict(current)
+    for name, value in change.items():
+        at = f"{path}{name}"
+        if at in _GROUPS:
+            result[name] = _group(at, current.get(name), value)
+        elif at in FIELDS:
+            field = FIELDS[at]
+            if value is None:
+                result.pop(name, None)
+            elif field.fits(value):
+                result[name] = value
+            else:
+                raise _invalid(at, value, field.expected)
+    return result
+
+
+def _group(at: str, current: Json | None, change: object) -> Json | None:
+    if at not in _KINDS:
+        return (
+            None
+            if change is None and at.count(".") > 1
+            else _merged(current or {}, change, f"{at}.")
+        )
+    if change is None:
+        return None if at == _TURNS else _completed(at, {})
+    kind = change.get("type") if isinstance(change, dict) else None
+    same = current is not None and kind in (None, current["type"])
+    return _completed(at, _merged(current or {} if same else {}, change, f"{at}."))
+
+
+def _completed(at: str, values: Json) -> Json:
+    """A group with all that one of its type has, and nothing else."""
+    usual, kinds = _KINDS[at]
+    kind = values.get("type", usual)
+    known = {name: value for name, value in values.items() if name in (*_SHARED, *kinds[kind])}
+    return {"type": kind, **kinds[kind], **known}
+
+
+def _invalid(path: str, value: object, expected: str) -> InvalidRequest:
+    param = f"session.{path}" if path else "session"
+    return InvalidRequest("invalid_value", f"{param} is {value!r:.80}; expected {expected}.", param)
+
+
+_BETA_NAMES = {
+    "format": "input_audio_format",
+    "transcription": "input_audio_transcription",
+    "noise_reduction": "input_audio_noise_reduction",
+    "turn_detection": "turn_detection",
+}
+_BETA_FORMATS = {"audio/pcm": "pcm16", "audio/pcmu": "g711_ulaw", "audio/pcma": "g711_alaw"}
+
+
+def from_beta(change: object) -> Json:
+    """An update in the words of the beta, in today's.
+
+    Raises:
+        InvalidRequest: an unknown format, or no object.
+    """
+    if not isinstance(change, dict):
+        raise _invalid("", change, "an object")
+    heard = {name: change[old] for name, old in _BETA_NAMES.items() if old in change}
+    if (given := heard.get("format")) is not None:
+        known = {old: kind for kind, old in _BETA_FORMATS.items()}
+        if not isinstance(given, str) or given not in known:
+            raise _invalid("input_audio_format", given, f"one of {', '.join(known)}")
+        heard["format"] = {"type": known[given]}
+    return {"audio": {"input": heard}} | {n: v for n, v in change.items() if n == "include"}
+
+
+def to_beta(session: Json) -> Json:
+    """A session in the words of the beta."""
+    heard = session["audio"]["input"]
+    old = {_BETA_NAMES[name]: value for name, value in heard.items()}
+    old["input_audio_format"] = _BETA_FORMATS[heard["format"]["type"]]
+    return {name: session[name] for name in ("id", "object", "include")} | old

@@ -1,0 +1,164 @@
+"""Wyoming's framing: a line of JSON, then bytes of more JSON, then bytes of sound.
+
+``{"type": …, "data": {…}, "data_length": N, "payload_length": M}`` and a newline, N bytes of JSON
+that are merged over ``data``, M bytes of payload. The form is that of the reference
+implementation, OHF-Voice's `wyoming`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from streamwhisper.errors import ProtocolError
+
+__all__ = ["VERSION", "EventReader", "WyomingEvent", "encode_event", "seen"]
+
+VERSION = "1.10.2"
+"""Of the protocol, as events carry it."""
+
+
+@dataclass(frozen=True, slots=True)
+class WyomingEvent:
+    """What comes before a payload.
+
+    Attributes:
+        payload_bytes: how long the payload is that follows.
+    """
+
+    type: str
+    data: Mapping[str, Any] = field(default_factory=dict)
+    payload_bytes: int = 0
+
+
+def encode_event(type: str, data: Mapping[str, Any]) -> str:
+    """An event without a payload, as it goes over the wire in UTF-8."""
+    if not data:
+        return json.dumps({"type": type, "version": VERSION}) + "\n"
+    text = json.dumps(data, ensure_ascii=False)
+    try:
+        size = len(text.encode())
+    except UnicodeEncodeError:  # half a surrogate pair, which a client has sent
+        text = json.dumps(data)
+        size = len(text)
+    return json.dumps({"type": type, "version": VERSION, "data_length": size}) + f"\n{text}"
+
+
+class EventReader:
+    """Bytes of the wire, cut anywhere, to events and their payloads, piece by piece."""
+
+    def __init__(self, max_text_bytes: int, max_payload_bytes: int) -> None:
+        """Read with limits: for a line and for the data after it, and for a payload."""
+        self._max_text = max_text_bytes
+        self._max_payload = max_payload_bytes
+        self._bytes = bytearray()
+        self._searched = 0  # bytes without the end of a line
+        self._header: dict[str, Any] | None = None  # whose data are to come
+        self._payload = 0  # bytes still to come
+
+    def feed(self, data: bytes) -> None:
+        """Take in what has come."""
+        self._bytes += data
+
+    def next(self) -> WyomingEvent | bytes | None:
+        """The next event, or some of its payload; None until more has come.
+
+        Raises:
+            ProtocolError: with a code of ``bad_json``, ``not_an_object``, ``no_type``,
+                ``bad_field`` or ``message_too_big``; nothing can be read after it.
+        """
+        if self._payload:
+            piece = self._take(min(self._payload, len(self._bytes)))
+            self._payload -= len(piece)
+            return piece or None
+        if self._header is None:
+            self._header = self._read_header()
+            if self._header is None:
+                return None
+        size = _length(self._header, "data_length", self._max_text)
+        if len(self._bytes) < size:
+            return None
+        header, self._header = self._header, None
+        data = header.get("data")
+        data = {} if data is None else _object(data, '"data"')
+        if size:
+            data = {**data, **_parse(self._take(size), "the data of an event")}
+        self._payload = _length(header, "payload_length", self._max_payload)
+        return WyomingEvent(header["type"], data, self._payload)
+
+    def _read_header(self) -> dict[str, Any] | None:
+        end = self._bytes.find(b"\n", self._searched)
+        size = len(self._bytes) if end < 0 else end
+        if size > self._max_text:
+            raise _too_big("a line", size, self._max_text)
+        if end < 0:
+            self._searched = size
+            return None
+        self._searched = 0
+        header = _parse(self._take(end + 1), "the line")
+        kind = header.get("type")
+        if not isinstance(kind, str):
+            raise ProtocolError(
+                "no_type",
+                f'the event has the type {seen(kind)}; expected a text such as "transcribe".',
+            )
+        return header
+
+    def _take(self, size: int) -> bytes:
+        taken = bytes(self._bytes[:size])
+        del self._bytes[:size]
+        return taken
+
+
+def seen(value: object) -> str:
+    """A value that somebody sent, in a message to them."""
+    if value is None or isinstance(value, str | int | float):
+        return json.dumps(value)[:60]
+    return f"a {type(value).__name__}"
+
+
+def _length(header: Mapping[str, Any], name: str, most: int) -> int:
+    value = header.get(name)
+    if value is None:
+        return 0
+    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+        raise ProtocolError(
+            "bad_field", f'"{name}" is {seen(value)}; expected a number of bytes, 0 or more.'
+        )
+    if value > most:
+        raise _too_big(f'"{name}"', value, most)
+    return value
+
+
+def _parse(text: bytes, what: str) -> dict[str, Any]:
+    try:
+        value = json.loads(text, parse_constant=_no_constant)
+    except (ValueError, RecursionError) as error:  # a deep nesting is a RecursionError
+        raise ProtocolError(
+            "bad_json",
+            f"{what} is not JSON ({error}): saw {text[:60]!r}; expected an event of the Wyoming "
+            'protocol, such as {"type": "describe"} and a newline. WebSockets and pages are at '
+            "the server's other port.",
+        ) from None
+    return _object(value, what)
+
+
+def _no_constant(name: str) -> object:
+    raise ValueError(f"{name} is no JSON value")
+
+
+def _object(value: object, what: str) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise ProtocolError(
+            "not_an_object", f"{what} is {seen(value)}; expected an object, in curly brackets."
+        )
+    return value
+
+
+def _too_big(what: str, size: int, most: int) -> ProtocolError:
+    return ProtocolError(
+        "message_too_big",
+        f"{what} of {size} bytes; the most is {most}. Send sound in smaller chunks.",
+    )

@@ -1,0 +1,201 @@
+"""What Wyoming clients ask for: the fields that are read, and what they mean to a session."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from streamwhisper import __version__
+from streamwhisper.audio.formats import AudioFormat
+from streamwhisper.errors import AudioFormatError, ProtocolError
+from streamwhisper.protocol import Start
+from streamwhisper.recognition import ModelInfo
+from streamwhisper.server.dialects.start import check_start
+from streamwhisper.server.dialects.wyoming.events import WyomingEvent, seen
+from streamwhisper.session.language import Detection
+from streamwhisper.session.options import SessionOptions
+from streamwhisper.whisper.languages import LANGUAGES
+
+__all__ = [
+    "FIELDS",
+    "PROGRAM",
+    "SENSITIVITIES",
+    "Transcription",
+    "audio_format",
+    "describe",
+    "read_fields",
+]
+
+PROGRAM = "streamwhisper"
+"""What the service is called among those of a home."""
+
+_FORMAT = {"rate": "number", "width": "number", "channels": "number"}
+FIELDS: Mapping[str, Mapping[str, str]] = {
+    "describe": {},
+    "select-program": {"name": "text"},
+    "transcribe": {
+        "name": "text",
+        "language": "text",
+        "context": "object",
+        "vad_sensitivity": "text",
+        "transcript_names": "texts",
+        "transcript_terms": "texts",
+    },
+    "audio-start": _FORMAT,
+    "audio-chunk": _FORMAT,
+    "audio-stop": {},
+    "ping": {"text": "text"},
+}
+"""The events that are listened to, and of each the fields that are read, by their kind."""
+
+SENSITIVITIES: Mapping[str, tuple[float, float, float] | None] = {
+    "default": None,
+    "relaxed": (1.25, 0.9, 2.0),
+    "aggressive": (0.45, 0.4, 0.6),
+}
+"""Seconds of silence that end a command: usually, after a whole sentence, after an open one; None:
+as in other sessions."""
+
+_WIDTHS = {1: "pcm_u8", 2: "pcm_s16le", 3: "pcm_s24le", 4: "pcm_s32le"}
+_KINDS: Mapping[str, tuple[str, Callable[[object], bool]]] = {
+    "text": ("a text", lambda value: isinstance(value, str)),
+    "texts": (
+        "a list of texts",
+        lambda value: isinstance(value, list) and all(isinstance(item, str) for item in value),
+    ),
+    "number": (
+        "a whole number",
+        lambda value: isinstance(value, int) and not isinstance(value, bool),
+    ),
+    "object": ("an object", lambda value: isinstance(value, dict)),
+}
+_ATTRIBUTION = {"name": "OpenAI", "url": "https://github.com/openai/whisper"}
+
+
+@dataclass(frozen=True, slots=True)
+class Transcription:
+    """How to hear the sound that follows.
+
+    Attributes:
+        options: of the session.
+        context: given back with the transcript.
+        endpointing: whether the first utterance that has words is all of the command, as
+            opposed to the sound up to its stop.
+    """
+
+    options: SessionOptions
+    context: Mapping[str, Any] | None = None
+    endpointing: bool = False
+
+    @classmethod
+    def read(cls, event: WyomingEvent, info: ModelInfo, usual: Transcription) -> Transcription:
+        """What a ``transcribe`` asks for, where it says nothing the `usual`.
+
+        Raises:
+            ProtocolError: this server cannot do that.
+        """
+        fields = read_fields(event)
+        names, terms = fields["transcript_names"] or (), fields["transcript_terms"] or ()
+        start = Start(
+            language=fields["language"],
+            model=fields["name"],
+            vocabulary=tuple(dict.fromkeys((*names, *terms))),  # names go first
+        )
+        options = replace(
+            usual.options,
+            language=check_start(start, info, usual.options.language),
+            vocabulary=start.vocabulary or usual.options.vocabulary,
+        )
+        sensitivity = fields["vad_sensitivity"]
+        if sensitivity is None:
+            return replace(usual, options=options, context=fields["context"])
+        return cls(_sensitive(options, sensitivity), fields["context"], endpointing=True)
+
+
+def read_fields(event: WyomingEvent) -> dict[str, Any]:
+    """The fields of an event by name, None where they are missing.
+
+    Raises:
+        ProtocolError: one is of another kind (``bad_field``).
+    """
+    found = {}
+    for name, kind in FIELDS[event.type].items():
+        value = found[name] = event.data.get(name)
+        expected, fits = _KINDS[kind]
+        if value is not None and not fits(value):
+            raise ProtocolError(
+                "bad_field",
+                f'"{name}" of the "{event.type}" event is {seen(value)}; expected {expected}.',
+            )
+    return found
+
+
+def audio_format(event: WyomingEvent) -> AudioFormat | None:
+    """The format that an event declares; None if it declares none.
+
+    Raises:
+        ProtocolError: there is no such format.
+    """
+    fields = read_fields(event)
+    rate, width, channels = (fields[name] for name in _FORMAT)
+    if rate is width is channels is None:
+        return None
+    if width not in _WIDTHS:
+        raise ProtocolError(
+            "audio_format",
+            f'"width" of the "{event.type}" event is {seen(width)}; expected 1, 2, 3 or 4 bytes '
+            "for a sample of PCM.",
+        )
+    try:
+        return AudioFormat(_WIDTHS[width], rate, channels)
+    except AudioFormatError as error:
+        raise ProtocolError("audio_format", f'the "{event.type}" event: {error}') from None
+
+
+def describe(info: ModelInfo, language: str | Detection, *, endpointing: bool) -> dict[str, Any]:
+    """The data of an ``info`` event: what this server can do.
+
+    Args:
+        language: of sessions that ask for none.
+        endpointing: whether the server says when a command is over.
+    """
+    spoken = list(LANGUAGES) if info.multilingual else ["en"]
+    if isinstance(language, Detection) and language.among:
+        spoken = list(language.among)
+    about = {"attribution": _ATTRIBUTION, "installed": True, "version": __version__}
+    model = {
+        "name": info.name,
+        "description": f"Whisper {info.name}",
+        **about,
+        "languages": spoken,
+    }
+    program = {
+        "name": PROGRAM,
+        "description": "Whisper that listens while one speaks",
+        **about,
+        "models": [model],
+        "supports_transcript_streaming": True,
+        "requires_external_vad": not endpointing,
+    }
+    others = ("tts", "handle", "intent", "wake", "mic", "snd")
+    return {"asr": [program], **{kind: [] for kind in others}}
+
+
+def _sensitive(options: SessionOptions, sensitivity: str) -> SessionOptions:
+    if sensitivity not in SENSITIVITIES:
+        raise ProtocolError(
+            "bad_field",
+            f'"vad_sensitivity" is {seen(sensitivity)}; expected one of '
+            f"{', '.join(SENSITIVITIES)}.",
+        )
+    silences = SENSITIVITIES[sensitivity]
+    if silences is None:
+        return options
+    usually, sooner, later = silences
+    gate, endpoint = options.gate, options.endpoint
+    return replace(
+        options,
+        gate=replace(gate, silence=usually, post_roll=min(gate.post_roll, usually)),
+        endpoint=replace(endpoint, settle=min(endpoint.settle, sooner), sooner=sooner, later=later),
+    )

@@ -1,0 +1,119 @@
+"""The application: what is answered at which path."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from functools import partial
+from http import HTTPStatus
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.routing import Route
+
+from streamwhisper.server.answers import Answers
+from streamwhisper.server.metrics import METRICS_CONTENT_TYPE
+from streamwhisper.server.refusal import Refusal
+from streamwhisper.server.rest.deepgram import DeepgramDialect
+from streamwhisper.server.rest.openai import (
+    OpenAiDialect,
+    check_model,
+    error_record,
+    known_models,
+    model_record,
+)
+from streamwhisper.server.rest.operation import Operation
+from streamwhisper.server.rest.order import headers_of
+from streamwhisper.server.rest.service import Service
+
+__all__ = ["rest_app"]
+
+
+def rest_app(service: Service, answers: Answers, origins: Sequence[str]) -> Starlette:
+    """The ASGI application of a server.
+
+    Args:
+        service: who may come in, and who transcribes.
+        answers: how the server is.
+        origins: web pages of other hosts that may ask; their browsers are told so.
+    """
+    pages = _Pages(service, answers)
+    transcribe, translate = (partial(OpenAiDialect, task) for task in ("transcribe", "translate"))
+    operations = {
+        "/v1/audio/transcriptions": Operation("transcriptions", service, transcribe),
+        "/v1/audio/translations": Operation("translations", service, translate),
+        "/v1/listen": Operation("listen", service, DeepgramDialect),
+    }
+    routes = [
+        *(Route(path, operation, methods=["POST"]) for path, operation in operations.items()),
+        Route("/v1/models", pages.models),
+        Route("/v1/models/{name:path}", pages.model),
+        Route("/healthz", pages.health),
+        Route("/readyz", pages.readiness),
+        Route("/metrics", pages.metrics),
+    ]
+    cors = Middleware(
+        CORSMiddleware, allow_origins=list(origins), allow_methods=["*"], allow_headers=["*"]
+    )
+    return Starlette(
+        routes=routes,
+        middleware=[cors] if origins else [],
+        exception_handlers={Refusal: pages.refused, HTTPException: pages.not_here},
+    )
+
+
+class _Pages:
+    """What is answered at once."""
+
+    def __init__(self, service: Service, answers: Answers) -> None:
+        self._service = service
+        self._answers = answers
+        self._since = int(time.time())
+
+    async def health(self, request: Request) -> Response:
+        return PlainTextResponse("ok\n")
+
+    async def readiness(self, request: Request) -> Response:
+        found = self._answers.readiness()
+        return PlainTextResponse(found.body, found.status_code)
+
+    async def metrics(self, request: Request) -> Response:
+        self._service.visitor(request)
+        return Response(self._service.metrics.render(), media_type=METRICS_CONTENT_TYPE)
+
+    async def models(self, request: Request) -> Response:
+        names = await self._known(request)
+        records = [model_record(name, self._since) for name in names]
+        return JSONResponse({"object": "list", "data": records})
+
+    async def model(self, request: Request) -> Response:
+        await self._known(request)
+        name = request.path_params["name"]
+        check_model(name, self._service.info)
+        return JSONResponse(model_record(name, self._since))
+
+    async def _known(self, request: Request) -> list[str]:
+        self._service.visitor(request)
+        await self._service.wait()
+        return known_models(self._service.info)
+
+    def refused(self, request: Request, error: Exception) -> Response:
+        assert isinstance(error, Refusal)
+        self._service.metrics.count_error(error.code)
+        return JSONResponse(error_record(error), error.status.value, headers_of(error))
+
+    def not_here(self, request: Request, error: Exception) -> Response:
+        assert isinstance(error, HTTPException)
+        wrong = error.status_code == HTTPStatus.METHOD_NOT_ALLOWED
+        seen = f"{request.method} {request.url.path[:100]}"
+        message = (
+            f"nothing answers {seen}; POST a recording to /v1/audio/transcriptions, "
+            "/v1/audio/translations or /v1/listen. Live sound goes to the port of the WebSockets"
+        )
+        code = "method_not_allowed" if wrong else "not_found"
+        refusal = Refusal(HTTPStatus(error.status_code), code, message)
+        return JSONResponse(error_record(refusal), error.status_code, headers=error.headers)

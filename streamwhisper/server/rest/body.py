@@ -1,0 +1,88 @@
+"""The body of a request: received within bounds of size and time."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from http import HTTPStatus
+from typing import NoReturn
+
+from starlette.requests import ClientDisconnect, Request
+from starlette.types import Message
+
+from streamwhisper.server.refusal import Refusal
+from streamwhisper.server.rest.options import RestOptions
+
+__all__ = ["Body"]
+
+_LINGER = 2.0
+"""Seconds for which what a refused client still sends is read: it hears the answer only then."""
+
+
+class Body:
+    """What a client sends, and whether it is still there."""
+
+    def __init__(self, request: Request, options: RestOptions) -> None:
+        """Receive nothing yet; the time for all of it begins."""
+        self._receive = request.receive
+        self._declared = request.headers.get("Content-Length", "")
+        self._most = options.max_upload_bytes
+        self._seconds = options.upload_timeout
+        self._deadline = asyncio.get_running_loop().time() + options.upload_timeout
+        self._size = 0
+        self._whole = False
+
+    async def receive(self) -> Message:
+        """The next piece, for Starlette.
+
+        Raises:
+            Refusal: it is too much, or too late.
+        """
+        if self._declared.isdecimal() and int(self._declared) > self._most:
+            raise self._too_large()
+        try:
+            async with asyncio.timeout_at(self._deadline):
+                message = await self._next()
+        except TimeoutError:
+            raise Refusal(
+                HTTPStatus.REQUEST_TIMEOUT,
+                "upload_timeout",
+                f"the request was not there whole within {self._seconds:g} s; send it faster, or "
+                "in a smaller encoding such as Opus or MP3",
+            ) from None
+        if self._size > self._most:
+            raise self._too_large()
+        return message
+
+    async def discard(self) -> None:
+        """Read what is still to come, for a while: unread, it would hide the answer."""
+        until = min(self._deadline, asyncio.get_running_loop().time() + _LINGER)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout_at(until):
+                while not self._whole:
+                    await self._next()
+
+    async def left(self) -> NoReturn:
+        """Wait until the client is gone; the body is to be there by then.
+
+        Raises:
+            ClientDisconnect: always, then.
+        """
+        while (await self._receive())["type"] != "http.disconnect":
+            pass
+        raise ClientDisconnect
+
+    async def _next(self) -> Message:
+        message = await self._receive()
+        self._size += len(message.get("body", b""))
+        # A client that is gone sends no more, either.
+        self._whole = not message.get("more_body", False)
+        return message
+
+    def _too_large(self) -> Refusal:
+        return Refusal(
+            HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+            "upload_too_large",
+            f"the request has more than {self._most} bytes, which is the most here; send the "
+            "sound in a smaller encoding such as Opus or MP3, or in several recordings",
+        )

@@ -1,0 +1,290 @@
+"""OpenAI's REST interface: transcriptions, translations and models.
+
+Fields, answers and errors are those of the API reference, as its Python client has them.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
+
+from streamwhisper.engine.local import LocalRecognizer
+from streamwhisper.errors import RecognitionError
+from streamwhisper.longform.options import PromptOptions, TranscriptionOptions, WordOptions
+from streamwhisper.recognition import ModelInfo, Task
+from streamwhisper.results import TimedWord, Transcript
+from streamwhisper.server.refusal import Refusal
+from streamwhisper.server.rest.forms import (
+    Field,
+    boolean,
+    language,
+    names,
+    number,
+    one_of,
+    read_fields,
+    read_form,
+    several_of,
+    text,
+    uploaded,
+)
+from streamwhisper.server.rest.order import BadField, Order
+from streamwhisper.whisper.fallback import FallbackOptions
+from streamwhisper.whisper.languages import LANGUAGES
+from streamwhisper.whisper.search import SearchOptions
+from streamwhisper.writers import as_record, render
+
+__all__ = [
+    "ALIAS",
+    "FIELDS",
+    "IGNORED",
+    "OpenAiDialect",
+    "check_model",
+    "error_record",
+    "known_models",
+    "model_record",
+]
+
+ALIAS = "whisper-1"
+"""What OpenAI calls its Whisper: here whatever is served."""
+
+FORMATS = ("json", "text", "srt", "vtt", "verbose_json")
+FIELDS: Mapping[str, Field] = {
+    "language": Field("language", language),
+    "prompt": Field("prompt", text),
+    "keywords[]": Field("keywords", names),
+    "response_format": Field("format", one_of(*FORMATS)),
+    "temperature": Field("temperature", number(0, 1)),
+    "timestamp_granularities[]": Field("granularities", several_of("word", "segment")),
+    "include[]": Field("include", several_of("logprobs")),
+    "stream": Field("stream", boolean),
+}
+"""What a form may have beside its file and its model, and what that means."""
+IGNORED = ("chunking_strategy", "languages[]")
+"""Fields that change nothing: recordings are cut at their pauses, and their language is found."""
+
+_BEST_OF = 5
+_MEDIA = {"text": "text/plain", "srt": "application/x-subrip", "vtt": "text/vtt"}
+_CODES = {"unauthorized": "invalid_api_key", "too_many_sessions": "rate_limit_exceeded"}
+_ABOUT_THE_FILE = ("invalid_audio", "upload_too_large", "recording_too_long")
+_TYPES = {
+    HTTPStatus.TOO_MANY_REQUESTS: "rate_limit_error",
+    HTTPStatus.INTERNAL_SERVER_ERROR: "server_error",
+    HTTPStatus.SERVICE_UNAVAILABLE: "server_error",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What the fields of a form say."""
+
+    language: str | None = None
+    prompt: str | None = None
+    keywords: tuple[str, ...] = ()
+    format: str = "json"
+    temperature: float = 0.0
+    granularities: frozenset[str] = frozenset({"segment"})
+    include: frozenset[str] = frozenset()
+    stream: bool = False
+
+    @property
+    def logprobs(self) -> bool:
+        return "logprobs" in self.include
+
+    def check(self, given: Mapping[str, Any]) -> None:
+        """Raise BadField for what does not go together."""
+        if "granularities" in given and self.format != "verbose_json":
+            raise BadField(
+                "timestamp_granularities[]",
+                f"timestamp granularities need response_format verbose_json, not {self.format}",
+            )
+        if self.logprobs and self.format != "json":
+            raise BadField("include[]", f"logprobs need response_format json, not {self.format}")
+        if self.stream and self.format not in ("json", "text"):
+            raise BadField(
+                "stream", f"a stream is text as it comes, and cannot be {self.format}; take json"
+            )
+
+    def options(self, task: Task) -> TranscriptionOptions:
+        timed = self.format in ("srt", "vtt", "verbose_json")
+        words = self.logprobs or (self.format == "verbose_json" and "word" in self.granularities)
+        return TranscriptionOptions(
+            language=self.language,
+            task=task,
+            prompts=PromptOptions(initial=self.prompt, vocabulary=self.keywords),
+            words=WordOptions() if words else None,
+            search=SearchOptions(best_of=_BEST_OF, timestamps=timed),
+            fallback=FallbackOptions((self.temperature,))
+            if self.temperature
+            else FallbackOptions(),
+        )
+
+
+class OpenAiDialect:
+    """One request for the text of a recording."""
+
+    def __init__(self, task: Task, request_id: str) -> None:
+        """Transcribe, or translate into English."""
+        self._task: Task = task
+        self._id = request_id
+
+    async def read(self, request: Request, recognizer: LocalRecognizer) -> Order:
+        """Receive the form."""
+        form = await read_form(request)
+        try:
+            check_model(str(form.get("model") or ALIAS), recognizer.info)
+            given = read_fields(
+                FIELDS, {name: [str(value) for value in form.getlist(name)] for name in form}
+            )
+            asked = _Asked(**given)
+            asked.check(given)
+            options = self._options(asked, recognizer)
+            sound = uploaded(form, "file").file
+        except BaseException:
+            await form.close()
+            raise
+
+        def answer(transcript: Transcript) -> Response:
+            return self._answered(_rendered(transcript, asked, self._task))
+
+        def stream(parts: AsyncIterator[Transcript | Refusal]) -> Response:
+            events = _events(parts, logprobs=asked.logprobs)
+            return self._answered(StreamingResponse(events, media_type="text/event-stream"))
+
+        return Order(sound, None, options, answer, stream if asked.stream else None)
+
+    def _options(self, asked: _Asked, recognizer: LocalRecognizer) -> TranscriptionOptions:
+        options = asked.options(self._task)
+        try:
+            options.check(recognizer)
+        except RecognitionError as error:
+            unable = self._task == "translate" and not recognizer.info.multilingual
+            field = "model" if unable else "language"
+            raise BadField(field, str(error), code="unsupported") from error
+        return options
+
+    def refuse(self, refusal: Refusal) -> Response:
+        """OpenAI's error object."""
+        return self._answered(JSONResponse(error_record(refusal), refusal.status.value))
+
+    def _answered(self, response: Response) -> Response:
+        response.headers["X-Request-Id"] = self._id
+        return response
+
+
+def error_record(refusal: Refusal) -> dict[str, Any]:
+    """What OpenAI's clients expect of an error."""
+    field = "file" if refusal.code in _ABOUT_THE_FILE else None
+    return {
+        "error": {
+            "message": refusal.message,
+            "type": _TYPES.get(refusal.status, "invalid_request_error"),
+            "param": refusal.field if isinstance(refusal, BadField) else field,
+            "code": _CODES.get(refusal.code, refusal.code),
+        }
+    }
+
+
+def known_models(info: ModelInfo) -> list[str]:
+    """What the model that is served may be called."""
+    return [ALIAS, info.name]
+
+
+def check_model(name: str, info: ModelInfo) -> None:
+    """Raise BadField for a model that is not served."""
+    if name not in known_models(info):
+        raise BadField(
+            "model",
+            f"the model {name[:100]!r} is not served here; this server has {info.name!r}, which "
+            f"{ALIAS!r} stands for as well",
+            code="model_not_found",
+            status=HTTPStatus.NOT_FOUND,
+        )
+
+
+def model_record(name: str, created: int) -> dict[str, Any]:
+    """A model in a list of them."""
+    return {"id": name, "object": "model", "created": created, "owned_by": "streamwhisper"}
+
+
+def _rendered(transcript: Transcript, asked: _Asked, task: Task) -> Response:
+    if asked.format in _MEDIA:
+        content = render(transcript, "txt" if asked.format == "text" else asked.format)
+        return PlainTextResponse(content, media_type=_MEDIA[asked.format])
+    record: dict[str, Any] = {"text": transcript.text.strip(), "usage": _usage(transcript)}
+    if asked.logprobs:
+        record["logprobs"] = _logprobs(transcript)
+    if asked.format == "verbose_json":
+        spoken = "en" if task == "translate" else transcript.language
+        record = {
+            "task": "transcribe" if task == "transcribe" else "translate",
+            "language": LANGUAGES[spoken].lower(),
+            "duration": round(transcript.duration, 2),
+            **record,
+        }
+        if "segment" in asked.granularities:
+            segments: Any = as_record(transcript)["segments"]
+            for segment in segments:
+                segment.pop("words", None)
+            record["segments"] = segments
+        if "word" in asked.granularities:
+            record["words"] = [
+                {"word": word.word.strip(), "start": word.start, "end": word.end}
+                for word in _words(transcript)
+            ]
+    return JSONResponse(record)
+
+
+async def _events(
+    parts: AsyncIterator[Transcript | Refusal], *, logprobs: bool
+) -> AsyncIterator[bytes]:
+    """Server-sent events: the deltas, which the whole text is made of, and the text."""
+    said: list[str] = []
+    weighed: list[dict[str, Any]] = []
+    async for part in parts:
+        if isinstance(part, Refusal):
+            yield b"event: error\n" + _event(error_record(part))
+            return
+        delta = part.text if said else part.text.lstrip()
+        if not delta:
+            continue
+        said.append(delta)
+        event: dict[str, Any] = {"type": "transcript.text.delta", "delta": delta}
+        if logprobs:
+            event["logprobs"] = _logprobs(part)
+            weighed += event["logprobs"]
+        yield _event(event)
+    done: dict[str, Any] = {"type": "transcript.text.done", "text": "".join(said)}
+    if logprobs:
+        done["logprobs"] = weighed
+    yield _event(done)
+
+
+def _event(event: Mapping[str, Any]) -> bytes:
+    return f"data: {json.dumps(event, ensure_ascii=False)}\n\n".encode()
+
+
+def _usage(transcript: Transcript) -> dict[str, Any]:
+    return {"type": "duration", "seconds": math.ceil(transcript.duration)}
+
+
+def _logprobs(transcript: Transcript) -> list[dict[str, Any]]:
+    """One for each word, of which the tokens' mean is known."""
+    return [
+        {
+            "token": word.word,
+            "bytes": list(word.word.encode()),
+            "logprob": math.log(max(word.probability, 1e-9)),
+        }
+        for word in _words(transcript)
+    ]
+
+
+def _words(transcript: Transcript) -> list[TimedWord]:
+    return [word for segment in transcript.segments for word in segment.words or ()]
