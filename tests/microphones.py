@@ -19,6 +19,7 @@ SOURCE = (
     "module-remap-source source_name={0} master={0}-sink.monitor "
     "source_properties=device.description={0}"
 )
+LISTENERS = ("list", "short", "source-outputs")
 
 
 class Microphones:
@@ -62,6 +63,14 @@ class Microphones:
         """Play a WAV file into one, from now on; the process that does."""
         command = ["paplay", f"--device={name}-sink", str(path)]
         return subprocess.Popen(command, env=self.environment)
+
+    def await_listener(self) -> None:
+        """Wait until somebody listens to one of them."""
+        deadline = time.monotonic() + 60
+        # A microphone that is plugged in listens to its sink.
+        while len((self._pactl(*LISTENERS) or "").splitlines()) <= len(self._modules):
+            assert time.monotonic() < deadline, "nobody listens"
+            time.sleep(0.02)
 
     def close(self) -> None:
         """End the server."""

@@ -15,6 +15,8 @@ from streamwhisper import LocalOptions, load_model, transcribe
 from streamwhisper.audio.files import read_audio
 from streamwhisper.longform.options import TranscriptionOptions, WordOptions
 from streamwhisper.server.access import AccessOptions
+from streamwhisper.server.dialects.deepgram.query import WORDING
+from streamwhisper.server.dialects.deepgram.wording import bare
 from streamwhisper.server.rest.deepgram import ACCEPTED, LACKING, PARAMETERS, REFUSED
 
 SOUND = SAMPLE.read_bytes()
@@ -141,9 +143,35 @@ async def test_what_cannot_be_is_said(recognizer: Any, query: str, sound: bytes,
     assert answer.json["request_id"] == answer.headers["dg-request-id"]
 
 
+async def test_the_text_is_written_as_it_is_asked_for_with_the_times_of_what_was_said(
+    recognizer: Any,
+) -> None:
+    async with serving(recognizer) as server:
+        plain, other = [
+            await ask(server, "POST", f"{LISTEN}?{query}", SOUND, Authorization=f"Token {KEY}")
+            for query in ("model=nova-3", "punctuate=false&replace=welcome:come%20in")
+        ]
+        wrong = await ask(
+            server, "POST", f"{LISTEN}?numerals=perhaps", SOUND, Authorization=f"Token {KEY}"
+        )
+    before, after = (
+        answer.json["results"]["channels"][0]["alternatives"][0] for answer in (plain, other)
+    )
+    expected = before["transcript"].lower().replace("welcome", "come in")
+    assert after["transcript"].split() == [bare(word) for word in expected.split()]
+    starts = {word["word"]: word["start"] for word in before["words"][:4]}
+    moved = {word["word"]: word["start"] for word in after["words"][:5]}
+    assert moved["come"] == starts["welcome"]
+    assert moved["morning"] == starts["morning"]
+    assert wrong.status == 400
+    assert "numerals is 'perhaps'; expected true or false" in wrong.json["err_msg"]
+
+
 def test_the_page_on_clients_lists_what_is_read() -> None:
-    names = {*PARAMETERS, *ACCEPTED, *LACKING, *REFUSED}
-    assert len(names) == len(PARAMETERS) + len(ACCEPTED) + len(LACKING) + len(REFUSED)
+    names = {*PARAMETERS, *WORDING, *ACCEPTED, *LACKING, *REFUSED}
+    lists = (PARAMETERS, WORDING, ACCEPTED, LACKING, REFUSED)
+    assert {*PARAMETERS} & {*WORDING} == {"smart_format"}
+    assert len(names) == sum(map(len, lists)) - 1
     assert table_of("Parameters of Deepgram's addresses") == names
 
 

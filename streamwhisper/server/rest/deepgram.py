@@ -9,7 +9,7 @@ import hashlib
 import re
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from http import HTTPStatus
 from statistics import fmean
@@ -23,8 +23,11 @@ from streamwhisper import __version__
 from streamwhisper.audio.formats import AudioFormat
 from streamwhisper.engine.local import LocalRecognizer
 from streamwhisper.errors import AudioFormatError, RecognitionError
+from streamwhisper.events import Word
 from streamwhisper.longform.options import PromptOptions, TranscriptionOptions, WordOptions
 from streamwhisper.results import Segment, TimedWord, Transcript
+from streamwhisper.server.dialects.deepgram.query import WORDING, read_values
+from streamwhisper.server.dialects.deepgram.wording import WordingOptions, worded
 from streamwhisper.server.refusal import Refusal
 from streamwhisper.server.rest.forms import (
     Field,
@@ -64,16 +67,15 @@ PARAMETERS: Mapping[str, Field] = {
     "utterances": Field("utterances", boolean),
     "utt_split": Field("split", number(0, 60)),
     "paragraphs": Field("paragraphs", boolean),
-    "smart_format": Field("smart", boolean),
+    "smart_format": Field("paragraphs", boolean),
     "tag": Field("tags", texts),
 }
 """What an address may ask for, and what that means."""
-ACCEPTED = ("model", "version", "punctuate", "filler_words", "mip_opt_out", "language_hint")
+ACCEPTED = ("model", "version", "mip_opt_out", "language_hint")
 """Parameters that change nothing, for the server has one model, which writes as it does."""
 LACKING = (
-    *("custom_intent", "custom_topic", "detect_entities", "diarize", "diarize_model", "dictation"),
-    *("extra", "intents", "measurements", "multichannel", "numerals", "profanity_filter"),
-    *("replace", "search", "sentiment", "summarize", "topics"),
+    *("custom_intent", "custom_topic", "detect_entities", "diarize", "diarize_model", "extra"),
+    *("intents", "measurements", "multichannel", "search", "sentiment", "summarize", "topics"),
 )
 """Parameters for what there is not here: the answer has a warning of each."""
 REFUSED = {
@@ -108,9 +110,9 @@ class _Asked:
     utterances: bool = False
     split: float = 0.8
     paragraphs: bool = False
-    smart: bool = False
     tags: tuple[str, ...] = ()
-    lacking: tuple[str, ...] = field(default=())
+    lacking: tuple[str, ...] = ()
+    wording: WordingOptions = field(default_factory=WordingOptions)
 
     def format(self) -> AudioFormat | None:
         """Of raw samples; other encodings are for the container to tell."""
@@ -135,6 +137,30 @@ class _Asked:
         return options
 
 
+def _wording(given: Mapping[str, Sequence[str]]) -> WordingOptions:
+    try:
+        return WordingOptions(**read_values(given, WORDING))
+    except ValueError as error:
+        name = str(error).partition(" ")[0]
+        raise BadField(name if name in WORDING else "replace", str(error)) from error
+
+
+def _written(transcript: Transcript, wording: WordingOptions) -> Transcript:
+    """The transcript with its text as it is asked for."""
+    if not (wording.rewrites or wording.plain):
+        return transcript
+    segments = []
+    for segment in transcript.segments:
+        own = segment.words or ()
+        space = " " if any(word.word.startswith(" ") for word in own) else ""
+        words = [Word(w.word.strip(), w.start, w.end, w.probability) for w in own]
+        new = worded(segment.text, words, wording, transcript.language)
+        timed = [TimedWord(space + w.word, w.start, w.end, w.confidence) for w in new.words]
+        segments.append(replace(segment, text=space + new.transcript, words=tuple(timed)))
+    text = "".join(segment.text for segment in segments)
+    return replace(transcript, text=text, segments=tuple(segments))
+
+
 class DeepgramDialect:
     """One request for the words of a recording."""
 
@@ -150,7 +176,8 @@ class DeepgramDialect:
             if name in given:
                 raise BadField(name, f"{name} is asked for, but {said}", code="unsupported")
         lacking = tuple(name for name in LACKING if given.get(name, ["false"]) != ["false"])
-        asked = _Asked(**read_fields(PARAMETERS, given), lacking=lacking)
+        fields = read_fields(PARAMETERS, given)
+        asked = _Asked(**fields, lacking=lacking, wording=_wording(given))
         format, options = asked.format(), asked.options(recognizer)
         await _refuse_address(request)
         sound, digest = await _receive(request)
@@ -163,7 +190,8 @@ class DeepgramDialect:
                 "created": datetime.now(UTC).isoformat().replace("+00:00", "Z"),
                 **_about(transcript, asked, recognizer.info.name),
             }
-            record = {"metadata": about, "results": _results(transcript, asked)}
+            results = _results(_written(transcript, asked.wording), asked)
+            record = {"metadata": about, "results": results}
             return self._answered(JSONResponse(record))
 
         return Order(sound, format, options, answer)
@@ -239,7 +267,7 @@ def _results(transcript: Transcript, asked: _Asked) -> dict[str, Any]:
         "confidence": _confidence(words),
         "words": [_word(word) for word in words],
     }
-    if asked.paragraphs or asked.smart:
+    if asked.paragraphs:
         alternative["paragraphs"] = _paragraphs(transcript.segments)
     channel: dict[str, Any] = {"alternatives": [alternative]}
     if asked.detect:

@@ -20,6 +20,7 @@ __all__ = [
     "ACCEPTED",
     "HEEDED",
     "UNSUPPORTED",
+    "WORDING",
     "ListenOptions",
     "Reader",
     "TurnOptions",
@@ -170,6 +171,9 @@ def _replacements(values: Sequence[str]) -> dict[str, str]:
     return {said.strip(): written.strip() for said, written in pairs}
 
 
+WORDING: Mapping[str, Reader] = {**dict.fromkeys(FEATURES, _flag), "replace": _replacements}
+"""How text is written, of streams and of recordings."""
+
 HEEDED: Mapping[str, Reader] = {
     "encoding": _encoding,
     "sample_rate": _integer(4000, 192_000),
@@ -180,8 +184,7 @@ HEEDED: Mapping[str, Reader] = {
     "language_hint": _hints,
     "keyterm": _keyterms,
     "keywords": _keywords,
-    **dict.fromkeys(FEATURES, _flag),
-    "replace": _replacements,
+    **WORDING,
     "endpointing": _endpointing,
     "utterance_end_ms": _integer(1, 60_000),
     "vad_events": _flag,
