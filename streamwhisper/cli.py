@@ -16,6 +16,7 @@ import typer
 
 from streamwhisper import __version__
 from streamwhisper.commands.booleans import BooleanValues
+from streamwhisper.commands.cluster import cluster_app
 from streamwhisper.commands.flags import (
     DEFAULT_MODEL,
     Adapter,
@@ -50,6 +51,7 @@ models_app = typer.Typer(
     help="Show, fetch, convert and remove models.", invoke_without_command=True
 )
 app.add_typer(models_app, name="models")
+app.add_typer(cluster_app, name="cluster")
 
 
 SoundFile = Annotated[

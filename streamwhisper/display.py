@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -36,6 +36,7 @@ __all__ = [
     "print_error",
     "print_json",
     "print_models",
+    "print_table",
     "print_transcript",
     "recordings_bar",
 ]
@@ -234,6 +235,14 @@ def print_models(models: Sequence[ModelStatus]) -> None:
     for model in models:
         size = f"{model.size / 1e6:.0f} MB" if model.size else "–"
         table.add_row(model.name, size, model.source or "", style=None if model.cached else "dim")
+    Console(highlight=False).print(table)
+
+
+def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """Print a table of text."""
+    table = Table(*columns, box=None, pad_edge=False, header_style="bold")
+    for row in rows:
+        table.add_row(*row)
     Console(highlight=False).print(table)
 
 

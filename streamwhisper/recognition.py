@@ -7,9 +7,9 @@ and the recognizer may live in another process or on another machine.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from typing import Literal, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,11 +18,13 @@ from streamwhisper.errors import RecognitionError
 
 __all__ = [
     "DecodingOptions",
+    "Figure",
     "Hypothesis",
     "HypothesisWord",
     "ModelInfo",
     "RecognitionRequest",
     "Recognizer",
+    "RemoteRecognizer",
     "Task",
 ]
 
@@ -194,4 +196,35 @@ class Recognizer(Protocol):
         Raises:
             RecognitionError: a request that cannot be answered.
         """
+        ...
+
+
+class Figure(NamedTuple):
+    """Something that a recognizer counts or knows, for the metrics of a server.
+
+    Attributes:
+        value: asked whenever it is read; on any thread.
+    """
+
+    name: str
+    explanation: str
+    value: Callable[[], float]
+
+
+@runtime_checkable
+class RemoteRecognizer(Recognizer, Protocol):
+    """A recognizer elsewhere, with a queue of its own, that may be out of reach for a while."""
+
+    @property
+    def wait(self) -> float:
+        """Seconds that requests wait there at present."""
+        ...
+
+    @property
+    def obstacle(self) -> str | None:
+        """Why it cannot be reached at present."""
+        ...
+
+    def figures(self) -> Iterable[Figure]:
+        """What there is to know of it."""
         ...

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import shutil
 import subprocess
@@ -10,9 +11,10 @@ import tomllib
 from pathlib import Path
 
 import pytest
+import yaml
 from test_serve import settings
 
-from streamwhisper.server.app import ServerOptions
+from streamwhisper.server.app import DEFAULT_PORT, ServerOptions
 from streamwhisper.server.keys import read_keys
 from streamwhisper.server.limits import Allowance, Limits
 
@@ -81,3 +83,53 @@ def test_the_settings_and_the_keys_are_read_as_they_stand():
     assert all(sources[name] == str(file) for name in written)
     [key] = read_keys(DEPLOY / "keys.toml", Allowance())
     assert key.allowance == Allowance(sessions=2, session_seconds=7200)
+
+
+CLUSTER_UNITS = ["streamwhisper-node.service", "streamwhisper-gateway.service"]
+
+
+def test_systemd_finds_no_fault_in_the_units_of_a_cluster(tmp_path):
+    """Both at once, as one names the other."""
+    for name in CLUSTER_UNITS:
+        text = (DEPLOY / name).read_text(encoding="utf-8")
+        text = re.sub(r"(?m)^ExecStart=\S+", f"ExecStart={sys.executable}", text)
+        (tmp_path / name).write_text(text)
+    shown = systemd_analyze("verify", *(str(tmp_path / name) for name in CLUSTER_UNITS))
+    assert (shown.returncode, shown.stderr) == (0, "")
+
+
+def test_the_manifest_names_what_there_is():
+    """Its application, its arguments, and the ports that are probed."""
+    manifest = {
+        document["kind"]: document
+        for document in yaml.safe_load_all((DEPLOY / "rayservice.yaml").read_text(encoding="utf-8"))
+    }
+    spec = manifest["RayService"]["spec"]
+    [application] = yaml.safe_load(spec["serveConfigV2"])["applications"]
+    module, _, function = application["import_path"].partition(":")
+    tree = ast.parse(source(module))
+    assert function in {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
+    known = fields_of(tree, "Scale") | fields_of(
+        ast.parse(source("streamwhisper.engine.worker")), "WorkerOptions"
+    )
+    assert set(application["args"]) <= known
+    groups = spec["rayClusterConfig"]["workerGroupSpecs"]
+    gateway = groups[1]["template"]["spec"]["containers"][1]
+    assert application["name"] == f"streamwhisper.{gateway['command'][-1]}"
+    assert gateway["ports"] == [{"containerPort": DEFAULT_PORT}]
+    assert gateway["readinessProbe"]["httpGet"] == {"path": "/readyz", "port": DEFAULT_PORT}
+
+
+def source(module: str) -> str:
+    """Of a module that needs Ray to be imported."""
+    return (DEPLOY.parent / f"{module.replace('.', '/')}.py").read_text(encoding="utf-8")
+
+
+def fields_of(tree: ast.Module, name: str) -> set[str]:
+    """The fields of a dataclass."""
+    [found] = [node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == name]
+    return {
+        node.target.id
+        for node in found.body
+        if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name)
+    }

@@ -109,10 +109,12 @@ def test_the_recognizing_wing_knows_neither_asyncio_nor_sessions(module):
     [
         ("streamwhisper", "numpy"),
         ("streamwhisper.cli", "numpy"),
+        ("streamwhisper.commands.cluster", "numpy"),
         ("streamwhisper.commands.mic", "numpy"),
         ("streamwhisper.commands.serve", "websockets"),
         ("streamwhisper.commands.transcribe", "numpy"),
         ("streamwhisper.client", "torch"),
+        ("streamwhisper.engine.dispatch", "torch"),
         ("streamwhisper.session.session", "torch"),
         ("streamwhisper.server.app", "torch"),
         ("streamwhisper.whisper.hub", "torch"),

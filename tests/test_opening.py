@@ -18,6 +18,7 @@ from test_cli import START
 
 from streamwhisper.client import Reconnection, connect
 from streamwhisper.engine.scheduler import SchedulerOptions
+from streamwhisper.recognition import Figure, ModelInfo
 from streamwhisper.server.app import Server, ServerOptions
 from streamwhisper.server.limits import Limits
 from streamwhisper.server.opening import Loading
@@ -45,6 +46,43 @@ async def test_it_lives_at_once_and_is_ready_once_it_can_listen() -> None:
         open_up(server)
         assert await get(server, "/readyz") == (200, "ready\n")
         assert "streamwhisper_ready 1.0" in (await get(server, "/metrics"))[1]
+
+
+class Elsewhere(ScriptedRecognizer):
+    """One that can be out of reach."""
+
+    wait = 0.0
+    obstacle: str | None = None
+
+    def figures(self) -> list[Figure]:
+        return [Figure("cluster_workers", "How many there are.", lambda: 7)]
+
+
+async def test_while_a_recognizer_elsewhere_is_out_of_reach_nobody_is_let_in() -> None:
+    recognizer = Elsewhere(SHORT)
+    async with closed() as server:
+        server.open(recognizer, SchedulerOptions())
+        assert "streamwhisper_cluster_workers 7.0" in (await get(server, "/metrics"))[1]
+        recognizer.obstacle = "no worker answers"
+        assert await get(server, "/readyz") == (
+            503,
+            "not ready: no worker answers; try again in 5 s\n",
+        )
+        code, body, _ = await refused(handshake(server))
+        assert (code, body["code"]) == (503, "no_workers")
+        recognizer.obstacle = None
+        assert await get(server, "/readyz") == (200, "ready\n")
+        async with connect(server.url) as stream:
+            assert await transcript(stream, SHORT.pcm) == SHORT.text
+
+
+async def test_the_model_is_the_one_that_listens_now() -> None:
+    recognizer = Elsewhere(SHORT)
+    async with closed() as server:
+        server.open(recognizer, SchedulerOptions())
+        assert "listens with scripted" in (await get(server, "/"))[1]
+        recognizer.info = ModelInfo("swapped", 80, multilingual=False)
+        assert "listens with swapped" in (await get(server, "/"))[1]
 
 
 async def test_who_comes_meanwhile_waits_and_is_heard_from_the_first_word_on() -> None:

@@ -11,7 +11,13 @@ import pytest
 
 from streamwhisper.engine.scheduler import Scheduler, SchedulerOptions, Ticket, Withdrawn
 from streamwhisper.errors import RecognitionError
-from streamwhisper.recognition import Hypothesis, HypothesisWord, ModelInfo, RecognitionRequest
+from streamwhisper.recognition import (
+    Figure,
+    Hypothesis,
+    HypothesisWord,
+    ModelInfo,
+    RecognitionRequest,
+)
 
 MEL = np.zeros((80, 10), np.float32)
 
@@ -130,6 +136,23 @@ async def test_no_stream_of_finals_starves_a_partial() -> None:
     await held_back(scheduler, echo, [ask(50), *finals[:1], ask(60), *finals[1:]])
     order = [number for batch in echo.batches for number in batch]
     assert order == [99, 0, 1, 2, 3, 50, 4, 5, 6, 7, 60, *range(8, 20)]
+    await scheduler.aclose()
+
+
+async def test_a_recognizer_elsewhere_tells_how_long_requests_wait_there() -> None:
+    """That is what decides whether sessions are taken in."""
+
+    class Elsewhere(Echo):
+        wait = 0.75
+        obstacle = None
+
+        def figures(self) -> list[Figure]:
+            return []
+
+    scheduler = Scheduler(Elsewhere())
+    assert scheduler.wait == 0.75
+    await scheduler.recognize(ask(1))
+    assert 0.75 <= scheduler.wait < 5
     await scheduler.aclose()
 
 

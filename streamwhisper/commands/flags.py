@@ -9,12 +9,15 @@ from typing import Annotated, Any, Literal
 import typer
 
 __all__ = [
+    "DEFAULT_ADDRESS",
     "DEFAULT_MODEL",
     "Adapter",
+    "Address",
     "Compile",
     "Device",
     "Dtype",
     "Endpoint",
+    "Engine",
     "HowSoon",
     "Json",
     "Language",
@@ -31,6 +34,7 @@ __all__ = [
 ]
 
 DEFAULT_MODEL = "tiny.en"
+DEFAULT_ADDRESS = "127.0.0.1:6379"
 
 
 class Latency(StrEnum):
@@ -46,6 +50,13 @@ class Endpoint(StrEnum):
 
     fixed = "fixed"
     sentence = "sentence"
+
+
+class Engine(StrEnum):
+    """Where sound is recognized."""
+
+    local = "local"
+    ray = "ray"
 
 
 class Dtype(StrEnum):
@@ -88,6 +99,10 @@ WhatEnds = Annotated[
         help="End utterances after a fixed silence, or sooner where a sentence is finished "
         "and later where it goes on.",
     ),
+]
+Address = Annotated[
+    str,
+    option("--address", help="HOST:PORT of a cluster's head; auto: the one this machine is in."),
 ]
 Token = Annotated[str | None, option("--token", help="The key that the server wants.")]
 Language = Annotated[

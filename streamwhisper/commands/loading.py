@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from streamwhisper.commands.flags import Dtype
+from streamwhisper.errors import RecognitionError
 
 if TYPE_CHECKING:
+    from contextlib import ExitStack
+
+    from streamwhisper.engine.cluster import RayRecognizer
     from streamwhisper.engine.local import LocalRecognizer
+    from streamwhisper.engine.scheduler import SchedulerOptions
     from streamwhisper.whisper.hub import HubOptions
 
-__all__ = ["find_model", "hub_options", "load_model"]
+__all__ = ["check_ray", "find_model", "hub_options", "load_model", "load_remote"]
 
 
 def hub_options() -> HubOptions:
@@ -46,3 +53,33 @@ def load_model(
 
     options = LocalOptions(device, dtype.value, threads, adapter=adapter, compile=compiled)
     return LocalRecognizer.load(model, options, hub_options())
+
+
+def check_ray() -> None:
+    """Raise RecognitionError where Ray is not installed."""
+    if find_spec("ray") is None:
+        raise RecognitionError(
+            "recognition on a cluster needs Ray, which is not installed; "
+            "pip install 'streamwhisper[cluster]'"
+        )
+
+
+def load_remote(
+    name: str, address: str, languages: Sequence[str], leaving: ExitStack
+) -> tuple[RayRecognizer, SchedulerOptions]:
+    """A recognizer whose model is with the workers of a Ray cluster; raises RecognitionError.
+
+    Args:
+        name: under which the model was deployed.
+        address: of the cluster's head.
+        languages: that the model must know.
+        leaving: closes it.
+    """
+    from streamwhisper.engine.cluster import RayRecognizer, join
+    from streamwhisper.engine.scheduler import SchedulerOptions
+
+    join(address)
+    recognizer = RayRecognizer(name)
+    leaving.callback(recognizer.close)
+    recognizer.info.check_languages(languages)
+    return recognizer, SchedulerOptions(recognizer.batch, recognizer.workers)

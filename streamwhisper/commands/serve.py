@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import ExitStack
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
@@ -12,12 +13,15 @@ import typer
 
 from streamwhisper.commands.announcement import announce, open_page, page_at
 from streamwhisper.commands.flags import (
+    DEFAULT_ADDRESS,
     DEFAULT_MODEL,
     Adapter,
+    Address,
     Compile,
     Device,
     Dtype,
     Endpoint,
+    Engine,
     HowSoon,
     Languages,
     Latency,
@@ -28,7 +32,7 @@ from streamwhisper.commands.flags import (
     option,
     split_names,
 )
-from streamwhisper.commands.loading import hub_options, load_model
+from streamwhisper.commands.loading import check_ray, hub_options, load_model, load_remote
 from streamwhisper.commands.rest import (
     MaxUploadBytes,
     MaxUploadSeconds,
@@ -94,6 +98,11 @@ def serve(
     threads: Threads = None,
     adapter: Adapter = None,
     compiled: Compile = False,
+    engine: Annotated[
+        Engine,
+        option("--engine", help="In this process, or by the workers of a Ray cluster."),
+    ] = Engine.local,
+    address: Address = DEFAULT_ADDRESS,
     latency: HowSoon = Latency.balanced,
     endpoint: WhatEnds = Endpoint.sentence,
     languages: Languages = None,
@@ -311,11 +320,18 @@ def serve(
             host,
             wyoming_port,
         )
-    check_name(model, hub_options())  # before the port is open
+    if engine is Engine.ray:  # before the port is open
+        check_ray()
+    else:
+        check_name(model, hub_options())
     among = tuple(map(language_code, split_names(languages)))  # likewise
     share_one_arena()
 
+    leaving = ExitStack()
+
     def load() -> tuple[Recognizer, SchedulerOptions]:
+        if engine is Engine.ray:
+            return load_remote(model, address, among, leaving)
         recognizer = load_model(model, device, dtype, threads, adapter, compiled=compiled)
         recognizer.info.check_languages(among)
         recognizer.warm_up()
@@ -343,7 +359,8 @@ def serve(
         rest=rest,
     )
     loading = Loading(load)
-    run(loading, options, ready=ready)
+    with leaving:
+        run(loading, options, ready=ready)
     if loading.under_way:
         os._exit(0)  # a thread in the midst of torch would abort the interpreter's own end
 

@@ -16,7 +16,12 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 from streamwhisper.errors import RecognitionError
-from streamwhisper.recognition import Hypothesis, RecognitionRequest, Recognizer
+from streamwhisper.recognition import (
+    Hypothesis,
+    RecognitionRequest,
+    Recognizer,
+    RemoteRecognizer,
+)
 
 __all__ = ["Scheduler", "SchedulerOptions", "Ticket", "Withdrawn"]
 
@@ -131,13 +136,17 @@ class Scheduler:
         """Seconds that requests wait for their turn at present.
 
         Of the last ones the average of a second or of five, for it is to rise soon and to fall
-        slowly; or, if that is more, those for which the first in the queue waits already.
+        slowly; or, if that is more, those for which the first in the queue waits already. What
+        they wait at a recognizer elsewhere comes on top.
         """
+        recognizer = self._recognizer
+        elsewhere = recognizer.wait if isinstance(recognizer, RemoteRecognizer) else 0.0
         if not self._waits and not self._waiting:
-            return 0.0
+            return elsewhere
         now = asyncio.get_running_loop().time()
         oldest = max((now - ticket.since for ticket in self._waiting), default=0.0)
-        return max(oldest, *(_mean(self._waits, now - span) for span in (_RECENT / 5, _RECENT)))
+        means = (_mean(self._waits, now - span) for span in (_RECENT / 5, _RECENT))
+        return elsewhere + max(oldest, *means)
 
     @property
     def cost(self) -> float:

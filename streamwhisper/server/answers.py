@@ -117,7 +117,7 @@ class Answers:
         """Why nobody can come in at present."""
         try:
             self._access.check_room()
-            _ = self._opening.info
+            self._opening.check()
         except Refusal as refusal:
             return refusal.message
         return None
@@ -132,6 +132,7 @@ class Answers:
             await self._opening.wait()
             entrance, query = self._entrances[path], query_of(request)
             self._access.check_room(visitor)
+            self._opening.check()
             entrance.check(query, self._opening.info)
             self._access.check_room(visitor, entrance.places(query))
             return None

@@ -19,7 +19,7 @@ from websockets.asyncio.server import serve as serve_websockets
 from websockets.typing import Subprotocol
 
 from streamwhisper.engine.scheduler import Scheduler, SchedulerOptions
-from streamwhisper.recognition import Recognizer
+from streamwhisper.recognition import Recognizer, RemoteRecognizer
 from streamwhisper.server import faults
 from streamwhisper.server.access import Access, Visitor
 from streamwhisper.server.answers import WATCH_PATH, Answers, path_of, peer_of, query_of
@@ -124,8 +124,11 @@ class Server:
         if self._wyoming is not None:
             self._wyoming.open(self._reception, self._scheduler)
         self._follow_requests()
+        if isinstance(recognizer, RemoteRecognizer):
+            for name, explanation, value in recognizer.figures():
+                self._metrics.follow(name, explanation, value)
         self._open_rest()
-        self._opening.come(recognizer.info)
+        self._opening.come(recognizer)
 
     def _wyoming_port(self, options: WyomingOptions) -> WyomingPort:
         return WyomingPort(

@@ -9,7 +9,7 @@ from concurrent.futures import Future
 from http import HTTPStatus
 
 from streamwhisper.engine.scheduler import SchedulerOptions
-from streamwhisper.recognition import ModelInfo, Recognizer
+from streamwhisper.recognition import ModelInfo, Recognizer, RemoteRecognizer
 from streamwhisper.server.refusal import RETRY_AFTER, Refusal
 
 __all__ = ["Loading", "Opening"]
@@ -64,11 +64,11 @@ class Opening:
         self._places = places
         self.waiting = 0
         self._come = asyncio.Event()
-        self._info: ModelInfo | None = None
+        self._recognizer: Recognizer | None = None
 
-    def come(self, info: ModelInfo) -> None:
+    def come(self, recognizer: Recognizer) -> None:
         """The model is there: all who wait go on."""
-        self._info = info
+        self._recognizer = recognizer
         self._come.set()
 
     def call_off(self) -> None:
@@ -90,7 +90,7 @@ class Opening:
     @property
     def over(self) -> bool:
         """Whether the model is there."""
-        return self._info is not None
+        return self._recognizer is not None
 
     @property
     def info(self) -> ModelInfo:
@@ -99,11 +99,23 @@ class Opening:
         Raises:
             Refusal: it is not loaded yet.
         """
-        if self._info is None:
+        if self._recognizer is None:
             raise Refusal(
                 HTTPStatus.SERVICE_UNAVAILABLE,
                 "loading",
                 "the server is loading its model, which takes seconds, or minutes where it is "
                 f"fetched first; try again in {RETRY_AFTER:g} s",
             )
-        return self._info
+        return self._recognizer.info
+
+    def check(self) -> None:
+        """Raise Refusal while there is no model, or it is elsewhere and out of reach."""
+        _ = self.info
+        recognizer = self._recognizer
+        obstacle = recognizer.obstacle if isinstance(recognizer, RemoteRecognizer) else None
+        if obstacle is not None:
+            raise Refusal(
+                HTTPStatus.SERVICE_UNAVAILABLE,
+                "no_workers",
+                f"{obstacle}; try again in {RETRY_AFTER:g} s",
+            )

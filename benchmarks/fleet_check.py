@@ -1,0 +1,172 @@
+"""Real workers of a Ray cluster on this machine beside what the simulation of them says.
+
+Speakers are sessions in this process that hear recordings in real time. What an update costs is
+taken from the first run; the simulation is then asked about all of them. Run it in a network of
+its own, for Ray would listen on the machine's outer address:
+
+    unshare -n sh -c 'ip link set lo up; exec python benchmarks/fleet.py --check 1 2 4'
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import psutil
+import ray
+from numpy.typing import NDArray
+
+from fleet import Fleet, Outcome, Service, simulate
+from measure import percentile
+from results import heading
+from speech import SAMPLE_RATE, Recording
+from streams import recordings
+from streamwhisper.engine.cluster import RayRecognizer
+from streamwhisper.engine.deployment import Scale, deploy
+from streamwhisper.engine.wire import Message
+from streamwhisper.engine.worker import WorkerOptions
+from streamwhisper.listening import listen
+from streamwhisper.session.options import SessionOptions
+
+__all__ = ["check"]
+
+CHUNK = 0.1
+"""Seconds of sound that come at once."""
+WARM = 3.0
+"""Seconds at the beginning that are not counted."""
+
+
+@dataclass
+class Measured:
+    """One real run.
+
+    Attributes:
+        waits: seconds of each request, from the gateway and back.
+        recalled, forgotten: seconds on a core of each, with a past and without one.
+        overheads: seconds of each request that no worker worked.
+        cores: that were left for the workers, by all that ran beside them.
+    """
+
+    waits: list[float] = field(default_factory=list)
+    recalled: list[float] = field(default_factory=list)
+    forgotten: list[float] = field(default_factory=list)
+    overheads: list[float] = field(default_factory=list)
+    seconds: float = 0.0
+    cores: float = 0.0
+    cpu: float = 0.0
+
+    def tell(self, seconds: float, answer: Message) -> None:
+        """Count an answer."""
+        self.waits.append(seconds)
+        (self.recalled if answer["recalled"] else self.forgotten).append(answer["cpu"])
+        self.overheads.append(seconds - answer["seconds"])
+
+
+def paced(recording: Recording, until: float) -> Iterator[NDArray[np.float32]]:
+    """The sound as it would be spoken."""
+    step = round(CHUNK * SAMPLE_RATE)
+    begun = time.monotonic()
+    for first in range(0, len(recording.samples), step):
+        due = begun + (first + step) / SAMPLE_RATE
+        if due > until:
+            return
+        time.sleep(max(0.0, due - time.monotonic()))
+        yield recording.samples[first : first + step]
+
+
+def run(name: str, spoken: Sequence[Recording], seconds: float) -> Measured:
+    """Have all speak at once for so long."""
+    measured = Measured()
+    counting = threading.Event()
+
+    def tell(took: float, answer: Message) -> None:
+        if counting.is_set():
+            measured.tell(took, answer)
+
+    recognizer = RayRecognizer(name, on_answer=tell)
+    until = time.monotonic() + WARM + seconds
+
+    def speak(recording: Recording) -> None:
+        for _ in listen(recognizer, paced(recording, until)):
+            pass
+
+    threads = [threading.Thread(target=speak, args=(recording,)) for recording in spoken]
+    for number, thread in enumerate(threads):
+        thread.start()
+        time.sleep(WARM / len(threads) / (number + 1))
+    counting.set()
+    before, began = psutil.cpu_times(), time.monotonic()
+    for thread in threads:
+        thread.join()
+    after = psutil.cpu_times()
+    measured.seconds = time.monotonic() - began
+    measured.cpu = sum(measured.recalled) + sum(measured.forgotten)
+    idle = after.idle + after.iowait - before.idle - before.iowait
+    measured.cores = (idle + measured.cpu) / measured.seconds
+    recognizer.close()
+    return measured
+
+
+def compared(fleet: Fleet, measured: Measured, predicted: Outcome) -> dict[str, Any]:
+    """A row of the table: what was measured, what was predicted, and how far it is off."""
+    row: dict[str, Any] = {
+        "workers": fleet.workers,
+        "speakers": fleet.speakers,
+        "cores left": round(measured.cores, 2),
+        "requests/s": round(len(measured.waits) / measured.seconds, 1),
+        "predicted requests/s": round(len(predicted.waits) / measured.seconds, 1),
+    }
+    for share in (50, 95):
+        real = 1000 * percentile(measured.waits, share / 100)
+        said = 1000 * percentile(predicted.waits, share / 100)
+        row |= {
+            f"p{share} ms": round(real),
+            f"predicted p{share} ms": round(said),
+            f"p{share} off": f"{100 * (said - real) / real:+.0f} %",
+        }
+    busy = measured.cpu / measured.seconds
+    said = predicted.busy / measured.seconds
+    return row | {"cores used": round(busy, 2), "predicted cores": round(said, 2)}
+
+
+def check(counts: Sequence[int], model: str, speakers: int, seconds: float) -> dict[str, Any]:
+    """Run each count of workers with so many speakers each, and the simulation of it."""
+    most = max(counts)
+    rows, service = [], None
+    with tempfile.TemporaryDirectory() as folder:
+        ray.init(
+            address="local",
+            num_cpus=most,
+            include_dashboard=False,
+            log_to_driver=False,
+            _temp_dir=folder,
+        )
+        try:
+            for count in counts:
+                options = WorkerOptions(model, threads=1, offline=True)
+                deploy(model, options, Scale(count, count))
+                talking = recordings(speakers * count, WARM + seconds + 5, 0.3)
+                measured = run(model, talking, seconds)
+                if service is None:
+                    overhead = percentile(measured.overheads, 0.5)
+                    # A window's first request has no past; so has one that was forgotten.
+                    service = Service(measured.recalled, measured.forgotten, overhead=overhead)
+                fleet = Fleet(
+                    speakers * count,
+                    count,
+                    cores=max(1, min(os.cpu_count() or 1, round(measured.cores))),
+                    interval=SessionOptions().update_interval,
+                )
+                predicted = simulate(fleet, service, measured.seconds)
+                rows.append(compared(fleet, measured, predicted))
+                print(rows[-1], flush=True)
+        finally:
+            ray.shutdown()
+    times = {"recalled": service.recalled, "forgotten": service.forgotten} if service else {}
+    return heading(model, 1) | {"rows": rows, "times": times}
