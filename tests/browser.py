@@ -22,7 +22,8 @@ CHROMIUM = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stab
 SERVE = """
 import sys
 from streamwhisper.engine.local import LocalOptions, LocalRecognizer
-from streamwhisper.server.app import ServerOptions, run
+from streamwhisper.server.app import ServerOptions
+from streamwhisper.server.running import run
 
 recognizer = LocalRecognizer.load(sys.argv[1], LocalOptions(dtype="float32", threads=1))
 print("loaded", flush=True)

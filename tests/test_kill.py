@@ -28,7 +28,8 @@ QUICK = Reconnection(first_delay=0.02, longest_delay=0.2)
 SERVE = """
 import sys
 from streamwhisper.engine.local import LocalOptions, LocalRecognizer
-from streamwhisper.server.app import ServerOptions, run
+from streamwhisper.server.app import ServerOptions
+from streamwhisper.server.running import run
 
 recognizer = LocalRecognizer.load(sys.argv[1], LocalOptions(dtype="float32", threads=1))
 print("loaded", flush=True)

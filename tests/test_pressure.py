@@ -24,7 +24,8 @@ import sys
 from streamwhisper.engine.local import LocalOptions, LocalRecognizer
 from streamwhisper.engine.scheduler import SchedulerOptions
 from streamwhisper.server.access import Limits
-from streamwhisper.server.app import ServerOptions, run
+from streamwhisper.server.app import ServerOptions
+from streamwhisper.server.running import run
 
 recognizer = LocalRecognizer.load(sys.argv[1], LocalOptions(threads=1))
 recognizer.warm_up()

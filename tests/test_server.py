@@ -44,7 +44,8 @@ SECOND = bytes(2 * 16000)  # of silence
 SERVE = """
 import sys
 from streamwhisper.engine.local import LocalOptions, LocalRecognizer
-from streamwhisper.server.app import ServerOptions, run
+from streamwhisper.server.app import ServerOptions
+from streamwhisper.server.running import run
 
 recognizer = LocalRecognizer.load(sys.argv[1], LocalOptions(dtype="float32", threads=1))
 run(recognizer, ServerOptions(port=0), ready=lambda url: print(url, flush=True))
@@ -697,7 +698,8 @@ async def test_sigterm_in_mid_speech_commits_everything_and_exits_with_0(
 HELD_UP = """
 import sys
 from streamwhisper.recognition import Hypothesis, ModelInfo
-from streamwhisper.server.app import ServerOptions, run
+from streamwhisper.server.app import ServerOptions
+from streamwhisper.server.running import run
 
 class Stuck:
     info = ModelInfo("stuck", 80, multilingual=False)

@@ -264,7 +264,7 @@ def serve(
     from streamwhisper.engine.heap import release_free_memory, share_one_arena
     from streamwhisper.engine.scheduler import SchedulerOptions
     from streamwhisper.server.access import AccessOptions
-    from streamwhisper.server.app import ServerOptions, run
+    from streamwhisper.server.app import ServerOptions
     from streamwhisper.server.limits import Allowance, Limits
     from streamwhisper.server.logs import configure
     from streamwhisper.server.opening import Loading
@@ -272,6 +272,7 @@ def serve(
     from streamwhisper.server.proxies import parse_network
     from streamwhisper.server.recording import RecordingOptions
     from streamwhisper.server.rooms import RoomOptions
+    from streamwhisper.server.running import run
     from streamwhisper.server.tls import load_certificate
     from streamwhisper.session.endpoint import EndpointOptions
     from streamwhisper.session.language import Detection

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from importlib import import_module
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from websockets.asyncio.server import Server as WebSocketServer
 from websockets.asyncio.server import ServerConnection
@@ -28,7 +27,7 @@ from streamwhisper.server.connection import Connection
 from streamwhisper.server.dialects.entrance import ENTRANCES, STREAM_PATH, Handshake
 from streamwhisper.server.logs import wire_log
 from streamwhisper.server.metrics import Metrics
-from streamwhisper.server.opening import Loading, Opening
+from streamwhisper.server.opening import Opening
 from streamwhisper.server.options import DEFAULT_PORT, ServerOptions
 from streamwhisper.server.origins import is_loopback
 from streamwhisper.server.outcome import LOST
@@ -38,13 +37,12 @@ from streamwhisper.server.recording import Recorder
 from streamwhisper.server.refusal import Refusal
 from streamwhisper.server.rest.options import RestOptions
 from streamwhisper.server.rooms import Rooms
-from streamwhisper.server.signals import stop_signals
 from streamwhisper.server.wyoming.port import Guest, WyomingOptions, WyomingPort
 
 if TYPE_CHECKING:
     from streamwhisper.server.rest.listener import RestListener
 
-__all__ = ["DEFAULT_PORT", "STREAM_PATH", "WATCH_PATH", "Server", "ServerOptions", "run", "serve"]
+__all__ = ["DEFAULT_PORT", "STREAM_PATH", "WATCH_PATH", "Server", "ServerOptions"]
 
 log = logging.getLogger(__name__)
 
@@ -353,55 +351,3 @@ def _select_subprotocol(
     entrance = ENTRANCES.get(path_of(request)) if request is not None else None
     known = entrance.subprotocols if entrance is not None else ()
     return next((protocol for protocol in offered if protocol in known), None)
-
-
-async def serve(
-    recognizer: Recognizer | Loading,
-    options: ServerOptions | None = None,
-    *,
-    ready: Callable[[str], None] | None = None,
-) -> None:
-    """Serve until SIGTERM or SIGINT, then drain every session (`Server.shut_down`), and return.
-
-    A second signal ends the process at once.
-
-    Args:
-        recognizer: listens to all sessions. While it loads, the port is open already.
-        options: where to listen, and what to grant.
-        ready: told the URL of the stream once sessions are taken in.
-
-    Raises:
-        OSError: the address or the port cannot be had.
-    """
-    stop = asyncio.Event()
-    with stop_signals(stop):
-        present = None if isinstance(recognizer, Loading) else recognizer
-        async with Server(present, options) as server:
-            stopped = asyncio.create_task(stop.wait())
-            if isinstance(recognizer, Loading):
-                log.info("port %d is open; loading the model", server.port)
-                loaded = recognizer.begin()
-                either: set[asyncio.Future[Any]] = {loaded, stopped}
-                await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
-                if loaded.done():
-                    server.open(*loaded.result())
-            if ready is not None and not stop.is_set():
-                ready(server.url)
-            await stopped
-            log.info("shutting down")
-
-
-def run(
-    recognizer: Recognizer | Loading,
-    options: ServerOptions | None = None,
-    *,
-    ready: Callable[[str], None] | None = None,
-) -> None:
-    """`serve` on an event loop of its own: uvloop's, but for Windows, which it does not know."""
-    if sys.platform == "win32":
-        new_event_loop = asyncio.new_event_loop
-    else:
-        from uvloop import new_event_loop
-
-    with asyncio.Runner(loop_factory=new_event_loop) as runner:
-        runner.run(serve(recognizer, options, ready=ready))
