@@ -166,6 +166,33 @@ async def test_the_server_ends_an_item_by_itself_once_there_is_silence(
         assert all(bytes(token["bytes"]).decode() == token["token"] for token in event["logprobs"])
 
 
+@pytest.mark.parametrize(
+    "hint", [{"keywords": ["Fitzooth"]}, {"prompt": "The squire spoke to Mistress Fitzooth."}]
+)
+async def test_names_are_heard_as_they_are_announced_and_a_turn_ends_by_what_is_said(
+    recognizer: Any, speech: Any, tmp_path: Path, run: Callable[..., Any], hint: dict[str, Any]
+) -> None:
+    clip = speech.clip("librispeech/61-70968-0011")
+    samples = soxr.resample(speech.load(clip), 16000, 24000)
+    file = tmp_path / "squire.raw"
+    file.write_bytes((samples.clip(-1, 1) * 32767).astype("<i2").tobytes())
+
+    def asked(**transcription: Any) -> dict[str, Any]:
+        heard = {"language": "en", **transcription}
+        turns = {"type": "semantic_vad", "eagerness": "high"}
+        sound = {"transcription": heard, "turn_detection": turns}
+        return {"type": "transcription", "audio": {"input": sound}}
+
+    async with serving(recognizer) as server:
+        steps = [["audio", str(file)], ["silence", 2.0], ["wait", DONE]]
+        plain_said = events(await run(server, [["update", asked()], *steps]))
+        named = events(await run(server, [["update", asked(**hint)], *steps]))
+    assert "fitzooth" not in spoken(plain_said)
+    assert "fitzooth" in spoken(named)
+    for found in (plain_said, named):
+        assert spoken(found)[-4:] == ["rear", "of", "the", "tent"]
+
+
 async def test_a_server_that_stops_completes_what_it_has_heard(
     recognizer: Any, sound: Path, run: Callable[..., Any]
 ) -> None:
