@@ -133,3 +133,17 @@ def test_nothing_is_written_where_nobody_speaks(recognizer: LocalRecognizer, spe
     for clip in speech.clips("synthetic-nonspeech"):
         events = listen(recognizer, [speech.load(clip)[: 15 * 16000]], options)
         assert not [event for event in events if isinstance(event, Committed) and event.words]
+
+
+def test_a_word_that_is_heard_anyway_stands_no_sooner_for_being_listed(
+    recognizer: LocalRecognizer, speech: Any
+) -> None:
+    """Else it stands with a full stop behind it, while the sentence goes on."""
+    samples = speech.load(speech.clip("librispeech/61-70968-0000"))
+    chunks = [samples[at : at + 1600] for at in range(0, len(samples), 1600)]
+
+    def heard(*words: str) -> str:
+        said = listen(recognizer, chunks, SessionOptions(vocabulary=words))
+        return "".join(event.text for event in said if isinstance(event, Committed))
+
+    assert heard("wizard") == heard()

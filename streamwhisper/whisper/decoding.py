@@ -154,10 +154,12 @@ class _Transcript:
         filtered = self.rules.apply(
             logits, self.tokens, first=self.beginning, times=self.options.timestamps
         )
+        favoured = filtered
         if self.vocabulary is not None:
             so_far = (*self.prefix, *self.tokens)
-            filtered = self.vocabulary.favour(filtered, so_far, self.no_speech)
-        token = int(filtered.argmax())
+            favoured = self.vocabulary.favour(filtered, so_far, self.no_speech)
+        token = int(favoured.argmax())
+        # How sure the model is, it says without the vocabulary: a word is not to stand sooner.
         return Choice(token, float(filtered[token] - filtered.logsumexp(dim=-1)))
 
     def write(self, choice: Choice, position: int) -> Ending | None:
