@@ -21,6 +21,9 @@ from streamwhisper.server.recording import RecordingOptions
 
 CHUNK = 3200  # bytes: 0.1 s
 LISTEN = "/v1/listen?encoding=linear16&sample_rate=16000"
+REALTIME = "/v1/realtime?intent=transcription"
+SOUND = {"format": {"type": "audio/pcm", "rate": 16000}, "turn_detection": None}
+UPDATE = {"type": "session.update", "session": {"type": "transcription", "audio": {"input": SOUND}}}
 
 
 async def close(websocket: ClientConnection) -> None:
@@ -41,8 +44,14 @@ async def recorded(folder: Path) -> str:
 
 @pytest.mark.parametrize(
     ("path", "start", "leave"),
-    [("/v1/stream", '{"type": "start"}', close), (LISTEN, None, close), (LISTEN, None, cut)],
-    ids=["native-closed", "deepgram-closed", "deepgram-cut"],
+    [
+        ("/v1/stream", '{"type": "start"}', close),
+        (LISTEN, None, close),
+        (LISTEN, None, cut),
+        (REALTIME, json.dumps(UPDATE), close),
+        (REALTIME, json.dumps(UPDATE), cut),
+    ],
+    ids=["native-closed", "deepgram-closed", "deepgram-cut", "realtime-closed", "realtime-cut"],
 )
 async def test_the_record_has_the_last_word_of_a_client_that_left_without_a_word(
     recognizer: LocalRecognizer,
