@@ -41,6 +41,8 @@ then {{"type": "end"}}. Text comes back as JSON while you speak: "partial" may s
 From a shell:   streamwhisper stream speech.wav --url {scheme}://{host}{path}
 In Python:      streamwhisper.connect("{scheme}://{host}{path}")
 
+Live clients of Deepgram (/v1/listen) and of OpenAI's Realtime API (/v1/realtime) are at home, too.
+
 /healthz and /readyz say how the server is, /metrics what it does (for Prometheus).
 """
 
