@@ -113,28 +113,23 @@ def _realtime(handshake: Handshake) -> RealtimeDialect:
     )
 
 
-def _listen(handshake: Handshake) -> ListenDialect:
-    return ListenDialect(
-        Stream(handshake.request_id, handshake.info.name, datetime.now(UTC)),
-        handshake.info,
-        handshake.options,
-        read_query(handshake.query),
-        session_id=handshake.session_id,
-        admit=handshake.admit,
-        on_error=handshake.on_error,
-    )
+def _deepgram(
+    dialect: Callable[..., Dialect], read: Callable[[Query], object]
+) -> Callable[[Handshake], Dialect]:
+    """Begins to speak one of Deepgram's dialects, whose query is read like this."""
 
+    def speak(handshake: Handshake) -> Dialect:
+        return dialect(
+            Stream(handshake.request_id, handshake.info.name, datetime.now(UTC)),
+            handshake.info,
+            handshake.options,
+            read(handshake.query),
+            session_id=handshake.session_id,
+            admit=handshake.admit,
+            on_error=handshake.on_error,
+        )
 
-def _flux(handshake: Handshake) -> FluxDialect:
-    return FluxDialect(
-        Stream(handshake.request_id, handshake.info.name, datetime.now(UTC)),
-        handshake.info,
-        handshake.options,
-        read_flux(handshake.query),
-        session_id=handshake.session_id,
-        admit=handshake.admit,
-        on_error=handshake.on_error,
-    )
+    return speak
 
 
 ENTRANCES: Mapping[str, Entrance] = {
@@ -146,7 +141,15 @@ ENTRANCES: Mapping[str, Entrance] = {
         unwrap=unwrap_audio,
         max_message_bytes=MAX_FRAME_BYTES,
     ),
-    "/v1/listen": Entrance(_listen, check, places, headers, refuse, SCHEMES, PATIENCE),
-    "/v2/listen": Entrance(_flux, check_flux, headers=headers, refuse=refuse, subprotocols=SCHEMES),
+    "/v1/listen": Entrance(
+        _deepgram(ListenDialect, read_query), check, places, headers, refuse, SCHEMES, PATIENCE
+    ),
+    "/v2/listen": Entrance(
+        _deepgram(FluxDialect, read_flux),
+        check_flux,
+        headers=headers,
+        refuse=refuse,
+        subprotocols=SCHEMES,
+    ),
 }
 """By path."""

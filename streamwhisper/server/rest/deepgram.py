@@ -6,7 +6,6 @@ Parameters, answers and errors are those of the API reference, as its Python cli
 from __future__ import annotations
 
 import hashlib
-import re
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -26,8 +25,9 @@ from streamwhisper.errors import AudioFormatError, RecognitionError
 from streamwhisper.events import Word
 from streamwhisper.longform.options import PromptOptions, TranscriptionOptions, WordOptions
 from streamwhisper.results import Segment, TimedWord, Transcript
-from streamwhisper.server.dialects.deepgram.query import WORDING, read_values
-from streamwhisper.server.dialects.deepgram.wording import WordingOptions, worded
+from streamwhisper.server.dialects.deepgram.messages import model_uuid
+from streamwhisper.server.dialects.deepgram.query import HEEDED, WORDING, read_values
+from streamwhisper.server.dialects.deepgram.wording import WordingOptions, bare, worded
 from streamwhisper.server.refusal import Refusal
 from streamwhisper.server.rest.forms import (
     Field,
@@ -51,9 +51,7 @@ def _language(values: Sequence[str]) -> str | None:
 
 
 def _keywords(values: Sequence[str]) -> tuple[str, ...]:
-    """``word`` or ``word:boost``; what is to be heard less often is left out."""
-    split = (value.rpartition(":") for value in values)
-    return names([word or weight for word, _, weight in split if not (word and weight[:1] == "-")])
+    return names(HEEDED["keywords"](values))
 
 
 PARAMETERS: Mapping[str, Field] = {
@@ -85,10 +83,8 @@ REFUSED = {
 """Parameters without which an answer would be wrong, and what is said of them."""
 
 _PIECE = 1024 * 1024
-_SIGNS = re.compile(r"^\W+|\W+$")
 _SENTENCES = 5  # in a paragraph, at the most
 _PARAGRAPH_PAUSE = 1.5
-_MODELS = uuid.UUID("6f0d6f8e-52a5-4a4b-9f0e-6f2f9f3c3f55")
 _CODES = {
     "unauthorized": "INVALID_AUTH",
     "too_many_sessions": "TOO_MANY_REQUESTS",
@@ -239,7 +235,7 @@ async def _receive(request: Request) -> tuple[BinaryIO, str]:
 
 
 def _about(transcript: Transcript, asked: _Asked, model: str) -> dict[str, Any]:
-    number = str(uuid.uuid5(_MODELS, model))
+    number = model_uuid(model)
     about: dict[str, Any] = {
         "duration": transcript.duration,
         "channels": 1,
@@ -280,9 +276,8 @@ def _results(transcript: Transcript, asked: _Asked) -> dict[str, Any]:
 
 def _word(word: TimedWord) -> dict[str, Any]:
     spelt = word.word.strip()
-    bare = _SIGNS.sub("", spelt).lower()
     return {
-        "word": bare or spelt,
+        "word": bare(spelt),
         "start": word.start,
         "end": word.end,
         "confidence": round(word.probability, 4),

@@ -24,6 +24,7 @@ from streamwhisper.server.inquiry import Inquiry
 from streamwhisper.server.limits import Limits, Pace
 from streamwhisper.server.metrics import Metrics
 from streamwhisper.server.outcome import LOST, outcome_of
+from streamwhisper.server.outlet import Unread
 from streamwhisper.session.session import Session
 
 __all__ = ["WyomingConnection", "leave"]
@@ -33,10 +34,6 @@ log = logging.getLogger(__name__)
 _PIECE_BYTES = 32 * 1024  # taken in at once, so that no client holds up the event loop
 _LINGER_SECONDS = 2.0
 _MAX_FAILURES = 3  # of the same request in a row
-
-
-class _Unread(Exception):
-    """The client has left what was sent to it unread for too long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +100,7 @@ class WyomingConnection:
         try:
             await self._converse()
             await self._send_rest()
-        except _Unread:
+        except Unread:
             outcome = "client_unread"
             self._writer.transport.abort()
         except Exception:  # outermost loop of a connection
@@ -282,7 +279,7 @@ class WyomingConnection:
                     return await self._writer.drain()
             except TimeoutError:
                 if self._read_at < began:
-                    raise _Unread from None
+                    raise Unread from None
             except ConnectionError:  # what was said before is heard out for its record
                 self._lost = True
                 return None
@@ -299,7 +296,7 @@ class WyomingConnection:
 
     async def _apologize(self) -> None:
         self._dialect.fail(*faults.internal(self._dialect.name))
-        with contextlib.suppress(_Unread):
+        with contextlib.suppress(Unread):
             await self._send_rest()
 
 

@@ -20,6 +20,7 @@ __all__ = [
     "encode",
     "error",
     "metadata",
+    "model_uuid",
     "not_configured",
     "results",
     "speech_started",
@@ -52,7 +53,7 @@ class Stream:
         return {
             "request_id": self.request_id,
             "model_info": {"name": self.model, "version": "1", "arch": _ARCHITECTURE},
-            "model_uuid": str(uuid.uuid5(_MODELS, self.model)),
+            "model_uuid": model_uuid(self.model),
         }
 
 
@@ -102,6 +103,11 @@ def results(
         "channel": {"alternatives": [alternative]},
         "metadata": stream.metadata,
     }
+
+
+def model_uuid(model: str) -> str:
+    """The number of a model, by its name."""
+    return str(uuid.uuid5(_MODELS, model))
 
 
 def _word(word: Word) -> Message:
