@@ -134,6 +134,7 @@ class Conversation:
         position = self._journal.restart()
         self._events.begin_again(position / self._frame_bytes / self._start.sample_rate)
         self.ready, self.last_seq = None, 0
+        self._start = replace(self._start, continued=True)
 
     def hear(self, frame: str) -> list[StreamEvent]:
         """What is to be told because of a frame from the server; nothing is told twice.

@@ -65,6 +65,8 @@ class Start:
             but `last_seq`.
         last_seq: the number of the last message that was received in that session.
         publish: the room in which viewers may read along; None: nobody may.
+        continued: whether the session was begun at a server that has lost it since; it is taken
+            in however much there is to do, as one that is resumed.
     """
 
     encoding: Encoding = "pcm_s16le"
@@ -80,6 +82,7 @@ class Start:
     resume: str | None = None
     last_seq: int = 0
     publish: str | None = None
+    continued: bool = False
 
 
 @dataclass(frozen=True, slots=True)

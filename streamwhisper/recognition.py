@@ -221,6 +221,16 @@ class RemoteRecognizer(Recognizer, Protocol):
         ...
 
     @property
+    def cost(self) -> float:
+        """Seconds by which one request more makes all others wait."""
+        ...
+
+    @property
+    def idle(self) -> float:
+        """Share of their time for which its machines have nothing to do at present."""
+        ...
+
+    @property
     def obstacle(self) -> str | None:
         """Why it cannot be reached at present."""
         ...

@@ -21,5 +21,5 @@ def test_a_session_that_takes_the_place_of_a_lost_one_starts_with_the_newest_voc
     conversation.start_again()
     start = parse_client_message(conversation.opening())
     assert isinstance(start, Start)
-    assert (start.vocabulary, start.resume) == (("Grace",), None)
+    assert (start.vocabulary, start.resume, start.continued) == (("Grace",), None, True)
     assert conversation.take() is None

@@ -65,6 +65,7 @@ client_messages: st.SearchStrategy[ClientMessage] = st.one_of(
         vocabulary=st.lists(texts, max_size=3).map(tuple),
         resume=optional_texts,
         last_seq=counts,
+        continued=st.booleans(),
     ),
     st.builds(Flush, optional_texts),
     st.builds(VocabularyMessage, st.lists(texts, max_size=3).map(tuple)),

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
+from cable import Cable
 from scripted import OPTIONS, ScriptedRecognizer, script
 
 from streamwhisper.client import Reconnection, connect
@@ -91,10 +92,32 @@ async def test_a_session_that_is_resumed_is_taken_at_any_load() -> None:
         assert isinstance([event async for event in one][-1], Done)
 
 
+async def test_a_session_that_another_server_has_lost_is_taken_at_any_load() -> None:
+    """Who speaks already is not to stop because a server did."""
+    recognizer = Held()
+    async with (
+        serving(recognizer, max_wait=0.05) as server,
+        serving(ScriptedRecognizer(script())) as doomed,
+        connect(server.url) as one,
+        connect(server.url) as two,
+    ):
+        cable = Cable(doomed.port, lambda: None)
+        quick = Reconnection(first_delay=0.01)
+        async with cable.laid() as url, connect(url, reconnect=quick) as three:
+            await overload(server, recognizer, one, two)
+            cable.server_port = server.port
+            cable.cut()
+            while server._access.open_sessions < 3:
+                await asyncio.sleep(0.01)
+            recognizer.gate.set()
+            await three.end()
+            assert isinstance([event async for event in three][-1], Done)
+
+
 async def test_sessions_are_taken_in_again_once_the_load_is_over(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("streamwhisper.engine.scheduler._RECENT", 0.1)
+    monkeypatch.setattr("streamwhisper.engine.recent.RECENT", 0.1)
     recognizer = Held()
     async with (
         serving(recognizer, max_wait=0.05) as server,
@@ -114,7 +137,7 @@ async def test_those_who_just_began_to_speak_are_counted_before_their_load_shows
 ) -> None:
     monkeypatch.setattr(Scheduler, "wait", 0.0)
     monkeypatch.setattr(Scheduler, "cost", 0.3)  # on a slow machine
-    async with serving(Held(), max_wait=0.5) as server, connect(server.url) as one:
+    async with serving(Held(), max_wait=0.2) as server, connect(server.url) as one:
         await one.send(bytes(320))
         async with connect(server.url) as two:
             async with connect(server.url) as idle:  # who says nothing does not count

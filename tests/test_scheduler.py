@@ -144,13 +144,15 @@ async def test_a_recognizer_elsewhere_tells_how_long_requests_wait_there() -> No
 
     class Elsewhere(Echo):
         wait = 0.75
+        cost = 0.03
+        idle = 0.4
         obstacle = None
 
         def figures(self) -> list[Figure]:
             return []
 
     scheduler = Scheduler(Elsewhere())
-    assert scheduler.wait == 0.75
+    assert (scheduler.wait, scheduler.cost, scheduler.idle) == (0.75, 0.03, 0.4)
     await scheduler.recognize(ask(1))
     assert 0.75 <= scheduler.wait < 5
     await scheduler.aclose()

@@ -129,6 +129,24 @@ def test_the_journal_sends_and_keeps_what_the_python_one_does(
     assert page.evaluate(JOURNAL, [limits, asked]) == wanted
 
 
+CONVERSATION = """async () => {
+  const { Conversation } = await import('/conversation.js');
+  const start = { encoding: "pcm_s16le", sample_rate: 16000, channels: 1 };
+  const conversation = new Conversation(start, { maxUnacknowledged: 30, maxReplay: 600 });
+  const ready = { type: "ready", seq: 1, resume_token: "token", bytes: 0, messages: 0 };
+  conversation.opened(JSON.stringify(ready));
+  const resumed = conversation.opening();
+  conversation.startAgain();
+  return [resumed, conversation.opening()].map(frame => JSON.parse(frame));
+}"""
+
+
+def test_a_session_that_a_server_has_lost_is_continued_by_another_one(page: Any) -> None:
+    resumed, begun_again = page.evaluate(CONVERSATION)
+    assert (resumed["resume"], resumed["last_seq"], "continued" in resumed) == ("token", 1, False)
+    assert ("resume" in begun_again, begun_again["continued"]) == (False, True)
+
+
 names = st.sampled_from(["a", "A,", "b", "b.", "Straße", "STRASSE", "ﬁn", "fin", "你", "–"])
 times = st.integers(0, 80).map(lambda tenths: tenths / 8)
 

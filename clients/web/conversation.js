@@ -108,6 +108,7 @@ export class Conversation {
   startAgain() {
     this.#events.beginAgain(this.#journal.restart() / this.#rate);
     this.ready = null;
+    this.#start = { ...this.#start, continued: true };
     this.lastSeq = 0;
     this.dismissed = false;
   }

@@ -211,7 +211,7 @@ def serve(
             min=0,
             help="Seconds requests may wait before new clients are refused; 0: any.",
         ),
-    ] = 0.25,
+    ] = 0.1,
     rest_port: RestPort = None,
     max_upload_bytes: MaxUploadBytes = 100 * 1024 * 1024,
     max_upload_seconds: MaxUploadSeconds = 7200.0,

@@ -11,7 +11,6 @@ import logging
 import socket
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 
@@ -21,6 +20,8 @@ from ray.exceptions import RayError, RayTaskError
 from ray.serve.exceptions import RayServeException
 
 from streamwhisper.engine.dispatch import Dispatcher, Patience, WorkerLost
+from streamwhisper.engine.recent import Recent
+from streamwhisper.engine.roster import Roster
 from streamwhisper.engine.wire import Message, RemotePast, unpack_hypothesis, unpack_info
 from streamwhisper.errors import RecognitionError
 from streamwhisper.recognition import Figure, Hypothesis, ModelInfo, RecognitionRequest
@@ -34,8 +35,6 @@ PREFIX = "streamwhisper."
 CALLS = 256
 """Requests that one gateway has under way; further ones wait in its own queue, in fair order."""
 
-_RECENT = 5.0  # seconds for which waits are remembered
-_SEEN = 60.0  # seconds for which a worker counts that has answered
 _WATCH_EVERY = 2.0  # seconds
 _REACHABLE = 5.0  # seconds within which a worker says that it is there
 _FIRST_ANSWER = 60.0  # seconds for a worker to say which model it has
@@ -109,8 +108,9 @@ class RayRecognizer:
         Raises:
             RecognitionError: it has none, or speaks another version.
         """
-        self._waits: deque[tuple[float, float]] = deque(maxlen=1024)
-        self._seen: dict[str, float] = {}
+        self._waits = Recent()  # seconds of a request that were no work on it
+        self._costs = Recent()  # and those that a worker had it
+        self._roster = Roster()
         self._on_answer = on_answer
         self._changes = 0
         self._obstacle: str | None = None
@@ -147,12 +147,18 @@ class RayRecognizer:
 
     @property
     def wait(self) -> float:
-        """Seconds that requests wait for a worker at present, on average.
+        """Seconds that requests wait at present: for a worker, or there for a core."""
+        return self._waits.rising()
 
-        Of a second or of five, for it is to rise soon and to fall slowly.
-        """
-        now, waits = time.monotonic(), list(self._waits)
-        return max(_mean(waits, now - span) for span in (_RECENT / 5, _RECENT))
+    @property
+    def cost(self) -> float:
+        """Seconds by which one request more makes all others wait, of all gateways."""
+        return self._costs.mean() / max(1, self._roster.count)
+
+    @property
+    def idle(self) -> float:
+        """Share of their time for which workers have nothing to do, whoever asks them."""
+        return self._roster.idle
 
     @property
     def obstacle(self) -> str | None:
@@ -162,12 +168,19 @@ class RayRecognizer:
     def figures(self) -> Iterable[Figure]:
         """What there is to know of the cluster, seen from here."""
         yield Figure(
-            "cluster_workers", "Workers that answered within the last minute.", self._count_workers
+            "cluster_workers",
+            "Workers that answered within the last minute.",
+            lambda: self._roster.count,
         )
         yield Figure(
             "cluster_model_changes",
             "How often another model answered than before.",
             lambda: self._changes,
+        )
+        yield Figure(
+            "cluster_requests_moved",
+            "Requests that went to another worker, as the one of their window had too much to do.",
+            lambda: self._roster.moves,
         )
         for name, explanation in _COUNTS.items():
             value = partial(self._dispatcher.counts.__getitem__, name)
@@ -196,13 +209,16 @@ class RayRecognizer:
 
     async def _answer(self, request: RecognitionRequest) -> Hypothesis:
         past = request.past if isinstance(request.past, RemotePast) else None
+        if past is not None and (calmer := self._roster.calmer(past.worker)):
+            past = RemotePast(past.window, calmer, 0)
         began = time.monotonic()
         answer = await self._dispatcher.answer(request, self._info, past)
-        now = time.monotonic()
-        self._waits.append((now, max(0.0, now - began - answer["seconds"])))
-        self._note_worker(answer["worker"], now)
+        took = time.monotonic() - began
+        self._waits.add(max(0.0, took - answer["cpu"]))
+        self._costs.add(answer["seconds"])
+        self._roster.note(answer["worker"], answer["busy"])
         if self._on_answer is not None:
-            self._on_answer(now - began, answer)
+            self._on_answer(took, answer)
         frames = request.mel.shape[1]
         left = RemotePast(answer["window"], answer["worker"], frames) if answer["kept"] else None
         return unpack_hypothesis(answer["hypothesis"], left)
@@ -213,25 +229,17 @@ class RayRecognizer:
             try:
                 about = await asyncio.wait_for(self._handle.about.remote(), _REACHABLE)
                 self._note_model(unpack_info(about))
+                self._roster.note(about["worker"], about["busy"])
                 self._obstacle = None
             except (RayError, RayServeException, TimeoutError, RecognitionError) as error:
                 self._obstacle = f"no worker of the cluster can be used: {error or 'none answers'}"
             await asyncio.sleep(_WATCH_EVERY)
-
-    def _note_worker(self, worker: str, now: float) -> None:
-        self._seen[worker] = now
-        if len(self._seen) > CALLS:
-            self._seen = {name: at for name, at in self._seen.items() if at > now - _SEEN}
 
     def _note_model(self, info: ModelInfo) -> None:
         if info != self._info:
             log.warning("%s listens now, and no longer %s", info.name, self._info.name)
             self._changes += 1
             self._info = info
-
-    def _count_workers(self) -> float:
-        now = time.monotonic()
-        return sum(at > now - _SEEN for at in list(self._seen.values()))
 
     async def _send(self, message: Message) -> Message:
         response = self._handle.recognize.remote(message)
@@ -246,8 +254,3 @@ class RayRecognizer:
             log.info("a worker was lost with a request: %s", error)
             raise WorkerLost(str(error)) from error
         return answer
-
-
-def _mean(timed: Iterable[tuple[float, float]], since: float) -> float:
-    recent = [seconds for at, seconds in timed if at > since]
-    return sum(recent) / len(recent) if recent else 0.0

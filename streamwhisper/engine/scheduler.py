@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
+from streamwhisper.engine.recent import Recent
 from streamwhisper.errors import RecognitionError
 from streamwhisper.recognition import (
     Hypothesis,
@@ -27,7 +27,6 @@ __all__ = ["Scheduler", "SchedulerOptions", "Ticket", "Withdrawn"]
 
 log = logging.getLogger(__name__)
 
-_RECENT = 5.0  # seconds for which it is remembered how long requests waited
 _FINALS_IN_A_ROW = 4  # after so many, the request that is due first goes, final or not
 
 
@@ -118,9 +117,9 @@ class Scheduler:
         self._on_batch = on_batch
         self._waiting: list[Ticket] = []  # in order of arrival
         self._finals_in_a_row = 0
-        # When it was over, and how long it took: to wait, and for each request of a batch.
-        self._waits: deque[tuple[float, float]] = deque(maxlen=256)
-        self._costs: deque[tuple[float, float]] = deque(maxlen=256)
+        self._waits = Recent(_now)  # of requests, until the recognizer had them
+        self._costs = Recent(_now)  # seconds of the recognizer for each request of a batch
+        self._work = Recent(_now)  # and for each batch
         self._room = asyncio.Semaphore(self.options.max_waiting)
         self._threads = ThreadPoolExecutor(self.options.workers, thread_name_prefix="recognizer")
         self._workers: set[asyncio.Task[None]] = set()
@@ -135,26 +134,29 @@ class Scheduler:
     def wait(self) -> float:
         """Seconds that requests wait for their turn at present.
 
-        Of the last ones the average of a second or of five, for it is to rise soon and to fall
-        slowly; or, if that is more, those for which the first in the queue waits already. What
-        they wait at a recognizer elsewhere comes on top.
+        Those that the last ones waited; or, if that is more, those for which the first in the
+        queue waits already. What they wait at a recognizer elsewhere comes on top.
         """
         recognizer = self._recognizer
         elsewhere = recognizer.wait if isinstance(recognizer, RemoteRecognizer) else 0.0
-        if not self._waits and not self._waiting:
-            return elsewhere
-        now = asyncio.get_running_loop().time()
-        oldest = max((now - ticket.since for ticket in self._waiting), default=0.0)
-        means = (_mean(self._waits, now - span) for span in (_RECENT / 5, _RECENT))
-        return elsewhere + max(oldest, *means)
+        oldest = max((_now() - ticket.since for ticket in self._waiting), default=0.0)
+        return elsewhere + max(oldest, self._waits.rising())
 
     @property
     def cost(self) -> float:
-        """Seconds by which one request more makes all others wait; 0 if none came lately."""
-        if not self._costs:
-            return 0.0
-        now = asyncio.get_running_loop().time()
-        return _mean(self._costs, now - _RECENT) / self.options.workers
+        """Seconds by which one request more makes all others wait; 0 if none ever came."""
+        recognizer = self._recognizer
+        if isinstance(recognizer, RemoteRecognizer):
+            return recognizer.cost
+        return self._costs.mean() / self.options.workers
+
+    @property
+    def idle(self) -> float:
+        """Share of its time for which the recognizer has nothing to do at present."""
+        recognizer = self._recognizer
+        if isinstance(recognizer, RemoteRecognizer):
+            return recognizer.idle
+        return max(0.0, 1 - self._work.rate() / self.options.workers)
 
     async def recognize(self, ticket: Ticket) -> Hypothesis:
         """Answer one request. A caller that is cancelled leaves the queue at once.
@@ -172,7 +174,7 @@ class Scheduler:
                 ticket.deadline = ticket.since + self.options.patience
             self._waiting.append(ticket)
             if len(self._workers) < self.options.workers:
-                self._workers.add(loop.create_task(self._work()))
+                self._workers.add(loop.create_task(self._run_batches()))
             try:
                 return await ticket._answer
             finally:
@@ -185,7 +187,7 @@ class Scheduler:
         await asyncio.gather(*self._workers)
         self._threads.shutdown(wait=False)
 
-    async def _work(self) -> None:
+    async def _run_batches(self) -> None:
         """Run batches until nothing waits; the next request starts a new worker."""
         try:
             while self._waiting:
@@ -208,8 +210,7 @@ class Scheduler:
         self._waiting.remove(ticket)
         self._finals_in_a_row = self._finals_in_a_row + 1 if ticket.request.final else 0
         ticket.started = True
-        now = asyncio.get_running_loop().time()
-        self._waits.append((now, now - ticket.since))
+        self._waits.add(_now() - ticket.since)
         return ticket
 
     def _urgency(self, ticket: Ticket) -> tuple[bool, float]:
@@ -241,16 +242,16 @@ class Scheduler:
         answers = await loop.run_in_executor(self._threads, self._recognizer.recognize, requests)
         if len(answers) != len(requests):
             raise RecognitionError(f"{len(answers)} answers to {len(requests)} requests")
-        now = loop.time()
-        self._costs.append((now, (now - began) / len(requests)))
+        seconds = loop.time() - began
+        self._work.add(seconds)
+        self._costs.add(seconds / len(requests))
         if self._on_batch is not None:
-            self._on_batch(len(requests), now - began)
+            self._on_batch(len(requests), seconds)
         return answers
 
 
-def _mean(timed: Iterable[tuple[float, float]], since: float) -> float:
-    recent = [seconds for at, seconds in timed if at > since]
-    return sum(recent) / len(recent) if recent else 0.0
+def _now() -> float:
+    return asyncio.get_running_loop().time()
 
 
 def _refuse(ticket: Ticket, error: Exception) -> None:

@@ -44,7 +44,7 @@ __all__ = [
     "unpack_request",
 ]
 
-WIRE_VERSION = 1
+WIRE_VERSION = 2
 """Raised by one whenever a worker could misunderstand a gateway, or the other way round."""
 
 Message = dict[str, Any]

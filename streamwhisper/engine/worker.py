@@ -19,6 +19,7 @@ from streamwhisper.engine.heap import release_free_memory, share_one_arena
 from streamwhisper.engine.load import Load
 from streamwhisper.engine.local import LocalOptions, LocalRecognizer
 from streamwhisper.engine.pasts import Pasts
+from streamwhisper.engine.recent import Recent
 from streamwhisper.engine.wire import (
     FramesMissing,
     HalfMel,
@@ -115,10 +116,11 @@ class Worker:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="recognizer")
         self._name = serve.get_replica_context().replica_id.unique_id
         self._load = Load()
+        self._worked = Recent()
 
     def about(self) -> Message:
-        """The model that listens here."""
-        return pack_info(self._recognizer.info)
+        """The model that listens here, and how busy it is."""
+        return pack_info(self._recognizer.info) | {"worker": self._name, "busy": self._busy}
 
     async def recognize(self, message: Message) -> Message:
         """Answer one request.
@@ -127,8 +129,8 @@ class Worker:
             ``hypothesis``, or ``refused`` with the reason, or ``missing`` where frames were left
             out that are not here, or ``overdue`` where nobody waits for the answer any more.
             Beside it ``worker`` (this one's name), ``seconds`` of work on the batch and those
-            of them on a core (``cpu``), and whether a past was there (``recalled``) and is now
-            (``kept``).
+            of them on a core (``cpu``), the share of its time that it works at present
+            (``busy``), and whether a past was there (``recalled``) and is now (``kept``).
         """
         try:
             job = self._job(message)
@@ -143,6 +145,10 @@ class Worker:
     def record_autoscaling_stats(self) -> dict[str, float]:
         """Seconds of sound that waited or were worked on, on average since this was asked last."""
         return {"queued_audio": self._load.average() / FRAMES_PER_SECOND}
+
+    @property
+    def _busy(self) -> float:
+        return min(1.0, self._worked.rate())
 
     def _job(self, message: Message) -> _Job:
         check_version(message)
@@ -165,7 +171,9 @@ class Worker:
         overdue = [job.overdue for job in jobs]
         due = [job for job, late in zip(jobs, overdue, strict=True) if not late]
         found, cpu = await loop.run_in_executor(self._thread, self._work, due)
-        spent = {"seconds": loop.time() - began, "cpu": cpu}
+        seconds = loop.time() - began
+        self._worked.add(seconds)
+        spent = {"seconds": seconds, "cpu": cpu, "busy": self._busy}
         heard = iter(found)
         return [
             {"overdue": True} if late else self._told(job, next(heard)) | spent

@@ -115,6 +115,7 @@ class Server:
             recognizer.info,
             self._scheduler,
             self.options.max_wait,
+            self.options.session.update_interval,
             self._rooms,
             self._recorder,
             self._metrics,

@@ -24,7 +24,10 @@ from streamwhisper.session.window import SAMPLE_RATE
 
 __all__ = ["Reception"]
 
-_NEWCOMER_SECONDS = 2.0
+# A request costs about twice as much when its window is full, some so many seconds after its first
+# sound (benchmarks/LOG.md).
+_FULL = 2.0
+_NEWCOMER_SECONDS = 15.0
 
 log = logging.getLogger(__name__)
 
@@ -37,6 +40,7 @@ class Reception:
         info: ModelInfo,
         scheduler: Scheduler,
         max_wait: float | None,
+        interval: float,
         rooms: Rooms,
         recorder: Recorder | None,
         metrics: Metrics,
@@ -47,6 +51,7 @@ class Reception:
             info: the model that is served.
             scheduler: tells how long requests wait for the recognizer.
             max_wait: seconds above which no session is taken in; None: all are.
+            interval: seconds between two updates of a session.
             rooms: where sessions publish.
             recorder: records them; None: nobody does.
             metrics: count sessions that are not taken in for want of time, and how late words are.
@@ -56,18 +61,19 @@ class Reception:
         # Those who began to speak just now, so that their load does not show yet, and until when.
         self._newcomers: dict[str, float] = {}
         self._max_wait = max_wait
+        self._interval = interval
         self._rooms = rooms
         self._recorder = recorder
         self._metrics = metrics
 
     def admit(self, visitor: Visitor, session: str, start: Start) -> Witness:
-        """Take a new session in; one that is resumed was taken in before.
+        """Take a new session in; one that is resumed or continued was taken in before.
 
         Raises:
             Refused: the server is overloaded, or the room is not to be had.
         """
         wait = self.expected_wait
-        if self._max_wait is not None and wait > self._max_wait:
+        if self._max_wait is not None and wait > self._max_wait and not start.continued:
             self._metrics.sessions_refused.inc()
             log.warning("session %s: refused, requests wait for %.1f s", session, wait)
             raise Refused(*faults.overloaded(wait, self._max_wait))
@@ -85,11 +91,18 @@ class Reception:
 
     @property
     def expected_wait(self) -> float:
-        """Seconds that requests will wait once the load shows of those who began to speak."""
+        """Seconds that requests will wait once the load shows of those who began to speak.
+
+        Each of them asks again an interval after its last answer, and the recognizer was idle for
+        a part of that time.
+        """
         now = asyncio.get_running_loop().time()
         for session in [name for name, until in self._newcomers.items() if until < now]:
             del self._newcomers[session]
-        return self._scheduler.wait + len(self._newcomers) * self._scheduler.cost
+        cost = _FULL * self._scheduler.cost
+        asked = len(self._newcomers) * cost
+        free = self._scheduler.idle * (self._interval + cost)
+        return self._scheduler.wait + max(0.0, asked - free)
 
 
 class _Clock:
