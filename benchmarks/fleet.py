@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import random
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field, replace
@@ -27,6 +28,8 @@ __all__ = ["Fleet", "Outcome", "Service", "simulate"]
 
 SLICE = 0.004
 """Seconds that a process has a core before another one that waits gets it."""
+CHUNK = 0.1
+"""Seconds of sound that gateways get at once."""
 TIMES = {"recalled": [0.05], "forgotten": [0.16]}
 """Seconds of an update with tiny.en, where none were measured."""
 DETECTION = 0.02
@@ -60,6 +63,7 @@ class Fleet:
         speakers: sessions at the same time.
         workers: that answer them.
         cores: that the workers share; None: each has its own.
+        others: cores' worth of work that gateways, Ray and all else do on the shared ones.
         batch: requests that a worker answers at once.
         queue: requests that a worker takes before the next goes elsewhere.
         interval: seconds of new sound that make an update due.
@@ -72,9 +76,10 @@ class Fleet:
     speakers: int
     workers: int
     cores: int | None = None
+    others: float = 0.0
     batch: int = 1
     queue: int = 8
-    interval: float = 0.35
+    interval: float = 0.25
     talking: float = 6.0
     pausing: float = 0.8
     lifetime: float | None = None
@@ -90,7 +95,8 @@ class Outcome:
         lags: seconds of sound that an answer does not cover yet when it comes.
         busy: seconds that workers worked, all together.
         offered: seconds that they could have.
-        forgotten: updates without a past, of those that had one.
+        windows: updates that were the first of their window.
+        forgotten: others for which no past was there.
         lost: requests that died with a worker, and were sent again.
     """
 
@@ -98,6 +104,7 @@ class Outcome:
     lags: list[float] = field(default_factory=list)
     busy: float = 0.0
     offered: float = 0.0
+    windows: int = 0
     forgotten: int = 0
     lost: int = 0
 
@@ -159,23 +166,12 @@ class _Worker:
             del self.waiting[: world.fleet.batch]
             costs = sorted(map(world.cost, self.working), reverse=True)
             seconds = costs[0] + world.service.more * sum(costs[1:])
-            yield from self._compute(seconds)
+            yield from world.compute(seconds)
             world.outcome.busy += seconds
             done, self.working = self.working, []
             for request in done:
                 if not request.answer.triggered:
                     request.answer.succeed(self)
-
-    def _compute(self, seconds: float) -> Events:
-        world = self._world
-        if world.cores is None:
-            yield world.env.timeout(seconds)
-            return
-        while seconds > 0:
-            with world.cores.request() as core:
-                yield core
-                yield world.env.timeout(min(SLICE, seconds))
-            seconds -= SLICE
 
     def _die(self) -> Events:
         world, fleet = self._world, self._world.fleet
@@ -206,6 +202,27 @@ class _World:
         self.workers = [_Worker(self) for _ in range(fleet.workers)]
         for speaker in range(fleet.speakers):
             self.env.process(self._speak(speaker))
+            if fleet.others:
+                self.env.process(self._disturb(fleet.others / fleet.speakers))
+
+    def compute(self, seconds: float) -> Events:
+        """Work of one process."""
+        if self.cores is None:
+            yield self.env.timeout(seconds)
+            return
+        while seconds > 0:
+            with self.cores.request() as core:
+                yield core
+                yield self.env.timeout(min(SLICE, seconds))
+            seconds -= SLICE
+
+    def _disturb(self, cores: float) -> Events:
+        """Work that somebody else does on the shared cores, at each chunk of sound."""
+        yield self.env.timeout(self.random.uniform(0, CHUNK))
+        while True:
+            begun = self.env.now
+            yield from self.compute(cores * CHUNK)
+            yield self.env.timeout(max(0.0, begun + CHUNK - self.env.now))
 
     def cost(self, request: _Request) -> float:
         service = self.service
@@ -222,19 +239,21 @@ class _World:
         """Updates while there is speech, as soon as one is due and the last one is answered."""
         env, fleet = self.env, self.fleet
         yield env.timeout(self.random.uniform(0, fleet.talking))
-        preferred: _Worker | None = None
         while True:
+            preferred: _Worker | None = None  # an utterance is a window of its own
             begun = env.now
             spoken = self.random.expovariate(1 / fleet.talking)
             covered = 0.0
             while covered < spoken:
                 # It is due when that much new sound is there, or when speech has ended.
-                due = begun + min(covered + fleet.interval, spoken + 0.15)
+                due = begun + _chunked(min(covered + fleet.interval, spoken + 0.15))
                 yield env.timeout(max(0.0, due - env.now))
                 reach = env.now - begun
                 preferred = yield from self._ask(speaker, preferred, max(due, env.now))
                 covered = max(reach, covered + 1e-3)
                 self.outcome.lags.append(env.now - begun - covered)
+            if preferred is not None:
+                preferred.pasts.discard(speaker)
             yield env.timeout(self.random.expovariate(1 / fleet.pausing))
 
     def _ask(self, speaker: int, preferred: _Worker | None, due: float) -> Events:
@@ -250,13 +269,20 @@ class _World:
             if answered is not None:
                 break
             yield env.timeout(DETECTION)
-        if preferred is not None and not recalled:
+        if preferred is None:
+            self.outcome.windows += 1
+        elif not recalled:
             self.outcome.forgotten += 1
             preferred.pasts.discard(speaker)
         worker.pasts.add(speaker)
         yield env.timeout(self.service.overhead / 2)
         self.outcome.waits.append(env.now - due)
         return worker
+
+
+def _chunked(seconds: float) -> float:
+    """When so much sound is there, as it comes in chunks."""
+    return math.ceil(seconds / CHUNK - 1e-9) * CHUNK
 
 
 def simulate(fleet: Fleet, service: Service, seconds: float = 60.0, seed: int = 1) -> Outcome:
@@ -280,7 +306,7 @@ def predictions(service: Service, workers: int, seconds: float) -> list[dict[str
     mean = sum(service.recalled) / len(service.recalled)
     fleet = Fleet(1, workers)
     # Speakers that would keep all workers busy all of the time.
-    full = workers * fleet.interval / mean * (fleet.talking + fleet.pausing) / fleet.talking
+    full = workers * _chunked(fleet.interval) / mean * (fleet.talking + fleet.pausing) / fleet.talking
     rows = []
     for load in (0.3, 0.5, 0.7, 0.8, 0.9, 1.0):
         for lifetime in (None, 60.0 * workers / 4):

@@ -10,11 +10,13 @@ its own, for Ray would listen on the machine's outer address:
 from __future__ import annotations
 
 import os
+import random
 import tempfile
 import threading
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from statistics import fmean
 from typing import Any
 
 import numpy as np
@@ -22,7 +24,7 @@ import psutil
 import ray
 from numpy.typing import NDArray
 
-from fleet import Fleet, Outcome, Service, simulate
+from fleet import CHUNK, Fleet, Outcome, Service, simulate
 from measure import percentile
 from results import heading
 from speech import SAMPLE_RATE, Recording
@@ -31,13 +33,12 @@ from streamwhisper.engine.cluster import RayRecognizer
 from streamwhisper.engine.deployment import Scale, deploy
 from streamwhisper.engine.wire import Message
 from streamwhisper.engine.worker import WorkerOptions
+from streamwhisper.events import SpeechEnded, SpeechStarted
 from streamwhisper.listening import listen
 from streamwhisper.session.options import SessionOptions
 
 __all__ = ["check"]
 
-CHUNK = 0.1
-"""Seconds of sound that come at once."""
 WARM = 3.0
 """Seconds at the beginning that are not counted."""
 
@@ -50,13 +51,18 @@ class Measured:
         waits: seconds of each request, from the gateway and back.
         recalled, forgotten: seconds on a core of each, with a past and without one.
         overheads: seconds of each request that no worker worked.
+        talks, pauses: seconds of speech, and between it.
+        seconds: that it took.
         cores: that were left for the workers, by all that ran beside them.
+        cpu: seconds of a core that they worked.
     """
 
     waits: list[float] = field(default_factory=list)
     recalled: list[float] = field(default_factory=list)
     forgotten: list[float] = field(default_factory=list)
     overheads: list[float] = field(default_factory=list)
+    talks: list[float] = field(default_factory=list)
+    pauses: list[float] = field(default_factory=list)
     seconds: float = 0.0
     cores: float = 0.0
     cpu: float = 0.0
@@ -92,14 +98,26 @@ def run(name: str, spoken: Sequence[Recording], seconds: float) -> Measured:
     recognizer = RayRecognizer(name, on_answer=tell)
     until = time.monotonic() + WARM + seconds
 
-    def speak(recording: Recording) -> None:
-        for _ in listen(recognizer, paced(recording, until)):
-            pass
+    def speak(recording: Recording, at: float) -> None:
+        time.sleep(at)
+        started = ended = 0.0
+        for event in listen(recognizer, paced(recording, until)):
+            if isinstance(event, SpeechStarted):
+                started = event.at
+                measured.pauses.append(started - ended)
+            elif isinstance(event, SpeechEnded):
+                ended = event.at
+                measured.talks.append(ended - started)
 
-    threads = [threading.Thread(target=speak, args=(recording,)) for recording in spoken]
-    for number, thread in enumerate(threads):
+    # Chunks of one speaker come between those of the others.
+    begins = random.Random(len(spoken))
+    threads = [
+        threading.Thread(target=speak, args=(recording, begins.uniform(0, WARM)))
+        for recording in spoken
+    ]
+    for thread in threads:
         thread.start()
-        time.sleep(WARM / len(threads) / (number + 1))
+    time.sleep(WARM)
     counting.set()
     before, began = psutil.cpu_times(), time.monotonic()
     for thread in threads:
@@ -118,6 +136,7 @@ def compared(fleet: Fleet, measured: Measured, predicted: Outcome) -> dict[str, 
     row: dict[str, Any] = {
         "workers": fleet.workers,
         "speakers": fleet.speakers,
+        "talking, pausing s": f"{fleet.talking:.1f}, {fleet.pausing:.1f}",
         "cores left": round(measured.cores, 2),
         "requests/s": round(len(measured.waits) / measured.seconds, 1),
         "predicted requests/s": round(len(predicted.waits) / measured.seconds, 1),
@@ -154,14 +173,17 @@ def check(counts: Sequence[int], model: str, speakers: int, seconds: float) -> d
                 talking = recordings(speakers * count, WARM + seconds + 5, 0.3)
                 measured = run(model, talking, seconds)
                 if service is None:
-                    overhead = percentile(measured.overheads, 0.5)
+                    overhead = percentile(measured.overheads, 0.25)  # of those that did not wait
                     # A window's first request has no past; so has one that was forgotten.
                     service = Service(measured.recalled, measured.forgotten, overhead=overhead)
                 fleet = Fleet(
                     speakers * count,
                     count,
-                    cores=max(1, min(os.cpu_count() or 1, round(measured.cores))),
+                    cores=os.cpu_count() or 1,
+                    others=max(0.0, (os.cpu_count() or 1) - measured.cores),
                     interval=SessionOptions().update_interval,
+                    talking=fmean(measured.talks),
+                    pausing=fmean(measured.pauses),
                 )
                 predicted = simulate(fleet, service, measured.seconds)
                 rows.append(compared(fleet, measured, predicted))

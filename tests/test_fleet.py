@@ -22,7 +22,7 @@ def test_alone_an_update_takes_what_it_costs() -> None:
 
 def test_work_is_what_was_asked_for_times_what_it_costs() -> None:
     outcome = simulate(Fleet(speakers=20, workers=4), EVEN, seconds=60)
-    forgotten = outcome.forgotten + 20
+    forgotten = outcome.forgotten + outcome.windows
     expected = 0.05 * len(outcome.waits) + 0.1 * forgotten
     assert outcome.busy == pytest.approx(expected, rel=0.02)
     assert outcome.utilization == pytest.approx(outcome.busy / 240)
