@@ -35,6 +35,8 @@ DEPLOYMENT = "worker"
 # Requests at a worker without a GPU. Where there were two, a worker that was busy for a moment sent
 # sessions to others, which had to hear their windows afresh, were busy for it, and so on.
 _AT_A_CPU = 8
+# Until it asks a worker that has died, Ray's controller starts no other one.
+_CHECKS_PER_SECOND = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +140,7 @@ def bound(options: WorkerOptions, scale: Scale) -> Any:
             max_ongoing_requests=2 * MAX_BATCH if scale.gpus else _AT_A_CPU,
             ray_actor_options=needs,
             request_router_config=router,
-            health_check_period_s=5.0,
+            health_check_period_s=max(1.0, scale.most / _CHECKS_PER_SECOND),
             graceful_shutdown_timeout_s=20.0,
             **count,
         )
