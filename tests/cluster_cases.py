@@ -17,9 +17,11 @@ import numpy as np
 import psutil
 import pytest
 import ray
+import yaml
 from numpy.typing import NDArray
 from ray import serve
 from ray.cluster_utils import Cluster
+from ray.serve.schema import ServeDeploySchema
 
 from streamwhisper.audio.files import read_audio
 from streamwhisper.engine.cluster import PREFIX, RayRecognizer, join
@@ -175,6 +177,16 @@ def test_arguments_of_a_configuration_file_are_checked() -> None:
         application({"modell": "base"})
     with pytest.raises(ValueError, match="least is 0"):
         application({"model": "base", "least": 0})
+
+
+def test_the_manifest_for_kubernetes_says_what_serve_understands() -> None:
+    manifest = Path(__file__).parents[1] / "deploy" / "rayservice.yaml"
+    service = next(yaml.safe_load_all(manifest.read_text(encoding="utf-8")))
+    config = ServeDeploySchema.model_validate(yaml.safe_load(service["spec"]["serveConfigV2"]))
+    [described] = config.applications
+    assert described.name == PREFIX + "base"
+    assert described.import_path == f"{application.__module__}:{application.__name__}"
+    assert application(described.args)
 
 
 def test_a_worker_that_is_killed_loses_no_word(remote: RayRecognizer, expected: str) -> None:

@@ -1,6 +1,6 @@
 """``streamwhisper cluster`` on one machine, as an operator types it; run by test_cluster.py.
 
-With Ray's token, which whoever joins has to know.
+With Ray's token, which whoever joins has to know, and with its traffic encrypted.
 """
 
 from __future__ import annotations

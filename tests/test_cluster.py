@@ -28,6 +28,19 @@ def ray_python() -> Path:
     return python
 
 
+def certificate(folder: Path) -> dict[str, str]:
+    """Ray's traffic encrypted, by a certificate that all its processes share."""
+    openssl = shutil.which("openssl")
+    if openssl is None:
+        return {}
+    key, cert = str(folder / "ray.key"), str(folder / "ray.crt")
+    command = [openssl, "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", key]
+    command += ["-out", cert, "-subj", "/CN=ray", "-addext", "subjectAltName=IP:127.0.0.1"]
+    subprocess.run(command, check=True, capture_output=True)
+    files = {"SERVER_CERT": cert, "SERVER_KEY": key, "CA_CERT": cert}
+    return {"RAY_USE_TLS": "1", **{f"RAY_TLS_{name}": path for name, path in files.items()}}
+
+
 @pytest.mark.timeout(1500)  # Ray is installed on first use
 @pytest.mark.parametrize(
     ("cases", "access"),
@@ -38,7 +51,7 @@ def ray_python() -> Path:
     ],
     ids=["cluster", "gateway", "machine"],
 )
-def test_everything_holds_on_a_cluster(cases: str, access: dict[str, str]) -> None:
+def test_everything_holds_on_a_cluster(cases: str, access: dict[str, str], tmp_path: Path) -> None:
     """Ray asks for the machine's outer address otherwise, and listens there."""
     unshare = shutil.which("unshare")
     if unshare is None or subprocess.run([unshare, "-n", "true"], check=False).returncode:
@@ -56,6 +69,8 @@ def test_everything_holds_on_a_cluster(cases: str, access: dict[str, str]) -> No
         str(ROOT / "tests" / cases),
     ]
     environment = {**access, "RAY_USAGE_STATS_ENABLED": "0"}
+    if access["RAY_AUTH_MODE"] == "token":
+        environment |= certificate(tmp_path)
     ended = subprocess.run(
         command,
         cwd=ROOT,
