@@ -3,8 +3,8 @@
     python benchmarks/streams.py --model tiny.en --counts 1 4 8 --limit 60
 
 Each stream is a different part of long recordings, sent over a WebSocket of its own as a
-microphone would, and the server refuses nobody. A count is served well where the 95th percentile of commit latency is at most
-2 s and the lag does not grow.
+microphone would, and the server refuses nobody. A count is served well where the 95th percentile of
+commit latency is at most 2 s and the lag does not grow.
 """
 
 from __future__ import annotations
