@@ -127,6 +127,8 @@ def test_what_is_heard_is_what_one_process_hears(remote: RayRecognizer, expected
     assert found["cluster_requests_forgotten"] == found["cluster_requests_lost"] == 0
     assert remote.obstacle is None
     assert 0 <= remote.wait < 1
+    assert 0 < remote.cost < 1
+    assert 0 <= remote.idle < 1
 
 
 def test_requests_together_are_answered_in_order(remote: RayRecognizer, speech: Any) -> None:

@@ -109,7 +109,7 @@ class RayRecognizer:
             RecognitionError: it has none, or speaks another version.
         """
         self._waits = Recent()  # seconds of a request that were no work on it
-        self._costs = Recent()  # and those that a worker had it
+        self._costs = Recent()  # and its share of those that a worker had it
         self._roster = Roster()
         self._on_answer = on_answer
         self._changes = 0
@@ -215,7 +215,7 @@ class RayRecognizer:
         answer = await self._dispatcher.answer(request, self._info, past)
         took = time.monotonic() - began
         self._waits.add(max(0.0, took - answer["cpu"]))
-        self._costs.add(answer["seconds"])
+        self._costs.add(answer["seconds"] / answer["batch"])
         self._roster.note(answer["worker"], answer["busy"])
         if self._on_answer is not None:
             self._on_answer(took, answer)

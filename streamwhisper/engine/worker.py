@@ -128,9 +128,10 @@ class Worker:
         Returns:
             ``hypothesis``, or ``refused`` with the reason, or ``missing`` where frames were left
             out that are not here, or ``overdue`` where nobody waits for the answer any more.
-            Beside it ``worker`` (this one's name), ``seconds`` of work on the batch and those
-            of them on a core (``cpu``), the share of its time that it works at present
-            (``busy``), and whether a past was there (``recalled``) and is now (``kept``).
+            Beside it ``worker`` (this one's name), ``seconds`` of work on the batch, those of
+            them on a core (``cpu``) and how many requests it was for (``batch``), the share of
+            its time that the worker works at present (``busy``), and whether a past was there
+            (``recalled``) and is now (``kept``).
         """
         try:
             job = self._job(message)
@@ -173,7 +174,7 @@ class Worker:
         found, cpu = await loop.run_in_executor(self._thread, self._work, due)
         seconds = loop.time() - began
         self._worked.add(seconds)
-        spent = {"seconds": seconds, "cpu": cpu, "busy": self._busy}
+        spent = {"seconds": seconds, "cpu": cpu, "batch": len(due), "busy": self._busy}
         heard = iter(found)
         return [
             {"overdue": True} if late else self._told(job, next(heard)) | spent
