@@ -51,7 +51,8 @@ async def test_it_lives_at_once_and_is_ready_once_it_can_listen() -> None:
 class Elsewhere(ScriptedRecognizer):
     """One that can be out of reach."""
 
-    wait = 0.0
+    wait = cost = 0.0
+    idle = 1.0
     obstacle: str | None = None
 
     def figures(self) -> list[Figure]:
