@@ -306,9 +306,8 @@ def predictions(service: Service, workers: int, seconds: float) -> list[dict[str
     mean = sum(service.recalled) / len(service.recalled)
     fleet = Fleet(1, workers)
     # Speakers that would keep all workers busy all of the time.
-    full = (
-        workers * _chunked(fleet.interval) / mean * (fleet.talking + fleet.pausing) / fleet.talking
-    )
+    share = fleet.talking / (fleet.talking + fleet.pausing)
+    full = workers * _chunked(fleet.interval) / mean / share
     rows = []
     for load in (0.3, 0.5, 0.7, 0.8, 0.9, 1.0):
         for lifetime in (None, 60.0 * workers / 4):

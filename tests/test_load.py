@@ -3,15 +3,9 @@
 from __future__ import annotations
 
 import pytest
+from clock import Clock
 
 from streamwhisper.engine.load import Load
-
-
-class Clock:
-    now = 100.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 def test_it_is_an_average_over_the_time_since_it_was_asked_last() -> None:

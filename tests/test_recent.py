@@ -2,25 +2,18 @@
 
 from __future__ import annotations
 
+from clock import Clock
+
 from streamwhisper.engine.recent import RECENT, Recent
-
-
-class Clock:
-    now = 100.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 def test_it_is_the_mean_of_what_came_within_the_time() -> None:
     clock = Clock()
     recent = Recent(clock)
-    assert not recent
     assert recent.mean() == recent.rate() == recent.rising() == 0
     recent.add(4.0)
     clock.now += 2
     recent.add(1.0)
-    assert recent
     assert recent.mean() == recent.mean(3) == 2.5
     assert recent.mean(1) == 1.0
     assert recent.rate() == 5.0 / RECENT

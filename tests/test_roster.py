@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
+from clock import Clock
+
 from streamwhisper.engine.roster import Roster
-
-
-class Clock:
-    now = 100.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 def roster(clock: Clock, **busy: float) -> Roster:

@@ -22,10 +22,6 @@ class Recent:
         self._clock = clock
         self._amounts: deque[tuple[float, float]] = deque(maxlen=_MOST)
 
-    def __bool__(self) -> bool:
-        """Whether anything ever came."""
-        return bool(self._amounts)
-
     def add(self, amount: float) -> None:
         """It came just now."""
         self._amounts.append((self._clock(), amount))

@@ -49,13 +49,15 @@ class Roster:
 
     def calmer(self, usual: str) -> str | None:
         """Whom to ask in place of a worker that has too much to do; None: it has not."""
+        now = self._clock()
+        at, share = self._said.get(usual, (now, 0.0))
+        if share <= _FULL or at <= now - RECENT or now < self._moved_at + _MOVE_EVERY:
+            return None
         busy = self._busy(RECENT)
-        calmest = min(busy, key=lambda name: busy[name], default=usual)
-        if busy.get(usual, 0.0) <= _FULL or busy[calmest] > busy[usual] - _CALMER:
+        calmest = min(busy, key=lambda name: busy[name])
+        if busy[calmest] > share - _CALMER:
             return None
-        if self._clock() < self._moved_at + _MOVE_EVERY:
-            return None
-        self._moved_at = self._clock()
+        self._moved_at = now
         self.moves += 1
         return calmest
 

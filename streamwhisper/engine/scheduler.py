@@ -114,6 +114,7 @@ class Scheduler:
         """
         self.options = options or SchedulerOptions()
         self._recognizer = recognizer
+        self._elsewhere = recognizer if isinstance(recognizer, RemoteRecognizer) else None
         self._on_batch = on_batch
         self._waiting: list[Ticket] = []  # in order of arrival
         self._finals_in_a_row = 0
@@ -137,25 +138,22 @@ class Scheduler:
         Those that the last ones waited; or, if that is more, those for which the first in the
         queue waits already. What they wait at a recognizer elsewhere comes on top.
         """
-        recognizer = self._recognizer
-        elsewhere = recognizer.wait if isinstance(recognizer, RemoteRecognizer) else 0.0
+        elsewhere = self._elsewhere.wait if self._elsewhere is not None else 0.0
         oldest = max((_now() - ticket.since for ticket in self._waiting), default=0.0)
         return elsewhere + max(oldest, self._waits.rising())
 
     @property
     def cost(self) -> float:
         """Seconds by which one request more makes all others wait; 0 if none ever came."""
-        recognizer = self._recognizer
-        if isinstance(recognizer, RemoteRecognizer):
-            return recognizer.cost
+        if self._elsewhere is not None:
+            return self._elsewhere.cost
         return self._costs.mean() / self.options.workers
 
     @property
     def idle(self) -> float:
         """Share of its time for which the recognizer has nothing to do at present."""
-        recognizer = self._recognizer
-        if isinstance(recognizer, RemoteRecognizer):
-            return recognizer.idle
+        if self._elsewhere is not None:
+            return self._elsewhere.idle
         return max(0.0, 1 - self._work.rate() / self.options.workers)
 
     async def recognize(self, ticket: Ticket) -> Hypothesis:
