@@ -13,6 +13,8 @@ from pathlib import Path
 import pytest
 from sdk import python_with
 
+from streamwhisper.server.tls import self_signed
+
 ROOT = Path(__file__).parents[1]
 RAY = "ray[serve]==2.60.0"
 
@@ -28,15 +30,9 @@ def ray_python() -> Path:
     return python
 
 
-def certificate(folder: Path) -> dict[str, str]:
-    """Ray's traffic encrypted, by a certificate that all its processes share."""
-    openssl = shutil.which("openssl")
-    if openssl is None:
-        return {}
-    key, cert = str(folder / "ray.key"), str(folder / "ray.crt")
-    command = [openssl, "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", key]
-    command += ["-out", cert, "-subj", "/CN=ray", "-addext", "subjectAltName=IP:127.0.0.1"]
-    subprocess.run(command, check=True, capture_output=True)
+def encryption(folder: Path) -> dict[str, str]:
+    """Ray's settings for one certificate that all its processes share."""
+    cert, key = map(str, self_signed(folder))
     files = {"SERVER_CERT": cert, "SERVER_KEY": key, "CA_CERT": cert}
     return {"RAY_USE_TLS": "1", **{f"RAY_TLS_{name}": path for name, path in files.items()}}
 
@@ -70,7 +66,7 @@ def test_everything_holds_on_a_cluster(cases: str, access: dict[str, str], tmp_p
     ]
     environment = {**access, "RAY_USAGE_STATS_ENABLED": "0"}
     if access["RAY_AUTH_MODE"] == "token":
-        environment |= certificate(tmp_path)
+        environment |= encryption(tmp_path)
     ended = subprocess.run(
         command,
         cwd=ROOT,
