@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 RUNTIME := $(VENV)/.runtime
 TEST := $(VENV)/.test
 PINS := pyproject.toml constraints.txt
-BENCH = $(BIN)/python benchmarks
+BENCH = $(BIN)/python -m benchmarks
 INSTALL = $(BIN)/python -m pip install -qq --disable-pip-version-check -c constraints.txt
 
 MODEL ?= tiny.en
@@ -25,8 +25,8 @@ demo: $(RUNTIME) ## real speech through a real server: text appears as it is spo
 	@$(BIN)/python examples/demo.py --model $(MODEL) $(ARGS)
 
 test: $(TEST) ## run the tests
-	@tests/browsers.sh
-	@tests/desktop.sh
+	@tests/support/browsers.sh
+	@tests/support/desktop.sh
 	$(BIN)/python -m pytest $(ARGS)
 
 lint: $(TEST) ## check style and types
@@ -38,19 +38,19 @@ serve: $(RUNTIME) ## start a server
 	$(BIN)/streamwhisper serve --model $(MODEL) --host $(HOST) --port $(PORT) $(ARGS)
 
 bench: $(TEST) ## measure latency, accuracy and cost in ten minutes; STREAMWHISPER_SPEECH names real speech
-	$(BENCH)/micro.py --model $(MODEL)
-	$(BENCH)/accuracy.py --model $(MODEL) --clips 20
-	$(BENCH)/boundary.py --model $(MODEL) --clips 10
-	$(BENCH)/tail.py --model $(MODEL) --clips 15 --windows 10
-	$(BENCH)/nonspeech.py --model $(MODEL) --clips 2 --snrs 10
-	$(BENCH)/finals.py --model $(MODEL) --clips 3
-	$(BENCH)/idle.py --model $(MODEL) --seconds 10
-	$(BENCH)/streams.py --model $(MODEL) --counts 1 4 --limit 20
-	$(BENCH)/soak.py --model $(MODEL) --hours 0.05 --every 1
-	$(BENCH)/curve.py --model $(MODEL) --items longform/1284-1181 --limit 30 --pace 0.15 \
+	$(BENCH) micro --model $(MODEL)
+	$(BENCH) accuracy --model $(MODEL) --clips 20
+	$(BENCH) boundary --model $(MODEL) --clips 10
+	$(BENCH) tail --model $(MODEL) --clips 15 --windows 10
+	$(BENCH) nonspeech --model $(MODEL) --clips 2 --snrs 10
+	$(BENCH) finals --model $(MODEL) --clips 3
+	$(BENCH) idle --model $(MODEL) --seconds 10
+	$(BENCH) streams --model $(MODEL) --counts 1 4 --limit 20
+	$(BENCH) soak --model $(MODEL) --hours 0.05 --every 1
+	$(BENCH) curve --model $(MODEL) --items longform/1284-1181 --limit 30 --pace 0.15 \
 		--settings low balanced accurate
-	$(BENCH)/streaming.py --model $(MODEL) --limit 60 $(ARGS)
-	$(BENCH)/peers.py --model $(MODEL) --items longform/1284-1181 --limit 20 --patience 30 \
+	$(BENCH) streaming --model $(MODEL) --limit 60 $(ARGS)
+	$(BENCH) peers --model $(MODEL) --items longform/1284-1181 --limit 20 --patience 30 \
 		--compute int8 --beams 1 \
 		|| echo "The peers could not be run; all of streamwhisper's own figures are above."
 

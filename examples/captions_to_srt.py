@@ -12,9 +12,9 @@ from pathlib import Path
 
 from streamwhisper import LocalRecognizer, SessionOptions
 from streamwhisper.audio.files import stream_audio
-from streamwhisper.captions import Captions, Cue, as_srt
 from streamwhisper.events import Committed
-from streamwhisper.listening import listen
+from streamwhisper.live.listen import listen
+from streamwhisper.subtitles.live_cues import Captions, Cue, as_srt
 
 
 def write_captions(recognizer: LocalRecognizer, sound: Path, out: Path) -> int:

@@ -21,12 +21,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from streamwhisper.audio.files import read_audio
+from streamwhisper.checkpoints.hub import HubOptions, resolve
 from streamwhisper.client import StreamClient, connect
-from streamwhisper.display import DownloadBar, GrowingText
+from streamwhisper.console import DownloadBar, GrowingText
 from streamwhisper.errors import StreamWhisperError
 from streamwhisper.events import Committed
 from streamwhisper.protocol import Status
-from streamwhisper.whisper.hub import HubOptions, resolve
 
 SAMPLE = Path(__file__).with_name("sample.flac")
 RATE = 16000

@@ -7,7 +7,7 @@ import sys
 from streamwhisper import LocalRecognizer
 from streamwhisper.audio.files import stream_audio
 from streamwhisper.events import Committed
-from streamwhisper.listening import listen
+from streamwhisper.live.listen import listen
 
 recognizer = LocalRecognizer.load("tiny.en")
 path = sys.argv[1] if len(sys.argv) > 1 else "examples/sample.flac"

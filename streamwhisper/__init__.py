@@ -9,17 +9,22 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-__version__ = "0.1.0"
+from streamwhisper.version import __version__
 
 if TYPE_CHECKING:
     from streamwhisper.client import StreamClient, SyncStreamClient, connect
     from streamwhisper.engine.local import LocalOptions, LocalRecognizer
     from streamwhisper.errors import StreamWhisperError
-    from streamwhisper.longform.options import TranscriptionOptions
-    from streamwhisper.offline import detect_language, load_model, transcribe, transcribe_all
-    from streamwhisper.results import Transcript
     from streamwhisper.session.options import SessionOptions
     from streamwhisper.session.session import Session
+    from streamwhisper.transcript import Transcript
+    from streamwhisper.transcription.options import TranscriptionOptions
+    from streamwhisper.transcription.transcribe import (
+        detect_language,
+        load_model,
+        transcribe,
+        transcribe_all,
+    )
 
 # Where each public name lives.
 _HOMES = {
@@ -30,13 +35,13 @@ _HOMES = {
     "StreamClient": "streamwhisper.client",
     "StreamWhisperError": "streamwhisper.errors",
     "SyncStreamClient": "streamwhisper.client",
-    "Transcript": "streamwhisper.results",
-    "TranscriptionOptions": "streamwhisper.longform.options",
+    "Transcript": "streamwhisper.transcript",
+    "TranscriptionOptions": "streamwhisper.transcription.options",
     "connect": "streamwhisper.client",
-    "detect_language": "streamwhisper.offline",
-    "load_model": "streamwhisper.offline",
-    "transcribe": "streamwhisper.offline",
-    "transcribe_all": "streamwhisper.offline",
+    "detect_language": "streamwhisper.transcription.transcribe",
+    "load_model": "streamwhisper.transcription.transcribe",
+    "transcribe": "streamwhisper.transcription.transcribe",
+    "transcribe_all": "streamwhisper.transcription.transcribe",
 }
 
 __all__ = [

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from streamwhisper.cli import main
+from streamwhisper.cli.main import main
 
 __all__: list[str] = []
 

@@ -14,11 +14,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from file_server import FileServer
 from hypothesis import settings
 from numpy.typing import NDArray
 
 from streamwhisper.errors import ModelError
+from tests.support.file_server import FileServer
 
 # A busy machine is no reason for a property to fail.
 settings.register_profile("streamwhisper", deadline=None)
@@ -65,7 +65,7 @@ def speech() -> Speech:
 
 
 def _weights(name: str) -> Path:
-    from streamwhisper.whisper.hub import HubOptions, resolve
+    from streamwhisper.checkpoints.hub import HubOptions, resolve
 
     try:
         return resolve(name, options=HubOptions.from_environment(os.environ))

@@ -4,7 +4,7 @@
  * A server that was killed has forgotten the session. Another one hears the audio again from the
  * last final commit on. Its clock and its utterances begin at 0, and it says once more what had
  * been committed of the utterance that was cut off: here that is shifted, and left out. The same
- * as streamwhisper/continuity.py, against which the tests hold it.
+ * as streamwhisper/client/continuity.py, against which the tests hold it.
  */
 import { afterWords, overlap } from "./overlap.js";
 

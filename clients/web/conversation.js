@@ -3,7 +3,7 @@
  *
  * What is to be sent goes in by `send` and `say` and comes out by `take`; what a server said goes
  * in by `hear`. When the connection is lost, `opening` says how to begin the next one, and
- * `opened` reads the answer. See docs/PROTOCOL.md, and streamwhisper/conversation.py.
+ * `opened` reads the answer. See docs/PROTOCOL.md, and streamwhisper/client/protocol.py.
  */
 import { Continuity } from "./continuity.js";
 import { StreamWhisperError } from "./fault.js";

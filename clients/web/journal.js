@@ -2,7 +2,7 @@
  * What a client has said: sent once, and kept as long as it may have to be said again.
  *
  * Positions are bytes of audio since the client began, whatever sessions heard them. The same as
- * streamwhisper/journal.py, against which the tests hold it.
+ * streamwhisper/client/replay_buffer.py, against which the tests hold it.
  */
 import { StreamWhisperError } from "./fault.js";
 

@@ -2,8 +2,9 @@
 
     python docs/images/make_dictation.py
 
-A real terminal, a real microphone without hardware, the real command; tests/desktop.sh installs
-what that takes. What the terminal shows is looked at twenty times a second.
+A real terminal, a real microphone without hardware, the real command;
+tests/support/desktop.sh installs what that takes. What the terminal shows is read twenty times a
+second.
 """
 
 from __future__ import annotations
@@ -19,11 +20,10 @@ from pathlib import Path
 from rich.console import Console
 from rich.text import Text
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tests"))
-
-from desktop import SoundServer, sound_server, until
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from streamwhisper.audio.files import read_audio, write_wav
+from tests.support.desktop import SoundServer, sound_server, until
 
 ROOT = Path(__file__).resolve().parents[2]
 _CONSOLE = Console()

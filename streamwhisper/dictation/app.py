@@ -8,8 +8,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING, TypeVarTuple, Unpack
 
-from streamwhisper.conversation import StreamEvent
-from streamwhisper.dictation.embedded import Stream
+from streamwhisper.client.protocol import StreamEvent
 from streamwhisper.dictation.level import decibels
 from streamwhisper.dictation.microphone import Microphone
 from streamwhisper.dictation.sink import Sink
@@ -17,6 +16,7 @@ from streamwhisper.dictation.switch import RATE, Shutter, Switch
 from streamwhisper.dictation.terminal import TerminalSink
 from streamwhisper.errors import StreamWhisperError
 from streamwhisper.events import Committed, Partial
+from streamwhisper.live.stream import Stream
 from streamwhisper.phrasing.edits import Edit
 from streamwhisper.protocol import ErrorMessage
 

@@ -12,7 +12,7 @@ import numpy as np
 from rich.console import Console
 
 from streamwhisper.dictation.devices import MicrophoneError, find_device, list_devices
-from streamwhisper.dictation.hotkey import Hotkey, HotkeyError, listen_for
+from streamwhisper.dictation.hotkeys import Hotkey, HotkeyError, listen_for
 from streamwhisper.dictation.keyboards import KeyboardError, choose_keyboard
 from streamwhisper.dictation.level import decibels
 from streamwhisper.dictation.microphone import Capture

@@ -6,8 +6,8 @@ import sys
 
 from rich.console import Console
 
+from streamwhisper.console import GrowingText
 from streamwhisper.dictation.level import bar
-from streamwhisper.display import GrowingText
 from streamwhisper.phrasing.edits import Edit
 
 __all__ = ["TerminalSink"]

@@ -10,7 +10,7 @@ import torch
 from streamwhisper.errors import RecognitionError
 from streamwhisper.whisper.model import Whisper
 from streamwhisper.whisper.quantized import can_quantize
-from streamwhisper.whisper.static import StaticDecoder
+from streamwhisper.whisper.static_decoder import StaticDecoder
 
 __all__ = [
     "Precision",

@@ -12,6 +12,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from streamwhisper.checkpoints.hub import HubOptions, resolve
+from streamwhisper.checkpoints.lora import load_adapted
 from streamwhisper.engine.devices import (
     Precision,
     batch_size,
@@ -22,9 +24,9 @@ from streamwhisper.engine.devices import (
 )
 from streamwhisper.errors import RecognitionError
 from streamwhisper.recognition import Hypothesis, HypothesisWord, ModelInfo, RecognitionRequest
-from streamwhisper.whisper import guard
-from streamwhisper.whisper.adapter import load_adapted
+from streamwhisper.whisper import guards
 from streamwhisper.whisper.alignment import SECONDS_PER_POSITION, onsets
+from streamwhisper.whisper.biasing import get_vocabulary
 from streamwhisper.whisper.decoding import (
     DecodedTokens,
     DecodingTask,
@@ -32,15 +34,14 @@ from streamwhisper.whisper.decoding import (
     decode,
     detect_languages,
 )
-from streamwhisper.whisper.hub import HubOptions, resolve
+from streamwhisper.whisper.encoded_prefix import SettledSound
+from streamwhisper.whisper.kv_cache import SettledText
+from streamwhisper.whisper.logit_filters import TokenRules
 from streamwhisper.whisper.model import Whisper
-from streamwhisper.whisper.output import OutputLayer
+from streamwhisper.whisper.output_layer import OutputLayer
 from streamwhisper.whisper.quantized import is_quantized, quantize
-from streamwhisper.whisper.rows import SettledText
-from streamwhisper.whisper.rules import TokenRules
 from streamwhisper.whisper.search import Output, text_tokens
-from streamwhisper.whisper.settled import SettledSound
-from streamwhisper.whisper.static import StaticDecoder
+from streamwhisper.whisper.static_decoder import StaticDecoder
 from streamwhisper.whisper.tail import (
     CLAMP,
     FRAMES_PER_POSITION,
@@ -51,7 +52,6 @@ from streamwhisper.whisper.tail import (
     encode_padded,
 )
 from streamwhisper.whisper.tokenizer import Tokenizer, get_tokenizer
-from streamwhisper.whisper.vocabulary import get_vocabulary
 
 __all__ = ["LocalOptions", "LocalRecognizer"]
 
@@ -292,7 +292,7 @@ class LocalRecognizer:
         if decoded.no_speech_probability > options.no_speech_threshold and unlikely:
             words, ending = (), "no_speech"
         threshold = options.compression_ratio_threshold
-        varied = guard.varied_words([word.text for word in words], threshold)
+        varied = guards.varied_words([word.text for word in words], threshold)
         if varied < len(words):
             words, ending = words[:varied], "loop"
         return Hypothesis(

@@ -7,9 +7,9 @@ stands until "line" has come. What stands in the end does not depend on how the 
 from __future__ import annotations
 
 from streamwhisper.phrasing.edits import Edit
-from streamwhisper.phrasing.page import REMEMBERED, Page, edit_between
-from streamwhisper.phrasing.reading import PhraseOptions, Reader
-from streamwhisper.phrasing.table import read_table
+from streamwhisper.phrasing.interpreter import PhraseOptions, Reader
+from streamwhisper.phrasing.language_table import read_table
+from streamwhisper.phrasing.text_buffer import REMEMBERED, Page, edit_between
 from streamwhisper.phrasing.words import Spoken, split_words
 
 __all__ = ["PhraseOptions", "Phrases"]

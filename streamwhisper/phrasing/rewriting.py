@@ -9,9 +9,9 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from streamwhisper.phrasing.page import Page
-from streamwhisper.phrasing.reading import PhraseOptions, Reader
-from streamwhisper.phrasing.table import read_table
+from streamwhisper.phrasing.interpreter import PhraseOptions, Reader
+from streamwhisper.phrasing.language_table import read_table
+from streamwhisper.phrasing.text_buffer import Page
 from streamwhisper.phrasing.words import split_words
 
 __all__ = ["Rewritten", "rewritten"]

@@ -17,26 +17,32 @@ from websockets.asyncio.server import ServerConnection
 from websockets.asyncio.server import serve as serve_websockets
 from websockets.typing import Subprotocol
 
-from streamwhisper.engine.scheduler import Scheduler, SchedulerOptions
+from streamwhisper.live.scheduler import Scheduler, SchedulerOptions
 from streamwhisper.recognition import Recognizer, RemoteRecognizer
-from streamwhisper.server import faults
-from streamwhisper.server.access import Access, Visitor
-from streamwhisper.server.answers import WATCH_PATH, Answers, path_of, peer_of, query_of
-from streamwhisper.server.binding import binding
-from streamwhisper.server.connection import Connection
-from streamwhisper.server.dialects.entrance import ENTRANCES, STREAM_PATH, Handshake
+from streamwhisper.server.access.origins import is_loopback
+from streamwhisper.server.access.policy import Access, Visitor
+from streamwhisper.server.access.rejection import Refusal
 from streamwhisper.server.logs import wire_log
 from streamwhisper.server.metrics import Metrics
-from streamwhisper.server.opening import Opening
 from streamwhisper.server.options import DEFAULT_PORT, ServerOptions
-from streamwhisper.server.origins import is_loopback
-from streamwhisper.server.outcome import LOST
-from streamwhisper.server.parking import Parking, Timer
-from streamwhisper.server.reception import Reception
-from streamwhisper.server.recording import Recorder
-from streamwhisper.server.refusal import Refusal
+from streamwhisper.server.publishing.recorder import Recorder
+from streamwhisper.server.publishing.rooms import Rooms
 from streamwhisper.server.rest.options import RestOptions
-from streamwhisper.server.rooms import Rooms
+from streamwhisper.server.sessions import close_errors
+from streamwhisper.server.sessions.admission import Reception
+from streamwhisper.server.sessions.outcome import LOST
+from streamwhisper.server.sessions.resumable import Parking, Timer
+from streamwhisper.server.sessions.startup import Opening
+from streamwhisper.server.sockets import binding
+from streamwhisper.server.websocket.connection import Connection
+from streamwhisper.server.websocket.http_endpoints import (
+    WATCH_PATH,
+    Answers,
+    path_of,
+    peer_of,
+    query_of,
+)
+from streamwhisper.server.websocket.routes import ENTRANCES, STREAM_PATH, Handshake
 from streamwhisper.server.wyoming.port import Guest, WyomingOptions, WyomingPort
 
 if TYPE_CHECKING:
@@ -320,7 +326,7 @@ class Server:
             self._access.check_room(visitor, places)
         except Refusal as refusal:  # the last place was taken during the handshake
             self._metrics.sessions_refused.inc()
-            dialect.fail(*faults.refused(refusal))
+            dialect.fail(*close_errors.refused(refusal))
             await connection.run()
             return
         self._metrics.connections.labels(path).inc()

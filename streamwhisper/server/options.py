@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from streamwhisper.engine.scheduler import SchedulerOptions
 from streamwhisper.errors import check_fields
-from streamwhisper.server.access import AccessOptions
-from streamwhisper.server.limits import Limits
-from streamwhisper.server.recording import RecordingOptions
+from streamwhisper.live.scheduler import SchedulerOptions
+from streamwhisper.server.access.limits import Limits
+from streamwhisper.server.access.policy import AccessOptions
+from streamwhisper.server.publishing.recorder import RecordingOptions
+from streamwhisper.server.publishing.rooms import RoomOptions
 from streamwhisper.server.rest.options import RestOptions
-from streamwhisper.server.rooms import RoomOptions
 from streamwhisper.server.wyoming.port import WyomingOptions
 from streamwhisper.session.options import SessionOptions
 

@@ -24,7 +24,7 @@ MOST_PATIENCE = 3.0
 TRANSLATED = 1.5
 """Base's translations of speech have means above -1.6, those of noise have means below -1.9."""
 COEFFICIENTS = (-0.336, -1.193, -2.031, -2.72, -0.873)
-"""Of the `terms`; fitted by benchmarks/changes.py on tiny.en and base together."""
+"""Of the `terms`; fitted by benchmarks/latency/changes.py on tiny.en and base together."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,10 +18,10 @@ from dataclasses import dataclass
 from streamwhisper.errors import SessionError
 from streamwhisper.events import Done, Event, Flushed, SpeechEnded, SpeechStarted
 from streamwhisper.recognition import Hypothesis, ModelInfo, RecognitionRequest
+from streamwhisper.session.event_builder import Transcript
 from streamwhisper.session.language import spoken_language
 from streamwhisper.session.listener import QUANTUM, Decoder, Listener
 from streamwhisper.session.options import SessionOptions
-from streamwhisper.session.transcript import Transcript
 from streamwhisper.session.utterance import Utterance
 from streamwhisper.session.window import SAMPLE_RATE, WindowWord
 from streamwhisper.vad.gate import SpeechStart

@@ -10,13 +10,13 @@ from collections.abc import Sequence
 
 from torch import Tensor
 
-from streamwhisper.whisper.branch import Branch
+from streamwhisper.whisper.beam_branch import Branch
 
 __all__ = ["Beam"]
 
 
 class Beam:
-    """The likeliest `width` texts; see `streamwhisper.whisper.branch.Strategy`."""
+    """The likeliest `width` texts; see `streamwhisper.whisper.beam_branch.Strategy`."""
 
     def __init__(self, eot: int, size: int, patience: float = 1.0) -> None:
         """Begin a search.

@@ -20,15 +20,15 @@ from torch import Tensor
 
 from streamwhisper.errors import RecognitionError
 from streamwhisper.recognition import DecodingOptions, Ending, Task
-from streamwhisper.whisper import guard
+from streamwhisper.whisper import guards
 from streamwhisper.whisper.alignment import CONTEXT_ROWS
+from streamwhisper.whisper.biasing import Vocabulary
+from streamwhisper.whisper.kv_cache import DecoderCache, SettledText, one_batch
+from streamwhisper.whisper.logit_filters import Choice, TokenRules
 from streamwhisper.whisper.model import Whisper
-from streamwhisper.whisper.output import OutputLayer
-from streamwhisper.whisper.rows import DecoderCache, SettledText, one_batch
-from streamwhisper.whisper.rules import Choice, TokenRules
+from streamwhisper.whisper.output_layer import OutputLayer
 from streamwhisper.whisper.tail import EncodedSound
 from streamwhisper.whisper.tokenizer import Tokenizer
-from streamwhisper.whisper.vocabulary import Vocabulary
 
 __all__ = [
     "DecodedTokens",
@@ -172,12 +172,12 @@ class _Transcript:
         self.tokens.append(token)
         self.log_probabilities.append(choice.log_probability)
         self.positions.append(position)
-        again = guard.loop_start([*self.prefix[-2 * guard.MAX_PERIOD :], *self.tokens])
+        again = guards.loop_start([*self.prefix[-2 * guards.MAX_PERIOD :], *self.tokens])
         if again is not None:
-            held = len(self.prefix[-2 * guard.MAX_PERIOD :])
+            held = len(self.prefix[-2 * guards.MAX_PERIOD :])
             self._cut(max(0, again - held))
             return "loop"
-        again = guard.rewound(self.tokens, self.positions)
+        again = guards.rewound(self.tokens, self.positions)
         if again is not None:
             self._cut(again)
             return "rewind"
@@ -202,7 +202,7 @@ class _Row:
             )
         options = task.options
         most = min(options.max_tokens, room)
-        limit = guard.token_limit(task.seconds, options.max_tokens_per_second, most)
+        limit = guards.token_limit(task.seconds, options.max_tokens_per_second, most)
         self.task = task
         self.draft = list(task.draft)[:limit]
         self.capacity = self.start + limit + 1

@@ -21,9 +21,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from streamwhisper.whisper.checkpoints import Checkpoint, ModelDimensions
-from streamwhisper.whisper.generation import GenerationConfig
-from streamwhisper.whisper.rows import (
+from streamwhisper.checkpoints.checkpoint import Checkpoint, ModelDimensions
+from streamwhisper.checkpoints.generation_config import GenerationConfig
+from streamwhisper.whisper.kv_cache import (
     Branches,
     DecoderCache,
     EncoderRow,

@@ -16,18 +16,18 @@ from torch import Tensor
 
 from streamwhisper.errors import RecognitionError, check_fields
 from streamwhisper.recognition import Task
-from streamwhisper.whisper import guard
+from streamwhisper.whisper import guards
 from streamwhisper.whisper.beam import Beam
-from streamwhisper.whisper.branch import Branch, Strategy, best
+from streamwhisper.whisper.beam_branch import Branch, Strategy, best
+from streamwhisper.whisper.biasing import Vocabulary
 from streamwhisper.whisper.decoding import context_tokens
+from streamwhisper.whisper.kv_cache import Branches
+from streamwhisper.whisper.logit_filters import DECLARED, TokenRules
 from streamwhisper.whisper.model import Whisper
 from streamwhisper.whisper.repetition import RepetitionOptions, discourage_repetition
-from streamwhisper.whisper.rows import Branches
-from streamwhisper.whisper.rules import DECLARED, TokenRules
 from streamwhisper.whisper.sampling import Sampler
 from streamwhisper.whisper.tail import EncodedSound
 from streamwhisper.whisper.tokenizer import Tokenizer
-from streamwhisper.whisper.vocabulary import Vocabulary
 
 __all__ = ["Output", "SearchOptions", "SearchResult", "SearchTask", "search", "text_tokens"]
 
@@ -288,7 +288,7 @@ class _Search:
             chosen.score / (len(chosen.tokens) + 1),
             self.no_speech,
             self.temperature,
-            guard.compression_ratio(text),
+            guards.compression_ratio(text),
             self.task.language,
         )
 

@@ -29,11 +29,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from streamwhisper.whisper.abreast import encode_abreast
+from streamwhisper.whisper.batched_encoder import encode_abreast
+from streamwhisper.whisper.encoded_prefix import SettledSound, extended
+from streamwhisper.whisper.kv_cache import EncoderRow, KeysValues, Seat
 from streamwhisper.whisper.model import Whisper, joined
 from streamwhisper.whisper.quantized import is_quantized
-from streamwhisper.whisper.rows import EncoderRow, KeysValues, Seat
-from streamwhisper.whisper.settled import SettledSound, extended
 
 __all__ = [
     "EncodedSound",

@@ -18,7 +18,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from streamwhisper.recognition import Task
-from streamwhisper.results import Segment, TimedWord
+from streamwhisper.transcript import Segment, TimedWord
 from streamwhisper.whisper.alignment import SECONDS_PER_POSITION, dynamic_time_warping
 from streamwhisper.whisper.languages import UNSPACED_LANGUAGES
 from streamwhisper.whisper.model import Whisper

@@ -28,10 +28,10 @@ from streamwhisper.protocol import (
     parse_client_message,
 )
 from streamwhisper.recognition import ModelInfo
-from streamwhisper.server.dialects import CLIENT_FAULT, GOING_AWAY, NORMAL, Close, OnError
+from streamwhisper.server.dialect import CLIENT_FAULT, GOING_AWAY, NORMAL, Close, OnError
 from streamwhisper.server.dialects.outbox import Outbox
 from streamwhisper.server.dialects.start import check_start, check_vocabulary, decoder_for
-from streamwhisper.server.dialects.witness import Admit, Overheard, Refused, Witness, Witnesses
+from streamwhisper.server.publishing.observers import Admit, Overheard, Refused, Witness, Witnesses
 from streamwhisper.session.options import SessionOptions
 from streamwhisper.session.session import Session
 

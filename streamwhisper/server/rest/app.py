@@ -15,9 +15,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from streamwhisper.server.answers import Answers
+from streamwhisper.server.access.rejection import Refusal
 from streamwhisper.server.metrics import METRICS_CONTENT_TYPE
-from streamwhisper.server.refusal import Refusal
 from streamwhisper.server.rest.deepgram import DeepgramDialect
 from streamwhisper.server.rest.openai import (
     OpenAiDialect,
@@ -27,8 +26,9 @@ from streamwhisper.server.rest.openai import (
     model_record,
 )
 from streamwhisper.server.rest.operation import Operation
-from streamwhisper.server.rest.order import headers_of
+from streamwhisper.server.rest.request import headers_of
 from streamwhisper.server.rest.service import Service
+from streamwhisper.server.websocket.http_endpoints import Answers
 
 __all__ = ["rest_app"]
 

@@ -10,7 +10,7 @@ from typing import NoReturn
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import Message
 
-from streamwhisper.server.refusal import Refusal
+from streamwhisper.server.access.rejection import Refusal
 from streamwhisper.server.rest.options import RestOptions
 
 __all__ = ["Body"]

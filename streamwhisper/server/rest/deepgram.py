@@ -18,17 +18,14 @@ from typing import Any, BinaryIO, cast
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from streamwhisper import __version__
 from streamwhisper.audio.formats import AudioFormat
 from streamwhisper.engine.local import LocalRecognizer
 from streamwhisper.errors import AudioFormatError, RecognitionError
 from streamwhisper.events import Word
-from streamwhisper.longform.options import PromptOptions, TranscriptionOptions, WordOptions
-from streamwhisper.results import Segment, TimedWord, Transcript
+from streamwhisper.server.access.rejection import Refusal
+from streamwhisper.server.dialects.deepgram.formatting import WordingOptions, bare, worded
 from streamwhisper.server.dialects.deepgram.messages import model_uuid
 from streamwhisper.server.dialects.deepgram.query import HEEDED, WORDING, read_values
-from streamwhisper.server.dialects.deepgram.wording import WordingOptions, bare, worded
-from streamwhisper.server.refusal import Refusal
 from streamwhisper.server.rest.forms import (
     Field,
     boolean,
@@ -38,7 +35,10 @@ from streamwhisper.server.rest.forms import (
     read_fields,
     texts,
 )
-from streamwhisper.server.rest.order import BadField, Order
+from streamwhisper.server.rest.request import BadField, Order
+from streamwhisper.transcript import Segment, TimedWord, Transcript
+from streamwhisper.transcription.options import PromptOptions, TranscriptionOptions, WordOptions
+from streamwhisper.version import __version__
 from streamwhisper.whisper.search import SearchOptions
 
 __all__ = ["ACCEPTED", "LACKING", "PARAMETERS", "REFUSED", "DeepgramDialect"]

@@ -12,9 +12,9 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
 from streamwhisper.errors import RecognitionError
+from streamwhisper.server.access.rejection import Refusal
 from streamwhisper.server.dialects.start import check_vocabulary
-from streamwhisper.server.refusal import Refusal
-from streamwhisper.server.rest.order import BadField
+from streamwhisper.server.rest.request import BadField
 from streamwhisper.whisper.languages import language_code
 
 __all__ = [

@@ -13,17 +13,17 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from streamwhisper.engine.local import LocalRecognizer
 from streamwhisper.errors import RecognitionError
 from streamwhisper.recognition import Recognizer
-from streamwhisper.server.access import Access
-from streamwhisper.server.answers import Answers
-from streamwhisper.server.binding import binding
-from streamwhisper.server.limits import Limits
+from streamwhisper.server.access.limits import Limits
+from streamwhisper.server.access.policy import Access
 from streamwhisper.server.metrics import Metrics
-from streamwhisper.server.opening import Opening
 from streamwhisper.server.options import ServerOptions
 from streamwhisper.server.rest.app import rest_app
 from streamwhisper.server.rest.options import RestOptions
 from streamwhisper.server.rest.service import Service
 from streamwhisper.server.rest.transcriber import Transcriber
+from streamwhisper.server.sessions.startup import Opening
+from streamwhisper.server.sockets import binding
+from streamwhisper.server.websocket.http_endpoints import Answers
 
 __all__ = ["RestListener"]
 

@@ -18,10 +18,8 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response, Strea
 
 from streamwhisper.engine.local import LocalRecognizer
 from streamwhisper.errors import RecognitionError
-from streamwhisper.longform.options import PromptOptions, TranscriptionOptions, WordOptions
 from streamwhisper.recognition import ModelInfo, Task
-from streamwhisper.results import TimedWord, Transcript
-from streamwhisper.server.refusal import Refusal
+from streamwhisper.server.access.rejection import Refusal
 from streamwhisper.server.rest.forms import (
     Field,
     boolean,
@@ -35,11 +33,13 @@ from streamwhisper.server.rest.forms import (
     text,
     uploaded,
 )
-from streamwhisper.server.rest.order import BadField, Order
+from streamwhisper.server.rest.request import BadField, Order
+from streamwhisper.subtitles.writers import as_record, render
+from streamwhisper.transcript import TimedWord, Transcript
+from streamwhisper.transcription.options import PromptOptions, TranscriptionOptions, WordOptions
 from streamwhisper.whisper.fallback import FallbackOptions
 from streamwhisper.whisper.languages import LANGUAGES
 from streamwhisper.whisper.search import SearchOptions
-from streamwhisper.writers import as_record, render
 
 __all__ = [
     "ALIAS",

@@ -14,15 +14,15 @@ from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
 from streamwhisper.errors import AudioFormatError, RecognitionError
-from streamwhisper.longform.parts import joined
-from streamwhisper.results import Transcript
-from streamwhisper.server.access import Visitor
+from streamwhisper.server.access.policy import Visitor
+from streamwhisper.server.access.rejection import Refusal
 from streamwhisper.server.logs import figures
-from streamwhisper.server.refusal import Refusal
 from streamwhisper.server.rest.body import Body
-from streamwhisper.server.rest.order import Order, RestDialect, headers_of
+from streamwhisper.server.rest.request import Order, RestDialect, headers_of
 from streamwhisper.server.rest.service import Service
 from streamwhisper.server.rest.transcriber import race
+from streamwhisper.transcript import Transcript
+from streamwhisper.transcription.parts import joined
 
 __all__ = ["Operation"]
 

@@ -13,12 +13,12 @@ from websockets.datastructures import Headers
 from websockets.http11 import Request as Handshake
 
 from streamwhisper.recognition import ModelInfo
-from streamwhisper.server.access import Access, Visitor
+from streamwhisper.server.access.policy import Access, Visitor
+from streamwhisper.server.access.rejection import Refusal
 from streamwhisper.server.metrics import Metrics
-from streamwhisper.server.opening import Opening
-from streamwhisper.server.refusal import Refusal
 from streamwhisper.server.rest.options import RestOptions
 from streamwhisper.server.rest.transcriber import Transcriber
+from streamwhisper.server.sessions.startup import Opening
 
 __all__ = ["Service", "handshake_of", "peer_of"]
 

@@ -20,11 +20,11 @@ from functools import partial
 from typing import Any, NoReturn, TypeVar
 
 from streamwhisper.engine.local import LocalRecognizer
-from streamwhisper.longform.options import ChunkOptions
-from streamwhisper.longform.parts import transcribe_parts
-from streamwhisper.results import Transcript
-from streamwhisper.server.rest.order import Order
-from streamwhisper.server.rest.sound import read_samples
+from streamwhisper.server.rest.request import Order
+from streamwhisper.server.rest.upload_audio import read_samples
+from streamwhisper.transcript import Transcript
+from streamwhisper.transcription.options import ChunkOptions
+from streamwhisper.transcription.parts import transcribe_parts
 
 __all__ = ["Transcriber", "race"]
 

@@ -13,18 +13,18 @@ import contextlib
 import logging
 from dataclasses import dataclass
 
-from streamwhisper.engine.scheduler import Scheduler
+from streamwhisper.live.driver import Inquiry
+from streamwhisper.live.scheduler import Scheduler
 from streamwhisper.protocol import ErrorMessage
-from streamwhisper.server import faults
-from streamwhisper.server.access import Visitor
-from streamwhisper.server.account import Account
-from streamwhisper.server.dialects import CLIENT_FAULT, GOING_AWAY, NORMAL, Close
+from streamwhisper.server.access.limits import Limits, Pace
+from streamwhisper.server.access.policy import Visitor
+from streamwhisper.server.dialect import CLIENT_FAULT, GOING_AWAY, NORMAL, Close
 from streamwhisper.server.dialects.wyoming.dialect import WyomingDialect
-from streamwhisper.server.inquiry import Inquiry
-from streamwhisper.server.limits import Limits, Pace
 from streamwhisper.server.metrics import Metrics
-from streamwhisper.server.outcome import LOST, outcome_of
-from streamwhisper.server.outlet import Unread
+from streamwhisper.server.sessions import close_errors
+from streamwhisper.server.sessions.outcome import LOST, outcome_of
+from streamwhisper.server.sessions.telemetry import Account
+from streamwhisper.server.websocket.sender import Unread
 from streamwhisper.session.session import Session
 
 __all__ = ["WyomingConnection", "leave"]
@@ -128,7 +128,7 @@ class WyomingConnection:
 
     def cut_off(self) -> None:
         """The server can wait no longer: close now, saying what is missing."""
-        self._dialect.fail(*faults.cut_off())
+        self._dialect.fail(*close_errors.cut_off())
         self._wake()
 
     @property
@@ -165,7 +165,7 @@ class WyomingConnection:
         inquiry = Inquiry(self._scheduler, self._metrics, account, self._loop.time)
         limit, seconds = None, self._visitor.allowance.session_seconds
         if seconds is not None:
-            limit = self._loop.call_later(seconds, self._finish, *faults.too_long(seconds))
+            limit = self._loop.call_later(seconds, self._finish, *close_errors.too_long(seconds))
         self._hearing = _Hearing(session, self._dialect.name, account, inquiry, limit)
         self._heard = 0.0
         account.open(self._dialect.name)
@@ -224,7 +224,7 @@ class WyomingConnection:
         self._hearing.account.hear(new)
         most = self._visitor.allowance.session_seconds
         if most is not None and heard > most:
-            self._finish(*faults.too_long(most))
+            self._finish(*close_errors.too_long(most))
         return new
 
     async def _hold(self, seconds: float) -> None:
@@ -254,7 +254,7 @@ class WyomingConnection:
                 answered = await hearing.inquiry.answer(hearing.session, hearing.name)
                 failures = 0 if answered else failures + 1
                 if failures == _MAX_FAILURES:
-                    self._dialect.fail(*faults.recognition_failed(failures, hearing.name))
+                    self._dialect.fail(*close_errors.recognition_failed(failures, hearing.name))
             elif self._dialect.closing is None:
                 await self._news.wait()
 
@@ -295,7 +295,7 @@ class WyomingConnection:
             self._writer.write("".join(events).encode())
 
     async def _apologize(self) -> None:
-        self._dialect.fail(*faults.internal(self._dialect.name))
+        self._dialect.fail(*close_errors.internal(self._dialect.name))
         with contextlib.suppress(Unread):
             await self._send_rest()
 
@@ -315,7 +315,7 @@ async def leave(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
     writer.close()
 
 
-def _silent(limits: Limits, *, greeted: bool) -> faults.Fault:
+def _silent(limits: Limits, *, greeted: bool) -> close_errors.Fault:
     if greeted:
         code = "idle_timeout"
         message = (

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.util import find_spec
 
-from streamwhisper.server.tls import lan_address
+from streamwhisper.server.access.tls import lan_address
 
 __all__ = ["SERVICE", "announced", "check_zeroconf"]
 

@@ -11,16 +11,16 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Protocol
 
-from streamwhisper.engine.scheduler import Scheduler
-from streamwhisper.server.access import Access, Visitor
-from streamwhisper.server.binding import binding
+from streamwhisper.live.scheduler import Scheduler
+from streamwhisper.server.access.limits import Limits
+from streamwhisper.server.access.policy import Access, Visitor
+from streamwhisper.server.access.rejection import Refusal
 from streamwhisper.server.dialects.wyoming.dialect import WyomingDialect
 from streamwhisper.server.dialects.wyoming.events import encode_event
-from streamwhisper.server.limits import Limits
 from streamwhisper.server.metrics import Metrics
-from streamwhisper.server.opening import Opening
-from streamwhisper.server.reception import Reception
-from streamwhisper.server.refusal import Refusal
+from streamwhisper.server.sessions.admission import Reception
+from streamwhisper.server.sessions.startup import Opening
+from streamwhisper.server.sockets import binding
 from streamwhisper.server.wyoming.connection import WyomingConnection, leave
 from streamwhisper.server.wyoming.discovery import announced
 from streamwhisper.session.options import SessionOptions

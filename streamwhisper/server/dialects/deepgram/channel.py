@@ -20,11 +20,11 @@ from streamwhisper.events import (
     SpeechStarted,
 )
 from streamwhisper.server.dialects.deepgram import messages
-from streamwhisper.server.dialects.deepgram.heard import Heard
+from streamwhisper.server.dialects.deepgram.formatting import WordingOptions, worded
 from streamwhisper.server.dialects.deepgram.messages import Message, Place, Stream
 from streamwhisper.server.dialects.deepgram.query import TurnOptions
-from streamwhisper.server.dialects.deepgram.wording import WordingOptions, worded
-from streamwhisper.server.dialects.witness import Witness
+from streamwhisper.server.dialects.deepgram.transcript_state import Heard
+from streamwhisper.server.publishing.observers import Witness
 from streamwhisper.session.session import Session
 
 __all__ = ["Channel"]

@@ -15,10 +15,10 @@ from typing import Generic, Protocol, TypeVar
 from streamwhisper.errors import AudioFormatError
 from streamwhisper.protocol import ErrorMessage, Start
 from streamwhisper.recognition import ModelInfo
-from streamwhisper.server.dialects import CLIENT_FAULT, GOING_AWAY, SERVER_FAULT, Close, OnError
+from streamwhisper.server.dialect import CLIENT_FAULT, GOING_AWAY, SERVER_FAULT, Close, OnError
+from streamwhisper.server.dialects.deepgram.audio import Sound, SoundOptions
 from streamwhisper.server.dialects.deepgram.messages import Message, Place, encode
-from streamwhisper.server.dialects.deepgram.sound import Sound, SoundOptions
-from streamwhisper.server.dialects.witness import Admit, Overheard, Refused, Witness
+from streamwhisper.server.publishing.observers import Admit, Overheard, Refused, Witness
 from streamwhisper.session.options import SessionOptions
 from streamwhisper.session.session import Session
 

@@ -8,12 +8,12 @@ from dataclasses import asdict, replace
 from typing import Any
 
 from streamwhisper.recognition import ModelInfo
-from streamwhisper.server.dialects import NORMAL, Close, OnError
+from streamwhisper.server.dialect import NORMAL, Close, OnError
 from streamwhisper.server.dialects.deepgram.dialect import DeepgramDialect
 from streamwhisper.server.dialects.deepgram.flux_query import FluxOptions, read_change
 from streamwhisper.server.dialects.deepgram.messages import Message, Stream
 from streamwhisper.server.dialects.deepgram.turns import Turns
-from streamwhisper.server.dialects.witness import Admit, Witnesses
+from streamwhisper.server.publishing.observers import Admit, Witnesses
 from streamwhisper.session.options import SessionOptions
 
 __all__ = ["FluxDialect"]

@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
-from streamwhisper.server.dialects import Query
+from streamwhisper.server.dialect import Query
+from streamwhisper.server.dialects.deepgram.audio import SoundOptions
+from streamwhisper.server.dialects.deepgram.formatting import WordingOptions
 from streamwhisper.server.dialects.deepgram.query import HEEDED, Reader, read_values
-from streamwhisper.server.dialects.deepgram.sound import SoundOptions
 from streamwhisper.server.dialects.deepgram.turns import Thresholds
-from streamwhisper.server.dialects.deepgram.wording import WordingOptions
 from streamwhisper.server.dialects.start import check_vocabulary
 from streamwhisper.session.language import Detection
 

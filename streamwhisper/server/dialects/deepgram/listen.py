@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from streamwhisper.errors import ProtocolError
 from streamwhisper.recognition import ModelInfo
-from streamwhisper.server.dialects import NORMAL, Close, OnError
+from streamwhisper.server.dialect import NORMAL, Close, OnError
 from streamwhisper.server.dialects.deepgram import messages
 from streamwhisper.server.dialects.deepgram.channel import Channel
 from streamwhisper.server.dialects.deepgram.commands import (
@@ -18,11 +18,11 @@ from streamwhisper.server.dialects.deepgram.commands import (
     read_command,
 )
 from streamwhisper.server.dialects.deepgram.dialect import DeepgramDialect
+from streamwhisper.server.dialects.deepgram.formatting import FEATURES
 from streamwhisper.server.dialects.deepgram.messages import Message, Stream
 from streamwhisper.server.dialects.deepgram.query import ListenOptions
-from streamwhisper.server.dialects.deepgram.wording import FEATURES
 from streamwhisper.server.dialects.start import check_vocabulary
-from streamwhisper.server.dialects.witness import Admit, Witnesses
+from streamwhisper.server.publishing.observers import Admit, Witnesses
 from streamwhisper.session.options import SessionOptions
 
 __all__ = ["PATIENCE", "ListenDialect"]

@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from streamwhisper.events import Word
-from streamwhisper.server.dialects.deepgram.wording import Wording, bare
+from streamwhisper.server.dialects.deepgram.formatting import Wording, bare
 
 __all__ = [
     "Message",

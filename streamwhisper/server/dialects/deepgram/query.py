@@ -8,9 +8,9 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from streamwhisper.errors import RecognitionError
-from streamwhisper.server.dialects import Query
-from streamwhisper.server.dialects.deepgram.sound import ENCODINGS, SoundOptions
-from streamwhisper.server.dialects.deepgram.wording import FEATURES, WordingOptions
+from streamwhisper.server.dialect import Query
+from streamwhisper.server.dialects.deepgram.audio import ENCODINGS, SoundOptions
+from streamwhisper.server.dialects.deepgram.formatting import FEATURES, WordingOptions
 from streamwhisper.server.dialects.start import check_vocabulary
 from streamwhisper.session.language import Detection
 from streamwhisper.session.options import SessionOptions

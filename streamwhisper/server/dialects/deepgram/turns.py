@@ -11,10 +11,10 @@ from dataclasses import dataclass, replace
 
 from streamwhisper.errors import check_fields
 from streamwhisper.events import Committed, Done, Event, Flushed, Partial, SpeechEnded
-from streamwhisper.server.dialects.deepgram.heard import Heard
+from streamwhisper.server.dialects.deepgram.formatting import WordingOptions, worded
 from streamwhisper.server.dialects.deepgram.messages import Message
-from streamwhisper.server.dialects.deepgram.wording import WordingOptions, worded
-from streamwhisper.server.dialects.witness import Witness
+from streamwhisper.server.dialects.deepgram.transcript_state import Heard
+from streamwhisper.server.publishing.observers import Witness
 from streamwhisper.session.options import SessionOptions
 from streamwhisper.session.session import Session
 

@@ -11,7 +11,8 @@ from websockets.http11 import Response
 from streamwhisper.events import Committed, Done, Flushed, SpeechEnded, SpeechStarted
 from streamwhisper.protocol import ErrorMessage
 from streamwhisper.recognition import ModelInfo
-from streamwhisper.server.dialects import CLIENT_FAULT, NORMAL, TOO_BIG, Close, OnError
+from streamwhisper.server.access.rejection import Refusal
+from streamwhisper.server.dialect import CLIENT_FAULT, NORMAL, TOO_BIG, Close, OnError
 from streamwhisper.server.dialects.openai_realtime.client_events import (
     CLEAR,
     COMMIT,
@@ -23,7 +24,7 @@ from streamwhisper.server.dialects.openai_realtime.client_events import (
     read_event,
 )
 from streamwhisper.server.dialects.openai_realtime.items import Items, Listening
-from streamwhisper.server.dialects.openai_realtime.listening import (
+from streamwhisper.server.dialects.openai_realtime.session_options import (
     Input,
     audio_format,
     padding,
@@ -37,8 +38,7 @@ from streamwhisper.server.dialects.openai_realtime.settings import (
     initial_session,
     to_beta,
 )
-from streamwhisper.server.dialects.witness import Admit, Overheard, Refused, Witness, Witnesses
-from streamwhisper.server.refusal import Refusal
+from streamwhisper.server.publishing.observers import Admit, Overheard, Refused, Witness, Witnesses
 from streamwhisper.session.options import SessionOptions
 from streamwhisper.session.session import Session
 

@@ -17,8 +17,8 @@ from streamwhisper.errors import AudioFormatError, ProtocolError
 from streamwhisper.events import Committed, Done, SpeechStarted
 from streamwhisper.protocol import ErrorMessage, Start
 from streamwhisper.recognition import ModelInfo
-from streamwhisper.server.dialects import CLIENT_FAULT, Close, OnError
-from streamwhisper.server.dialects.witness import Admit, Overheard, Refused, Witness, Witnesses
+from streamwhisper.server.access.limits import Limits
+from streamwhisper.server.dialect import CLIENT_FAULT, Close, OnError
 from streamwhisper.server.dialects.wyoming.events import EventReader, WyomingEvent, encode_event
 from streamwhisper.server.dialects.wyoming.requests import (
     FIELDS,
@@ -28,7 +28,7 @@ from streamwhisper.server.dialects.wyoming.requests import (
     describe,
     read_fields,
 )
-from streamwhisper.server.limits import Limits
+from streamwhisper.server.publishing.observers import Admit, Overheard, Refused, Witness, Witnesses
 from streamwhisper.session.options import SessionOptions
 from streamwhisper.session.session import Session
 

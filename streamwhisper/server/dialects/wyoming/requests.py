@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from streamwhisper import __version__
 from streamwhisper.audio.formats import AudioFormat
 from streamwhisper.errors import AudioFormatError, ProtocolError
 from streamwhisper.protocol import Start
@@ -15,6 +14,7 @@ from streamwhisper.server.dialects.start import check_start
 from streamwhisper.server.dialects.wyoming.events import WyomingEvent, seen
 from streamwhisper.session.language import Detection
 from streamwhisper.session.options import SessionOptions
+from streamwhisper.version import __version__
 from streamwhisper.whisper.languages import LANGUAGES
 
 __all__ = [

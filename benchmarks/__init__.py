@@ -1,0 +1,1 @@
+"""Benchmarks; ``python -m benchmarks --list`` explains each in one line."""

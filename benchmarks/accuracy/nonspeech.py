@@ -1,0 +1,145 @@
+"""What is written where nobody speaks, and how well speech is heard in noise.
+
+    python -m benchmarks nonspeech --model base --clips 20
+
+Streams on a virtual clock (see ``virtual.py``). First silence, hum, noise and music: every
+committed word is an invention. Then utterances with noise, in a room and over a telephone, beside
+the offline transcript (float32, padded, greedy) of the very same sound.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import soxr
+from numpy.typing import NDArray
+
+from benchmarks.latency.streaming import Run
+from benchmarks.lib.measure import Errors, count_errors, machine_line
+from benchmarks.lib.speech import SAMPLE_RATE, Recording, clips, normalized, speech_folder
+from benchmarks.lib.virtual import VirtualStream
+from streamwhisper.audio.mel import log_mel
+from streamwhisper.engine.local import LocalOptions, LocalRecognizer
+from streamwhisper.events import Committed
+from streamwhisper.recognition import RecognitionRequest
+from streamwhisper.session.options import SessionOptions
+
+Samples = NDArray[np.float32]
+SILENT_SETS = ("synthetic-nonspeech", "noise")
+COUNTED_IN = {"noise/guitar_16k": 3.0}
+"""Seconds at a recording's start in which somebody does speak: a guitarist counts to four."""
+
+
+def with_noise(samples: Samples, noise: Samples, snr: float) -> Samples:
+    """Noise, repeated as needed, `snr` decibels below the speech."""
+    noise = np.resize(noise, len(samples))
+    gain = np.sqrt(np.mean(samples**2) / (np.mean(noise**2) + 1e-12) / 10 ** (snr / 10))
+    return _unclipped(samples + gain * noise)
+
+
+def in_a_room(samples: Samples, response: Samples) -> Samples:
+    """Heard from afar: convolved with a room's impulse response."""
+    size = 1 << (len(samples) + len(response)).bit_length()
+    response = response / np.sqrt((response**2).sum())
+    heard = np.fft.irfft(np.fft.rfft(samples, size) * np.fft.rfft(response, size), size)
+    start = int(np.abs(response).argmax())
+    return _unclipped(heard[start : start + len(samples)])
+
+
+def by_telephone(samples: Samples) -> Samples:
+    """300 to 3400 Hz, 8 kHz, 8-bit mu-law."""
+    narrow = soxr.resample(samples, SAMPLE_RATE, 8000)
+    spectrum, frequency = np.fft.rfft(narrow), np.fft.rfftfreq(len(narrow), 1 / 8000)
+    spectrum[(frequency < 300) | (frequency > 3400)] = 0
+    narrow = np.clip(np.fft.irfft(spectrum, len(narrow)), -1, 1)
+    level = np.sign(narrow) * np.log1p(255 * np.abs(narrow)) / np.log(256)
+    level = np.round(level * 127) / 127
+    narrow = np.sign(level) * (256 ** np.abs(level) - 1) / 255
+    return _unclipped(soxr.resample(narrow, 8000, SAMPLE_RATE))
+
+
+def words_from(run: Run, start: float) -> list[str]:
+    """The committed words that begin at `start` seconds or later."""
+    committed = (event for _, event in run.arrivals if isinstance(event, Committed))
+    return [word.word for event in committed for word in event.words if word.start >= start]
+
+
+def _unclipped(samples: NDArray[np.floating]) -> Samples:
+    peak = np.abs(samples).max()
+    return (samples / peak * 0.99 if peak > 0.99 else samples).astype(np.float32)
+
+
+def main() -> None:
+    """Measure, print two tables and a JSON line."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--model", default="tiny.en")
+    parser.add_argument("--clips", type=int, default=20, help="utterances for each condition")
+    parser.add_argument("--snrs", type=float, nargs="*", default=[20, 10, 5, 0])
+    parser.add_argument("--threads", type=int, default=1)
+    flags = parser.parse_args()
+    folder = speech_folder()
+    recognizer = LocalRecognizer.load(flags.model, LocalOptions(threads=flags.threads))
+    recognizer.warm_up()
+    yardstick = LocalRecognizer.load(
+        flags.model, LocalOptions(dtype="float32", threads=flags.threads, silent_tail=False)
+    )
+    options = SessionOptions(language="en")
+
+    def streamed(recording: Recording) -> str:
+        return VirtualStream(recognizer, options, recording).play().text
+
+    print(f"{flags.model} on {machine_line(flags.threads)}\n")
+    print("| nobody speaks | seconds | requests | committed words |\n|---|---|---|---|")
+    silent = [clip for name in SILENT_SETS for clip in clips(folder, name, 100, longest=1e9)]
+    invented, seconds = {}, 0.0
+    for clip in silent:
+        stream = VirtualStream(recognizer, options, clip)
+        words = words_from(stream.play(), COUNTED_IN.get(clip.key, 0.0))
+        invented[clip.key] = len(words)
+        seconds += clip.seconds - COUNTED_IN.get(clip.key, 0.0)
+        said = f"{len(words)} {' '.join(words)[:60]}".strip()
+        print(f"| {clip.key} | {clip.seconds:.0f} | {stream.requests} | {said} |", flush=True)
+    per_minute = 60 * sum(invented.values()) / seconds
+    print(f"\n{per_minute:.2f} words a minute\n")
+
+    noises = clips(folder, "noise", 100, longest=1e9)
+    rooms = clips(folder, "rir", 100, longest=1e9)
+    conditions: dict[str, Callable[[int, Samples], Samples]] = {
+        "clean": lambda _, samples: samples,
+        **{
+            f"noise, {snr:g} dB": lambda index, samples, snr=snr: with_noise(
+                samples, noises[index % len(noises)].samples, snr
+            )
+            for snr in flags.snrs
+        },
+        "far away in a room": lambda index, samples: in_a_room(
+            samples, rooms[index % len(rooms)].samples
+        ),
+        "telephone": lambda _, samples: by_telephone(samples),
+    }
+    chosen = clips(folder, "ls-dev", flags.clips)
+    print("| condition | streamed WER | offline WER |\n|---|---|---|")
+    rates = {}
+    for name, render in conditions.items():
+        live, offline = Errors(0, 0, 0, 0), Errors(0, 0, 0, 0)
+        for index, clip in enumerate(chosen):
+            rendered = replace(clip, samples=render(index, clip.samples))
+            reference = normalized(clip.text)
+            live += count_errors(reference, normalized(streamed(rendered)))
+            request = RecognitionRequest(mel=log_mel(rendered.samples), language="en")
+            answer = yardstick.recognize([request])[0]
+            offline += count_errors(reference, normalized(answer.text))
+        rates[name] = {
+            "streamed": round(100 * live.rate, 2),
+            "offline": round(100 * offline.rate, 2),
+        }
+        print(f"| {name} | {rates[name]['streamed']} % | {rates[name]['offline']} % |", flush=True)
+    print(json.dumps({"model": flags.model, "invented_words_per_minute": per_minute, "wer": rates}))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Ray clusters, measured and simulated."""

@@ -1,0 +1,171 @@
+"""The parts by themselves, each beside its floor in operations and bytes.
+
+    python -m benchmarks micro --model base
+
+The floor is what the arithmetic would take at the speed of this machine's own matrix product
+(float32, one large one), and what reading the weights would take at the speed of its memory,
+whichever is more. In 8 bits a part may lie below it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from benchmarks.lib.measure import machine_line
+from benchmarks.lib.speech import SAMPLE_RATE, clips, joined, speech_folder
+from streamwhisper.audio.mel import LogMel, log_mel
+from streamwhisper.checkpoints.checkpoint import ModelDimensions
+from streamwhisper.engine.local import LocalOptions, LocalRecognizer
+from streamwhisper.recognition import RecognitionRequest
+from streamwhisper.vad.gate import VadGate
+from streamwhisper.whisper.tail import encode
+
+CHUNK = SAMPLE_RATE // 10
+FLOAT_BYTES = 4
+
+
+def milliseconds(function: Callable[[], object], repeats: int = 9) -> float:
+    """Median time of a call, after one to warm up."""
+    function()
+    times = []
+    for _ in range(repeats):
+        began = time.perf_counter()
+        function()
+        times.append(time.perf_counter() - began)
+    return 1000 * statistics.median(times)
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """What this machine can do, measured.
+
+    Attributes:
+        operations: additions and multiplications a millisecond in a large matrix product.
+        bytes: read from memory a millisecond.
+    """
+
+    operations: float
+    bytes: float
+
+    @classmethod
+    def measured(cls) -> Machine:
+        """Take its measure."""
+        square, long = torch.randn(768, 768), torch.randn(1 << 26)
+        return cls(
+            2 * 768**3 / milliseconds(lambda: square @ square),
+            long.nbytes / milliseconds(lambda: long.sum()),
+        )
+
+    def floor(self, operations: float, read: float) -> float:
+        """Milliseconds that so many operations and bytes take at least."""
+        return max(operations / self.operations, read / self.bytes)
+
+
+def encoder_operations(dims: ModelDimensions, positions: int) -> float:
+    """Of the linear layers, the attention among the positions and the convolutions."""
+    width = dims.n_audio_state
+    layer = 2 * 12 * width**2 * positions + 4 * positions**2 * width
+    return dims.n_audio_layer * layer + 2 * 3 * width * (2 * dims.n_mels + width) * positions
+
+
+def token_weights(dims: ModelDimensions) -> float:
+    """Weights that one token's step reads: decoder layers and output layer."""
+    width = dims.n_text_state
+    return dims.n_text_layer * 14 * width**2 + dims.n_vocab * width
+
+
+def main() -> None:
+    """Measure, print a table and a JSON line."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--model", default="tiny.en")
+    parser.add_argument("--dtype", default="auto")
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--windows", type=float, nargs="+", default=[2, 5, 8, 15, 28])
+    flags = parser.parse_args()
+    recognizer = LocalRecognizer.load(
+        flags.model, LocalOptions(dtype=flags.dtype, threads=flags.threads)
+    )
+    recognizer.warm_up()
+    dims, machine = recognizer.model.dims, Machine.measured()
+    samples = joined(clips(speech_folder(), "ls-dev", 8), 0.0).samples[: 30 * SAMPLE_RATE]
+    print(f"{flags.model}, {flags.dtype}, on {machine_line(flags.threads)}")
+    print(
+        f"{machine.operations / 1e6:.0f} billion operations and {machine.bytes / 1e6:.1f} GB a "
+        "second at most\n"
+    )
+    print("| part | ms | floor, ms |\n|---|---|---|")
+    rows: dict[str, tuple[float, float | None]] = {}
+
+    def report(name: str, took: float, floor: float | None = None) -> None:
+        rows[name] = (round(took, 2), None if floor is None else round(floor, 2))
+        print(f"| {name} | {took:.2f} | {'' if floor is None else f'{floor:.2f}'} |", flush=True)
+
+    def front_end() -> None:
+        mel = LogMel(dims.n_mels, 4000)
+        for start in range(0, 10 * SAMPLE_RATE, CHUNK):
+            mel.append(samples[start : start + CHUNK])
+            mel.window(mel.start_frame)  # frames are computed when they are first asked for
+
+    def gate(sound: np.ndarray) -> None:
+        vad = VadGate()
+        for start in range(0, 10 * SAMPLE_RATE, CHUNK):
+            vad.append(sound[start : start + CHUNK])
+
+    report("log-mel, 1 s of sound in 100 ms chunks", milliseconds(front_end, 3) / 10)
+    report("gate, 1 s of speech", milliseconds(lambda: gate(samples), 3) / 10)
+    silence = np.zeros(10 * SAMPLE_RATE, np.float32)
+    report("gate, 1 s of silence", milliseconds(lambda: gate(silence), 3) / 10)
+    for seconds in flags.windows:
+        mel = log_mel(samples[: int(seconds * SAMPLE_RATE)], dims.n_mels)
+        window = torch.from_numpy(mel)
+        encoder_weights = dims.n_audio_layer * 12 * dims.n_audio_state**2 * FLOAT_BYTES
+        report(
+            f"encoder, {seconds:g} s window",
+            milliseconds(lambda window=window: encode(recognizer.tails, [window])),
+            machine.floor(encoder_operations(dims, mel.shape[1] // 2), encoder_weights),
+        )
+    (sound,) = encode(recognizer.tails, [torch.from_numpy(log_mel(samples[: 5 * SAMPLE_RATE]))])
+    plain = RecognitionRequest(mel=log_mel(samples[: 5 * SAMPLE_RATE]), language="en")
+    (hypothesis,) = recognizer.recognize([plain])
+    with torch.inference_mode():
+        for count in (1, 4):
+            caches = [
+                recognizer.model.decoder_cache(sound.cross_attention, sound.audible, sound.bias)
+                for _ in range(count)
+            ]
+            recognizer.model.decoder([list(hypothesis.tokens)] * count, caches)
+
+            def step(caches: list = caches) -> None:
+                for cache in caches:
+                    cache.length = 10
+                hidden, _ = recognizer.model.decoder([[11]] * len(caches), caches)
+                recognizer.output(torch.cat(hidden))
+
+            report(
+                f"token, {count} {'text' if count == 1 else 'texts at once'}",
+                milliseconds(step, 30),
+                machine.floor(2 * count * token_weights(dims), FLOAT_BYTES * token_weights(dims)),
+            )
+    drafted = RecognitionRequest(
+        mel=plain.mel, language="en", draft=hypothesis.tokens, prefix=hypothesis.tokens[:0]
+    )
+    report(
+        f"whole request, 5 s window, {len(hypothesis.tokens)} tokens",
+        milliseconds(lambda: recognizer.recognize([plain])),
+    )
+    report(
+        "the same with a draft that holds", milliseconds(lambda: recognizer.recognize([drafted]))
+    )
+    print(json.dumps({"model": flags.model, "milliseconds_and_floor": rows}))
+
+
+if __name__ == "__main__":
+    main()

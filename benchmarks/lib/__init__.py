@@ -1,0 +1,1 @@
+"""What benchmarks share: speech, error counts, result tables and the virtual clock."""

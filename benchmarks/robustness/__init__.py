@@ -1,0 +1,1 @@
+"""Hostile clients, fuzzing, long runs and overload."""

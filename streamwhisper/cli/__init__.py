@@ -1,0 +1,1 @@
+"""The ``streamwhisper`` command; one file per subcommand."""

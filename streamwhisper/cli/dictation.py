@@ -1,0 +1,200 @@
+"""Dictation as a command runs it: its parts, chosen by the flags and by what the system has."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shlex
+import signal
+import sys
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from streamwhisper.dictation.app import Engine
+    from streamwhisper.dictation.sink import Notice, Sink
+    from streamwhisper.dictation.switch import Switch
+    from streamwhisper.dictation.terminal import TerminalSink
+    from streamwhisper.engine.local import LocalRecognizer
+    from streamwhisper.live.stream import Stream
+    from streamwhisper.phrasing.phrases import Phrases
+    from streamwhisper.session.options import SessionOptions
+
+__all__ = [
+    "DEFAULT_HOTKEY",
+    "Keys",
+    "choose_sink",
+    "dictate",
+    "embedded",
+    "runtime_folder",
+    "server",
+]
+
+DEFAULT_HOTKEY = "ctrl+alt+space"
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """When to listen, and how that is heard."""
+
+    mode: str
+    hotkey: str | None
+    beep: bool
+
+    @property
+    def wanted(self) -> str | None:
+        """The hotkey; listening all the time needs none."""
+        return self.hotkey or (None if self.mode == "continuous" else DEFAULT_HOTKEY)
+
+
+async def dictate(
+    microphone: str | None,
+    engine: Engine,
+    sink: Sink,
+    face: TerminalSink,
+    keys: Keys,
+    phrases: Phrases | None,
+) -> None:
+    """Dictate until Ctrl-C, which commits what was said; the second one ends it at once."""
+    from streamwhisper.dictation.app import Dictation
+    from streamwhisper.dictation.beep import beep
+    from streamwhisper.dictation.control import Control
+    from streamwhisper.dictation.microphone import Microphone, MicrophoneOptions
+    from streamwhisper.dictation.switch import Switch
+    from streamwhisper.server.stop_signals import stop_signals
+
+    switch, stop = Switch(on=keys.mode == "continuous"), asyncio.Event()
+    async with Control(runtime_folder(), switch):
+        with stop_signals(stop), _toggle_signal(switch), _hotkey(keys, switch, face.say):
+            if keys.beep:
+                switch.tell(beep)
+            ears = Microphone(MicrophoneOptions(microphone), face.say)
+            await Dictation(ears, engine, sink, face, switch, phrases).run(stop)
+
+
+@contextmanager
+def _toggle_signal(switch: Switch) -> Iterator[None]:
+    """SIGUSR1 toggles, where there are signals."""
+    if sys.platform == "win32":
+        yield
+        return
+    loop = asyncio.get_running_loop()
+    loop.add_signal_handler(signal.SIGUSR1, switch.obey, "toggle")
+    try:
+        yield
+    finally:
+        loop.remove_signal_handler(signal.SIGUSR1)
+
+
+@contextmanager
+def _hotkey(keys: Keys, switch: Switch, notice: Notice) -> Iterator[None]:
+    """Have the hotkey work the switch; where a desktop has none, that is said."""
+    from streamwhisper.dictation.hotkeys import Hotkey, NoHotkeysError, listen_for
+
+    if keys.wanted is None:
+        yield
+        return
+    loop = asyncio.get_running_loop()
+
+    held = keys.mode == "hold"
+
+    def pressed() -> None:
+        loop.call_soon_threadsafe(switch.obey, "start" if held else "toggle")
+
+    def released() -> None:
+        if held:
+            loop.call_soon_threadsafe(switch.obey, "stop")
+
+    hotkey = Hotkey.parse(keys.wanted)
+    try:
+        listener = listen_for(hotkey, os.environ, pressed, released)
+    except NoHotkeysError as error:
+        notice(str(error))
+        yield
+        return
+    notice(f"{'hold' if held else 'press'} {hotkey} to dictate")
+    try:
+        yield
+    finally:
+        listener.close()
+
+
+def embedded(load: Callable[[], LocalRecognizer], options: SessionOptions) -> Engine:
+    """The engine in this process; its model is loaded while the microphone is open already."""
+    from streamwhisper.engine.malloc import release_free_memory, share_one_arena
+    from streamwhisper.live.stream import EmbeddedStream
+
+    share_one_arena()
+
+    def prepare() -> LocalRecognizer:
+        recognizer = load()
+        recognizer.warm_up()
+        release_free_memory()
+        return recognizer
+
+    @asynccontextmanager
+    async def open_stream() -> AsyncIterator[Stream]:
+        async with EmbeddedStream(await asyncio.to_thread(prepare), options) as stream:
+            yield stream
+
+    return open_stream
+
+
+def server(url: str, token: str | None, options: SessionOptions) -> Engine:
+    """A server's engine; of the options it takes language and vocabulary."""
+    from streamwhisper.client import connect
+    from streamwhisper.session.language import Detection
+
+    spoken = options.language
+    code, among = (None, spoken.among) if isinstance(spoken, Detection) else (spoken, ())
+    return lambda: connect(
+        url,
+        encoding="pcm_f32le",
+        token=token,
+        language=code,
+        languages=among,
+        vocabulary=options.vocabulary,
+    )
+
+
+def choose_sink(
+    to: str,
+    face: TerminalSink,
+    output: Path | None,
+    command: str | None,
+    *,
+    progressive: bool,
+    paste: bool,
+) -> Sink:
+    """Where text goes: one of the names that ``--to`` has."""
+    if to == "terminal":
+        return face
+    if to == "type":
+        from streamwhisper.dictation.keyboards import choose_keyboard
+        from streamwhisper.dictation.typing import TypingSink
+
+        keyboard = choose_keyboard(os.environ, paste=paste)
+        return TypingSink(keyboard, face, face.say, progressive=progressive)
+    if to == "clipboard":
+        from streamwhisper.dictation.clipboard import ClipboardSink, choose_clipboard
+
+        return ClipboardSink(choose_clipboard(os.environ), face.say)
+    from streamwhisper.dictation.sink import CommandSink, FileSink, LineSink
+
+    if to == "file" and output is not None:
+        return FileSink(output, face.say)
+    if to == "command" and command:
+        return CommandSink(shlex.split(command), face.say)
+    return LineSink(face.say)
+
+
+def runtime_folder() -> Path:
+    """Where the dictation that runs is found by others of the same user."""
+    if folder := os.environ.get("XDG_RUNTIME_DIR"):
+        return Path(folder) / "streamwhisper"
+    import platformdirs
+
+    return platformdirs.user_state_path("streamwhisper")

@@ -1,0 +1,158 @@
+"""How a request gets its answer from workers that may be busy, slow or dead.
+
+A request changes nothing where it goes, so it may be sent as often as is useful: again when its
+worker is lost, and to a second one when its worker is slow. The first answer counts.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections import Counter
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from typing import Any
+
+from streamwhisper.cluster.wire import Message, RemotePast, pack_request
+from streamwhisper.errors import RecognitionError, check_fields
+from streamwhisper.recognition import ModelInfo, RecognitionRequest
+
+__all__ = ["Dispatcher", "Patience", "Send", "WorkerLost"]
+
+_SAVED_UP = 8.0  # requests that may be sent to a second worker in a row
+_LONGEST_PAUSE = 0.4  # seconds before a request whose worker was lost is sent again
+
+
+class WorkerLost(Exception):
+    """A worker died, or could not be reached, with a request of ours."""
+
+
+Send = Callable[[Message], Coroutine[Any, Any, Message]]
+"""Has a worker answer; raises WorkerLost. To cancel it is to take the request back."""
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long a gateway waits for its workers, in seconds.
+
+    Attributes:
+        most: a request without an answer for so long has failed.
+        slow: a request without an answer for so long is sent to a second worker.
+        slow_final: likewise a final, for which somebody waits.
+        second: how many requests may be sent to a second worker for each one that is answered.
+            A cluster that is slow because it has much to do is not to be given twice as much.
+
+    Raises:
+        ValueError: a value that makes no sense.
+    """
+
+    most: float = 10.0
+    slow: float = 1.5
+    slow_final: float = 0.75
+    second: float = 0.05
+
+    def __post_init__(self) -> None:
+        check_fields(
+            self,
+            ("most", self.most > 0, "above 0 s"),
+            ("slow", self.slow > 0, "above 0 s"),
+            ("slow_final", self.slow_final > 0, "above 0 s"),
+            ("second", 0 <= self.second <= 1, "0 to 1"),
+        )
+
+
+class Dispatcher:
+    """Sends requests to workers; lives on one event loop.
+
+    Attributes:
+        counts: of requests that were ``lost`` with a worker and sent again, sent ``twice``
+            because a worker was slow, or ``failed``; of those whose past a worker still had
+            (``recalled``) or had not (``forgotten``).
+    """
+
+    def __init__(self, send: Send, patience: Patience) -> None:
+        """Have `send` reach a worker."""
+        self.counts: Counter[str] = Counter(lost=0, twice=0, failed=0, recalled=0, forgotten=0)
+        self._send = send
+        self._patience = patience
+        self._savings = _SAVED_UP  # how many requests may be sent to a second worker now
+
+    async def answer(
+        self, request: RecognitionRequest, info: ModelInfo, past: RemotePast | None
+    ) -> Message:
+        """A worker's answer (see `streamwhisper.cluster.worker.Worker.recognize`).
+
+        Args:
+            request: what to recognize.
+            info: the model that it is meant for.
+            past: where its window's past lies.
+
+        Returns:
+            the answer, with ``window``, the name that its past is kept under.
+
+        Raises:
+            RecognitionError: a worker refuses it, or none answers in time.
+        """
+        window = past.window if past is not None else uuid.uuid4().hex
+        try:
+            answer = await self._race(request, info, past, window)
+        except RecognitionError:
+            self.counts["failed"] += 1
+            raise
+        if past is not None:
+            self.counts["recalled" if answer["recalled"] else "forgotten"] += 1
+        self._savings = min(_SAVED_UP, self._savings + self._patience.second)
+        return answer | {"window": window}
+
+    async def _race(
+        self, request: RecognitionRequest, info: ModelInfo, past: RemotePast | None, window: str
+    ) -> Message:
+        patience, clock = self._patience, asyncio.get_running_loop().time
+        deadline = clock() + patience.most
+        second_at = clock() + (patience.slow_final if request.final else patience.slow)
+        pause = 0.0
+
+        def begin(first: int = 0, **hints: str | None) -> asyncio.Task[Message]:
+            message = pack_request(request, info, window, deadline - clock(), first)
+            return asyncio.create_task(self._send_after(pause, message | hints))
+
+        usual = past.worker if past is not None else None
+        calls = {begin(past.settled if past is not None else 0, prefer=usual)}
+        try:
+            while calls and clock() < deadline:
+                done, calls = await asyncio.wait(
+                    calls,
+                    timeout=max(0.0, min(deadline, second_at) - clock()),
+                    return_when=asyncio.FIRST_COMPLETED,
+                )
+                for call in done:
+                    if isinstance(call.exception(), WorkerLost):
+                        self.counts["lost"] += 1
+                        calls.add(begin(avoid=usual))
+                        pause = min(_LONGEST_PAUSE, 2 * pause or 0.05)
+                        continue
+                    answer = call.result()
+                    if "hypothesis" in answer:
+                        return answer
+                    if "refused" in answer:
+                        raise RecognitionError(answer["refused"])
+                    if "missing" in answer:  # the worker has no frames of this window
+                        calls.add(begin(prefer=answer["worker"]))
+                if clock() >= second_at:
+                    second_at = deadline
+                    if self._savings >= 1:
+                        self._savings -= 1
+                        self.counts["twice"] += 1
+                        calls.add(begin(avoid=usual))
+        finally:
+            for call in calls:
+                call.cancel()
+        raise RecognitionError(
+            f"no worker of the cluster has answered within {patience.most:g} s; "
+            "`streamwhisper cluster status` tells which there are"
+        )
+
+    async def _send_after(self, pause: float, message: Message) -> Message:
+        if pause:
+            await asyncio.sleep(pause)
+        return await self._send(message)

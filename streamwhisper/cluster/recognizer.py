@@ -1,0 +1,256 @@
+"""A recognizer whose models are with the workers of a Ray cluster.
+
+All that is distributed here is Ray's own: which workers there are, who is alive, how many are
+needed, and how a request gets to one of them. A gateway needs neither torch nor weights.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+
+import ray
+from ray import serve
+from ray.exceptions import RayError, RayTaskError
+from ray.serve.exceptions import RayServeException
+
+from streamwhisper.cluster.dispatch import Dispatcher, Patience, WorkerLost
+from streamwhisper.cluster.wire import Message, RemotePast, unpack_hypothesis, unpack_info
+from streamwhisper.cluster.worker_table import Roster
+from streamwhisper.errors import RecognitionError
+from streamwhisper.recognition import Figure, Hypothesis, ModelInfo, RecognitionRequest
+from streamwhisper.rolling import Recent
+
+__all__ = ["RayRecognizer", "join"]
+
+log = logging.getLogger(__name__)
+
+PREFIX = "streamwhisper."
+"""Before the names of our applications, as other programs may use the same cluster."""
+CALLS = 256
+"""Requests that one gateway has under way; further ones wait in its own queue, in fair order."""
+
+_WATCH_EVERY = 2.0  # seconds
+_REACHABLE = 5.0  # seconds within which a worker says that it is there
+_FIRST_ANSWER = 60.0  # seconds for a worker to say which model it has
+
+_COUNTS = {
+    "lost": "Requests whose worker died or could not be reached; they were sent again.",
+    "twice": "Requests sent to a second worker because the first one was slow.",
+    "failed": "Requests that were refused, or that no worker answered in time.",
+    "recalled": "Requests whose worker still had the past of their window.",
+    "forgotten": "Requests whose worker had it no more, so that all was computed afresh.",
+}
+
+
+def join(address: str) -> None:
+    """Make this process part of a cluster; a node of it must be on this machine.
+
+    Args:
+        address: of its head, ``HOST:PORT``; or "auto", the one that this machine is part of.
+
+    Raises:
+        RecognitionError: there is none.
+    """
+    if ray.is_initialized():
+        return
+    try:
+        if address != "auto":
+            _check_port(address)  # Ray itself would try for a minute
+        ray.init(
+            address,
+            namespace="streamwhisper",
+            log_to_driver=False,
+            logging_level=logging.WARNING,
+        )
+    except (OSError, RuntimeError, ValueError, RayError) as error:
+        raise RecognitionError(
+            f"no Ray cluster at {address} takes this machine in ({error}): none is there, or this "
+            "machine is no part of it, or it has another token. `streamwhisper cluster start` "
+            "starts one, `ray start --address HOST:6379 --num-cpus 0` joins one"
+        ) from error
+
+
+def _check_port(address: str) -> None:
+    """Raise OSError if nobody listens there, ValueError if it is no address."""
+    host, _, port = address.rpartition(":")
+    if not host or not port.isdecimal():
+        raise ValueError('expected HOST:PORT or "auto"')
+    socket.create_connection((host, int(port)), _REACHABLE).close()
+
+
+class RayRecognizer:
+    """Answers requests by the workers of one model; thread-safe.
+
+    A past that it hands out says which worker has it, so that the next request about the window
+    goes there.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        patience: Patience | None = None,
+        *,
+        on_answer: Callable[[float, Message], None] | None = None,
+    ) -> None:
+        """Ask the cluster that this process has joined for the model of this name.
+
+        Args:
+            name: under which it was deployed.
+            patience: with its workers.
+            on_answer: told how many seconds each answer took, and what the worker said.
+
+        Raises:
+            RecognitionError: it has none, or speaks another version.
+        """
+        self._waits = Recent()  # seconds of a request that were no work on it
+        self._costs = Recent()  # and its share of those that a worker had it
+        self._roster = Roster()
+        self._on_answer = on_answer
+        self._changes = 0
+        self._obstacle: str | None = None
+        self._dispatcher = Dispatcher(self._send, patience or Patience())
+        try:
+            self._handle = serve.get_app_handle(PREFIX + name)
+            about = self._handle.about.remote().result(timeout_s=_FIRST_ANSWER)
+        except (RayError, RayServeException, TimeoutError) as error:
+            raise RecognitionError(
+                f"the cluster does not serve {name} ({type(error).__name__}: {error}); "
+                f"`streamwhisper cluster start --model {name}` deploys it, and "
+                "`streamwhisper cluster status` tells what there is"
+            ) from error
+        self._info = unpack_info(about)
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="cluster", daemon=True)
+        self._thread.start()
+        asyncio.run_coroutine_threadsafe(self._watch(), self._loop)
+
+    @property
+    def info(self) -> ModelInfo:
+        """The model that answered last."""
+        return self._info
+
+    @property
+    def workers(self) -> int:
+        """How many calls of `recognize` are worth making at the same time."""
+        return CALLS
+
+    @property
+    def batch(self) -> int:
+        """Requests in one call: each finds its own worker, and batches are made there."""
+        return 1
+
+    @property
+    def wait(self) -> float:
+        """Seconds that requests wait at present: for a worker, or there for a core."""
+        return self._waits.rising()
+
+    @property
+    def cost(self) -> float:
+        """Seconds by which one request more makes all others wait, of all gateways."""
+        return self._costs.mean() / max(1, self._roster.count)
+
+    @property
+    def idle(self) -> float:
+        """Share of their time for which workers have nothing to do, whoever asks them."""
+        return self._roster.idle
+
+    @property
+    def obstacle(self) -> str | None:
+        """Why no worker can be reached at present."""
+        return self._obstacle
+
+    def figures(self) -> Iterable[Figure]:
+        """What there is to know of the cluster, seen from here."""
+        yield Figure(
+            "cluster_workers",
+            "Workers that answered within the last minute.",
+            lambda: self._roster.count,
+        )
+        yield Figure(
+            "cluster_model_changes",
+            "How often another model answered than before.",
+            lambda: self._changes,
+        )
+        yield Figure(
+            "cluster_requests_moved",
+            "Requests that went to another worker, as the one of their window had too much to do.",
+            lambda: self._roster.moves,
+        )
+        for name, explanation in _COUNTS.items():
+            value = partial(self._dispatcher.counts.__getitem__, name)
+            yield Figure(f"cluster_requests_{name}", explanation, value)
+
+    def recognize(self, requests: Sequence[RecognitionRequest]) -> list[Hypothesis]:
+        """Answer each request; see `streamwhisper.recognition.Recognizer`."""
+        return asyncio.run_coroutine_threadsafe(self._recognize(requests), self._loop).result()
+
+    def close(self) -> None:
+        """Stop asking; requests that are under way fail."""
+        asyncio.run_coroutine_threadsafe(self._end(), self._loop).result()
+        self._handle.shutdown()  # or it joins the cluster again once this process has left it
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+    async def _end(self) -> None:
+        tasks = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _recognize(self, requests: Sequence[RecognitionRequest]) -> list[Hypothesis]:
+        return list(await asyncio.gather(*map(self._answer, requests)))
+
+    async def _answer(self, request: RecognitionRequest) -> Hypothesis:
+        past = request.past if isinstance(request.past, RemotePast) else None
+        if past is not None and (calmer := self._roster.calmer(past.worker)):
+            past = RemotePast(past.window, calmer, 0)
+        began = time.monotonic()
+        answer = await self._dispatcher.answer(request, self._info, past)
+        took = time.monotonic() - began
+        self._waits.add(max(0.0, took - answer["cpu"]))
+        self._costs.add(answer["seconds"] / answer["batch"])
+        self._roster.note(answer["worker"], answer["busy"])
+        if self._on_answer is not None:
+            self._on_answer(took, answer)
+        frames = request.mel.shape[1]
+        left = RemotePast(answer["window"], answer["worker"], frames) if answer["kept"] else None
+        return unpack_hypothesis(answer["hypothesis"], left)
+
+    async def _watch(self) -> None:
+        """See every now and then whether a worker can be reached, requests or not."""
+        while True:
+            try:
+                about = await asyncio.wait_for(self._handle.about.remote(), _REACHABLE)
+                self._note_model(unpack_info(about))
+                self._roster.note(about["worker"], about["busy"])
+                self._obstacle = None
+            except (RayError, RayServeException, TimeoutError, RecognitionError) as error:
+                self._obstacle = f"no worker of the cluster can be used: {error or 'none answers'}"
+            await asyncio.sleep(_WATCH_EVERY)
+
+    def _note_model(self, info: ModelInfo) -> None:
+        if info != self._info:
+            log.warning("%s listens now, and no longer %s", info.name, self._info.name)
+            self._changes += 1
+            self._info = info
+
+    async def _send(self, message: Message) -> Message:
+        response = self._handle.recognize.remote(message)
+        try:
+            answer: Message = await response
+        except asyncio.CancelledError:
+            response.cancel()
+            raise
+        except RayTaskError as error:  # the worker is alive, and at fault
+            raise RecognitionError(f"a worker failed: {error.cause!r}") from error
+        except (RayError, RayServeException) as error:
+            log.info("a worker was lost with a request: %s", error)
+            raise WorkerLost(str(error)) from error
+        return answer

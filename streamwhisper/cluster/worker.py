@@ -1,0 +1,208 @@
+"""A worker: one model, loaded and warm, that answers the requests of all gateways.
+
+It is the body of a Ray Serve replica. It holds no session: any worker can answer any request, and
+with the same text. What it keeps of windows only saves time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ray import serve
+
+from streamwhisper.checkpoints.hub import HubOptions
+from streamwhisper.cluster.past_cache import Pasts
+from streamwhisper.cluster.time_average import Load
+from streamwhisper.cluster.wire import (
+    FramesMissing,
+    HalfMel,
+    Message,
+    check_version,
+    half_mel,
+    pack_hypothesis,
+    pack_info,
+    unpack_request,
+)
+from streamwhisper.engine.devices import Precision
+from streamwhisper.engine.local import LocalOptions, LocalRecognizer
+from streamwhisper.engine.malloc import release_free_memory, share_one_arena
+from streamwhisper.errors import RecognitionError
+from streamwhisper.recognition import Hypothesis, RecognitionRequest
+from streamwhisper.rolling import Recent
+
+__all__ = ["Worker", "WorkerOptions"]
+
+FRAMES_PER_SECOND = 100
+MAX_BATCH = 64
+"""What a GPU is given at once; a CPU gains nothing by batches and gets one request."""
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerOptions:
+    """What a worker loads, and what it keeps.
+
+    Attributes:
+        model: a name, path or hub repository.
+        device, dtype, threads, adapter, compile: as `LocalOptions` has them.
+        pasts: windows whose past is kept; 0: none.
+        cache: the folder of models on the worker's machine; None: the user's.
+        offline: fetch nothing.
+    """
+
+    model: str
+    device: str = "auto"
+    dtype: Precision = "auto"
+    threads: int = 1
+    adapter: str | None = None
+    compile: bool = False
+    pasts: int = 64
+    cache: str | None = None
+    offline: bool = False
+
+    def local(self) -> LocalOptions:
+        """For the recognizer."""
+        adapter = Path(self.adapter) if self.adapter else None
+        return LocalOptions(
+            self.device, self.dtype, self.threads, adapter=adapter, compile=self.compile
+        )
+
+    def hub(self) -> HubOptions:
+        """Where models are."""
+        if self.cache is None:
+            return HubOptions(offline=self.offline)
+        return HubOptions(Path(self.cache), offline=self.offline)
+
+
+@dataclass(slots=True, eq=False)
+class _Job:
+    """A request on its way through the worker.
+
+    Attributes:
+        recalled: whether the past of its window is there.
+        came: when, by this machine's clock, which is not that of the gateway.
+    """
+
+    message: Message
+    mel: HalfMel
+    request: RecognitionRequest
+    recalled: bool
+    came: float = field(default_factory=time.monotonic)
+
+    @property
+    def overdue(self) -> bool:
+        return time.monotonic() - self.came > float(self.message["patience"])
+
+
+class Worker:
+    """Answers messages; `__init__` returns once the model is warm, and only then is it asked."""
+
+    def __init__(self, options: WorkerOptions) -> None:
+        """Load a model.
+
+        Raises:
+            ModelError: it cannot be had.
+            RecognitionError: the device cannot.
+        """
+        share_one_arena()
+        self._recognizer = LocalRecognizer.load(options.model, options.local(), options.hub())
+        self._recognizer.warm_up()
+        release_free_memory()
+        self._answer.set_max_batch_size(min(MAX_BATCH, self._recognizer.batch))
+        self._pasts = Pasts(options.pasts)
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="recognizer")
+        self._name = serve.get_replica_context().replica_id.unique_id
+        self._load = Load()
+        self._worked = Recent()
+
+    def about(self) -> Message:
+        """The model that listens here, and how busy it is."""
+        return pack_info(self._recognizer.info) | {"worker": self._name, "busy": self._busy}
+
+    async def recognize(self, message: Message) -> Message:
+        """Answer one request.
+
+        Returns:
+            ``hypothesis``, or ``refused`` with the reason, or ``missing`` where frames were left
+            out that are not here, or ``overdue`` where nobody waits for the answer any more.
+            Beside it ``worker`` (this one's name), ``seconds`` of work on the batch, those of
+            them on a core (``cpu``) and how many requests it was for (``batch``), the share of
+            its time that the worker works at present (``busy``), and whether a past was there
+            (``recalled``) and is now (``kept``).
+        """
+        try:
+            job = self._job(message)
+        except FramesMissing:
+            return {"worker": self._name, "missing": True}
+        except RecognitionError as error:
+            return {"worker": self._name, "refused": str(error)}
+        with self._load.of(job.mel.shape[1] - message["first"]):
+            answer: Message = await self._answer(job)
+        return {"worker": self._name, **answer}
+
+    def record_autoscaling_stats(self) -> dict[str, float]:
+        """Seconds of sound that waited or were worked on, on average since this was asked last."""
+        return {"queued_audio": self._load.average() / FRAMES_PER_SECOND}
+
+    @property
+    def _busy(self) -> float:
+        return min(1.0, self._worked.rate())
+
+    def _job(self, message: Message) -> _Job:
+        check_version(message)
+        info = self._recognizer.info
+        if message["multilingual"] != info.multilingual:
+            raise RecognitionError(
+                f"{info.name} listens here now, whose vocabulary is not that of the session's "
+                "model; start the gateway anew, or deploy a model of the same kind"
+            )
+        kept = self._pasts.find(message["window"])
+        mel = half_mel(message, kept.mel if kept else None)
+        fits = kept is not None and kept.frames <= mel.shape[1]
+        past = kept.past if kept is not None and fits else None
+        return _Job(message, mel, unpack_request(message, mel, past), fits)
+
+    @serve.batch(max_batch_size=1, batch_wait_timeout_s=0.0)  # type: ignore[untyped-decorator]
+    async def _answer(self, jobs: list[_Job]) -> list[Message]:
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        overdue = [job.overdue for job in jobs]
+        due = [job for job, late in zip(jobs, overdue, strict=True) if not late]
+        found, cpu = await loop.run_in_executor(self._thread, self._work, due)
+        seconds = loop.time() - began
+        self._worked.add(seconds)
+        spent = {"seconds": seconds, "cpu": cpu, "batch": len(due), "busy": self._busy}
+        heard = iter(found)
+        return [
+            {"overdue": True} if late else self._told(job, next(heard)) | spent
+            for job, late in zip(jobs, overdue, strict=True)
+        ]
+
+    def _work(self, jobs: list[_Job]) -> tuple[list[Hypothesis | str], float]:
+        """What is heard, and how long this thread had a core for it."""
+        began = time.thread_time()
+        return self._hear(jobs), time.thread_time() - began
+
+    def _hear(self, jobs: list[_Job]) -> list[Hypothesis | str]:
+        """What is heard, or why nothing can be.
+
+        Together; where that fails, each by itself, so that a bad one harms none beside it.
+        """
+        try:
+            return list(self._recognizer.recognize([job.request for job in jobs]))
+        except RecognitionError as error:
+            if len(jobs) == 1:
+                return [str(error)]
+            return [answer for job in jobs for answer in self._hear([job])]
+
+    def _told(self, job: _Job, found: Hypothesis | str) -> Message:
+        if isinstance(found, str):
+            return {"refused": found}
+        return {
+            "hypothesis": pack_hypothesis(found),
+            "recalled": job.recalled,
+            "kept": self._pasts.keep(job.message["window"], job.mel, found.past),
+        }

@@ -1,0 +1,280 @@
+"""What the command line shows: growing text, bars and tables. Colours only on a terminal."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.live import Live
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    Progress,
+    ProgressColumn,
+    TaskID,
+    TextColumn,
+    TimeRemainingColumn,
+    TransferSpeedColumn,
+)
+from rich.table import Table
+from rich.text import Text
+
+from streamwhisper.events import Committed, Partial
+from streamwhisper.protocol import Ack, ErrorMessage, ServerMessage, Status, encode_server_message
+
+if TYPE_CHECKING:
+    from streamwhisper.checkpoints.hub import ModelStatus
+
+__all__ = [
+    "DownloadBar",
+    "GrowingText",
+    "JsonLines",
+    "fit_end",
+    "print_error",
+    "print_json",
+    "print_models",
+    "print_table",
+    "print_transcript",
+    "recordings_bar",
+]
+
+
+class GrowingText:
+    """Text as it is heard: committed words solid, the partial dim behind them.
+
+    On a terminal the last line lives and finished lines scroll up. Elsewhere only committed
+    text is written, as it comes. Each utterance begins a new line.
+    """
+
+    def __init__(self, console: Console | None = None) -> None:
+        self._console = console or Console(highlight=False, soft_wrap=True)
+        self._line = ""
+        self._partial = ""
+        self._mark = ("", "")  # and its style
+        self._live: Live | None = None
+        if self._console.is_terminal:
+            self._live = Live(console=self._console, auto_refresh=False, transient=True)
+
+    def __enter__(self) -> GrowingText:
+        if self._live:
+            self._live.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._mark = ("", "")
+        self.end_line()
+        if self._live:
+            self._live.stop()
+
+    def show(self, event: ServerMessage) -> None:
+        """Take in one event; those without text change nothing."""
+        if isinstance(event, Partial):
+            self.guess(event.text)
+        elif isinstance(event, Committed):
+            self.append(event.text)
+            if event.final:
+                self.end_line()
+        elif isinstance(event, ErrorMessage):
+            print_error(f"{event.code}: {event.message}")
+
+    def guess(self, text: str) -> None:
+        """Show what may still change, in place of the last guess."""
+        self._partial = text
+        self._refresh()
+
+    def append(self, text: str) -> None:
+        """Add text that stays."""
+        # What is left of the partial stays on the screen until the next one comes.
+        known = self._partial.startswith(text)
+        self._partial = self._partial[len(text) :] if known else ""
+        if not self._line:
+            text = text.lstrip()
+        self._line += text
+        if not self._live:
+            self._console.file.write(text)
+            self._console.file.flush()
+        self._refresh()
+
+    def erase(self, count: int) -> str:
+        """Take back the last `count` characters of the line that lives.
+
+        Returns:
+            those that were taken back: fewer, where the rest has been left behind.
+        """
+        if not self._live or not count:
+            return ""
+        taken = self._line[-count:]
+        self._line = self._line[: -len(taken)] if taken else self._line
+        self._refresh()
+        return taken
+
+    def end_line(self) -> None:
+        """Leave the line behind, without what may still change."""
+        self._partial = ""
+        line, self._line = self._line, ""
+        if self._live:
+            self._live.update(Text(""), refresh=True)
+            if line:
+                self._console.print(line, markup=False)
+            self._refresh()
+        elif line:
+            self._console.file.write("\n")
+            self._console.file.flush()
+
+    def mark(self, mark: str, style: str = "") -> None:
+        """Put a sign in front of the line that lives, in place of the last one."""
+        if (mark, style) != self._mark:
+            self._mark = (mark, style)
+            self._refresh()
+
+    def _refresh(self) -> None:
+        if not self._live:
+            return
+        mark = Text(no_wrap=True).append(*self._mark)
+        width = max(1, self._console.width - mark.cell_len)
+        *finished, last = Text(self._line).wrap(self._console, width) or [Text("")]
+        if finished:
+            self._line = last.plain
+        shown = Text(self._line, no_wrap=True)
+        shown.append(self._partial if self._line else self._partial.lstrip(), style="dim")
+        self._live.update(mark.append_text(fit_end(shown, width)), refresh=True)
+        for line in finished:  # above the live line
+            self._console.print(line.plain.rstrip(), markup=False)
+
+
+class JsonLines:
+    """Every event as the line of JSON that a server sends for it, but for its housekeeping."""
+
+    def __init__(self) -> None:
+        self._seq = 0
+
+    def __enter__(self) -> JsonLines:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def show(self, event: ServerMessage) -> None:
+        """Print one event, numbered from 1."""
+        if isinstance(event, Ack | Status):
+            return
+        self._seq += 1
+        print(encode_server_message(event, self._seq), flush=True)
+
+
+def fit_end(text: Text, cells: int) -> Text:
+    """The end of `text` that fits into so many terminal cells, with … where it was cut.
+
+    It is cut between words where it has any.
+    """
+    if text.cell_len <= cells:
+        return text
+    cut = next(i for i in range(len(text) + 1) if text[i:].cell_len < cells)
+    cut = max(cut, text.plain.find(" ", cut))
+    return Text("…", no_wrap=True).append_text(text[cut:])
+
+
+class DownloadBar:
+    """Tells of a model that is fetched: a bar and messages on stderr."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._bars = _bars(DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
+        self._task: TaskID | None = None
+
+    def __enter__(self) -> DownloadBar:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        _stop(self._bars)
+
+    def message(self, text: str) -> None:
+        """Show a line above the bar."""
+        self._bars.console.print(text, style="dim", markup=False, highlight=False, soft_wrap=True)
+
+    def advance(self, done: int, total: int | None) -> None:
+        """`done` bytes of `total` (None: not known) are here."""
+        if self._task is None:
+            self._bars.start()
+            self._task = self._bars.add_task(self._name, total=total)
+        self._bars.update(self._task, completed=done, total=total)
+
+
+@contextmanager
+def recordings_bar(name: str, total: float | None) -> Iterator[Callable[[float], None]]:
+    """A bar on stderr for `total` seconds of sound; None where that is not known.
+
+    Yields:
+        a function of the seconds that were dealt with since it was called last.
+    """
+    bars = _bars(TextColumn("{task.completed:.0f} s"), TimeRemainingColumn())
+    task = bars.add_task(name, total=total)
+    bars.start()
+    try:
+        yield lambda seconds: bars.advance(task, seconds)
+    finally:
+        _stop(bars)
+
+
+def print_json(record: Mapping[str, object]) -> None:
+    """Print an object on one line of stdout; times are rounded to milliseconds."""
+    print(json.dumps(_rounded(record), ensure_ascii=False, default=str), flush=True)
+
+
+def print_transcript(text: str, title: str | None) -> None:
+    """Print a transcript, under its title where it has one."""
+    print(f"{title}:\n{text}\n" if title else text, flush=True)
+
+
+def print_models(models: Sequence[ModelStatus]) -> None:
+    """Print a table of models."""
+    table = Table("model", "cached", "from", box=None, pad_edge=False, header_style="bold")
+    for model in models:
+        size = f"{model.size / 1e6:.0f} MB" if model.size else "–"
+        table.add_row(model.name, size, model.source or "", style=None if model.cached else "dim")
+    Console(highlight=False).print(table)
+
+
+def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """Print a table of text."""
+    table = Table(*columns, box=None, pad_edge=False, header_style="bold")
+    for row in rows:
+        table.add_row(*row)
+    Console(highlight=False).print(table)
+
+
+def print_error(message: str) -> None:
+    """Print an error on stderr, in red on a terminal."""
+    console = Console(stderr=True)
+    console.print(f"error: {message}", style="red", markup=False, highlight=False, soft_wrap=True)
+
+
+def _rounded(value: object) -> object:
+    if isinstance(value, float):
+        return round(value, 3)
+    if isinstance(value, Mapping):
+        return {key: _rounded(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_rounded(item) for item in value]
+    return value
+
+
+def _bars(*columns: ProgressColumn) -> Progress:
+    console = Console(stderr=True)
+    return Progress(
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        *columns,
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
+    )
+
+
+def _stop(bars: Progress) -> None:
+    # Stopping bars that never started writes an empty line where stderr is no terminal.
+    if bars.live.is_started:
+        bars.stop()

@@ -1,0 +1,112 @@
+"""Hotkeys on X11: the server hands over that one key, and no other is listened to."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from itertools import product
+from select import select
+
+from Xlib import XK, X, error
+from Xlib.display import Display
+
+from streamwhisper.dictation.hotkeys.hotkey import Hotkey, HotkeyError
+
+__all__ = ["X11Listener"]
+
+_MASKS = {"ctrl": X.ControlMask, "alt": X.Mod1Mask, "shift": X.ShiftMask, "cmd": X.Mod4Mask}
+_LOCKS = (X.LockMask, X.Mod2Mask)  # Caps Lock and Num Lock, which must not matter
+_NAMES = {
+    "enter": "Return",
+    "esc": "Escape",
+    "page_up": "Prior",
+    "page_down": "Next",
+    "caps_lock": "Caps_Lock",
+    "scroll_lock": "Scroll_Lock",
+}
+
+
+class X11Listener:
+    """Holds a grab of the hotkey and listens on a thread."""
+
+    def __init__(
+        self,
+        hotkey: Hotkey,
+        display: str,
+        pressed: Callable[[], None],
+        released: Callable[[], None],
+    ) -> None:
+        """Grab the key.
+
+        Raises:
+            HotkeyError: there is no such key, or another program has it.
+        """
+        try:
+            self._display = Display(display)
+        except (error.DisplayError, OSError) as failure:
+            raise HotkeyError(f"cannot connect to the X display: {failure}") from failure
+        self._pressed, self._released = pressed, released
+        self._down = False
+        try:
+            self._key = self._grab(hotkey)
+        except HotkeyError:
+            self._display.close()
+            raise
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._listen, name="hotkey", daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """Let go of the key."""
+        self._ended.set()
+        with suppress(error.ConnectionClosedError, OSError):
+            self._thread.join()
+            self._display.close()
+
+    def _grab(self, hotkey: Hotkey) -> int:
+        """Have the server hand over the hotkey; its key code."""
+        key = int(self._display.keysym_to_keycode(_keysym(hotkey.key)))
+        if not key:
+            raise HotkeyError(f"this keyboard has no key {hotkey.key!r}")
+        root = self._display.screen().root
+        wanted = sum(_MASKS[name] for name in hotkey.modifiers)
+        taken = error.CatchError(error.BadAccess)
+        for locks in product(*((0, lock) for lock in _LOCKS)):
+            mask = wanted | sum(locks)
+            root.grab_key(key, mask, False, X.GrabModeAsync, X.GrabModeAsync, onerror=taken)
+        self._display.sync()
+        if taken.get_error():
+            raise HotkeyError(f"another program has the hotkey {hotkey}; choose another one")
+        return key
+
+    def _listen(self) -> None:
+        # Its socket is waited for with a timeout, so that the thread ends when it is told to.
+        with suppress(error.ConnectionClosedError, OSError):  # the desktop ends
+            while not self._ended.is_set():
+                while self._display.pending_events():
+                    self._take(self._display.next_event().type)
+                select([self._display], [], [], 0.2)
+
+    def _take(self, kind: int) -> None:
+        if kind == X.KeyPress and not self._down:
+            self._down = True
+            self._pressed()
+        elif kind == X.KeyRelease and self._down and not self._held():
+            self._down = False
+            self._released()
+
+    def _held(self) -> bool:
+        """Whether the key is still down: a key that repeats goes up in between for the record."""
+        keys = self._display.query_keymap()
+        return bool(keys[self._key // 8] >> self._key % 8 & 1)
+
+
+def _keysym(name: str) -> int:
+    spellings = (_NAMES.get(name, name), name, name.capitalize(), name.upper())
+    found = next((sign for each in spellings if (sign := XK.string_to_keysym(each))), 0)
+    if not found and len(name) == 1:
+        found = ord(name)
+    if not found:
+        raise HotkeyError(f"there is no key {name!r}; names are those of X, such as f9 or pause")
+    return int(found)

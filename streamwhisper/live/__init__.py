@@ -1,0 +1,1 @@
+"""Live audio: drives sessions with a recognizer and delivers their events."""

@@ -1,0 +1,1 @@
+"""Authentication, origin checks, client addresses, quotas and TLS."""

@@ -1,0 +1,166 @@
+"""Keys that let clients in: where a request carries one, and the file that lists them."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import re
+import tomllib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, fields, replace
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs
+
+from websockets.http11 import Request
+
+from streamwhisper.server.access.limits import Allowance
+from streamwhisper.server.publishing.rooms import ROOM_NAME, is_room
+
+__all__ = ["SCHEMES", "SUBPROTOCOL", "Key", "find_key", "presented_keys", "read_keys"]
+
+SUBPROTOCOL = "streamwhisper"
+"""What a server speaks; browsers name it beside the one that carries their key."""
+
+SCHEMES = frozenset({"token", "bearer"})
+"""How a key is announced: in the header, and as the subprotocol before the one that is the key."""
+
+_PREFIXES = ("bearer.", "openai-insecure-api-key.")  # of subprotocols that carry a key
+_SECRET = re.compile(r"[!-~]+")  # printable, without spaces: what fits into a header
+_SHA256 = re.compile(r"[0-9a-fA-F]{64}")
+_ALLOWANCE = {field.name.replace("_", "-"): field.name for field in fields(Allowance)}
+_FIELDS = ("name", "key", "sha256", "rooms", *_ALLOWANCE)
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """A key, of which only the SHA-256 is kept.
+
+    Attributes:
+        name: for the log.
+        digest: SHA-256 of what a client presents.
+        allowance: what it grants.
+        rooms: those in which its holder may publish; None: any. Viewers need no key.
+    """
+
+    name: str
+    digest: bytes = field(repr=False)
+    allowance: Allowance = field(default_factory=Allowance)
+    rooms: tuple[str, ...] | None = None
+
+    @classmethod
+    def of(cls, name: str, secret: str, allowance: Allowance | None = None) -> Key:
+        """The key for a secret.
+
+        Raises:
+            ValueError: it could not be presented.
+        """
+        if not _SECRET.fullmatch(secret):
+            raise ValueError(
+                f"the key {name!r} is empty, or has spaces or characters beyond ASCII; expected "
+                'such as: python -c "import secrets; print(secrets.token_urlsafe())"'
+            )
+        return cls(name, _digest(secret), allowance or Allowance())
+
+
+def find_key(keys: Iterable[Key], secret: str) -> Key | None:
+    """The key for what a client presents; all are compared, each in constant time."""
+    digest = _digest(secret)
+    found = None
+    for key in keys:
+        if hmac.compare_digest(key.digest, digest):
+            found = key
+    return found
+
+
+def presented_keys(request: Request) -> Iterator[str]:
+    """What a request presents: as a bearer or token, as ``?token=``, and as a subprotocol."""
+    for header in request.headers.get_all("Authorization"):
+        scheme, _, secret = header.partition(" ")
+        if scheme.lower() in SCHEMES and secret:
+            yield secret.strip()
+    yield from parse_qs(request.path.partition("?")[2]).get("token", [])
+    offered = [
+        protocol.strip()
+        for header in request.headers.get_all("Sec-WebSocket-Protocol")
+        for protocol in header.split(",")
+    ]
+    for before, protocol in zip(["", *offered], offered, strict=False):
+        prefix = next(filter(protocol.startswith, _PREFIXES), None)
+        if prefix is not None:
+            yield protocol.removeprefix(prefix)
+        elif before.lower() in SCHEMES:
+            yield protocol
+
+
+def read_keys(file: Path, allowance: Allowance) -> tuple[Key, ...]:
+    """The keys of a TOML file; `allowance` holds where a key has no limits of its own.
+
+    ::
+
+        [[key]]
+        name = "stage"
+        key = "…"              # or sha256 = "…", in hexadecimal
+        sessions = 2           # see `Allowance`
+        audio-rate = 4
+        audio-burst = 60
+        session-seconds = 7200
+
+    Raises:
+        OSError: it cannot be read.
+        ValueError: something else stands there.
+    """
+    try:
+        found = tomllib.loads(file.read_text(encoding="utf-8"))
+        tables = found.pop("key", None)
+        if found or not isinstance(tables, list):
+            raise ValueError(f"expected tables [[key]], found {', '.join(found) or 'none'}")
+        keys = tuple(_read_key(table, allowance) for table in tables)
+    except ValueError as error:
+        raise ValueError(f"{file}: {error}") from error
+    names = [key.name for key in keys]
+    if twice := {name for name in names if names.count(name) > 1}:
+        raise ValueError(f"{file}: more than one key has the name {min(twice)!r}")
+    return keys
+
+
+def _read_key(table: dict[str, Any], allowance: Allowance) -> Key:
+    name = table.get("name")
+    if not isinstance(name, str) or not name:
+        raise ValueError(f"a key has the name {name!r}; every key needs one, for the log")
+    for field_name in table:
+        if field_name not in _FIELDS:
+            near = get_close_matches(field_name, _FIELDS, 1, 0)[0]
+            raise ValueError(f"key {name!r}: unknown {field_name!r}; did you mean {near!r}?")
+    secret, sha256 = table.get("key"), table.get("sha256")
+    if (secret is None) == (sha256 is None):
+        raise ValueError(f"key {name!r}: expected either key or sha256")
+    granted = {_ALLOWANCE[n]: value for n, value in table.items() if n in _ALLOWANCE}
+    for limit, value in granted.items():
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise ValueError(f"key {name!r}: {limit} is {value!r}; expected a number")
+    try:
+        allowance = replace(allowance, **granted)
+    except ValueError as error:
+        raise ValueError(f"key {name!r}: {error}") from error
+    rooms = _read_rooms(name, table.get("rooms"))
+    if secret is not None:
+        return replace(Key.of(name, str(secret), allowance), rooms=rooms)
+    if not isinstance(sha256, str) or not _SHA256.fullmatch(sha256):
+        raise ValueError(f"key {name!r}: sha256 is not 64 hexadecimal digits")
+    return Key(name, bytes.fromhex(sha256), allowance, rooms)
+
+
+def _read_rooms(name: str, rooms: Any) -> tuple[str, ...] | None:
+    if rooms is None:
+        return None
+    if not isinstance(rooms, list) or not all(isinstance(room, str) for room in rooms):
+        raise ValueError(f"key {name!r}: rooms is {rooms!r}; expected a list of names")
+    if wrong := [room for room in rooms if not is_room(room)]:
+        raise ValueError(f"key {name!r}: no room can be called {wrong[0]!r}; expected {ROOM_NAME}")
+    return tuple(rooms)
+
+
+def _digest(secret: str) -> bytes:
+    return hashlib.sha256(secret.encode(errors="surrogatepass")).digest()

@@ -1,0 +1,84 @@
+"""What a Deepgram client is told during the handshake."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from http import HTTPStatus
+
+from websockets.http11 import Response
+
+from streamwhisper.errors import RecognitionError
+from streamwhisper.recognition import ModelInfo
+from streamwhisper.server.access.rejection import Refusal
+from streamwhisper.server.dialect import Query
+from streamwhisper.server.dialects.deepgram.flux_query import read_flux
+from streamwhisper.server.dialects.deepgram.query import UNSUPPORTED, read_query
+from streamwhisper.session.language import Detection
+
+__all__ = ["check", "check_flux", "headers", "places", "refuse"]
+
+_CODES = {
+    HTTPStatus.BAD_REQUEST: "INVALID_QUERY_PARAMETER",
+    HTTPStatus.UNAUTHORIZED: "INVALID_AUTH",
+    HTTPStatus.FORBIDDEN: "INSUFFICIENT_PERMISSIONS",
+    HTTPStatus.TOO_MANY_REQUESTS: "TOO_MANY_REQUESTS",
+}
+
+
+def check(query: Query, info: ModelInfo) -> None:
+    """See that a stream can be served.
+
+    Raises:
+        Refusal: it cannot.
+    """
+    _check(lambda: read_query(query).language, info)
+
+
+def check_flux(query: Query, info: ModelInfo) -> None:
+    """Likewise, of Flux.
+
+    Raises:
+        Refusal: it cannot.
+    """
+    _check(lambda: read_flux(query).language, info)
+
+
+def _check(language: Callable[[], str | Detection | None], info: ModelInfo) -> None:
+    try:
+        found = language()
+        if found is not None:
+            info.check_languages([found] if isinstance(found, str) else found.among)
+    except (ValueError, RecognitionError) as error:
+        raise Refusal(HTTPStatus.BAD_REQUEST, "bad_query", str(error)) from None
+
+
+def places(query: Query) -> int:
+    """How many sessions listen; the query was checked."""
+    return read_query(query).sound.sessions
+
+
+def headers(query: Query, request_id: str) -> Mapping[str, str]:
+    """What goes with the answer that opens a stream: its name, and what it will not do."""
+    named = {"dg-request-id": request_id}
+    asked = {name for name, values in query.items() if values[-1].lower() != "false"}
+    if missing := sorted(UNSUPPORTED & asked):
+        named["dg-warning"] = f"not supported by this server: {', '.join(missing)}"
+    return named
+
+
+def refuse(refusal: Refusal, request_id: str) -> Response:
+    """The answer to who is not let in."""
+    body = {
+        "err_code": _CODES.get(refusal.status, refusal.code.upper()),
+        "err_msg": refusal.message,
+        "request_id": request_id,
+    }
+    response = refusal.response(body)
+    response.headers.update({"dg-request-id": request_id, "dg-error": _plain(refusal.message)})
+    return response
+
+
+def _plain(message: str) -> str:
+    """A message as a header can have it."""
+    return json.dumps(message)[1:-1]

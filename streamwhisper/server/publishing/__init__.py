@@ -1,0 +1,1 @@
+"""Observers of sessions: rooms for viewers, recordings and their recovery."""

@@ -1,0 +1,247 @@
+"""Records: what each session commits, as JSON lines and subtitles, and its sound if asked for.
+
+A record is written before its client is told, so what anybody has read stands in it, even if the
+process is killed. It is in the system's hands then; at the end of each utterance it is also
+brought to the disk, on a thread of its own, for no session waits for a disk. While the session
+lasts, its files are called ``….part.jsonl`` and so on; the subtitles can be read at any moment.
+Those of a server that was killed are finished by the next one (`finish_records`).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import json
+import logging
+import os
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streamwhisper.audio.wav import WavWriter
+from streamwhisper.events import Committed, Done, Event
+from streamwhisper.protocol import plain_message
+from streamwhisper.server.publishing.recovery import PART, finish_records, lock
+from streamwhisper.subtitles.live_cues import SRT_HEAD, VTT_HEAD, Captions, as_srt, as_vtt
+
+__all__ = ["Record", "Recorder", "RecordingOptions"]
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class RecordingOptions:
+    """What is recorded, and where.
+
+    Attributes:
+        folder: is made if it is missing. On a disk of this machine: text is handed to it before
+            its client gets it.
+        audio: whether the sound is kept, too, as 16 kHz mono WAV.
+    """
+
+    folder: Path
+    audio: bool = False
+
+
+class Recorder:
+    """Opens a record for every session, and brings all of them to the disk."""
+
+    def __init__(
+        self, options: RecordingOptions, on_failure: Callable[[], None] = lambda: None
+    ) -> None:
+        """Make sure that there is a folder that can be written to, and nothing unfinished in it.
+
+        Args:
+            on_failure: told of every record that could not be gone on with.
+
+        Raises:
+            OSError: there is none.
+        """
+        self._options = options
+        self._on_failure = on_failure
+        self._threads = ThreadPoolExecutor(1, thread_name_prefix="recorder")
+        try:
+            options.folder.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=options.folder):
+                pass
+        except OSError as error:
+            raise OSError(
+                error.errno,
+                f"cannot record in {options.folder}: {error.strerror or error}; name a folder "
+                "that can be written to",
+            ) from error
+        finish_records(options.folder)
+
+    def open(self, session: str, about: Mapping[str, object]) -> Record:
+        """The record of a session.
+
+        Args:
+            session: its name, which can be part of a file's.
+            about: what stands in the first line, beside the session and when it started.
+        """
+        started = datetime.datetime.now(datetime.UTC)
+        name = f"{started:%Y%m%dT%H%M%SZ}-{session}"
+        heading = {
+            "type": "session",
+            "session": session,
+            "started": started.isoformat(timespec="milliseconds"),
+            **about,
+        }
+        return Record(self._options, name, heading, self._threads, self._on_failure)
+
+    def close(self) -> None:
+        """Wait until everything is on the disk."""
+        self._threads.shutdown()
+
+
+class Record:
+    """One session's files; see `Witness`. What goes wrong ends the record, not the session."""
+
+    def __init__(
+        self,
+        options: RecordingOptions,
+        name: str,
+        heading: Mapping[str, object],
+        threads: ThreadPoolExecutor,
+        on_failure: Callable[[], None],
+    ) -> None:
+        self._threads = threads
+        self._on_failure = on_failure
+        self._name = name
+        self._folder = options.folder
+        self._files: dict[str, _Growing] = {}
+        self._wav: WavWriter | None = None
+        self._captions = Captions()
+        self._cue = 0  # the number of the last one
+        self._broken = False
+        self._syncing = False  # the disk is to be waited for, and has not been yet
+        with self._failing():
+            for kind, head in (
+                ("jsonl", _line(heading)),
+                ("srt", SRT_HEAD),
+                ("vtt", VTT_HEAD),
+            ):
+                self._files[kind] = _Growing(self._path(kind), head.encode())
+            if options.audio:
+                self._files["wav"] = _Growing(self._path("wav"), b"")
+                self._wav = WavWriter(self._files["wav"].descriptor)
+
+    def hear(self, samples: NDArray[np.float32]) -> None:
+        """Record sound, if that is wanted."""
+        if self._wav is not None and not self._broken:
+            with self._failing():
+                self._wav.write(samples)
+
+    def tell(self, event: Event) -> None:
+        """Record committed text."""
+        if self._broken or not isinstance(event, Committed | Done):
+            return
+        with self._failing():
+            self._files["jsonl"].append(_line(plain_message(event)).encode())
+            if isinstance(event, Committed):
+                self._caption(event)
+                if event.final and not self._syncing:
+                    self._syncing = True
+                    self._threads.submit(self._sync)
+
+    def close(self) -> None:
+        """The session is over: the files get their names."""
+        self._threads.submit(self._finish)
+
+    def _caption(self, event: Committed) -> None:
+        for number, cue in self._captions.add(event):
+            for kind, written in (("srt", as_srt), ("vtt", as_vtt)):
+                piece = written(number, cue).encode()
+                if number == self._cue:
+                    self._files[kind].replace_last(piece)
+                else:
+                    self._files[kind].append(piece)
+            self._cue = number
+
+    @contextlib.contextmanager
+    def _failing(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            self._fail(error)
+
+    def _fail(self, error: OSError) -> None:
+        self._broken = True
+        self._on_failure()
+        log.error(
+            "record %s: cannot be written (%s); the session goes on without it. What stands in "
+            "%s stays",
+            self._name,
+            error.strerror or error,
+            self._folder,
+        )
+
+    def _path(self, kind: str, part: str = PART) -> Path:
+        return self._folder / f"{self._name}{part}.{kind}"
+
+    def _sync(self) -> None:
+        self._syncing = False  # first: what is written from here on needs another one
+        for file in self._files.values():
+            with contextlib.suppress(OSError):
+                os.fsync(file.descriptor)
+
+    def _finish(self) -> None:
+        self._sync()
+        for kind, file in self._files.items():
+            if not self._broken:
+                with contextlib.suppress(OSError):
+                    self._path(kind).rename(self._path(kind, ""))
+            os.close(file.descriptor)  # with it goes the lock
+        self._files = {}
+
+
+class _Growing:
+    """A file that pieces are appended to; the last one may be written anew, if not shorter."""
+
+    def __init__(self, path: Path, head: bytes) -> None:
+        # For their owner's eyes alone, and never over another one.
+        self.descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
+        with contextlib.suppress(OSError):  # some file systems have no locks
+            lock(self.descriptor)
+        self._last = b""
+        self._at = 0  # where the last piece begins
+        self.append(head)
+
+    def append(self, piece: bytes) -> None:
+        """Add a piece.
+
+        Raises:
+            OSError: it cannot be written; the file is as it was.
+        """
+        at, last = self._at + len(self._last), self._last
+        self._at, self._last = at, b""
+        try:
+            self.replace_last(piece)
+        except OSError:
+            self._at, self._last = at - len(last), last
+            raise
+
+    def replace_last(self, piece: bytes) -> None:
+        """Write the last piece anew, in one go, so that no reader sees half of it.
+
+        Raises:
+            OSError: it cannot be written; the file is as it was.
+        """
+        try:
+            if os.pwrite(self.descriptor, piece, self._at) != len(piece):
+                raise OSError("the disk is full")
+        except OSError:
+            with contextlib.suppress(OSError):
+                os.pwrite(self.descriptor, self._last, self._at)
+                os.ftruncate(self.descriptor, self._at + len(self._last))
+            raise
+        self._last = piece
+
+
+def _line(value: Mapping[str, object]) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")) + "\n"

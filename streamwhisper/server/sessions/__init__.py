@@ -1,0 +1,1 @@
+"""Sessions of the server: admission, start-up, resumption and their close codes."""

@@ -1,0 +1,77 @@
+"""What one connection uses, for the log and for the metrics."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+
+from streamwhisper.server.access.policy import Visitor
+from streamwhisper.server.logs import figures
+from streamwhisper.server.metrics import Metrics
+
+__all__ = ["Account"]
+
+log = logging.getLogger(__name__)
+
+
+class Account:
+    """Counts while a connection lasts, and sums up at its end in one line of the log.
+
+    Attributes:
+        opened: when, by the clock.
+    """
+
+    def __init__(self, visitor: Visitor, metrics: Metrics, clock: Callable[[], float]) -> None:
+        self.opened = clock()
+        self._visitor = visitor
+        self._metrics = metrics
+        self._clock = clock
+        self._audio_seconds = 0.0
+        self._updates = 0
+
+    def open(self, session: str) -> None:
+        """A session's connection is here."""
+        visitor = self._visitor
+        values = figures(session=session, address=visitor.address, key=visitor.key)
+        log.info("session %s: opened", session, extra=values)
+
+    def hear(self, seconds: float) -> None:
+        """So much sound came."""
+        self._audio_seconds += seconds
+        self._metrics.audio_seconds.inc(seconds)
+
+    def answer(self, seconds: float, lag: float, *, final: bool) -> None:
+        """The recognizer answered after so many seconds; so much newer sound is there by now."""
+        self._updates += 1
+        self._metrics.request_seconds.labels("final" if final else "partial").observe(seconds)
+        self._metrics.lag_seconds.observe(lag)
+
+    def close(self, session: str, outcome: str, *, kept: bool = False, closed: bool = True) -> None:
+        """The connection is over.
+
+        Args:
+            session: its name.
+            outcome: how it ended.
+            kept: whether the session waits to be resumed.
+            closed: whether the session is over, and has not gone elsewhere.
+        """
+        seconds = self._clock() - self.opened
+        self._metrics.session_seconds.observe(seconds)
+        if kept:
+            self._metrics.sessions_lost.inc()
+        elif closed:
+            self._metrics.sessions_closed.labels(outcome).inc()
+        log.info(
+            "session %s: %s",
+            session,
+            "connection lost, kept to be resumed" if kept else f"closed, {outcome}",
+            extra=figures(
+                session=session,
+                outcome=outcome,
+                address=self._visitor.address,
+                key=self._visitor.key,
+                seconds=round(seconds, 3),
+                audio_seconds=round(self._audio_seconds, 3),
+                updates=self._updates,
+            ),
+        )

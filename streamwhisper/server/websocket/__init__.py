@@ -1,0 +1,1 @@
+"""WebSocket connections, their routes, and the HTTP endpoints beside them."""

@@ -1,0 +1,90 @@
+"""The captions page and the web client's files, as answers to plain HTTP requests."""
+
+from __future__ import annotations
+
+from html import escape
+from http import HTTPStatus
+from pathlib import Path
+from urllib.parse import quote, unquote
+
+from websockets.datastructures import Headers
+from websockets.http11 import Request, Response
+
+from streamwhisper.recognition import ModelInfo
+from streamwhisper.server.access.rejection import http_response
+
+__all__ = ["Pages"]
+
+# In an installed package, and where the project itself is run.
+_FOLDERS = (Path(__file__).parents[1] / "web", Path(__file__).parents[3] / "clients" / "web")
+_TYPES = {
+    ".html": "text/html; charset=utf-8",
+    ".css": "text/css; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".svg": "image/svg+xml",
+}
+_INDEX = "/index.html"
+_WATCH = "/watch/"
+_SERVED = 'content="" data-multilingual="true"'
+_HEADERS = {
+    # Nothing from elsewhere, no inline code, and no other site may put the page in a frame.
+    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; "
+    "img-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; "
+    "frame-ancestors 'self'",
+    "Permissions-Policy": "microphone=(self), display-capture=(self), screen-wake-lock=(self)",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+}
+
+
+class Pages:
+    """The files of the web client, held in memory: no path leads to any other."""
+
+    def __init__(self, info: ModelInfo) -> None:
+        """Read the files.
+
+        Args:
+            info: the model that is served, which the page tells.
+        """
+        self._files = _read()
+        multilingual = str(info.multilingual).lower()
+        served = f'content="{escape(info.name)}" data-multilingual="{multilingual}"'
+        if _INDEX in self._files:
+            page = self._files[_INDEX].decode().replace(_SERVED, served)
+            self._files[_INDEX] = page.encode()
+
+    def response(self, request: Request) -> Response | None:
+        """The answer to a request for a page or one of its files; None: it is for neither.
+
+        The page is at ``/`` for browsers alone, and ``/watch/NAME`` leads to it.
+        """
+        path, _, query = request.path.partition("?")
+        if path == "/" and "text/html" in request.headers.get("Accept", ""):
+            return self._file(_INDEX)
+        if path.startswith(_WATCH) and path != _WATCH:
+            # So that the page's own addresses hold behind a proxy that adds to the path.
+            room = quote(unquote(path.removeprefix(_WATCH)), safe="")
+            return _redirect(f"../?watch={room}" + (f"&{query}" if query else ""))
+        return self._file(path)
+
+    def _file(self, path: str) -> Response | None:
+        content = self._files.get(path)
+        if content is None:
+            return None
+        response = http_response(HTTPStatus.OK, content, _TYPES[Path(path).suffix])
+        response.headers.update(_HEADERS)
+        return response
+
+
+def _read() -> dict[str, bytes]:
+    folder = next((folder for folder in _FOLDERS if folder.is_dir()), None)
+    if folder is None:
+        return {}
+    files = sorted(folder.iterdir())
+    return {f"/{file.name}": file.read_bytes() for file in files if file.suffix in _TYPES}
+
+
+def _redirect(location: str) -> Response:
+    response = http_response(HTTPStatus.FOUND, f"see {location}\n")
+    response.headers.update(Headers({"Location": location}))
+    return response

@@ -1,0 +1,1 @@
+"""Subtitle files from transcripts and from live text."""

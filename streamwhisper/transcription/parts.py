@@ -1,0 +1,85 @@
+"""A recording's transcript part by part, each as soon as it is heard, in the caller's thread."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streamwhisper.engine.local import LocalRecognizer
+from streamwhisper.transcript import Transcript
+from streamwhisper.transcription.chunked import Heard, hear_batch, prepare, segments
+from streamwhisper.transcription.chunks import Chunk
+from streamwhisper.transcription.options import TranscriptionOptions
+from streamwhisper.vad.spans import RATE
+
+__all__ = ["joined", "transcribe_parts"]
+
+
+def transcribe_parts(
+    recognizer: LocalRecognizer,
+    samples: NDArray[np.float32],
+    options: TranscriptionOptions,
+    *,
+    pause: Callable[[], None],
+) -> Iterator[Transcript]:
+    """Yield the transcript of a recording in parts, in order; `joined` they are the whole.
+
+    Args:
+        samples: float32 mono ``[n]`` at 16 kHz.
+        options: of chunked transcription.
+        pause: called before each batch; it may wait, or raise to give up.
+
+    Yields:
+        One transcript or more, whose segments are numbered on; the duration of each is that of
+        the whole recording.
+
+    Raises:
+        RecognitionError: the options do not fit the model.
+    """
+    options.check(recognizer)
+    pause()
+    recording = prepare(recognizer, samples, options)
+    language, seconds = recording.language or options.language or "en", len(samples) / RATE
+    size = options.chunks.batch_size
+    number, reached = 0, 0.0
+    for chunks in _stretches(recording.chunks, size):
+        heard: list[Heard] = []
+        for first in range(0, len(chunks), size):
+            pause()
+            batch = [(0, chunk) for chunk in chunks[first : first + size]]
+            heard += hear_batch(recognizer, [recording], batch, options)
+        language = recording.language or heard[0].result.language
+        stretch = replace(recording, chunks=chunks)
+        found = segments(recognizer, stretch, heard, options, reached=reached)
+        own = tuple(replace(segment, id=number + segment.id) for segment in found)
+        if own:
+            number, reached = own[-1].id + 1, own[-1].end
+        yield Transcript("".join(segment.text for segment in own), own, language, seconds)
+    if not recording.chunks:
+        yield Transcript("", (), language, seconds)
+
+
+def joined(parts: Iterable[Transcript]) -> Transcript:
+    """The whole that they are parts of, of which there is one at least."""
+    every = list(parts)
+    return Transcript(
+        "".join(part.text for part in every),
+        tuple(segment for part in every for segment in part.segments),
+        every[0].language,
+        every[0].duration,
+    )
+
+
+def _stretches(chunks: Sequence[Chunk], size: int) -> Iterator[list[Chunk]]:
+    """As many chunks together as go in a batch, or more where neighbours overlap."""
+    own: list[Chunk] = []
+    for chunk in chunks:
+        if len(own) >= size and not chunk.overlaps:
+            yield own
+            own = []
+        own.append(chunk)
+    if own:
+        yield own

@@ -1,0 +1,160 @@
+"""The segments of one window's text: where its timestamp tokens say, or sentence by sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from streamwhisper.transcript import Segment
+from streamwhisper.whisper.alignment import SECONDS_PER_POSITION
+from streamwhisper.whisper.search import SearchResult
+from streamwhisper.whisper.timing import SENTENCE_ENDS, AlignedWord, Punctuation
+from streamwhisper.whisper.tokenizer import Tokenizer
+
+__all__ = ["FRAMES_PER_SECOND", "Cut", "Window", "cut", "sentences", "whole"]
+
+FRAMES_PER_SECOND = 100
+FRAMES_PER_STAMP = 2
+SHORTEST = 1.0
+"""Seconds from which a sentence is a segment; less may be an abbreviation, such as "Mr."."""
+LONGEST = 15.0
+PAUSE = 1.5
+"""Seconds between the onsets of words that end a segment as well."""
+CLOSING = "\"'”’)]}»」』"
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A stretch of a recording that is heard at once, in frames of 10 ms."""
+
+    first: int
+    frames: int
+
+    @property
+    def start(self) -> float:
+        """In seconds."""
+        return self.first / FRAMES_PER_SECOND
+
+    @property
+    def seconds(self) -> float:
+        """How long it is."""
+        return self.frames / FRAMES_PER_SECOND
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """Segments of a window, and what follows them.
+
+    Attributes:
+        frames: from the window's start to where the next one may begin.
+        complete: whether the text ends with the end of a segment after which nobody speaks.
+    """
+
+    segments: list[Segment]
+    frames: int
+    complete: bool
+
+
+def cut(tokenizer: Tokenizer, window: Window, result: SearchResult) -> Cut:
+    """Cut a window's text into segments by its timestamps.
+
+    A segment ends where two of them meet. The text after the last of these is not finished: the
+    next window begins with it.
+    """
+    tokens, begin = result.tokens, tokenizer.timestamp_begin
+    stamps = [token >= begin for token in tokens]
+    complete = stamps[-2:] == [False, True]
+    meets = [i for i in range(1, len(tokens)) if stamps[i - 1] and stamps[i]]
+    if not meets:
+        last = next((token for token in reversed(tokens) if token >= begin), begin)
+        seconds = _seconds(last, begin) if last != begin else window.seconds
+        segment = _segment(tokenizer, window, result, 0.0, seconds, tokens)
+        return Cut([segment], window.frames, complete)
+    segments, first = [], 0
+    for end in [*meets, len(tokens)] if complete else meets:
+        own = tokens[first:end]
+        times = _seconds(own[0], begin), _seconds(own[-1], begin)
+        segments.append(_segment(tokenizer, window, result, *times, own))
+        first = end
+    if complete:
+        return Cut(segments, window.frames, complete)
+    return Cut(segments, (tokens[first - 1] - begin) * FRAMES_PER_STAMP, complete)
+
+
+def sentences(
+    tokenizer: Tokenizer,
+    window: Window,
+    result: SearchResult,
+    words: Sequence[AlignedWord],
+    punctuation: Punctuation,
+) -> list[Segment]:
+    """Cut a window's text into sentences, or at pauses where they are long.
+
+    Args:
+        words: of the text, and the signs between them.
+        punctuation: no sentence begins with a sign that belongs to the word before it.
+    """
+    return [
+        _segment(
+            tokenizer,
+            window,
+            result,
+            own[0].start,
+            own[-1].end,
+            [token for word in own for token in word.tokens],
+        )
+        for own in _sentences(words, punctuation)
+    ]
+
+
+def whole(tokenizer: Tokenizer, window: Window, result: SearchResult) -> Segment:
+    """All of a window as one segment."""
+    return _segment(tokenizer, window, result, 0.0, window.seconds, result.tokens)
+
+
+def _sentences(
+    words: Sequence[AlignedWord], punctuation: Punctuation
+) -> Iterator[list[AlignedWord]]:
+    own: list[AlignedWord] = []
+    for word in words:
+        if own and word.text not in punctuation.after:
+            text, seconds = "".join(part.text for part in own), own[-1].end - own[0].start
+            ends = text.rstrip(CLOSING).endswith(tuple(SENTENCE_ENDS)) and seconds >= SHORTEST
+            # A pause counts as part of the word, or the sign, before it.
+            if ends or own[-1].duration >= PAUSE or word.end - own[0].start > LONGEST:
+                yield own
+                own = []
+        own.append(word)
+    if own:
+        yield own
+
+
+def _segment(
+    tokenizer: Tokenizer,
+    window: Window,
+    result: SearchResult,
+    start: float,
+    end: float,
+    tokens: Sequence[int],
+) -> Segment:
+    """A segment with part of a window's tokens, its times from the window's start.
+
+    Its number is not known yet.
+    """
+    return Segment(
+        id=0,
+        start=window.start + start,
+        end=window.start + end,
+        text=tokenizer.decode(tokens),
+        seek=window.first,
+        tokens=tuple(tokens),
+        temperature=result.temperature,
+        log_probability=result.log_probability,
+        compression_ratio=result.compression_ratio,
+        no_speech_probability=result.no_speech_probability,
+    )
+
+
+def _seconds(stamp: int, begin: int) -> float:
+    # What is no timestamp, after a prefix, stands at the start.
+    return max(0, stamp - begin) * SECONDS_PER_POSITION

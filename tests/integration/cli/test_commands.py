@@ -1,0 +1,183 @@
+"""``streamwhisper transcribe`` as a person runs it."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import subprocess
+import sys
+import wave
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+
+from streamwhisper.audio.files import declared_seconds, decode_bytes, read_audio, write_wav
+from streamwhisper.cli.main import main
+
+SAMPLE = Path(__file__).parents[3] / "examples" / "sample.flac"
+SPOKEN = SAMPLE.with_suffix(".txt")
+
+
+def run(*arguments: str, data: bytes = b"") -> subprocess.CompletedProcess[bytes]:
+    return subprocess.run(
+        [sys.executable, "-m", "streamwhisper", "transcribe", "--threads", "1", *arguments],
+        input=data,
+        capture_output=True,
+        check=False,
+        env={**os.environ, "STREAMWHISPER_OFFLINE": "1", "TERM": "dumb"},
+    )
+
+
+@pytest.fixture
+def here(monkeypatch, capsys):
+    """Runs the command in this process: exit code, what was shown, what was complained of."""
+
+    def run_here(*arguments: str) -> tuple[int, str, str]:
+        command = ["streamwhisper", "transcribe", "--threads", "1", *arguments]
+        monkeypatch.setattr(sys, "argv", command)
+        monkeypatch.setenv("STREAMWHISPER_OFFLINE", "1")
+        with pytest.raises(SystemExit) as end:
+            main()
+        return (int(end.value.code or 0), *capsys.readouterr())
+
+    return run_here
+
+
+def letters(text: str) -> list[str]:
+    return "".join(sign for sign in text.lower() if sign.isalnum() or sign.isspace()).split()
+
+
+@pytest.fixture(scope="module")
+def short(tmp_path_factory):
+    """The first 4.5 s of the sample, as a WAV file."""
+    path = tmp_path_factory.mktemp("sound") / "short.wav"
+    write_wav(path, read_audio(SAMPLE)[: int(4.5 * 16000)])
+    return path
+
+
+def test_text_goes_to_standard_output_and_nothing_else_does(tiny_en_path):
+    shown = run(str(SAMPLE))
+    assert shown.returncode == 0
+    assert letters(shown.stdout.decode()) == letters(SPOKEN.read_text())
+    assert shown.stderr == b""
+
+
+def test_a_batch_goes_on_after_files_that_fail_and_names_each(tiny_en_path, here, short, tmp_path):
+    missing = tmp_path / "missing.wav"
+    empty = tmp_path / "empty.wav"
+    empty.touch()
+    noise = tmp_path / "noise.wav"
+    noise.write_bytes(b"RIFF" + bytes(range(200)))
+    mute = tmp_path / "mute.mp4"
+    with av.open(str(mute), "w") as container:
+        stream = container.add_stream("mpeg4", rate=10)
+        stream.width = stream.height = 64
+        frame = av.VideoFrame.from_ndarray(np.zeros((64, 64, 3), np.uint8), format="rgb24")
+        container.mux([*stream.encode(frame), *stream.encode()])
+    cut = tmp_path / "cut.wav"
+    cut.write_bytes(short.read_bytes()[:100_000])
+    files = [missing, empty, noise, mute, cut, short]
+    code, shown, complaint = here(*map(str, files), "-f", "all", "-o", str(tmp_path / "out"))
+    assert (code, shown) == (1, "")
+    said = complaint.splitlines()
+    assert [line.split(": ")[1] for line in said] == [str(file) for file in files[:-1]]
+    for line, what in zip(
+        said, ["no such file", "is empty", "cannot be read", "no sound", "cut short"], strict=True
+    ):
+        assert what in line
+    written = sorted(path.name for path in (tmp_path / "out").iterdir())
+    formats = ["json", "srt", "tsv", "txt", "vtt"]
+    assert written == [f"{name}.{end}" for name in ("cut", "short") for end in formats]
+    record = json.loads((tmp_path / "out" / "short.json").read_text())
+    assert letters(record["text"])[:4] == ["good", "morning", "and", "welcome"]
+    assert "--> " in (tmp_path / "out" / "cut.srt").read_text()
+
+
+def test_a_pipe_may_carry_a_container_or_raw_samples(tiny_en_path, short):
+    with wave.open(str(short)) as file:
+        raw = file.readframes(file.getnframes())
+    whole = run("-", data=short.read_bytes())
+    bare = run("-", "--encoding", "pcm_s16le", "--sample-rate", "16000", data=raw)
+    assert letters(whole.stdout.decode())[:4] == ["good", "morning", "and", "welcome"]
+    assert bare.stdout == whole.stdout
+
+
+def test_an_empty_pipe_is_an_error(tiny_en_path, here, monkeypatch):
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO()))
+    code, shown, complaint = here("-")
+    assert (code, shown) == (1, "")
+    assert complaint.startswith("error: standard input: there is no data")
+
+
+def test_options_may_be_spelt_as_the_reference_spells_them(tiny_en_path, here, short):
+    code, shown, complaint = here(
+        *(str(short), "--output_format", "srt", "--word_timestamps", "--max_line_width", "14"),
+        *("--max_line_count", "1", "--beam_size", "2", "--method", "sequential"),
+        *("--logprob_threshold", "None", "--temperature_increment_on_fallback", "None"),
+        *("--condition_on_previous_text", "False", "--highlight_words", "False"),
+    )
+    assert (code, complaint) == (0, "")
+    cues = shown.strip().split("\n\n")
+    assert [cue.splitlines()[0] for cue in cues] == [str(n + 1) for n in range(len(cues))]
+    assert letters(cues[0].splitlines()[2]) == ["good", "morning"]
+    assert all(len(line) <= 14 for cue in cues for line in cue.splitlines()[2:])
+
+
+def test_json_lines_say_the_file_and_its_segments(tiny_en_path, here, short):
+    _, shown, _ = here(str(short), "--json", "--word-timestamps", "--clip-timestamps", "0,2.2")
+    record = json.loads(shown)
+    assert (record["file"], record["duration"], record["language"]) == (str(short), 4.5, "en")
+    words = [word for segment in record["segments"] for word in segment["words"]]
+    assert words[-1]["end"] <= 2.2
+    assert "".join(word["word"] for word in words) == record["text"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["a.wav", "b.wav", "-f", "srt"], "need --output-dir"),
+        (["x/a.wav", "y/a.mp3", "-o", "out"], "two files"),
+        (["-", "-"], "can be read once"),
+        (["a.wav", "--max-line-width", "20"], "need --word-timestamps"),
+        (["a.wav", "--word-timestamps", "--hallucination-silence-threshold", "1"], "sequential"),
+        (["a.wav", "--clip-timestamps", "a,b"], "expected seconds"),
+        (["a.wav", "--clip-timestamps", "5,2"], "each before its end"),
+        (["a.wav", "--patience", "-1"], "patience is -1.0"),
+        (["a.wav", "--encoding", "alaw", "--sample-rate", "1"], "sample_rate is 1"),
+        (["a.wav", "--output-format", "pdf"], "pdf"),
+    ],
+)
+def test_wrong_usage_is_said_and_exits_with_2(tiny_en_path, here, arguments, said):
+    code, shown, complaint = here(*arguments)
+    assert (code, shown) == (2, "")
+    assert said in " ".join(complaint.translate(str.maketrans("│╭╮╰╯─", "      ")).split())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--language", "German"], "knows English alone"),
+        (["--task", "translate"], "cannot translate"),
+        (["--device", "abacus"], "device is 'abacus'"),
+        (["--language", "Klingon"], "unknown language 'Klingon'"),
+    ],
+)
+def test_what_the_model_or_machine_cannot_do_is_one_line(
+    tiny_en_path, here, short, arguments, said
+):
+    code, shown, complaint = here(str(short), *arguments)
+    assert (code, shown) == (1, "")
+    assert said in complaint
+    assert complaint.count("\n") == 1
+
+
+def test_the_length_a_header_declares_is_that_of_the_sound(short):
+    assert declared_seconds(short) == pytest.approx(4.5)
+    assert declared_seconds(SAMPLE) == pytest.approx(22.95, abs=0.1)
+    unknown = io.BytesIO(short.read_bytes())
+    unknown.seek(40)
+    unknown.write(b"\xff" * 4)  # as a program writes it that does not know how much will come
+    assert len(decode_bytes(unknown.getvalue())) == 4.5 * 16000

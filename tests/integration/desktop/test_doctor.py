@@ -1,0 +1,61 @@
+"""What the doctor finds on machines that lack something."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from streamwhisper.dictation.devices import look_again
+from streamwhisper.dictation.doctor import Finding, examine, report
+from streamwhisper.errors import ModelError
+from tests.support.desktop import SoundServer, screen, sound_here
+
+
+@pytest.fixture
+def sound(tmp_path: Path) -> Iterator[SoundServer]:
+    with sound_here(tmp_path) as running:
+        yield running
+
+
+def test_on_a_machine_that_has_all_everything_is_fine_but_for_the_silence(sound, recognizer):
+    with screen() as display:
+        found = examine(None, lambda: recognizer, {"DISPLAY": display}, typing=True)
+    by_name = {finding.what: finding for finding in found}
+    assert list(by_name) == ["microphone", "sound", "model", "latency", "typing", "hotkey"]
+    assert by_name["sound"].seen == "complete silence"
+    assert "unmute" in by_name["sound"].advice
+    assert by_name["typing"].seen == "by XTest"
+    for name in ("microphone", "model", "typing", "hotkey"):
+        assert by_name[name].fine, by_name[name]
+    assert "an update of 5 s of sound takes" in by_name["latency"].seen
+
+
+def test_what_is_missing_is_told_with_what_to_do(sound):
+    sound.kill()
+    look_again()
+
+    def load():
+        raise ModelError("no such model")
+
+    found = {each.what: each for each in examine(None, load, {}, typing=True)}
+    assert found["microphone"].seen == "there is no microphone"
+    assert found["microphone"].advice.startswith("plug one in")
+    assert found["model"].seen == "no such model"
+    assert "desktop session" in found["typing"].advice
+    assert found["typing"].needed
+    assert not found["hotkey"].needed
+
+
+@pytest.mark.parametrize(("needed", "ready"), [(True, False), (False, True)])
+def test_dictation_can_begin_without_what_it_does_not_need(needed, ready, capsys):
+    findings = [Finding("sun", "shines"), Finding("rain", "falls [hard]", "take this", needed)]
+    assert report(findings) is ready
+    shown = capsys.readouterr().out
+    assert shown.splitlines()[0] == "✓ sun: shines"
+    assert shown.splitlines()[2] == "  → take this"
+    assert (
+        os.linesep.join(shown.splitlines()[1:2]) == f"{'✗' if needed else '!'} rain: falls [hard]"
+    )

@@ -1,0 +1,86 @@
+"""Sequential transcription, segment by segment beside openai-whisper's."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from benchmarks.lib.offline import load_reference
+from benchmarks.lib.speech import load
+from streamwhisper import transcribe, transcribe_all
+from streamwhisper.transcription.options import PromptOptions, TranscriptionOptions, WordOptions
+from streamwhisper.whisper.fallback import FallbackOptions
+
+GREEDY = FallbackOptions(temperatures=(0.0,))
+
+
+@pytest.fixture(scope="module")
+def sound(speech):
+    """Connected speech, a minute with the noise in it that nobody speaks in."""
+    spoken = load(speech.folder, "longform/61-70968", 0.3, 46).samples
+    noise = np.random.default_rng(0).normal(0, 0.003, 16 * 16000).astype(np.float32)
+    return np.concatenate([spoken[: 36 * 16000], noise, spoken[36 * 16000 :]])
+
+
+def assert_same(mine, theirs):
+    assert mine.text == theirs["text"]
+    assert len(mine.segments) == len(theirs["segments"])
+    for own, their in zip(mine.segments, theirs["segments"], strict=True):
+        assert (own.id, own.seek, own.text) == (their["id"], their["seek"], their["text"])
+        assert list(own.tokens) == their["tokens"]
+        assert (own.start, own.end) == pytest.approx((their["start"], their["end"]))
+        assert own.log_probability == pytest.approx(their["avg_logprob"], abs=1e-3)
+        assert own.no_speech_probability == pytest.approx(their["no_speech_prob"], abs=1e-3)
+        assert own.compression_ratio == pytest.approx(their["compression_ratio"])
+        for word, other in zip(own.words or (), their.get("words") or (), strict=True):
+            assert word.word == other["word"]
+            assert (word.start, word.end) == pytest.approx((other["start"], other["end"]))
+            assert word.probability == pytest.approx(other["probability"], abs=1e-3)
+
+
+def test_segments_are_those_of_the_reference(recognizer, sound):
+    done: list[float] = []
+    options = TranscriptionOptions(method="sequential", fallback=GREEDY)
+    mine = transcribe(recognizer, sound, options, progress=done.append)
+    assert sum(done) == pytest.approx(len(sound) / 16000, abs=0.01)
+    theirs = load_reference("tiny.en").transcribe(sound, temperature=0.0, fp16=False)
+    assert_same(mine, theirs)
+
+
+def test_words_clips_prompts_and_skipped_silence_are_those_of_the_reference(recognizer, sound):
+    options = TranscriptionOptions(
+        method="sequential",
+        clips=((1.0, 24.0), (30.0, 60.0)),
+        prompts=PromptOptions(initial="A tale of the wizard.", carry_initial=True),
+        words=WordOptions(hallucination_silence_threshold=0.5),
+        fallback=GREEDY,
+    )
+    mine = transcribe(recognizer, sound, options)
+    theirs = load_reference("tiny.en").transcribe(
+        sound,
+        temperature=0.0,
+        fp16=False,
+        clip_timestamps=[1.0, 24.0, 30.0, 60.0],
+        initial_prompt="A tale of the wizard.",
+        carry_initial_prompt=True,
+        word_timestamps=True,
+        hallucination_silence_threshold=0.5,
+    )
+    assert_same(mine, theirs)
+    assert all(word.end <= 60.5 for segment in mine.segments for word in segment.words)
+
+
+def test_several_recordings_are_heard_as_each_is_alone_and_come_in_order(recognizer, sound):
+    """Six, so that some begin when others have ended; one has no sound at all."""
+    spoken = [sound[: seconds * 16000] for seconds in (33, 4, 0, 9, 2, 6)]
+    done: list[float] = []
+    options = TranscriptionOptions(method="sequential", fallback=GREEDY)
+    together = list(transcribe_all(recognizer, spoken, options, progress=done.append))
+    alone = [transcribe(recognizer, samples, options) for samples in spoken]
+    for one, other in zip(together, alone, strict=True):
+        assert (one.text, one.duration) == (other.text, other.duration)
+        assert [(s.id, s.start, s.end, s.tokens) for s in one.segments] == [
+            (s.id, s.start, s.end, s.tokens) for s in other.segments
+        ]
+    assert together[0].text
+    assert sum(done) == pytest.approx(54, abs=0.01)

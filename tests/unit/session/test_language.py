@@ -1,0 +1,332 @@
+"""The session's language: found from enough speech, kept, and changed only for good reason."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from streamwhisper.audio.files import read_audio
+from streamwhisper.audio.formats import AudioDecoder, AudioFormat
+from streamwhisper.client import connect
+from streamwhisper.engine.local import LocalOptions, LocalRecognizer
+from streamwhisper.errors import RecognitionError
+from streamwhisper.events import Committed, Event, Partial, SpeechStarted
+from streamwhisper.live.listen import listen
+from streamwhisper.recognition import Hypothesis, HypothesisWord, ModelInfo, RecognitionRequest
+from streamwhisper.server.app import Server, ServerOptions
+from streamwhisper.session.language import Detection, Evidence, SpokenLanguage
+from streamwhisper.session.options import SessionOptions
+from streamwhisper.session.session import Session
+from tests.support.scripted import SAMPLE
+
+DETECTION = Detection()
+ENOUGH = DETECTION.shortest
+CODES = ("de", "en", "es", "fr")
+
+probabilities = (
+    st.lists(st.floats(0.001, 1), min_size=4, max_size=4)
+    # Sharpened, for a model is seldom in doubt about everything.
+    .map(lambda weights: [weight**8 for weight in weights])
+    .map(lambda weights: {c: w / sum(weights) for c, w in zip(CODES, weights, strict=True)})
+)
+answers = st.builds(Evidence, st.integers(0, 2), st.floats(0, 8), probabilities)
+silences = st.floats(0, 10)
+doubts = st.floats(-3, 0).map(lambda log_probability: ("doubt", log_probability))
+happenings = st.lists(answers | answers | answers | silences | doubts, max_size=40)
+
+
+def after(language: SpokenLanguage, happening: Any) -> SpokenLanguage:
+    if isinstance(happening, Evidence):
+        return language.heard(happening)
+    if isinstance(happening, tuple):
+        return language.doubted(happening[1])
+    return language.after_silence(happening)
+
+
+def told(seconds: float, window: int = 0, **shares: float) -> Evidence:
+    return Evidence(window, seconds, shares)
+
+
+def found(code: str = "de") -> SpokenLanguage:
+    language = SpokenLanguage.of(DETECTION)
+    for _ in range(DETECTION.agree):
+        language = language.heard(told(ENOUGH, **{code: 1.0}))
+    assert language.code == code
+    return language
+
+
+@given(happenings, st.sets(st.sampled_from(CODES), min_size=1))
+def test_only_languages_that_may_be_spoken_are_taken(
+    happened: Sequence[Any], among: set[str]
+) -> None:
+    language = SpokenLanguage.of(Detection(among=tuple(among)))
+    for happening in happened:
+        language = after(language, happening)
+        assert language.code in (None, *among)
+        assert language.candidate in (None, *among)
+
+
+@given(happenings)
+def test_a_language_that_stands_unexamined_stays_whatever_is_heard(happened: Sequence[Any]) -> None:
+    language = SpokenLanguage.of(DETECTION)
+    for happening in happened:
+        later = after(language, happening)
+        if language.code is not None and not language.examining and isinstance(happening, Evidence):
+            assert later == language
+        language = later
+
+
+@given(happenings)
+def test_a_language_that_was_given_stands_for_good(happened: Sequence[Any]) -> None:
+    given_one = language = SpokenLanguage.of("de")
+    for happening in happened:
+        language = after(language, happening)
+    assert language == given_one
+    assert language.settled
+
+
+@given(happenings)
+def test_no_language_gives_way_but_to_one_that_is_clearly_ahead_several_times_in_a_row(
+    happened: Sequence[Any],
+) -> None:
+    """All in one window, so that what each answer says is all that is known."""
+    language, ahead = SpokenLanguage.of(DETECTION), list[str | None]()
+    for happening in happened:
+        if isinstance(happening, Evidence):
+            happening = replace(happening, window=0)
+            best = max(happening.probabilities, key=lambda code: happening.probabilities[code])
+            clear = happening.probabilities[best] >= DETECTION.floor
+            clear = clear and happening.seconds >= DETECTION.shortest
+            ahead.append(best if clear else None)
+        later = after(language, happening)
+        if language.code is not None and later.code != language.code:
+            assert ahead[-DETECTION.agree :] == [later.code] * DETECTION.agree
+        language = later
+
+
+@given(happenings)
+def test_after_the_limit_there_is_a_language(happened: Sequence[Any]) -> None:
+    language = SpokenLanguage.of(DETECTION)
+    for happening in happened:
+        language = after(language, happening)
+        if isinstance(happening, Evidence) and happening.seconds >= DETECTION.limit:
+            assert language.code is not None
+
+
+def test_in_a_long_window_too_the_language_changes_when_another_is_ahead() -> None:
+    language = found("de")
+    for _ in range(DETECTION.agree):
+        assert language.code == "de"
+        language = language.doubted(-1.5).heard(told(20.0, fr=0.9, de=0.1))
+    assert (language.code, language.examining) == ("fr", False)
+
+
+def test_what_is_clear_too_soon_decides_nothing() -> None:
+    language = SpokenLanguage.of(DETECTION)
+    for _ in range(10):
+        language = language.heard(told(ENOUGH - 0.1, en=0.95, de=0.05))
+    assert (language.code, language.settled) == (None, False)
+
+
+def test_at_the_limit_the_likeliest_is_taken_however_unlikely() -> None:
+    language = SpokenLanguage.of(DETECTION).heard(told(DETECTION.limit, nl=0.3, de=0.4, en=0.3))
+    assert (language.code, language.examining) == ("de", False)
+
+
+def test_windows_that_are_too_short_for_themselves_add_up() -> None:
+    language = SpokenLanguage.of(DETECTION)
+    for window in range(3):
+        language = language.heard(told(0.9, window, de=0.8, en=0.2))
+    assert language.code is None
+    assert language.heard(told(1.0, 2, de=0.8, en=0.2)).code == "de"
+
+
+def test_nothing_is_settled_while_another_language_is_ahead() -> None:
+    language = found("de").after_silence(DETECTION.gap + 0.1)
+    assert language.settled
+    assert not language.heard(told(1.0, 1, fr=0.9, de=0.1)).settled
+    assert language.heard(told(1.0, 1, fr=0.6, de=0.4)).settled
+
+
+@pytest.mark.parametrize(
+    "again",
+    [lambda one: one.after_silence(2.1), lambda one: one.doubted(-1.1)],
+    ids=["silence", "doubt"],
+)
+def test_the_language_changes_after_a_silence_or_in_doubt(again: Any) -> None:
+    language = again(found("de"))
+    for _ in range(DETECTION.agree):
+        assert language.code == "de"
+        language = language.heard(told(ENOUGH, 1, fr=0.9, de=0.1))
+    assert (language.code, language.examining) == ("fr", False)
+
+
+def test_a_short_silence_and_sure_words_are_no_reason_to_examine() -> None:
+    language = found("de")
+    assert language.after_silence(DETECTION.gap) == language
+    assert language.doubted(DETECTION.collapse) == language
+
+
+def test_the_language_that_stands_is_kept_where_none_is_clear() -> None:
+    language = found("de").after_silence(9.0)
+    language = language.heard(told(DETECTION.limit, 1, fr=0.6, de=0.4))
+    assert (language.code, language.examining) == ("de", False)
+
+
+def test_the_only_language_that_may_be_spoken_is_given() -> None:
+    assert SpokenLanguage.of(Detection(among=("fr",))) == SpokenLanguage.of("fr")
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("floor", 0.5),
+        ("floor", 1.1),
+        ("shortest", -1.0),
+        ("agree", 1),
+        ("limit", 1.0),
+        ("gap", 0.0),
+        ("collapse", 0.0),
+    ],
+)
+def test_a_setting_that_makes_no_sense_is_refused_by_name(field: str, value: float) -> None:
+    with pytest.raises(ValueError, match=f"{field} is {value}; expected"):
+        Detection(**{field: value})
+
+
+@pytest.mark.parametrize(
+    ("options", "seen"),
+    [
+        (SessionOptions(language="de"), 'language is "de"'),
+        (SessionOptions(language=Detection(among=("en", "fr"))), 'language is "fr"'),
+        (SessionOptions(task="translate"), 'task is "translate"'),
+    ],
+)
+def test_an_english_model_refuses_what_it_does_not_know(options: SessionOptions, seen: str) -> None:
+    with pytest.raises(RecognitionError, match=f"{seen}, but .* knows English alone"):
+        Session(ModelInfo("tiny.en", 80, False), AudioDecoder(AudioFormat("pcm_f32le")), options)
+
+
+class Wavering:
+    """Writes a word for each half second; what is short is English to it, all else German."""
+
+    info = ModelInfo("wavering", 80, multilingual=True)
+
+    def recognize(self, requests: Sequence[RecognitionRequest]) -> list[Hypothesis]:
+        return [self._answer(request) for request in requests]
+
+    def _answer(self, request: RecognitionRequest) -> Hypothesis:
+        short = request.mel.shape[1] < 100 * (ENOUGH - 0.5)
+        told = {"en": 0.9, "de": 0.1} if short else {"de": 0.9, "en": 0.1}
+        words = tuple(
+            HypothesisWord(f" w{index}", (index,), index / 2, index / 2 + 0.5, -0.01)
+            for index in range(len(request.prefix), request.mel.shape[1] // 50)
+        )
+        language = request.language or next(iter(told))
+        return Hypothesis(words, language, "end_of_text", 0.0, -0.01, languages=told)
+
+
+@pytest.mark.parametrize("flushed", [False, True])
+def test_only_a_flush_commits_text_before_there_is_a_language(flushed: bool) -> None:
+    """What is committed then is the best guess, which decides nothing."""
+    session = Session(Wavering.info, AudioDecoder(AudioFormat("pcm_f32le")))
+    sound = read_audio(SAMPLE)[: 6 * 16000]
+    events: list[tuple[float, Event]] = []
+    for start in range(0, len(sound), 1600):
+        session.receive_audio(sound[start : start + 1600].tobytes())
+        if flushed and start == 16000:
+            session.flush()
+        while request := session.next_request():
+            session.receive_hypothesis(Wavering().recognize([request])[0])
+        events += [((start + 1600) / 16000, event) for event in session.events()]
+    speech = next(event.at for _, event in events if isinstance(event, SpeechStarted))
+    texts = [(at, e) for at, e in events if isinstance(e, Committed) and e.text]
+    assert any(isinstance(e, Partial) and e.text and at < speech + ENOUGH for at, e in events)
+    early = [event for at, event in texts if at < speech + ENOUGH]
+    assert [(event.language, event.final) for event in early] == [("en", True)] * flushed
+    assert {event.language for at, event in texts if at > speech + ENOUGH} == {"de"}
+
+
+# Real speech, real weights.
+
+
+@pytest.fixture(scope="module")
+def base(base_path: Path) -> LocalRecognizer:
+    return LocalRecognizer.load(base_path, LocalOptions(dtype="float32", threads=1))
+
+
+def committed(
+    base: LocalRecognizer, speech: Any, clips: Mapping[str, float], **options: Any
+) -> list[Committed]:
+    """What is committed of clips, each with seconds of silence behind it, in 0.3 s chunks."""
+    pieces = [
+        piece
+        for id, gap in clips.items()
+        for piece in (speech.load(speech.clip(id)), np.zeros(round(gap * 16000), np.float32))
+    ]
+    sound = np.concatenate(pieces)
+    chunks = (sound[i : i + 4800] for i in range(0, len(sound), 4800))
+    events = listen(base, chunks, SessionOptions(**options))
+    return [event for event in events if isinstance(event, Committed) and event.text.strip()]
+
+
+def test_the_language_is_found_and_stands_on_all_text(base: LocalRecognizer, speech: Any) -> None:
+    """The first half second of it is taken for English."""
+    text = committed(base, speech, {"picovoice-cheetah/test_es_norm": 0.5})
+    assert {event.language for event in text} == {"es"}
+
+
+def test_another_language_after_a_pause_is_written_in_that_language(
+    base: LocalRecognizer, speech: Any
+) -> None:
+    clips = {"picovoice-cheetah/test_fr": 3.0, "picovoice-cheetah/test_de": 0.5}
+    text = committed(base, speech, clips)
+    languages = [event.language for event in text]
+    assert languages == sorted(languages, reverse=True)
+    german = "".join(event.text for event in text if event.language == "de")
+    assert "Werbung" in german
+    assert german.lstrip().startswith("Die")
+
+
+def test_a_language_that_may_not_be_spoken_is_not_written(
+    base: LocalRecognizer, speech: Any
+) -> None:
+    """Of all languages Greek is the likeliest here."""
+    clips = {"picovoice-cheetah/test_es": 0.5}
+    text = committed(base, speech, clips, language=Detection(among=("es", "en")))
+    assert {event.language for event in text} == {"es"}
+
+
+def test_what_is_translated_comes_once_and_in_order(base: LocalRecognizer, speech: Any) -> None:
+    text = committed(base, speech, {"fleurs-cuttledoc/fleurs-es-006": 0.5}, task="translate")
+    words = [word for event in text for word in event.words]
+    assert {event.language for event in text} == {"es"}
+    assert {"fighters", "wrestlers"} & {word.word.strip(".,").lower() for word in words}
+    times = [time for word in words for time in (word.start, word.end)]
+    assert times == sorted(times)
+    plain = [word.word.strip(".,").lower() for word in words]
+    triples = list(zip(plain, plain[1:], plain[2:], strict=False))
+    assert len(triples) == len(set(triples))
+
+
+async def test_a_client_says_which_languages_may_be_spoken_and_what_is_wanted(
+    base: LocalRecognizer, speech: Any
+) -> None:
+    sound = speech.load(speech.clip("picovoice-cheetah/test_de"))
+    wanted: dict[str, Any] = {"languages": ("de", "nl"), "task": "translate"}
+    async with (
+        Server(base, ServerOptions(port=0)) as server,
+        connect(server.url, encoding="pcm_f32le", **wanted) as client,
+    ):
+        await client.send(sound.astype("<f4").tobytes())
+        await client.end()
+        events = [event async for event in client if isinstance(event, Committed)]
+    assert {event.language for event in events} == {"de"}
+    assert len("".join(event.text for event in events).split()) > 3
