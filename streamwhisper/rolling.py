@@ -7,14 +7,14 @@ import time
 from collections import deque
 from collections.abc import Callable
 
-__all__ = ["RECENT", "Recent"]
+__all__ = ["RECENT", "RollingStats"]
 
 RECENT = 5.0
 """Seconds that are looked back upon."""
 _MOST = 1024  # amounts that are remembered, however short the time
 
 
-class Recent:
+class RollingStats:
     """Amounts, each with the moment it came; written on one thread, read on any."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:

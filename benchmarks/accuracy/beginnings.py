@@ -1,4 +1,4 @@
-"""For how long is a language taken for another one? What the session's `Detection` rests on.
+"""How long a language is mistaken for another one: the evidence for `LanguageDetection`.
 
     python -m benchmarks beginnings --model base
 
@@ -16,7 +16,7 @@ from benchmarks.lib.speech import SAMPLE_RATE, Recording, clips, speech_folder
 from streamwhisper.audio.mel import log_mel
 from streamwhisper.engine.local import LocalOptions, LocalRecognizer
 from streamwhisper.recognition import DecodingOptions, RecognitionRequest
-from streamwhisper.session.language import Detection
+from streamwhisper.session.language import LanguageDetection
 from streamwhisper.vad.gate import GateOptions, VadGate
 
 SETS = ("fleurs-cuttledoc", "picovoice-cheetah", "common-voice", "misc-ru")
@@ -44,7 +44,7 @@ def main() -> None:
     parser.add_argument("--save", action="store_true", help="append to RESULTS.md")
     flags = parser.parse_args()
     recognizer = LocalRecognizer.load(flags.model, LocalOptions(threads=1))
-    folder, floor = speech_folder(), Detection().floor
+    folder, floor = speech_folder(), LanguageDetection().floor
     found = [
         (clip.language, *answer)
         for name in SETS

@@ -24,7 +24,7 @@ from benchmarks.lib.virtual import VirtualStream, replaced
 from streamwhisper.engine.local import LocalOptions, LocalRecognizer
 from streamwhisper.events import Committed
 from streamwhisper.recognition import Task
-from streamwhisper.session.language import Detection
+from streamwhisper.session.language import LanguageDetection
 from streamwhisper.session.options import SessionOptions
 from streamwhisper.transcription.options import TranscriptionOptions
 from streamwhisper.transcription.transcribe import transcribe
@@ -94,7 +94,7 @@ def measured(
     row: dict[str, Any] = {"language": language, "seconds": round(recording.seconds, 1)}
     row["words"] = len(reference)
     row["offline"] = {"text": whole, "wer": differing(reference, counted(whole, flags.task))}
-    settings: dict[str, str | Detection] = {"found": Detection(), "given": language}
+    settings: dict[str, str | LanguageDetection] = {"found": LanguageDetection(), "given": language}
     if flags.task == "translate":
         del settings["given"]  # there is no reference to compare it by
     for name, setting in settings.items():

@@ -27,7 +27,7 @@ from benchmarks.lib.speech import Recording, clips, speech_folder
 from streamwhisper.engine.local import LocalOptions, LocalRecognizer
 from streamwhisper.whisper.decoding import detect_languages
 from streamwhisper.whisper.search import SearchOptions, SearchTask, search, text_tokens
-from streamwhisper.whisper.tail import EncodedSound, encode_padded
+from streamwhisper.whisper.tail import EncodedAudio, encode_padded
 
 PROMPT = "The ladies of Mr. Quilter's household spoke of Ottoman manuscripts, and of sculpture."
 FOREIGN_SETS = ("fleurs-cuttledoc", "picovoice-cheetah", "misc-ru", "common-voice", "misc-en")
@@ -54,7 +54,7 @@ class Pair:
         self.own = LocalRecognizer.load(name, LocalOptions(dtype="float32", threads=1))
         self.seconds: Counter[str] = Counter()
 
-    def encode(self, recording: Recording) -> tuple[EncodedSound, Any]:
+    def encode(self, recording: Recording) -> tuple[EncodedAudio, Any]:
         """The same padded window for both."""
         import whisper
 
@@ -90,7 +90,7 @@ class Pair:
         return results
 
     def differences(
-        self, recording: Recording, way: Way, language: str, sound: EncodedSound, features: Any
+        self, recording: Recording, way: Way, language: str, sound: EncodedAudio, features: Any
     ) -> Iterator[tuple[str, str]]:
         """What comes before the text, and what differs; other languages have nothing before it."""
         plain = self.expected(features, way, language, "", "")
@@ -127,7 +127,7 @@ class Pair:
     def _tokens(self, text: str) -> tuple[int, ...]:
         return text_tokens(self.own.tokenizer, text) if text else ()
 
-    def language_error(self, sound: EncodedSound, features: Any) -> tuple[bool, float]:
+    def language_error(self, sound: EncodedAudio, features: Any) -> tuple[bool, float]:
         """Whether both hear the same language, and by how much any probability differs."""
         (own,) = detect_languages(self.own.model, self.own.tokenizer, [sound])
         _, other = self.other.detect_language(features)

@@ -18,7 +18,7 @@ from typing import Any
 from benchmarks.lib.measure import Errors, count_errors, percentile
 from benchmarks.lib.results import RESULTS, heading, report
 from benchmarks.lib.speech import SAMPLE_RATE, clips, normalized, speech_folder
-from streamwhisper.cluster.past_cache import Pasts
+from streamwhisper.cluster.past_cache import PastCache
 from streamwhisper.cluster.wire import (
     RemotePast,
     half_mel,
@@ -41,7 +41,7 @@ class Wired:
         self.sent: list[int] = []
         self.whole: list[int] = []
         self._recognizer = recognizer
-        self._pasts = Pasts(4)
+        self._pasts = PastCache(4)
         self._windows = 0
 
     def recognize(self, requests: Sequence[RecognitionRequest]) -> list[Hypothesis]:

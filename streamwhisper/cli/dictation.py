@@ -146,10 +146,10 @@ def embedded(load: Callable[[], LocalRecognizer], options: SessionOptions) -> En
 def server(url: str, token: str | None, options: SessionOptions) -> Engine:
     """A server's engine; of the options it takes language and vocabulary."""
     from streamwhisper.client import connect
-    from streamwhisper.session.language import Detection
+    from streamwhisper.session.language import LanguageDetection
 
     spoken = options.language
-    code, among = (None, spoken.among) if isinstance(spoken, Detection) else (spoken, ())
+    code, among = (None, spoken.among) if isinstance(spoken, LanguageDetection) else (spoken, ())
     return lambda: connect(
         url,
         encoding="pcm_f32le",

@@ -197,7 +197,7 @@ def mic(
     from streamwhisper.dictation.terminal import TerminalSink
     from streamwhisper.phrasing.phrases import Phrases
     from streamwhisper.session.endpoint import EndpointOptions
-    from streamwhisper.session.language import Detection
+    from streamwhisper.session.language import LanguageDetection
     from streamwhisper.session.options import SessionOptions
     from streamwhisper.whisper.languages import language_code
 
@@ -205,7 +205,7 @@ def mic(
     code = language_code(language) if language else None
     among = tuple(map(language_code, split_names(languages)))
     spoken = SessionOptions(
-        code or Detection(among),
+        code or LanguageDetection(among),
         endpoint=EndpointOptions(endpoint.value),
         vocabulary=settings.vocabulary,
     ).tuned(latency.value)

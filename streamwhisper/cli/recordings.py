@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from streamwhisper.transcript import Transcript
     from streamwhisper.transcription.options import TranscriptionOptions
 
-__all__ = ["STANDARD_INPUT", "Outlet", "stem", "transcribe_files"]
+__all__ = ["STANDARD_INPUT", "OutputWriter", "stem", "transcribe_files"]
 
 STANDARD_INPUT = Path("-")
 MISSING = 0.5
@@ -29,7 +29,7 @@ MISSING = 0.5
 
 
 @dataclass(frozen=True, slots=True)
-class Outlet:
+class OutputWriter:
     """Where transcripts go.
 
     Attributes:
@@ -107,7 +107,7 @@ def transcribe_files(
     files: list[Path],
     raw: AudioFormat | None,
     options: TranscriptionOptions,
-    outlet: Outlet,
+    outlet: OutputWriter,
 ) -> bool:
     """Transcribe what can be read; whether that was all."""
     from streamwhisper.audio.files import declared_seconds

@@ -47,7 +47,7 @@ from streamwhisper.cli.wyoming import Port, SaysTheEnd, Zeroconf, wyoming_option
 if TYPE_CHECKING:
     from streamwhisper.recognition import Recognizer
     from streamwhisper.server.access.keys import Key
-    from streamwhisper.server.access.limits import Allowance
+    from streamwhisper.server.access.limits import Quota
 
 __all__ = ["serve"]
 
@@ -264,7 +264,7 @@ def serve(
     from streamwhisper.checkpoints.hub import check_name
     from streamwhisper.engine.malloc import release_free_memory, share_one_arena
     from streamwhisper.live.scheduler import SchedulerOptions
-    from streamwhisper.server.access.limits import Allowance, Limits
+    from streamwhisper.server.access.limits import Limits, Quota
     from streamwhisper.server.access.origins import is_loopback
     from streamwhisper.server.access.policy import AccessOptions
     from streamwhisper.server.access.proxies import parse_network
@@ -276,7 +276,7 @@ def serve(
     from streamwhisper.server.run import run
     from streamwhisper.server.sessions.startup import Loading
     from streamwhisper.session.endpoint import EndpointOptions
-    from streamwhisper.session.language import Detection
+    from streamwhisper.session.language import LanguageDetection
     from streamwhisper.session.options import SessionOptions
     from streamwhisper.whisper.languages import language_code
 
@@ -284,7 +284,7 @@ def serve(
     if record_audio and record is None:
         raise typer.BadParameter("--record-audio needs --record, the folder to keep it in")
     try:
-        allowance = Allowance(sessions_per_key, audio_rate, audio_burst, session_seconds)
+        allowance = Quota(sessions_per_key, audio_rate, audio_burst, session_seconds)
         limits = Limits(
             max_sessions=max_sessions,
             max_sessions_per_address=sessions_per_address,
@@ -350,9 +350,9 @@ def serve(
         tls=encryption,
         access=access,
         limits=limits,
-        session=SessionOptions(Detection(among), endpoint=EndpointOptions(endpoint.value)).tuned(
-            latency.value
-        ),
+        session=SessionOptions(
+            LanguageDetection(among), endpoint=EndpointOptions(endpoint.value)
+        ).tuned(latency.value),
         max_wait=max_wait or None,
         rooms=RoomOptions(max_viewers),
         wyoming=wyoming,
@@ -366,7 +366,7 @@ def serve(
         os._exit(0)  # a thread in the midst of torch would abort the interpreter's own end
 
 
-def _keys(secrets: list[str], file: Path | None, allowance: Allowance) -> tuple[Key, ...]:
+def _keys(secrets: list[str], file: Path | None, allowance: Quota) -> tuple[Key, ...]:
     import logging
 
     from streamwhisper.server.access.keys import Key, read_keys

@@ -20,7 +20,7 @@ from streamwhisper.cli.flags import (
     Threads,
 )
 from streamwhisper.cli.loading import load_model
-from streamwhisper.cli.recordings import STANDARD_INPUT, Outlet, stem, transcribe_files
+from streamwhisper.cli.recordings import STANDARD_INPUT, OutputWriter, stem, transcribe_files
 from streamwhisper.errors import AudioFormatError
 
 if TYPE_CHECKING:
@@ -285,7 +285,7 @@ def transcribe(
     except (ValueError, AudioFormatError) as error:
         raise typer.BadParameter(str(error)) from error
     layout = SubtitleOptions(max_line_width, max_line_count, max_words_per_line, highlight_words)
-    outlet = Outlet("json-lines" if as_json else format, output_dir, len(files) > 1, layout)
+    outlet = OutputWriter("json-lines" if as_json else format, output_dir, len(files) > 1, layout)
     if not transcribe_files(recognizer, files, raw, options, outlet):
         raise typer.Exit(1)
 

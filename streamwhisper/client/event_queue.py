@@ -8,12 +8,12 @@ from collections import deque
 from streamwhisper.events import Partial
 from streamwhisper.protocol import Ack, ServerMessage, Status
 
-__all__ = ["Inbox"]
+__all__ = ["EventQueue"]
 
 _REPLACED = (Partial, Status, Ack)  # the newest one of each kind tells all that older ones told
 
 
-class Inbox:
+class EventQueue:
     """A queue for one reader. From `capacity` on, only the newest partial, status and ack stay.
 
     All else stays in any case: whoever causes more to be said has to wait while it is `full`.

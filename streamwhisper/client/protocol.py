@@ -12,7 +12,7 @@ from dataclasses import replace
 from streamwhisper.audio.formats import ENCODINGS
 from streamwhisper.client.continuity import Continuity
 from streamwhisper.client.reconnection import Reconnection
-from streamwhisper.client.replay_buffer import Command, Journal
+from streamwhisper.client.replay_buffer import Command, ReplayBuffer
 from streamwhisper.errors import ConnectionLostError, ProtocolError, ServerError
 from streamwhisper.events import Committed, Done, Event, Flushed, Partial
 from streamwhisper.protocol import (
@@ -32,7 +32,7 @@ from streamwhisper.protocol import (
     parse_server_message,
 )
 
-__all__ = ["Conversation", "StreamEvent"]
+__all__ = ["ClientProtocol", "StreamEvent"]
 
 StreamEvent = Event | Ack | Status | Pong | ErrorMessage
 """What a stream yields; an `ErrorMessage` here is not fatal."""
@@ -41,7 +41,7 @@ _ROUNDING = 0.05  # seconds by which a server may count otherwise, for it resamp
 _CONTAINER_RATE = 64_000  # bytes a second: far more than speech takes in any compressed format
 
 
-class Conversation:
+class ClientProtocol:
     """What a client and a server have said to each other.
 
     Attributes:
@@ -58,7 +58,7 @@ class Conversation:
         self._events = Continuity()
         self._frame_bytes = ENCODINGS.get(start.encoding, 0) * max(1, start.channels)
         rate = self._frame_bytes * max(1, start.sample_rate)
-        self._journal = Journal(
+        self._journal = ReplayBuffer(
             round(options.max_unacknowledged * rate) if rate else None,
             round(options.max_replay * (rate or _CONTAINER_RATE)),
         )

@@ -13,7 +13,7 @@ from itertools import islice
 from streamwhisper.errors import ConnectionLostError, ProtocolError
 from streamwhisper.protocol import End, Flush, Ping, VocabularyMessage
 
-__all__ = ["Command", "Journal"]
+__all__ = ["Command", "ReplayBuffer"]
 
 Command = Flush | Ping | VocabularyMessage | End
 
@@ -24,7 +24,7 @@ class _Said:
     answered: bool = False
 
 
-class Journal:
+class ReplayBuffer:
     """Audio and commands in the order in which they were said.
 
     Attributes:

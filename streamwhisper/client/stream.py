@@ -14,8 +14,8 @@ from websockets.exceptions import ConnectionClosed
 from websockets.protocol import State
 
 from streamwhisper.client.connecting import DEFAULT_URL, Credentials, close, dial, lost
-from streamwhisper.client.event_queue import Inbox
-from streamwhisper.client.protocol import Conversation, StreamEvent
+from streamwhisper.client.event_queue import EventQueue
+from streamwhisper.client.protocol import ClientProtocol, StreamEvent
 from streamwhisper.client.reconnection import Reconnection
 from streamwhisper.client.replay_buffer import Command
 from streamwhisper.errors import (
@@ -66,11 +66,11 @@ class StreamClient:
         self._open_timeout = open_timeout
         self._reconnect = reconnect
         self._credentials = Credentials(token, tls)
-        self._conversation = Conversation(Start(**start), reconnect or Reconnection())
+        self._conversation = ClientProtocol(Start(**start), reconnect or Reconnection())
         self._websocket: ClientConnection | None = None
         self._listener: asyncio.Task[None] | None = None
         self._sender: asyncio.Task[None] | None = None  # of what a lost connection left unsaid
-        self._inbox = Inbox()
+        self._inbox = EventQueue()
         self._failure: Exception | None = None
         self._sending = asyncio.Lock()
         self._news = asyncio.Event()  # the server said something, or the session is over

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from streamwhisper.cluster.wire import HalfMel
 
-__all__ = ["KeptPast", "Pasts"]
+__all__ = ["KeptPast", "PastCache"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -28,7 +28,7 @@ class KeptPast:
         return int(self.mel.shape[1])
 
 
-class Pasts:
+class PastCache:
     """A bounded cache by the window's name; the one that was used longest ago goes first.
 
     A miss costs time alone: an answer without a past is very nearly the same. So nothing is

@@ -21,10 +21,10 @@ from ray.serve.exceptions import RayServeException
 
 from streamwhisper.cluster.dispatch import Dispatcher, Patience, WorkerLost
 from streamwhisper.cluster.wire import Message, RemotePast, unpack_hypothesis, unpack_info
-from streamwhisper.cluster.worker_table import Roster
+from streamwhisper.cluster.worker_table import WorkerTable
 from streamwhisper.errors import RecognitionError
 from streamwhisper.recognition import Figure, Hypothesis, ModelInfo, RecognitionRequest
-from streamwhisper.rolling import Recent
+from streamwhisper.rolling import RollingStats
 
 __all__ = ["RayRecognizer", "join"]
 
@@ -108,9 +108,9 @@ class RayRecognizer:
         Raises:
             RecognitionError: it has none, or speaks another version.
         """
-        self._waits = Recent()  # seconds of a request that were no work on it
-        self._costs = Recent()  # and its share of those that a worker had it
-        self._roster = Roster()
+        self._waits = RollingStats()  # seconds of a request that were no work on it
+        self._costs = RollingStats()  # and its share of those that a worker had it
+        self._roster = WorkerTable()
         self._on_answer = on_answer
         self._changes = 0
         self._obstacle: str | None = None

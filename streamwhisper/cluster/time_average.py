@@ -6,10 +6,10 @@ import contextlib
 import time
 from collections.abc import Callable, Iterator
 
-__all__ = ["Load"]
+__all__ = ["TimeAverage"]
 
 
-class Load:
+class TimeAverage:
     """Amounts that come and go; on one thread."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:

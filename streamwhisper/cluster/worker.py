@@ -15,8 +15,8 @@ from pathlib import Path
 from ray import serve
 
 from streamwhisper.checkpoints.hub import HubOptions
-from streamwhisper.cluster.past_cache import Pasts
-from streamwhisper.cluster.time_average import Load
+from streamwhisper.cluster.past_cache import PastCache
+from streamwhisper.cluster.time_average import TimeAverage
 from streamwhisper.cluster.wire import (
     FramesMissing,
     HalfMel,
@@ -32,7 +32,7 @@ from streamwhisper.engine.local import LocalOptions, LocalRecognizer
 from streamwhisper.engine.malloc import release_free_memory, share_one_arena
 from streamwhisper.errors import RecognitionError
 from streamwhisper.recognition import Hypothesis, RecognitionRequest
-from streamwhisper.rolling import Recent
+from streamwhisper.rolling import RollingStats
 
 __all__ = ["Worker", "WorkerOptions"]
 
@@ -112,11 +112,11 @@ class Worker:
         self._recognizer.warm_up()
         release_free_memory()
         self._answer.set_max_batch_size(min(MAX_BATCH, self._recognizer.batch))
-        self._pasts = Pasts(options.pasts)
+        self._pasts = PastCache(options.pasts)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="recognizer")
         self._name = serve.get_replica_context().replica_id.unique_id
-        self._load = Load()
-        self._worked = Recent()
+        self._load = TimeAverage()
+        self._worked = RollingStats()
 
     def about(self) -> Message:
         """The model that listens here, and how busy it is."""

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from streamwhisper.rolling import RECENT
 
-__all__ = ["Roster"]
+__all__ = ["WorkerTable"]
 
 _SEEN = 60.0  # seconds for which a worker counts that has answered
 _MANY = 256  # workers above which those that count no more are forgotten
@@ -19,7 +19,7 @@ _CALMER = 0.3
 _MOVE_EVERY = 1.0  # seconds; a move shows in what workers say only after a while
 
 
-class Roster:
+class WorkerTable:
     """Who answered, when, and for which share of its time it worked; written on one thread."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:

@@ -12,7 +12,7 @@ from streamwhisper.client.protocol import StreamEvent
 from streamwhisper.dictation.level import decibels
 from streamwhisper.dictation.microphone import Microphone
 from streamwhisper.dictation.sink import Sink
-from streamwhisper.dictation.switch import RATE, Shutter, Switch
+from streamwhisper.dictation.switch import RATE, PushToTalkBuffer, Switch
 from streamwhisper.dictation.terminal import TerminalSink
 from streamwhisper.errors import StreamWhisperError
 from streamwhisper.events import Committed, Partial
@@ -102,7 +102,7 @@ class Dictation:
 
     async def _listen(self) -> None:
         """Take sound in from the first moment, while the switch is on."""
-        shutter = Shutter()
+        shutter = PushToTalkBuffer()
         async for sound in self._microphone:
             if sound is None:
                 await self._sound.put(None)

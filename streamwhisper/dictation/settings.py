@@ -19,7 +19,7 @@ from streamwhisper.phrasing.phrases import PhraseOptions
 
 __all__ = [
     "Destination",
-    "Listening",
+    "ListeningSettings",
     "Settings",
     "SettingsError",
     "Times",
@@ -36,7 +36,7 @@ class SettingsError(StreamWhisperError, ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class Listening:
+class ListeningSettings:
     """What is listened to, and who listens: the section ``[listen]``.
 
     Attributes:
@@ -86,7 +86,7 @@ class Destination:
 
 
 @dataclass(frozen=True, slots=True)
-class Vocabulary:
+class VocabularySettings:
     """Words that are likely to be misheard: the section ``[vocabulary]``."""
 
     words: tuple[str, ...] = ()
@@ -102,7 +102,7 @@ class Settings:
         vocabulary: words that are likely to be misheard.
     """
 
-    listen: Listening = field(default_factory=Listening)
+    listen: ListeningSettings = field(default_factory=ListeningSettings)
     when: Times = field(default_factory=Times)
     to: Destination = field(default_factory=Destination)
     phrases: PhraseOptions = field(default_factory=PhraseOptions)
@@ -180,14 +180,14 @@ def _settings(found: Mapping[str, Any]) -> Settings:
     for name in found:
         if name not in SECTIONS:
             raise ValueError(f"unknown section [{name}]; {_nearest(name, SECTIONS)}")
-    listen = _section(Listening, "listen", found)
+    listen = _section(ListeningSettings, "listen", found)
     phrases = _section(PhraseOptions, "phrases", found, without=ELSEWHERE)
     return Settings(
         listen,
         _section(Times, "when", found),
         _section(Destination, "to", found),
         replace(phrases, language=listen.language or "en", replace=_replacements(found)),
-        _section(Vocabulary, "vocabulary", found).words,
+        _section(VocabularySettings, "vocabulary", found).words,
     )
 
 

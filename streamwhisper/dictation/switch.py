@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["COMMANDS", "Command", "Shutter", "Switch"]
+__all__ = ["COMMANDS", "Command", "PushToTalkBuffer", "Switch"]
 
 RATE = 16000
 Command = Literal["start", "stop", "toggle"]
@@ -36,7 +36,7 @@ class Switch:
                 watcher(wanted)
 
 
-class Shutter:
+class PushToTalkBuffer:
     """Lets sound through while a switch is on, and a little before and after.
 
     People begin to speak as they press a key, and let it go on their last word; and sound is

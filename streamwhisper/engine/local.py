@@ -26,7 +26,7 @@ from streamwhisper.errors import RecognitionError
 from streamwhisper.recognition import Hypothesis, HypothesisWord, ModelInfo, RecognitionRequest
 from streamwhisper.whisper import guards
 from streamwhisper.whisper.alignment import SECONDS_PER_POSITION, onsets
-from streamwhisper.whisper.biasing import get_vocabulary
+from streamwhisper.whisper.biasing import get_bias_vocabulary
 from streamwhisper.whisper.decoding import (
     DecodedTokens,
     DecodingTask,
@@ -34,9 +34,9 @@ from streamwhisper.whisper.decoding import (
     decode,
     detect_languages,
 )
-from streamwhisper.whisper.encoded_prefix import SettledSound
-from streamwhisper.whisper.kv_cache import SettledText
-from streamwhisper.whisper.logit_filters import TokenRules
+from streamwhisper.whisper.encoded_prefix import EncodedPrefix
+from streamwhisper.whisper.kv_cache import DecodedPrefix
+from streamwhisper.whisper.logit_filters import LogitFilters
 from streamwhisper.whisper.model import Whisper
 from streamwhisper.whisper.output_layer import OutputLayer
 from streamwhisper.whisper.quantized import is_quantized, quantize
@@ -45,7 +45,7 @@ from streamwhisper.whisper.static_decoder import StaticDecoder
 from streamwhisper.whisper.tail import (
     CLAMP,
     FRAMES_PER_POSITION,
-    EncodedSound,
+    EncodedAudio,
     SilentTails,
     TailOptions,
     encode,
@@ -91,8 +91,8 @@ class LocalOptions:
 class _Past:
     """What an answer leaves for the next one about the same window."""
 
-    sound: SettledSound | None
-    text: SettledText
+    sound: EncodedPrefix | None
+    text: DecodedPrefix
 
     @property
     def audible(self) -> int:
@@ -108,7 +108,7 @@ class LocalRecognizer:
         self.model = model
         self.tokenizer: Tokenizer = get_tokenizer(model.dims.n_vocab, model.generation)
         self.info = ModelInfo(name, model.dims.n_mels, self.tokenizer.multilingual)
-        self._rules = TokenRules(self.tokenizer, model.dims.n_vocab, model.device)
+        self._rules = LogitFilters(self.tokenizer, model.dims.n_vocab, model.device)
         self.output = OutputLayer(model.decoder.token_embedding.weight)
         self.tails = SilentTails(model, self.options.tail)
         self._batch = batch_size(model)
@@ -200,7 +200,7 @@ class LocalRecognizer:
         ]
 
     def _task(
-        self, request: RecognitionRequest, sound: EncodedSound, language: str
+        self, request: RecognitionRequest, sound: EncodedAudio, language: str
     ) -> DecodingTask:
         n_context = self.model.dims.n_text_ctx
         context = context_tokens(
@@ -223,7 +223,7 @@ class LocalRecognizer:
             request.options,
             seconds,
             settled,
-            get_vocabulary(self.tokenizer, words) if words else None,
+            get_bias_vocabulary(self.tokenizer, words) if words else None,
         )
 
     def _initial(self, prompt: str, most: int) -> tuple[int, ...]:
@@ -260,7 +260,7 @@ class LocalRecognizer:
                     f"0 to {n_vocab - 1}"
                 )
 
-    def _encode(self, requests: Sequence[RecognitionRequest]) -> list[EncodedSound]:
+    def _encode(self, requests: Sequence[RecognitionRequest]) -> list[EncodedAudio]:
         mels = [torch.from_numpy(request.mel) for request in requests]
         if not self.options.silent_tail:
             return encode_padded(self.model, mels)
@@ -269,7 +269,7 @@ class LocalRecognizer:
         return encode(self.tails, mels, settled)
 
     def _detected(
-        self, requests: Sequence[RecognitionRequest], sounds: Sequence[EncodedSound]
+        self, requests: Sequence[RecognitionRequest], sounds: Sequence[EncodedAudio]
     ) -> list[dict[str, float]]:
         """How likely each language is, likeliest first; nothing where that is not asked for."""
         found: list[dict[str, float]] = [{} for _ in requests]

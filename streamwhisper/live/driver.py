@@ -9,15 +9,15 @@ from collections.abc import Callable
 from streamwhisper.errors import RecognitionError
 from streamwhisper.live.scheduler import Scheduler, Ticket, Withdrawn
 from streamwhisper.server.metrics import Metrics
-from streamwhisper.server.sessions.telemetry import Account
+from streamwhisper.server.sessions.telemetry import SessionTelemetry
 from streamwhisper.session.session import Session
 
-__all__ = ["Inquiry"]
+__all__ = ["SessionDriver"]
 
 log = logging.getLogger(__name__)
 
 
-class Inquiry:
+class SessionDriver:
     """The request of a session that is under way, if there is one.
 
     Attributes:
@@ -28,7 +28,7 @@ class Inquiry:
         self,
         scheduler: Scheduler,
         metrics: Metrics,
-        account: Account,
+        account: SessionTelemetry,
         clock: Callable[[], float],
     ) -> None:
         """Ask nothing yet."""

@@ -21,7 +21,7 @@ from streamwhisper.recognition import (
     Recognizer,
     RemoteRecognizer,
 )
-from streamwhisper.rolling import Recent
+from streamwhisper.rolling import RollingStats
 
 __all__ = ["Scheduler", "SchedulerOptions", "Ticket", "Withdrawn"]
 
@@ -118,9 +118,9 @@ class Scheduler:
         self._on_batch = on_batch
         self._waiting: list[Ticket] = []  # in order of arrival
         self._finals_in_a_row = 0
-        self._waits = Recent(_now)  # of requests, until the recognizer had them
-        self._costs = Recent(_now)  # seconds of the recognizer for each request of a batch
-        self._work = Recent(_now)  # and for each batch
+        self._waits = RollingStats(_now)  # of requests, until the recognizer had them
+        self._costs = RollingStats(_now)  # seconds of the recognizer for each request of a batch
+        self._work = RollingStats(_now)  # and for each batch
         self._room = asyncio.Semaphore(self.options.max_waiting)
         self._threads = ThreadPoolExecutor(self.options.workers, thread_name_prefix="recognizer")
         self._workers: set[asyncio.Task[None]] = set()

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Protocol, cast
 
 from streamwhisper.audio.formats import AudioDecoder, AudioFormat
-from streamwhisper.client.event_queue import Inbox
+from streamwhisper.client.event_queue import EventQueue
 from streamwhisper.client.protocol import StreamEvent
 from streamwhisper.errors import RecognitionError
 from streamwhisper.recognition import Recognizer
@@ -46,7 +46,7 @@ class EmbeddedStream:
         self._recognizer = recognizer
         decoder = AudioDecoder(AudioFormat("pcm_f32le"))
         self._session = Session(recognizer.info, decoder, options)
-        self._inbox = Inbox(1)  # who types slowly wants the newest guess alone
+        self._inbox = EventQueue(1)  # who types slowly wants the newest guess alone
         self._news = asyncio.Event()  # for the driver: something came in
         self._room = asyncio.Event()  # for the sender: the session took sound from its buffers
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="recognizer")

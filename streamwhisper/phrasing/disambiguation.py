@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from streamwhisper.phrasing.language_table import Command, Table
+from streamwhisper.phrasing.language_table import Command, LanguageTable
 from streamwhisper.phrasing.words import Spoken
 
 __all__ = ["is_meant", "is_noun"]
@@ -19,7 +19,7 @@ def is_meant(
     command: Command,
     words: Sequence[Spoken],
     span: tuple[int, int],
-    table: Table,
+    table: LanguageTable,
     *,
     commanded: bool,
     ended: bool,
@@ -57,7 +57,7 @@ def is_meant(
     return not command.strict or (pause_after and not _is_likely_noun(command, words, at, table))
 
 
-def is_noun(words: Sequence[Spoken], at: int, table: Table) -> bool:
+def is_noun(words: Sequence[Spoken], at: int, table: LanguageTable) -> bool:
     """Whether a determiner or a genitive comes before, with an adjective between or without."""
     if at == 0 or words[at - 1].paused:
         return False
@@ -67,7 +67,9 @@ def is_noun(words: Sequence[Spoken], at: int, table: Table) -> bool:
     return before in table.adjectives and is_noun(words, at - 1, table)
 
 
-def _is_likely_noun(command: Command, words: Sequence[Spoken], at: int, table: Table) -> bool:
+def _is_likely_noun(
+    command: Command, words: Sequence[Spoken], at: int, table: LanguageTable
+) -> bool:
     """Whether what comes before makes a strict command doubtful.
 
     That is "this", or a determiner and what may be an adjective or a name: "a two-week period",

@@ -7,12 +7,12 @@ from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from streamwhisper.phrasing.disambiguation import is_meant, is_noun
-from streamwhisper.phrasing.language_table import LONGEST, Command, Named, Table
+from streamwhisper.phrasing.language_table import LONGEST, Command, LanguageTable, Named
 from streamwhisper.phrasing.numerals import WORDS, read_number
-from streamwhisper.phrasing.text_buffer import Page, capitalized
+from streamwhisper.phrasing.text_buffer import TextBuffer, capitalized
 from streamwhisper.phrasing.words import Spoken, key_of, keyed
 
-__all__ = ["PhraseOptions", "Reader", "Step"]
+__all__ = ["Interpreter", "PhraseOptions", "Step"]
 
 GROUPS = {"break": "layout", "scratch": "scratch", "once": "casing", "span": "casing"}
 """Which option a kind of command belongs to; the others are punctuation."""
@@ -55,14 +55,14 @@ class Step(NamedTuple):
     """How many words were dealt with, the page then, and whether text was taken back."""
 
     taken: int
-    page: Page
+    page: TextBuffer
     scratched: bool = False
 
 
-class Reader:
+class Interpreter:
     """Reads words, one step at a time, onto a page."""
 
-    def __init__(self, table: Table, options: PhraseOptions) -> None:
+    def __init__(self, table: LanguageTable, options: PhraseOptions) -> None:
         heeded = {
             name: command
             for name, command in table.commands.things.items()
@@ -79,7 +79,7 @@ class Reader:
         phrases = self._table.escapes.longest + commands, self._replacements.longest
         return max(*phrases, WORDS * self._options.numbers) + commands + 1
 
-    def step(self, words: Sequence[Spoken], at: int, page: Page, *, ended: bool) -> Step:
+    def step(self, words: Sequence[Spoken], at: int, page: TextBuffer, *, ended: bool) -> Step:
         """What begins at a word.
 
         Args:
@@ -107,7 +107,7 @@ class Reader:
         return Step(1, page.write(word.space, word.text, table.small))
 
     def _escaped(
-        self, words: Sequence[Spoken], at: int, count: int, dropped: bool, page: Page
+        self, words: Sequence[Spoken], at: int, count: int, dropped: bool, page: TextBuffer
     ) -> Step | None:
         """A command's name that is only spoken of."""
         if words[at + count - 1].paused or (not page.commanded and is_noun(words, at, self._table)):
@@ -119,7 +119,7 @@ class Reader:
             return Step(count + more, page)
         return None
 
-    def _done(self, command: Command, said: Sequence[Spoken], page: Page) -> Step:
+    def _done(self, command: Command, said: Sequence[Spoken], page: TextBuffer) -> Step:
         if command.kind == "scratch":
             return Step(len(said), page.scratch(), scratched=True)
         if command.kind == "once":
@@ -130,7 +130,7 @@ class Reader:
             page = page.put(command.kind, command.write, said[0], said[-1])
         return Step(len(said), page)
 
-    def _written(self, page: Page, said: Sequence[Spoken], text: str) -> Page:
+    def _written(self, page: TextBuffer, said: Sequence[Spoken], text: str) -> TextBuffer:
         """Something else for some words, with the punctuation and the capital that they had."""
         first, last = said[0], said[-1]
         if first.core[:1].isupper() and text == text.lower() and page.begins_sentence:

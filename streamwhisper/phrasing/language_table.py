@@ -13,7 +13,7 @@ from streamwhisper.phrasing.numerals import NumberWords
 from streamwhisper.phrasing.text_buffer import Kind
 from streamwhisper.phrasing.words import Key, Spoken, key_of, keyed
 
-__all__ = ["LONGEST", "Command", "Named", "Table", "languages", "read_table"]
+__all__ = ["LONGEST", "Command", "LanguageTable", "Named", "languages", "read_table"]
 
 T = TypeVar("T")
 
@@ -87,7 +87,7 @@ class Named(Generic[T]):
 
 
 @dataclass(frozen=True, slots=True)
-class Table:
+class LanguageTable:
     """All that is known of a language.
 
     Attributes:
@@ -124,17 +124,17 @@ def languages() -> list[str]:
 
 
 @cache
-def read_table(language: str) -> Table:
+def read_table(language: str) -> LanguageTable:
     """The table of a language, by its code; an empty one for a language that has none."""
     if language not in languages():
-        return Table()
+        return LanguageTable()
     file = files(__package__) / "languages" / f"{language}.toml"
     found = tomllib.loads(file.read_text(encoding="utf-8"))
     commands: dict[Key, Command] = {}
     for entry in found["command"]:
         commands |= dict.fromkeys(map(key_of, entry.pop("said")), _command(**entry))
     escapes = dict.fromkeys(found["mention"], False) | dict.fromkeys(found["literal"], True)
-    return Table(
+    return LanguageTable(
         commands=Named(commands),
         escapes=Named(keyed(escapes)),
         small=frozenset(found["small"]),

@@ -7,9 +7,9 @@ stands until "line" has come. What stands in the end does not depend on how the 
 from __future__ import annotations
 
 from streamwhisper.phrasing.edits import Edit
-from streamwhisper.phrasing.interpreter import PhraseOptions, Reader
+from streamwhisper.phrasing.interpreter import Interpreter, PhraseOptions
 from streamwhisper.phrasing.language_table import read_table
-from streamwhisper.phrasing.text_buffer import REMEMBERED, Page, edit_between
+from streamwhisper.phrasing.text_buffer import REMEMBERED, TextBuffer, edit_between
 from streamwhisper.phrasing.words import Spoken, split_words
 
 __all__ = ["PhraseOptions", "Phrases"]
@@ -23,8 +23,8 @@ class Phrases:
 
     def __init__(self, options: PhraseOptions) -> None:
         self._verbatim = options.verbatim
-        self._reader = Reader(read_table(options.language), options)
-        self._settled = Page().begin()
+        self._reader = Interpreter(read_table(options.language), options)
+        self._settled = TextBuffer().begin()
         self._shown = self._settled
         self._words: list[Spoken] = []
         self._at = 0  # the first of them that is not settled
@@ -50,7 +50,7 @@ class Phrases:
         self._at = 0
         return edits
 
-    def _read(self, *, ended: bool) -> Page:
+    def _read(self, *, ended: bool) -> TextBuffer:
         """Read what is not settled, and settle what no later word can change."""
         page, at = self._settled, self._at
         while at < len(self._words):
@@ -64,7 +64,7 @@ class Phrases:
                 self._settled, self._at = page, at
         return page
 
-    def _show(self, page: Page) -> tuple[Edit, ...]:
+    def _show(self, page: TextBuffer) -> tuple[Edit, ...]:
         edits = edit_between(self._shown, page)
         self._shown = page
         self._settled = self._settled.cut(REMEMBERED)

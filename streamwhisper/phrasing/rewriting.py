@@ -9,9 +9,9 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from streamwhisper.phrasing.interpreter import PhraseOptions, Reader
+from streamwhisper.phrasing.interpreter import Interpreter, PhraseOptions
 from streamwhisper.phrasing.language_table import read_table
-from streamwhisper.phrasing.text_buffer import Page
+from streamwhisper.phrasing.text_buffer import TextBuffer
 from streamwhisper.phrasing.words import split_words
 
 __all__ = ["Rewritten", "rewritten"]
@@ -38,8 +38,8 @@ def rewritten(text: str, options: PhraseOptions) -> Rewritten:
     for word in said:
         end += len(word.space) + len(word.text)
         ends.append(end)
-    reader = Reader(read_table(options.language), options)
-    page, at = Page().begin(), 0
+    reader = Interpreter(read_table(options.language), options)
+    page, at = TextBuffer().begin(), 0
     steps: list[tuple[int, int, int]] = []  # the page's end then, and the words that were read
     while at < len(said):
         step = reader.step(said, at, page, ended=True)

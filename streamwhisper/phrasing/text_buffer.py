@@ -1,6 +1,6 @@
 """What has been put out, as far as it may still change: spacing, capitals, what can be taken back.
 
-A `Page` is a value: to put something on it makes a new one, and two of them make an `Edit`.
+A `TextBuffer` is a value: to put something on it makes a new one, and two of them make an `Edit`.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Literal
 from streamwhisper.phrasing.edits import Edit
 from streamwhisper.phrasing.words import BORDERS, ENDS, Spoken
 
-__all__ = ["Kind", "Page", "edit_between"]
+__all__ = ["Kind", "TextBuffer", "edit_between"]
 
 Kind = Literal["stop", "mark", "open", "close", "link", "free", "break"]
 """How signs stand among words.
@@ -39,7 +39,7 @@ UTTERANCES = 32
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
+class TextBuffer:
     """Text, and how what comes next is to be written.
 
     Attributes:
@@ -61,24 +61,24 @@ class Page:
     commanded: bool = False
     span: str = ""
     once: str = ""
-    earlier: tuple[Page, ...] = ()
+    earlier: tuple[TextBuffer, ...] = ()
 
     @property
     def end(self) -> int:
         """How many characters stand in all."""
         return self.start + len(self.text)
 
-    def cut(self, length: int) -> Page:
+    def cut(self, length: int) -> TextBuffer:
         """The same with no more than the last `length` characters."""
         more = max(len(self.text) - length, 0)
         return replace(self, text=self.text[more:], start=self.start + more)
 
-    def begin(self) -> Page:
+    def begin(self) -> TextBuffer:
         """Begin an utterance, which can be taken back."""
         before = replace(self.cut(AROUND), earlier=())
         return replace(self, earlier=(*self.earlier, before)[-UTTERANCES:])
 
-    def write(self, space: str, text: str, small: Set[str] = frozenset()) -> Page:
+    def write(self, space: str, text: str, small: Set[str] = frozenset()) -> TextBuffer:
         """Put out a word with its punctuation.
 
         Args:
@@ -98,7 +98,7 @@ class Page:
             space = ""
         return self._with(self.text + space + text)
 
-    def put(self, kind: Kind, signs: str, first: Spoken, last: Spoken) -> Page:
+    def put(self, kind: Kind, signs: str, first: Spoken, last: Spoken) -> TextBuffer:
         """Put out a sign that was said.
 
         Args:
@@ -125,7 +125,7 @@ class Page:
         joined = kind in ("open", "link", "break")
         return replace(page, case=case, joined=joined, commanded=True)
 
-    def skip(self, word: Spoken) -> Page:
+    def skip(self, word: Spoken) -> TextBuffer:
         """Leave out a word, and the pauses around it."""
         text = self.text
         if word.closing and not self.commanded:
@@ -137,7 +137,7 @@ class Page:
             case = "upper"
         return replace(self, text=text, case=case)
 
-    def scratch(self) -> Page:
+    def scratch(self) -> TextBuffer:
         """Take back the utterance; if nothing of it stands, the one before."""
         earlier = self.earlier
         while earlier and self._is_at(earlier[-1]):
@@ -152,14 +152,14 @@ class Page:
         begun = bool(self.earlier) and self._is_at(self.earlier[-1])
         return begun or not text or text[-1] in ENDS
 
-    def _is_at(self, other: Page) -> bool:
+    def _is_at(self, other: TextBuffer) -> bool:
         return self.end == other.end and self.text.endswith(other.text[-len(self.text) :])
 
-    def _with(self, text: str) -> Page:
+    def _with(self, text: str) -> TextBuffer:
         return replace(self, text=text, case="", joined=False, commanded=False, once="")
 
 
-def edit_between(old: Page, new: Page) -> tuple[Edit, ...]:
+def edit_between(old: TextBuffer, new: TextBuffer) -> tuple[Edit, ...]:
     """What makes `new` of `old`: one edit, or none."""
     known = new.start - old.start
     if known < 0:  # more was taken back than is remembered

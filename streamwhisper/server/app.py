@@ -20,8 +20,8 @@ from websockets.typing import Subprotocol
 from streamwhisper.live.scheduler import Scheduler, SchedulerOptions
 from streamwhisper.recognition import Recognizer, RemoteRecognizer
 from streamwhisper.server.access.origins import is_loopback
-from streamwhisper.server.access.policy import Access, Visitor
-from streamwhisper.server.access.rejection import Refusal
+from streamwhisper.server.access.policy import AccessPolicy, Client
+from streamwhisper.server.access.rejection import HandshakeRejected
 from streamwhisper.server.logs import wire_log
 from streamwhisper.server.metrics import Metrics
 from streamwhisper.server.options import DEFAULT_PORT, ServerOptions
@@ -29,21 +29,21 @@ from streamwhisper.server.publishing.recorder import Recorder
 from streamwhisper.server.publishing.rooms import Rooms
 from streamwhisper.server.rest.options import RestOptions
 from streamwhisper.server.sessions import close_errors
-from streamwhisper.server.sessions.admission import Reception
+from streamwhisper.server.sessions.admission import Admission
 from streamwhisper.server.sessions.outcome import LOST
-from streamwhisper.server.sessions.resumable import Parking, Timer
-from streamwhisper.server.sessions.startup import Opening
+from streamwhisper.server.sessions.resumable import ResumableSessions, Timer
+from streamwhisper.server.sessions.startup import Startup
 from streamwhisper.server.sockets import binding
 from streamwhisper.server.websocket.connection import Connection
 from streamwhisper.server.websocket.http_endpoints import (
     WATCH_PATH,
-    Answers,
+    HttpEndpoints,
     path_of,
     peer_of,
     query_of,
 )
 from streamwhisper.server.websocket.routes import ENTRANCES, STREAM_PATH, Handshake
-from streamwhisper.server.wyoming.port import Guest, WyomingOptions, WyomingPort
+from streamwhisper.server.wyoming.port import ActiveConnection, WyomingOptions, WyomingPort
 
 if TYPE_CHECKING:
     from streamwhisper.server.rest.listener import RestListener
@@ -69,14 +69,16 @@ class Server:
         self.port = self.options.port
         limits = self.options.limits
         # Clients are told that the model is not there before they lose their patience.
-        self._opening = Opening(limits.handshake_timeout * _WAITING, limits.max_sessions)
-        self._access = Access(self.options.access, limits, loopback=is_loopback(self.options.host))
-        self._connections: set[Guest] = set()
+        self._opening = Startup(limits.handshake_timeout * _WAITING, limits.max_sessions)
+        self._access = AccessPolicy(
+            self.options.access, limits, loopback=is_loopback(self.options.host)
+        )
+        self._connections: set[ActiveConnection] = set()
         self._empty = asyncio.Event()  # there are no connections
         self._empty.set()
         self._listener: WebSocketServer | None = None
         self._metrics = Metrics()
-        self._parking = Parking(
+        self._parking = ResumableSessions(
             limits.resume_timeout,
             limits.max_sessions,
             _call_later,
@@ -91,7 +93,7 @@ class Server:
             on_drop=self._metrics.viewers_dropped.inc,
             dismiss=self._parking.dismiss,
         )
-        self._answers = Answers(
+        self._answers = HttpEndpoints(
             self._opening,
             self._access,
             self._metrics,
@@ -117,7 +119,7 @@ class Server:
         """
         self._recognizer = recognizer
         self._scheduler = Scheduler(recognizer, scheduler, on_batch=self._metrics.record_batch)
-        self._reception = Reception(
+        self._reception = Admission(
             recognizer.info,
             self._scheduler,
             self.options.max_wait,
@@ -324,7 +326,7 @@ class Server:
         places = entrance.places(handshake.query)
         try:
             self._access.check_room(visitor, places)
-        except Refusal as refusal:  # the last place was taken during the handshake
+        except HandshakeRejected as refusal:  # the last place was taken during the handshake
             self._metrics.sessions_refused.inc()
             dialect.fail(*close_errors.refused(refusal))
             await connection.run()
@@ -334,7 +336,7 @@ class Server:
             await connection.run()
 
     @contextmanager
-    def _place(self, visitor: Visitor, guest: Guest, places: int = 1) -> Iterator[None]:
+    def _place(self, visitor: Client, guest: ActiveConnection, places: int = 1) -> Iterator[None]:
         """Holds places for a connection while the body runs."""
         with self._access.session(visitor, places):
             self._connections.add(guest)

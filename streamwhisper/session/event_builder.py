@@ -9,10 +9,10 @@ from streamwhisper.events import Committed, Partial, Word
 from streamwhisper.session.agreement import normalized
 from streamwhisper.session.window import SAMPLE_RATE, WindowWord
 
-__all__ = ["Transcript"]
+__all__ = ["EventBuilder"]
 
 
-class Transcript:
+class EventBuilder:
     """What has been said of the text.
 
     Attributes:

@@ -14,11 +14,11 @@ from dataclasses import dataclass, field, replace
 from streamwhisper.errors import check_fields
 from streamwhisper.recognition import ModelInfo
 
-__all__ = ["Detection", "Evidence", "SpokenLanguage", "spoken_language"]
+__all__ = ["Evidence", "LanguageDetection", "SpokenLanguage", "spoken_language"]
 
 
 @dataclass(frozen=True, slots=True)
-class Detection:
+class LanguageDetection:
     """How a session finds its language; times in seconds.
 
     Attributes:
@@ -96,7 +96,7 @@ class SpokenLanguage:
         latest: of the last one.
     """
 
-    detection: Detection | None
+    detection: LanguageDetection | None
     code: str | None = None
     examining: bool = False
     candidate: str | None = None
@@ -105,7 +105,7 @@ class SpokenLanguage:
     latest: Evidence | None = field(default=None, repr=False)
 
     @classmethod
-    def of(cls, language: str | Detection) -> SpokenLanguage:
+    def of(cls, language: str | LanguageDetection) -> SpokenLanguage:
         """A language that is given, or is to be found."""
         if isinstance(language, str):
             return cls(None, language)
@@ -160,7 +160,7 @@ class SpokenLanguage:
         return replace(self, examining=True) if low else self
 
 
-def spoken_language(language: str | Detection, info: ModelInfo) -> SpokenLanguage:
+def spoken_language(language: str | LanguageDetection, info: ModelInfo) -> SpokenLanguage:
     """What is known of the language at first, with this model.
 
     Raises:

@@ -12,7 +12,7 @@ from streamwhisper.audio.mel import HOP, LogMel
 from streamwhisper.session.window import SAMPLE_RATE
 from streamwhisper.vad.gate import GateOptions, SpeechEnd, SpeechStart, VadGate
 
-__all__ = ["QUANTUM", "Decoder", "Listener"]
+__all__ = ["QUANTUM", "AudioListener", "Decoder"]
 
 QUANTUM = 512
 """Sound is taken in steps that end on multiples of this, so that chunk sizes do not matter."""
@@ -36,7 +36,7 @@ class Decoder(Protocol):
         ...
 
 
-class Listener:
+class AudioListener:
     """Takes sound step by step; positions are samples since the session began.
 
     Attributes:

@@ -8,7 +8,7 @@ from typing import Literal
 from streamwhisper.recognition import DecodingOptions, Task
 from streamwhisper.session.agreement import AgreementOptions
 from streamwhisper.session.endpoint import EndpointOptions
-from streamwhisper.session.language import Detection
+from streamwhisper.session.language import LanguageDetection
 from streamwhisper.session.window import WindowOptions
 from streamwhisper.vad.gate import GateOptions
 
@@ -29,7 +29,7 @@ class SessionOptions:
         vocabulary: words and phrases to prefer where the sound allows it, as they are written.
     """
 
-    language: str | Detection = field(default_factory=Detection)
+    language: str | LanguageDetection = field(default_factory=LanguageDetection)
     task: Task = "transcribe"
     partials: bool = True
     update_interval: float = 0.25

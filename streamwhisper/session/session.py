@@ -18,9 +18,9 @@ from dataclasses import dataclass
 from streamwhisper.errors import SessionError
 from streamwhisper.events import Done, Event, Flushed, SpeechEnded, SpeechStarted
 from streamwhisper.recognition import Hypothesis, ModelInfo, RecognitionRequest
-from streamwhisper.session.event_builder import Transcript
+from streamwhisper.session.event_builder import EventBuilder
 from streamwhisper.session.language import spoken_language
-from streamwhisper.session.listener import QUANTUM, Decoder, Listener
+from streamwhisper.session.listener import QUANTUM, AudioListener, Decoder
 from streamwhisper.session.options import SessionOptions
 from streamwhisper.session.utterance import Utterance
 from streamwhisper.session.window import SAMPLE_RATE, WindowWord
@@ -69,7 +69,7 @@ class Session:
         self._ahead = self.options  # those of the next utterance
         self.info = info
         self._decoder = decoder
-        self._listener = Listener(info.n_mels, self.options.gate, self.options.window.limit)
+        self._listener = AudioListener(info.n_mels, self.options.gate, self.options.window.limit)
         self._vocabulary = self.options.vocabulary
         self._speech_samples = 0
         self._segments: deque[_Segment] = deque()
@@ -80,7 +80,7 @@ class Session:
 
         info.check_task(self.options.task)
         self._language = spoken_language(self.options.language, info)
-        self._transcript = Transcript(self._language.code)
+        self._transcript = EventBuilder(self._language.code)
         self._utterance: Utterance | None = None
         self._last: Utterance | None = None  # while what follows may still share its window
         self._asked: _Asked | None = None

@@ -20,14 +20,14 @@ from streamwhisper.engine.local import LocalRecognizer
 from streamwhisper.transcript import Segment
 from streamwhisper.transcription.chunks import Chunk, cut_up
 from streamwhisper.transcription.options import TranscriptionOptions
-from streamwhisper.transcription.segments import Window, sentences, whole
+from streamwhisper.transcription.segments import SegmentWindow, sentences, whole
 from streamwhisper.transcription.stitching import stitch
 from streamwhisper.vad.spans import RATE, map_speech
-from streamwhisper.whisper.biasing import get_vocabulary
+from streamwhisper.whisper.biasing import get_bias_vocabulary
 from streamwhisper.whisper.decoding import detect_languages
 from streamwhisper.whisper.fallback import search_with_fallback
 from streamwhisper.whisper.search import SearchResult, SearchTask, text_tokens
-from streamwhisper.whisper.tail import EncodedSound, encode, encode_padded
+from streamwhisper.whisper.tail import EncodedAudio, encode, encode_padded
 from streamwhisper.whisper.timing import (
     AlignedWord,
     AlignmentTask,
@@ -37,7 +37,7 @@ from streamwhisper.whisper.timing import (
 )
 from streamwhisper.whisper.tokenizer import Tokenizer
 
-__all__ = ["Heard", "Recording", "hear", "hear_batch", "prepare", "segments"]
+__all__ = ["ChunkHypothesis", "Recording", "hear", "hear_batch", "prepare", "segments"]
 
 Sound = NDArray[np.float32]
 PROGRESS = 1.0
@@ -64,7 +64,7 @@ class Recording:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Heard:
+class ChunkHypothesis:
     """What was heard in a chunk; the words, none where not asked for, are timed from its start."""
 
     result: SearchResult
@@ -75,12 +75,12 @@ class Heard:
         """Seconds at which the last word ends."""
         return self.words[-1].end if self.words else 0.0
 
-    def followed_by(self, other: Heard, later: float) -> Heard:
+    def followed_by(self, other: ChunkHypothesis, later: float) -> ChunkHypothesis:
         """This and what was heard so many seconds later."""
         moved = [replace(w, start=w.start + later, end=w.end + later) for w in other.words]
         text = f"{self.result.text} {other.result.text}"
         tokens = self.result.tokens + other.result.tokens
-        return Heard(replace(self.result, tokens=tokens, text=text), self.words + moved)
+        return ChunkHypothesis(replace(self.result, tokens=tokens, text=text), self.words + moved)
 
 
 def prepare(
@@ -102,7 +102,7 @@ def hear(
     options: TranscriptionOptions,
     executor: Executor,
     progress: Callable[[float], None] | None = None,
-) -> Iterator[list[Heard]]:
+) -> Iterator[list[ChunkHypothesis]]:
     """Yield what was heard in each recording's chunks, in order, as soon as it is all there.
 
     Args:
@@ -119,7 +119,7 @@ def hear(
             for batch in batches
         ]
     )
-    heard: dict[tuple[int, Chunk], Heard] = {}
+    heard: dict[tuple[int, Chunk], ChunkHypothesis] = {}
     for index, own in enumerate(recordings):
         keys = [(index, chunk) for chunk in own.chunks]
         while any(key not in heard for key in keys):
@@ -133,7 +133,7 @@ def hear(
 def segments(
     recognizer: LocalRecognizer,
     recording: Recording,
-    heard: Sequence[Heard],
+    heard: Sequence[ChunkHypothesis],
     options: TranscriptionOptions,
     *,
     reached: float = 0.0,
@@ -150,7 +150,7 @@ def segments(
         result = replace(own.result, tokens=own.result.tokens[first:end])
         if options.fallback.is_silence(result) or not result.tokens:
             continue
-        window = Window(chunk.start // HOP, (chunk.end - chunk.start) // HOP)
+        window = SegmentWindow(chunk.start // HOP, (chunk.end - chunk.start) // HOP)
         if not _timed(options):
             found.append(whole(tokenizer, window, result))
             continue
@@ -174,7 +174,7 @@ def _timed(options: TranscriptionOptions) -> bool:
 
 
 def _kept(
-    tokenizer: Tokenizer, chunks: Sequence[Chunk], heard: Sequence[Heard]
+    tokenizer: Tokenizer, chunks: Sequence[Chunk], heard: Sequence[ChunkHypothesis]
 ) -> list[tuple[int, int]]:
     """Of each chunk, the first token that stays and the one after the last."""
     kept = [(0, len(own.result.tokens)) for own in heard]
@@ -187,7 +187,7 @@ def _kept(
     return kept
 
 
-def _words(heard: Heard, first: int, end: int) -> list[AlignedWord]:
+def _words(heard: ChunkHypothesis, first: int, end: int) -> list[AlignedWord]:
     """The words of the tokens from `first` up to `end`."""
     words, reached = [], 0
     for word in heard.words:
@@ -202,7 +202,7 @@ def hear_batch(
     recordings: Sequence[Recording],
     batch: Sequence[tuple[int, Chunk]],
     options: TranscriptionOptions,
-) -> list[Heard]:
+) -> list[ChunkHypothesis]:
     """Hear a batch of chunks, each with the place of its recording.
 
     What comes after a text that ended too soon is heard once more.
@@ -218,7 +218,7 @@ def hear_batch(
         for (_, chunk), result in zip(batch, results, strict=True)
     ]
     words = _align(recognizer, sounds, results, short, options)
-    heard = [Heard(*pair) for pair in zip(results, words, strict=True)]
+    heard = [ChunkHypothesis(*pair) for pair in zip(results, words, strict=True)]
     rests = [
         (position, Chunk(_on_frame(chunk.start + round(own.end * RATE)), chunk.end))
         for position, ((_, chunk), own) in enumerate(zip(batch, heard, strict=True))
@@ -237,7 +237,7 @@ def hear_batch(
 
 def _search(
     recognizer: LocalRecognizer,
-    sounds: Sequence[EncodedSound],
+    sounds: Sequence[EncodedAudio],
     languages: Sequence[str],
     options: TranscriptionOptions,
 ) -> list[SearchResult]:
@@ -245,7 +245,7 @@ def _search(
     prompt, prefix = (
         text_tokens(tokenizer, text) if text else () for text in (prompts.initial, prompts.prefix)
     )
-    words = get_vocabulary(tokenizer, prompts.vocabulary) if prompts.vocabulary else None
+    words = get_bias_vocabulary(tokenizer, prompts.vocabulary) if prompts.vocabulary else None
     tasks = [
         SearchTask(sound, language, options.task, prompt, prefix, vocabulary=words)
         for sound, language in zip(sounds, languages, strict=True)
@@ -268,7 +268,7 @@ def _search(
 
 def _align(
     recognizer: LocalRecognizer,
-    sounds: Sequence[EncodedSound],
+    sounds: Sequence[EncodedAudio],
     results: Sequence[SearchResult],
     wanted: Sequence[bool],
     options: TranscriptionOptions,
@@ -289,7 +289,7 @@ def _align(
     return words
 
 
-def _encoded(recognizer: LocalRecognizer, sounds: Sequence[Sound]) -> list[EncodedSound]:
+def _encoded(recognizer: LocalRecognizer, sounds: Sequence[Sound]) -> list[EncodedAudio]:
     mels = [torch.from_numpy(log_mel(sound, recognizer.info.n_mels)) for sound in sounds]
     # One by one on a CPU: the values of a single window stay in its cache.
     size = 1 if recognizer.model.device.type == "cpu" else len(mels)
@@ -299,7 +299,7 @@ def _encoded(recognizer: LocalRecognizer, sounds: Sequence[Sound]) -> list[Encod
     return [s for group in groups for s in encode_padded(recognizer.model, group)]
 
 
-def _language(recognizer: LocalRecognizer, sound: EncodedSound) -> str:
+def _language(recognizer: LocalRecognizer, sound: EncodedAudio) -> str:
     (found,) = detect_languages(recognizer.model, recognizer.tokenizer, [sound])
     return next(iter(found))
 

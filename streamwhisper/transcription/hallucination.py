@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from streamwhisper.transcript import Segment, TimedWord
-from streamwhisper.transcription.segments import Window
+from streamwhisper.transcription.segments import SegmentWindow
 from streamwhisper.whisper.timing import Punctuation
 
 __all__ = ["first_with_words", "is_anomalous", "suspect"]
@@ -33,7 +33,11 @@ def first_with_words(segments: Iterable[Segment]) -> Segment | None:
 
 
 def suspect(
-    segments: Sequence[Segment], window: Window, end: float, last_speech: float, threshold: float
+    segments: Sequence[Segment],
+    window: SegmentWindow,
+    end: float,
+    last_speech: float,
+    threshold: float,
 ) -> int | None:
     """Find the first segment that is anomalous and has silence, or the like, on either side.
 

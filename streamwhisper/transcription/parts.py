@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from streamwhisper.engine.local import LocalRecognizer
 from streamwhisper.transcript import Transcript
-from streamwhisper.transcription.chunked import Heard, hear_batch, prepare, segments
+from streamwhisper.transcription.chunked import ChunkHypothesis, hear_batch, prepare, segments
 from streamwhisper.transcription.chunks import Chunk
 from streamwhisper.transcription.options import TranscriptionOptions
 from streamwhisper.vad.spans import RATE
@@ -46,7 +46,7 @@ def transcribe_parts(
     size = options.chunks.batch_size
     number, reached = 0, 0.0
     for chunks in _stretches(recording.chunks, size):
-        heard: list[Heard] = []
+        heard: list[ChunkHypothesis] = []
         for first in range(0, len(chunks), size):
             pause()
             batch = [(0, chunk) for chunk in chunks[first : first + size]]

@@ -11,7 +11,7 @@ from streamwhisper.whisper.search import SearchResult
 from streamwhisper.whisper.timing import SENTENCE_ENDS, AlignedWord, Punctuation
 from streamwhisper.whisper.tokenizer import Tokenizer
 
-__all__ = ["FRAMES_PER_SECOND", "Cut", "Window", "cut", "sentences", "whole"]
+__all__ = ["FRAMES_PER_SECOND", "Cut", "SegmentWindow", "cut", "sentences", "whole"]
 
 FRAMES_PER_SECOND = 100
 FRAMES_PER_STAMP = 2
@@ -24,7 +24,7 @@ CLOSING = "\"'”’)]}»」』"
 
 
 @dataclass(frozen=True, slots=True)
-class Window:
+class SegmentWindow:
     """A stretch of a recording that is heard at once, in frames of 10 ms."""
 
     first: int
@@ -55,7 +55,7 @@ class Cut:
     complete: bool
 
 
-def cut(tokenizer: Tokenizer, window: Window, result: SearchResult) -> Cut:
+def cut(tokenizer: Tokenizer, window: SegmentWindow, result: SearchResult) -> Cut:
     """Cut a window's text into segments by its timestamps.
 
     A segment ends where two of them meet. The text after the last of these is not finished: the
@@ -83,7 +83,7 @@ def cut(tokenizer: Tokenizer, window: Window, result: SearchResult) -> Cut:
 
 def sentences(
     tokenizer: Tokenizer,
-    window: Window,
+    window: SegmentWindow,
     result: SearchResult,
     words: Sequence[AlignedWord],
     punctuation: Punctuation,
@@ -107,7 +107,7 @@ def sentences(
     ]
 
 
-def whole(tokenizer: Tokenizer, window: Window, result: SearchResult) -> Segment:
+def whole(tokenizer: Tokenizer, window: SegmentWindow, result: SearchResult) -> Segment:
     """All of a window as one segment."""
     return _segment(tokenizer, window, result, 0.0, window.seconds, result.tokens)
 
@@ -131,7 +131,7 @@ def _sentences(
 
 def _segment(
     tokenizer: Tokenizer,
-    window: Window,
+    window: SegmentWindow,
     result: SearchResult,
     start: float,
     end: float,

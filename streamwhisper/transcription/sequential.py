@@ -26,11 +26,11 @@ from streamwhisper.transcription.options import (
     TranscriptionOptions,
     WordOptions,
 )
-from streamwhisper.transcription.segments import FRAMES_PER_SECOND, Cut, Window, cut
+from streamwhisper.transcription.segments import FRAMES_PER_SECOND, Cut, SegmentWindow, cut
 from streamwhisper.whisper.decoding import detect_languages
 from streamwhisper.whisper.fallback import search_with_fallback
 from streamwhisper.whisper.search import SearchResult, SearchTask, text_tokens
-from streamwhisper.whisper.tail import FRAMES_PER_POSITION, EncodedSound, encode_padded
+from streamwhisper.whisper.tail import FRAMES_PER_POSITION, EncodedAudio, encode_padded
 from streamwhisper.whisper.timing import AlignmentTask, align, with_words
 
 __all__ = ["SequentialTranscriber", "hear_windows"]
@@ -117,7 +117,7 @@ class SequentialTranscriber:
     ) -> Generator[SearchTask, SearchResult, None]:
         for seek, end in _in_frames(self.options.clips, self.frames):
             while seek < end:
-                window = Window(seek, min(WINDOW_FRAMES, end - seek))
+                window = SegmentWindow(seek, min(WINDOW_FRAMES, end - seek))
                 sound = self._encoded(window)
                 result = yield self._task(sound)
                 heard, seek = self._heard(window, sound, result)
@@ -137,7 +137,7 @@ class SequentialTranscriber:
         return self.recognizer.tokenizer.decode(self._said.tokens)
 
     def _heard(
-        self, window: Window, sound: EncodedSound, result: SearchResult
+        self, window: SegmentWindow, sound: EncodedAudio, result: SearchResult
     ) -> tuple[list[Segment], int]:
         """The segments of a window, and the frame at which the next one begins."""
         if self.options.fallback.is_silence(result):
@@ -160,16 +160,16 @@ class SequentialTranscriber:
         self._said.add(segments, result.temperature)
         return segments, seek
 
-    def _encoded(self, window: Window) -> EncodedSound:
+    def _encoded(self, window: SegmentWindow) -> EncodedAudio:
         mel = self._mel[:, window.first : window.first + window.frames]
         return _encoded(self.recognizer, mel)
 
-    def _task(self, sound: EncodedSound) -> SearchTask:
+    def _task(self, sound: EncodedAudio) -> SearchTask:
         most, task = self.recognizer.model.dims.n_text_ctx // 2 - 1, self.options.task
         return SearchTask(sound, self.language, task, self._said.prompt(most), self._prefix)
 
     def _with_words(
-        self, segments: Sequence[Segment], sound: EncodedSound, window: Window
+        self, segments: Sequence[Segment], sound: EncodedAudio, window: SegmentWindow
     ) -> list[Segment]:
         recognizer, words = self.recognizer, self.options.words
         assert words is not None
@@ -191,7 +191,7 @@ class SequentialTranscriber:
         segments: list[Segment],
         seek: int,
         found: Cut,
-        window: Window,
+        window: SegmentWindow,
         options: WordOptions,
     ) -> tuple[list[Segment] | None, int]:
         """What stays of a window's segments (None: it is heard again), and the next frame."""
@@ -241,7 +241,7 @@ def hear_windows(transcribers: Sequence[SequentialTranscriber]) -> None:
         transcriber.take(result)
 
 
-def _encoded(recognizer: LocalRecognizer, mel: Tensor) -> EncodedSound:
+def _encoded(recognizer: LocalRecognizer, mel: Tensor) -> EncodedAudio:
     """A window, encoded with zeros behind it, which are no silence; they are not listened to."""
     frames = mel.shape[1]
     padded = torch.nn.functional.pad(mel, (0, WINDOW_FRAMES - frames))

@@ -139,7 +139,7 @@ def _rounds(
 def _chunked(
     model: LocalRecognizer,
     recording: chunked.Recording,
-    heard: list[chunked.Heard],
+    heard: list[chunked.ChunkHypothesis],
     options: TranscriptionOptions,
 ) -> Transcript:
     segments = chunked.segments(model, recording, heard, options)

@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from streamwhisper.whisper.kv_cache import KeysValues, SoundBatch
+from streamwhisper.whisper.kv_cache import EncodedBatch, KeysValues
 from streamwhisper.whisper.model import (
     AudioEncoder,
     DecoderBlock,
@@ -24,17 +24,17 @@ from streamwhisper.whisper.model import (
     Whisper,
 )
 
-__all__ = ["encode_abreast"]
+__all__ = ["encode_batched"]
 
 
-def encode_abreast(
+def encode_batched(
     model: Whisper,
     mels: Tensor,
     positions: int,
     bias: Tensor,
     tails: Sequence[tuple[Sequence[KeysValues], Sequence[KeysValues]]] = (),
     kinds: Tensor | None = None,
-) -> SoundBatch:
+) -> EncodedBatch:
     """Encode B windows as one tensor.
 
     Args:
@@ -64,7 +64,7 @@ def encode_abreast(
         attention = decoding.cross_attn
         own = _heads(attention, attention.key(x)), _heads(attention, attention.value(x))
         layers.append(_lengthened(own, [cross[layer] for _, cross in tails], kinds))
-    return SoundBatch(layers, bias)
+    return EncodedBatch(layers, bias)
 
 
 def _embed(encoder: AudioEncoder, mels: Tensor, positions: int) -> Tensor:

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from streamwhisper.whisper.tokenizer import Tokenizer, unspaced
 
-__all__ = ["Vocabulary", "get_vocabulary"]
+__all__ = ["BiasVocabulary", "get_bias_vocabulary"]
 
 START_BONUS = 2.0
 """For the first token of an entry: it may be the first of many other words as well."""
@@ -29,7 +29,7 @@ BROKEN = "\ufffd"
 _Node = dict[int, "_Node"]
 
 
-class Vocabulary:
+class BiasVocabulary:
     """A trie of tokens; immutable, safe to share by threads."""
 
     def __init__(
@@ -115,6 +115,6 @@ def _walk(trie: _Node, tokens: Sequence[int]) -> _Node:
 
 
 @lru_cache(maxsize=64)
-def get_vocabulary(tokenizer: Tokenizer, entries: tuple[str, ...]) -> Vocabulary:
+def get_bias_vocabulary(tokenizer: Tokenizer, entries: tuple[str, ...]) -> BiasVocabulary:
     """The vocabulary of these entries, spelt once."""
-    return Vocabulary(tokenizer, entries)
+    return BiasVocabulary(tokenizer, entries)

@@ -22,12 +22,12 @@ from streamwhisper.errors import RecognitionError
 from streamwhisper.recognition import DecodingOptions, Ending, Task
 from streamwhisper.whisper import guards
 from streamwhisper.whisper.alignment import CONTEXT_ROWS
-from streamwhisper.whisper.biasing import Vocabulary
-from streamwhisper.whisper.kv_cache import DecoderCache, SettledText, one_batch
-from streamwhisper.whisper.logit_filters import Choice, TokenRules
+from streamwhisper.whisper.biasing import BiasVocabulary
+from streamwhisper.whisper.kv_cache import DecodedPrefix, DecoderCache, one_batch
+from streamwhisper.whisper.logit_filters import Choice, LogitFilters
 from streamwhisper.whisper.model import Whisper
 from streamwhisper.whisper.output_layer import OutputLayer
-from streamwhisper.whisper.tail import EncodedSound
+from streamwhisper.whisper.tail import EncodedAudio
 from streamwhisper.whisper.tokenizer import Tokenizer
 
 __all__ = [
@@ -62,7 +62,7 @@ class DecodedTokens:
     no_speech_probability: float
     ending: Ending
     drafted: int
-    settled: SettledText | None
+    settled: DecodedPrefix | None
 
 
 Seen = Sequence[Choice] | Tensor
@@ -87,7 +87,7 @@ def context_tokens(
 
 @torch.inference_mode()
 def detect_languages(
-    model: Whisper, tokenizer: Tokenizer, sounds: Sequence[EncodedSound]
+    model: Whisper, tokenizer: Tokenizer, sounds: Sequence[EncodedAudio]
 ) -> list[dict[str, float]]:
     """For each sound, the probability of each language of the model, most likely first."""
     caches = empty_caches(model, sounds)
@@ -115,25 +115,25 @@ class DecodingTask:
         vocabulary: what is preferred where the sound allows it.
     """
 
-    sound: EncodedSound
+    sound: EncodedAudio
     context: Sequence[int]
     prefix: Sequence[int]
     draft: Sequence[int]
     options: DecodingOptions
     seconds: float
-    settled: SettledText | None = None
-    vocabulary: Vocabulary | None = None
+    settled: DecodedPrefix | None = None
+    vocabulary: BiasVocabulary | None = None
 
 
 @dataclass(slots=True)
 class _Transcript:
     """What one decoding has written, and the guards that watch it."""
 
-    rules: TokenRules
+    rules: LogitFilters
     options: DecodingOptions
     prefix: tuple[int, ...]
     limit: int
-    vocabulary: Vocabulary | None = None
+    vocabulary: BiasVocabulary | None = None
     no_speech: float = 0.0
     tokens: list[int] = field(default_factory=list)
     log_probabilities: list[float] = field(default_factory=list)
@@ -190,7 +190,7 @@ class _Transcript:
 class _Row:
     """One task on its way through `decode`."""
 
-    def __init__(self, model: Whisper, rules: TokenRules, task: DecodingTask) -> None:
+    def __init__(self, model: Whisper, rules: LogitFilters, task: DecodingTask) -> None:
         self.model = model
         n_context = model.dims.n_text_ctx
         self.start = len(task.context) + len(task.prefix)
@@ -221,7 +221,7 @@ class _Row:
         if self.task.settled is not None and cache.seat is None:
             self._take_over(self.task.settled)
 
-    def _take_over(self, settled: SettledText) -> None:
+    def _take_over(self, settled: DecodedPrefix) -> None:
         """Start behind the tokens that went through the decoder before."""
         shared = min(settled.shared([*self.task.context, *self.task.prefix]), self.start - 1)
         rows = shared - len(self.task.context) + 1 - settled.first_row
@@ -291,7 +291,7 @@ class _Row:
             settled=self._settled(weights),
         )
 
-    def _settled(self, weights: Tensor) -> SettledText | None:
+    def _settled(self, weights: Tensor) -> DecodedPrefix | None:
         if self.cache.seat is not None:
             return None
         every = (*self.task.context, *self.task.prefix, *self.written.tokens)
@@ -303,12 +303,12 @@ class _Row:
         # A copy: the rest is most of it, and nobody asks for the onsets of a prefix.
         first = _first_row(self.task.prefix)
         rows = weights[:, first - self._first_row :].clone()
-        return SettledText(tokens, attention, rows, first, self.written.no_speech)
+        return DecodedPrefix(tokens, attention, rows, first, self.written.no_speech)
 
 
 @torch.inference_mode()
 def decode(
-    model: Whisper, output: OutputLayer, rules: TokenRules, tasks: Sequence[DecodingTask]
+    model: Whisper, output: OutputLayer, rules: LogitFilters, tasks: Sequence[DecodingTask]
 ) -> list[DecodedTokens]:
     """Decode greedily what follows each task's prefix, all tasks side by side.
 
@@ -345,7 +345,7 @@ def decode(
 
 
 def _seen(
-    rules: TokenRules, rows: Sequence[_Row], logits: Tensor, lengths: Sequence[int]
+    rules: LogitFilters, rows: Sequence[_Row], logits: Tensor, lengths: Sequence[int]
 ) -> list[Seen]:
     """For each row so many tokens, chosen all at once, or logits where that cannot be."""
     parts: list[Seen] = list(torch.split(logits, list(lengths)))
@@ -366,7 +366,7 @@ def _seen(
 
 
 def empty_caches(
-    model: Whisper, sounds: Sequence[EncodedSound], capacities: Sequence[int | None] | None = None
+    model: Whisper, sounds: Sequence[EncodedAudio], capacities: Sequence[int | None] | None = None
 ) -> list[DecoderCache]:
     """Empty ones; where the text is written in slots, and the sounds lie together, just seats."""
     seats = [sound.seat for sound in sounds]

@@ -23,7 +23,7 @@ from torch import Tensor
 
 from streamwhisper.whisper.kv_cache import KeysValues
 
-__all__ = ["SettledSound", "extended"]
+__all__ = ["EncodedPrefix", "extended"]
 
 STEP = 512
 """Positions by which a store is larger than the next smaller one."""
@@ -53,7 +53,7 @@ class _Store:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class SettledSound:
+class EncodedPrefix:
     """The first positions of a window, encoded; never empty.
 
     Attributes:
@@ -75,12 +75,12 @@ class SettledSound:
 
 
 def extended(
-    held: SettledSound | None,
+    held: EncodedPrefix | None,
     self_attention: Sequence[KeysValues],
     cross_attention: Sequence[KeysValues],
     more: int,
     dtype: torch.dtype,
-) -> SettledSound:
+) -> EncodedPrefix:
     """What is `held`, and behind it the first `more` positions of new keys and values.
 
     Args:
@@ -102,7 +102,7 @@ def extended(
             _fill(store.cross_attention, 0, first, held.cross_attention)
     _fill(store.self_attention, first, end, self_attention)
     _fill(store.cross_attention, first, end, cross_attention)
-    return SettledSound(end, store)
+    return EncodedPrefix(end, store)
 
 
 def _room(layers: Sequence[KeysValues], positions: int, dtype: torch.dtype) -> Tensor:

@@ -10,15 +10,15 @@ from typing import Protocol
 from torch import Tensor
 
 __all__ = [
-    "Branches",
+    "BatchSlot",
+    "DecodedPrefix",
     "DecoderCache",
+    "EncodedBatch",
     "EncoderRow",
     "KeysValues",
-    "Seat",
-    "SettledText",
-    "SoundBatch",
     "Step",
     "Stepping",
+    "TreeBranches",
     "one_batch",
 ]
 
@@ -54,7 +54,7 @@ class EncoderRow:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class SoundBatch:
+class EncodedBatch:
     """Encoded windows side by side, padded to one length.
 
     Attributes:
@@ -72,19 +72,19 @@ class SoundBatch:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Seat:
+class BatchSlot:
     """A row's place in a batch of sounds.
 
     Attributes:
         audible: positions that the alignment heads may attend to.
     """
 
-    sounds: SoundBatch
+    sounds: EncodedBatch
     row: int
     audible: int
 
 
-def one_batch(seats: Sequence[Seat | None]) -> SoundBatch | None:
+def one_batch(seats: Sequence[BatchSlot | None]) -> EncodedBatch | None:
     """The batch that all of them are in; None where there is none, or more than one."""
     batches = {None if seat is None else seat.sounds for seat in seats}
     return batches.pop() if len(batches) == 1 else None
@@ -107,11 +107,11 @@ class DecoderCache:
     cross_bias: Tensor | None
     aligning: list[Tensor | None]
     length: int = 0
-    seat: Seat | None = None
+    seat: BatchSlot | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Branches:
+class TreeBranches:
     """Tokens that do not follow one another: the tips of texts that share a beginning.
 
     All of them lie in one row and one cache, so the sound is attended to by all at once, and
@@ -128,7 +128,7 @@ class Branches:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class SettledText:
+class DecodedPrefix:
     """What the decoder made of a text; a later decoding may go on behind any of its tokens.
 
     Attributes:
@@ -163,7 +163,7 @@ class Step(Protocol):
         self,
         tokens: Sequence[Sequence[int]],
         caches: Sequence[DecoderCache],
-        branches: Sequence[Branches | None] | None = None,
+        branches: Sequence[TreeBranches | None] | None = None,
         since: Sequence[int] | None = None,
         /,
     ) -> tuple[list[Tensor], list[Tensor]]:

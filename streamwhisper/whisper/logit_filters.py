@@ -13,7 +13,7 @@ from torch import Tensor
 
 from streamwhisper.whisper.tokenizer import Tokenizer
 
-__all__ = ["DECLARED", "Choice", "TokenRules"]
+__all__ = ["DECLARED", "Choice", "LogitFilters"]
 
 DECLARED = -1
 """For the first timestamp at the most: what the model declares, or else the reference's."""
@@ -26,7 +26,7 @@ class Choice(NamedTuple):
     log_probability: float
 
 
-class TokenRules:
+class LogitFilters:
     """Whisper's logit filters for one model: what may never, or not now, be written."""
 
     def __init__(

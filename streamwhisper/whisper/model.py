@@ -24,12 +24,12 @@ from torch import Tensor, nn
 from streamwhisper.checkpoints.checkpoint import Checkpoint, ModelDimensions
 from streamwhisper.checkpoints.generation_config import GenerationConfig
 from streamwhisper.whisper.kv_cache import (
-    Branches,
     DecoderCache,
     EncoderRow,
     KeysValues,
     Step,
     Stepping,
+    TreeBranches,
 )
 
 __all__ = ["AudioEncoder", "TextDecoder", "Whisper", "joined"]
@@ -230,7 +230,7 @@ class TextDecoder(nn.Module):
         self,
         tokens: Sequence[Sequence[int]],
         caches: Sequence[DecoderCache],
-        branches: Sequence[Branches | None] | None = None,
+        branches: Sequence[TreeBranches | None] | None = None,
         since: Sequence[int] | None = None,
     ) -> tuple[list[Tensor], list[Tensor]]:
         """Run each row's tokens, which follow those in its cache, and add them to it.

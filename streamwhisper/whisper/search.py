@@ -19,14 +19,14 @@ from streamwhisper.recognition import Task
 from streamwhisper.whisper import guards
 from streamwhisper.whisper.beam import Beam
 from streamwhisper.whisper.beam_branch import Branch, Strategy, best
-from streamwhisper.whisper.biasing import Vocabulary
+from streamwhisper.whisper.biasing import BiasVocabulary
 from streamwhisper.whisper.decoding import context_tokens
-from streamwhisper.whisper.kv_cache import Branches
-from streamwhisper.whisper.logit_filters import DECLARED, TokenRules
+from streamwhisper.whisper.kv_cache import TreeBranches
+from streamwhisper.whisper.logit_filters import DECLARED, LogitFilters
 from streamwhisper.whisper.model import Whisper
 from streamwhisper.whisper.repetition import RepetitionOptions, discourage_repetition
 from streamwhisper.whisper.sampling import Sampler
-from streamwhisper.whisper.tail import EncodedSound
+from streamwhisper.whisper.tail import EncodedAudio
 from streamwhisper.whisper.tokenizer import Tokenizer
 
 __all__ = ["Output", "SearchOptions", "SearchResult", "SearchTask", "search", "text_tokens"]
@@ -107,13 +107,13 @@ class SearchTask:
         vocabulary: what is preferred where the sound allows it.
     """
 
-    sound: EncodedSound
+    sound: EncodedAudio
     language: str = "en"
     task: Task = "transcribe"
     prompt: tuple[int, ...] = ()
     prefix: tuple[int, ...] = ()
     seed: int = 0
-    vocabulary: Vocabulary | None = None
+    vocabulary: BiasVocabulary | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,7 +194,7 @@ class _Search:
     def __init__(
         self,
         model: Whisper,
-        rules: TokenRules,
+        rules: LogitFilters,
         options: SearchOptions,
         task: SearchTask,
         temperature: float,
@@ -263,7 +263,7 @@ class _Search:
         self.branches = self.strategy.step(self.branches, chances)
         self.written += 1
 
-    def grow(self) -> Branches | None:
+    def grow(self) -> TreeBranches | None:
         """Where the tips stand that the decoder is given next; None for behind what it has."""
         if self.strategy.width == 1:
             return None
@@ -276,7 +276,7 @@ class _Search:
         sources = [branch.source for branch in self.branches]
         own = torch.eye(count, dtype=torch.bool, device=device)
         self._mask = torch.cat((before[sources], own), dim=1)
-        return Branches(position, self._mask)
+        return TreeBranches(position, self._mask)
 
     def result(self) -> SearchResult:
         """The likeliest text."""
@@ -304,7 +304,7 @@ class _Search:
         return self.task.vocabulary.favour(logits, text, self.no_speech)
 
 
-def _rules(model: Whisper, tokenizer: Tokenizer, options: SearchOptions) -> TokenRules:
+def _rules(model: Whisper, tokenizer: Tokenizer, options: SearchOptions) -> LogitFilters:
     """What the options let nobody write; with the reference's choice of special tokens."""
     never = set(options.suppress_tokens or ())
     if NON_SPEECH in never:
@@ -320,7 +320,7 @@ def _rules(model: Whisper, tokenizer: Tokenizer, options: SearchOptions) -> Toke
         )
     latest = options.max_initial_timestamp
     steps = round(latest * TIMESTAMP_STEPS) if latest else None
-    return TokenRules(
+    return LogitFilters(
         tokenizer,
         tokenizer.n_vocab,
         model.device,

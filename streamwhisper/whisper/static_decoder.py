@@ -23,7 +23,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from streamwhisper.whisper.kv_cache import Branches, DecoderCache, KeysValues, one_batch
+from streamwhisper.whisper.kv_cache import DecoderCache, KeysValues, TreeBranches, one_batch
 from streamwhisper.whisper.model import DecoderBlock, Whisper
 
 __all__ = ["StaticDecoder"]
@@ -289,7 +289,7 @@ class Steps:
         self,
         tokens: Sequence[Sequence[int]],
         caches: Sequence[DecoderCache],
-        branches: Sequence[Branches | None] | None = None,
+        branches: Sequence[TreeBranches | None] | None = None,
         since: Sequence[int] | None = None,
     ) -> tuple[list[Tensor], list[Tensor]]:
         """Run each row's tokens, and count them in; rows that are left out stay as they are.

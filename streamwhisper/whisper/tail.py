@@ -7,7 +7,7 @@ appended to those of the sound in every layer; the decoder sees all positions, a
 The tail is thinned: neighbouring silent positions are much alike, so a few of them are averaged
 into one, whose attention score is raised by the logarithm of how many it stands for.
 
-Sound that lies well behind the edge is as little moved by what is said now: `SettledSound` keeps
+Sound that lies well behind the edge is as little moved by what is said now: `EncodedPrefix` keeps
 the keys and values of those positions, and a later, longer window with the same start computes
 only the rest. Where the linear layers are in 8 bits they are kept in half precision, which is far
 finer.
@@ -29,14 +29,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from streamwhisper.whisper.batched_encoder import encode_abreast
-from streamwhisper.whisper.encoded_prefix import SettledSound, extended
-from streamwhisper.whisper.kv_cache import EncoderRow, KeysValues, Seat
+from streamwhisper.whisper.batched_encoder import encode_batched
+from streamwhisper.whisper.encoded_prefix import EncodedPrefix, extended
+from streamwhisper.whisper.kv_cache import BatchSlot, EncoderRow, KeysValues
 from streamwhisper.whisper.model import Whisper, joined
 from streamwhisper.whisper.quantized import is_quantized
 
 __all__ = [
-    "EncodedSound",
+    "EncodedAudio",
     "SilentTail",
     "SilentTails",
     "TailOptions",
@@ -83,7 +83,7 @@ class SilentTail:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class EncodedSound:
+class EncodedAudio:
     """What the decoder needs of one window.
 
     Attributes:
@@ -97,8 +97,8 @@ class EncodedSound:
     cross_attention: list[KeysValues]
     audible: int
     bias: Tensor | None = None
-    settled: SettledSound | None = None
-    seat: Seat | None = None
+    settled: EncodedPrefix | None = None
+    seat: BatchSlot | None = None
 
 
 class SilentTails:
@@ -149,10 +149,10 @@ def padding_floor(mel: Tensor) -> float:
 def encode(
     tails: SilentTails,
     mels: Sequence[Tensor],
-    settled: Sequence[SettledSound | None] | None = None,
+    settled: Sequence[EncodedPrefix | None] | None = None,
     *,
     settle: bool = True,
-) -> list[EncodedSound]:
+) -> list[EncodedAudio]:
     """Encode windows ``[n_mels, n_frames]`` (at most 30 s each), each with its silent tail.
 
     Args:
@@ -184,11 +184,11 @@ def encode(
         if settle and more > 0:
             own = [layer[index] for layer in layers]
             kept = extended(held, own, attention[index], more, tails.settled_dtype)
-        sounds.append(EncodedSound(cross, _audible(mel), row.bias, kept))
+        sounds.append(EncodedAudio(cross, _audible(mel), row.bias, kept))
     return sounds
 
 
-def _encode_abreast(tails: SilentTails, mels: Sequence[Tensor]) -> list[EncodedSound]:
+def _encode_abreast(tails: SilentTails, mels: Sequence[Tensor]) -> list[EncodedAudio]:
     """Every window whole, padded to the longest; what pads the others is masked."""
     model, thinning = tails.model, tails.options.thinning
     n_audio_ctx, joint = model.dims.n_audio_ctx, tails.options.joint_frames
@@ -215,7 +215,7 @@ def _encode_abreast(tails: SilentTails, mels: Sequence[Tensor]) -> list[EncodedS
             bias[row, longest + begin : width] = math.log(thinning)
     kept = [tails.at(floor) for floor in floors]
     kinds = list(dict.fromkeys(kept))
-    sounds = encode_abreast(
+    sounds = encode_batched(
         model,
         padded.to(model.device, model.dtype),
         longest,
@@ -223,9 +223,9 @@ def _encode_abreast(tails: SilentTails, mels: Sequence[Tensor]) -> list[EncodedS
         [(tail.self_attention, tail.cross_attention) for tail in kinds],
         torch.tensor([kinds.index(tail) for tail in kept], device=model.device),
     )
-    seats = [Seat(sounds, row, _audible(mel)) for row, mel in enumerate(mels)]
+    seats = [BatchSlot(sounds, row, _audible(mel)) for row, mel in enumerate(mels)]
     return [
-        EncodedSound(
+        EncodedAudio(
             sounds.row(seat.row),
             seat.audible,
             sounds.bias[seat.row : seat.row + 1],
@@ -236,7 +236,7 @@ def _encode_abreast(tails: SilentTails, mels: Sequence[Tensor]) -> list[EncodedS
 
 
 def _join(
-    tails: SilentTails, mel: Tensor, settled: SettledSound | None
+    tails: SilentTails, mel: Tensor, settled: EncodedPrefix | None
 ) -> tuple[EncoderRow, list[KeysValues] | None]:
     """A window with the joint behind it, and what its tail adds to the cross-attention."""
     model, thinning = tails.model, tails.options.thinning
@@ -254,7 +254,7 @@ def _join(
     return _after(settled, EncoderRow(padded, positions, None, silent, bias)), silence
 
 
-def _after(settled: SettledSound | None, row: EncoderRow) -> EncoderRow:
+def _after(settled: EncodedPrefix | None, row: EncoderRow) -> EncoderRow:
     """The row without what is settled already."""
     if settled is None:
         return row
@@ -271,12 +271,12 @@ def _padded(model: Whisper, mel: Tensor) -> EncoderRow:
 
 
 @torch.inference_mode()
-def encode_padded(model: Whisper, mels: Sequence[Tensor]) -> list[EncodedSound]:
+def encode_padded(model: Whisper, mels: Sequence[Tensor]) -> list[EncodedAudio]:
     """Encode windows as trained, padded to 30 s: slow, and the yardstick."""
     rows = [_padded(model, mel.to(model.device)) for mel in mels]
     encoded, _ = model.encoder(rows)
     attention = model.cross_attention(encoded, [row.positions for row in rows])
-    return [EncodedSound(own, _audible(mel)) for own, mel in zip(attention, mels, strict=True)]
+    return [EncodedAudio(own, _audible(mel)) for own, mel in zip(attention, mels, strict=True)]
 
 
 @torch.inference_mode()

@@ -23,7 +23,7 @@ from streamwhisper.whisper.alignment import SECONDS_PER_POSITION, dynamic_time_w
 from streamwhisper.whisper.languages import UNSPACED_LANGUAGES
 from streamwhisper.whisper.model import Whisper
 from streamwhisper.whisper.search import Output
-from streamwhisper.whisper.tail import EncodedSound
+from streamwhisper.whisper.tail import EncodedAudio
 from streamwhisper.whisper.tokenizer import Detokenizer, SpelledWord, Tokenizer
 
 __all__ = [
@@ -58,7 +58,7 @@ class AlignmentTask:
         language: its code; of no matter to an English model.
     """
 
-    sound: EncodedSound
+    sound: EncodedAudio
     tokens: tuple[int, ...]
     language: str = "en"
     task: Task = "transcribe"

@@ -11,7 +11,7 @@ from streamwhisper.recognition import Recognizer
 from streamwhisper.server.dialects.deepgram.flux import FluxDialect
 from streamwhisper.server.dialects.deepgram.flux_query import read_flux
 from streamwhisper.server.dialects.deepgram.listen import ListenDialect
-from streamwhisper.server.dialects.deepgram.messages import Stream
+from streamwhisper.server.dialects.deepgram.messages import StreamMetadata
 from streamwhisper.server.dialects.deepgram.query import read_query
 from streamwhisper.session.options import SessionOptions
 from tests.support.scripted import OPTIONS, ScriptedRecognizer, script
@@ -41,7 +41,7 @@ class Talk:
 
     def begin(self, asked: dict[str, list[str]], options: SessionOptions) -> Any:
         return ListenDialect(
-            Stream(ID, self.recognizer.info.name, datetime(2026, 1, 2, tzinfo=UTC)),
+            StreamMetadata(ID, self.recognizer.info.name, datetime(2026, 1, 2, tzinfo=UTC)),
             self.recognizer.info,
             options,
             read_query(asked),
@@ -76,7 +76,7 @@ class FluxTalk(Talk):
 
     def begin(self, asked: dict[str, list[str]], options: SessionOptions) -> Any:
         return FluxDialect(
-            Stream(ID, self.recognizer.info.name, datetime(2026, 1, 2, tzinfo=UTC)),
+            StreamMetadata(ID, self.recognizer.info.name, datetime(2026, 1, 2, tzinfo=UTC)),
             self.recognizer.info,
             options,
             read_flux(asked),

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from streamwhisper.rolling import RECENT, Recent
+from streamwhisper.rolling import RECENT, RollingStats
 from tests.support.clock import Clock
 
 
 def test_it_is_the_mean_of_what_came_within_the_time() -> None:
     clock = Clock()
-    recent = Recent(clock)
+    recent = RollingStats(clock)
     assert recent.mean() == recent.rate() == recent.rising() == 0
     recent.add(4.0)
     clock.now += 2
@@ -23,7 +23,7 @@ def test_it_is_the_mean_of_what_came_within_the_time() -> None:
 
 def test_it_rises_soon_and_falls_slowly() -> None:
     clock = Clock()
-    recent = Recent(clock)
+    recent = RollingStats(clock)
     for _ in range(8):
         recent.add(0.0)
     clock.now += 2
@@ -36,7 +36,7 @@ def test_it_rises_soon_and_falls_slowly() -> None:
 
 def test_it_does_not_grow() -> None:
     clock = Clock()
-    recent = Recent(clock)
+    recent = RollingStats(clock)
     for number in range(5000):
         recent.add(float(number))
     assert len(recent._amounts) < 2000

@@ -15,7 +15,7 @@ from urllib.parse import parse_qs
 
 from websockets.http11 import Request
 
-from streamwhisper.server.access.limits import Allowance
+from streamwhisper.server.access.limits import Quota
 from streamwhisper.server.publishing.rooms import ROOM_NAME, is_room
 
 __all__ = ["SCHEMES", "SUBPROTOCOL", "Key", "find_key", "presented_keys", "read_keys"]
@@ -29,7 +29,7 @@ SCHEMES = frozenset({"token", "bearer"})
 _PREFIXES = ("bearer.", "openai-insecure-api-key.")  # of subprotocols that carry a key
 _SECRET = re.compile(r"[!-~]+")  # printable, without spaces: what fits into a header
 _SHA256 = re.compile(r"[0-9a-fA-F]{64}")
-_ALLOWANCE = {field.name.replace("_", "-"): field.name for field in fields(Allowance)}
+_ALLOWANCE = {field.name.replace("_", "-"): field.name for field in fields(Quota)}
 _FIELDS = ("name", "key", "sha256", "rooms", *_ALLOWANCE)
 
 
@@ -46,11 +46,11 @@ class Key:
 
     name: str
     digest: bytes = field(repr=False)
-    allowance: Allowance = field(default_factory=Allowance)
+    allowance: Quota = field(default_factory=Quota)
     rooms: tuple[str, ...] | None = None
 
     @classmethod
-    def of(cls, name: str, secret: str, allowance: Allowance | None = None) -> Key:
+    def of(cls, name: str, secret: str, allowance: Quota | None = None) -> Key:
         """The key for a secret.
 
         Raises:
@@ -61,7 +61,7 @@ class Key:
                 f"the key {name!r} is empty, or has spaces or characters beyond ASCII; expected "
                 'such as: python -c "import secrets; print(secrets.token_urlsafe())"'
             )
-        return cls(name, _digest(secret), allowance or Allowance())
+        return cls(name, _digest(secret), allowance or Quota())
 
 
 def find_key(keys: Iterable[Key], secret: str) -> Key | None:
@@ -94,7 +94,7 @@ def presented_keys(request: Request) -> Iterator[str]:
             yield protocol
 
 
-def read_keys(file: Path, allowance: Allowance) -> tuple[Key, ...]:
+def read_keys(file: Path, allowance: Quota) -> tuple[Key, ...]:
     """The keys of a TOML file; `allowance` holds where a key has no limits of its own.
 
     ::
@@ -102,7 +102,7 @@ def read_keys(file: Path, allowance: Allowance) -> tuple[Key, ...]:
         [[key]]
         name = "stage"
         key = "…"              # or sha256 = "…", in hexadecimal
-        sessions = 2           # see `Allowance`
+        sessions = 2           # see `Quota`
         audio-rate = 4
         audio-burst = 60
         session-seconds = 7200
@@ -125,7 +125,7 @@ def read_keys(file: Path, allowance: Allowance) -> tuple[Key, ...]:
     return keys
 
 
-def _read_key(table: dict[str, Any], allowance: Allowance) -> Key:
+def _read_key(table: dict[str, Any], allowance: Quota) -> Key:
     name = table.get("name")
     if not isinstance(name, str) or not name:
         raise ValueError(f"a key has the name {name!r}; every key needs one, for the log")

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from streamwhisper.errors import check_fields
 
-__all__ = ["Allowance", "Limits", "Pace"]
+__all__ = ["Limits", "Quota", "RateLimiter"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +60,7 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
-class Allowance:
+class Quota:
     """What one client is granted: everybody with the same key, or everybody where there is none.
 
     Attributes:
@@ -93,10 +93,10 @@ class Allowance:
         )
 
 
-class Pace:
+class RateLimiter:
     """How long to leave a socket unread so that its sound comes no faster than is allowed."""
 
-    def __init__(self, allowance: Allowance, now: float) -> None:
+    def __init__(self, allowance: Quota, now: float) -> None:
         """Begin with the whole burst, at a clock's second `now`."""
         self._allowance = allowance
         self._ahead = 0.0  # seconds of sound beyond what the rate allows

@@ -12,12 +12,12 @@ from ipaddress import ip_address, ip_network
 from websockets.http11 import Request
 
 from streamwhisper.server.access.keys import Key, find_key, presented_keys
-from streamwhisper.server.access.limits import Allowance, Limits
+from streamwhisper.server.access.limits import Limits, Quota
 from streamwhisper.server.access.origins import check_origin, host_admitted, origin_admitted
 from streamwhisper.server.access.proxies import Network, client_address
-from streamwhisper.server.access.rejection import Refusal
+from streamwhisper.server.access.rejection import HandshakeRejected
 
-__all__ = ["Access", "AccessOptions", "Visitor"]
+__all__ = ["AccessOptions", "AccessPolicy", "Client"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ class AccessOptions:
 
     keys: tuple[Key, ...] = ()
     origins: tuple[str, ...] = ()
-    allowance: Allowance = field(default_factory=Allowance)
+    allowance: Quota = field(default_factory=Quota)
     proxies: tuple[Network, ...] = ()
 
     def __post_init__(self) -> None:
@@ -45,7 +45,7 @@ class AccessOptions:
 
 
 @dataclass(frozen=True, slots=True)
-class Visitor:
+class Client:
     """Somebody who may come in.
 
     Attributes:
@@ -56,7 +56,7 @@ class Visitor:
     """
 
     address: str = ""
-    allowance: Allowance = field(default_factory=Allowance)
+    allowance: Quota = field(default_factory=Quota)
     key: str | None = None
     rooms: tuple[str, ...] | None = None
 
@@ -66,7 +66,7 @@ class Visitor:
         return (None, self.address) if self.key is None else (self.key, "")
 
 
-class Access:
+class AccessPolicy:
     """Lets clients in, and counts the sessions that are open."""
 
     def __init__(self, options: AccessOptions, limits: Limits, *, loopback: bool) -> None:
@@ -92,7 +92,7 @@ class Access:
         host, origin = request.headers.get("Host"), request.headers.get("Origin")
         allowed = self._options.origins
         if self._loopback and not host_admitted(host, allowed):
-            raise Refusal(
+            raise HandshakeRejected(
                 HTTPStatus.FORBIDDEN,
                 "forbidden_host",
                 f"the request is for the host {_cut(host)}, but this server listens on this "
@@ -100,7 +100,7 @@ class Access:
                 "it with --origin and the address that is public",
             )
         if not origin_admitted(origin, host, allowed):
-            raise Refusal(
+            raise HandshakeRejected(
                 HTTPStatus.FORBIDDEN,
                 "forbidden_origin",
                 f"web pages of {_cut(origin)} may not use this server ({_cut(host)}); open a page "
@@ -112,7 +112,7 @@ class Access:
         forwarded = request.headers.get_all("X-Forwarded-For")
         return client_address(peer, forwarded, self._options.proxies)
 
-    def visitor(self, request: Request, peer: str) -> Visitor:
+    def visitor(self, request: Request, peer: str) -> Client:
         """Who asks.
 
         Args:
@@ -124,12 +124,12 @@ class Access:
         options = self._options
         address = self.address(request, peer)
         if not options.keys:
-            return Visitor(address, options.allowance)
+            return Client(address, options.allowance)
         presented = list(presented_keys(request))
         for secret in presented:
             if (key := find_key(options.keys, secret)) is not None:
-                return Visitor(address, key.allowance, key.name, key.rooms)
-        raise Refusal(
+                return Client(address, key.allowance, key.name, key.rooms)
+        raise HandshakeRejected(
             HTTPStatus.UNAUTHORIZED,
             "unauthorized",
             "the key that came with the request is none of this server's; ask its operator for one"
@@ -138,9 +138,9 @@ class Access:
             'or with the WebSocket subprotocols "streamwhisper" and "bearer.KEY"',
         )
 
-    def neighbour(self, address: str) -> Visitor:
+    def neighbour(self, address: str) -> Client:
         """Who comes by a protocol that knows no keys."""
-        return Visitor(address, self._options.allowance)
+        return Client(address, self._options.allowance)
 
     def check_running(self) -> None:
         """Refuse everybody once the server stops.
@@ -149,13 +149,13 @@ class Access:
             Refusal: it does.
         """
         if self.shutting_down:
-            raise Refusal(
+            raise HandshakeRejected(
                 HTTPStatus.SERVICE_UNAVAILABLE,
                 "shutting_down",
                 "the server is shutting down; try another one, or later",
             )
 
-    def check_room(self, visitor: Visitor | None = None, places: int = 1) -> None:
+    def check_room(self, visitor: Client | None = None, places: int = 1) -> None:
         """Refuse who finds no place at present; None: whoever may come next.
 
         Args:
@@ -179,7 +179,7 @@ class Access:
             raise _full(HTTPStatus.TOO_MANY_REQUESTS, most, "of this address")
 
     @contextmanager
-    def session(self, visitor: Visitor, places: int = 1) -> Iterator[None]:
+    def session(self, visitor: Client, places: int = 1) -> Iterator[None]:
         """Holds so many places while its body runs."""
         counts = [(self._by_network, _network(visitor.address))]
         if visitor.key is not None:
@@ -197,8 +197,8 @@ class Access:
                     del count[name]
 
 
-def _full(status: HTTPStatus, most: int, whose: str) -> Refusal:
-    return Refusal(
+def _full(status: HTTPStatus, most: int, whose: str) -> HandshakeRejected:
+    return HandshakeRejected(
         status,
         "too_many_sessions",
         f"all {most} sessions {whose} are taken; try again in a few seconds, or have the server "

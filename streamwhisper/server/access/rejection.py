@@ -9,13 +9,13 @@ from http import HTTPStatus
 from websockets.datastructures import Headers
 from websockets.http11 import Response
 
-__all__ = ["RETRY_AFTER", "Refusal", "http_response"]
+__all__ = ["RETRY_AFTER", "HandshakeRejected", "http_response"]
 
 RETRY_AFTER = 5.0
 """Seconds after which who found no place may find one."""
 
 
-class Refusal(Exception):
+class HandshakeRejected(Exception):
     """Somebody is not let in.
 
     Attributes:

@@ -31,7 +31,13 @@ from streamwhisper.recognition import ModelInfo
 from streamwhisper.server.dialect import CLIENT_FAULT, GOING_AWAY, NORMAL, Close, OnError
 from streamwhisper.server.dialects.outbox import Outbox
 from streamwhisper.server.dialects.start import check_start, check_vocabulary, decoder_for
-from streamwhisper.server.publishing.observers import Admit, Overheard, Refused, Witness, Witnesses
+from streamwhisper.server.publishing.observers import (
+    Admit,
+    ObservedSession,
+    Observers,
+    SessionObserver,
+    SessionRejected,
+)
 from streamwhisper.session.options import SessionOptions
 from streamwhisper.session.session import Session
 
@@ -56,7 +62,7 @@ class NativeDialect:
         info: ModelInfo,
         options: SessionOptions,
         session_id: str,
-        admit: Admit = lambda *_: Witnesses(),
+        admit: Admit = lambda *_: Observers(),
         on_error: OnError = lambda code: None,
     ) -> None:
         """Wait for a start.
@@ -72,7 +78,7 @@ class NativeDialect:
         self._options = options
         self._session_id = session_id
         self._admit = admit
-        self._witness: Witness = Witnesses()
+        self._witness: SessionObserver = Observers()
         self._token = secrets.token_urlsafe(32)
         self._claim: Start | None = None
         self._start = Start()
@@ -134,7 +140,7 @@ class NativeDialect:
                     self.finish(None, Close(NORMAL))
         except ProtocolError as error:
             self._reject(error.code, str(error))
-        except Refused as refused:
+        except SessionRejected as refused:
             self.fail(refused.error, refused.close)
 
     def record_wait(self, seconds: float) -> None:
@@ -173,7 +179,7 @@ class NativeDialect:
         """Let go of the session, its witness, and its decoder's thread."""
         self._collect_events()
         self._witness.close()
-        self._witness = Witnesses()
+        self._witness = Observers()
         self._session = None
         if self._decoder is not None:
             self._decoder.close()
@@ -230,7 +236,7 @@ class NativeDialect:
             partials=start.partials,
             vocabulary=start.vocabulary or self._options.vocabulary,
         )
-        overheard = Overheard(self._decoder, self._witness)
+        overheard = ObservedSession(self._decoder, self._witness)
         self._session = Session(self._info, overheard, options)
         self._say(self._ready())
 

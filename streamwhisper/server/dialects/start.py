@@ -10,7 +10,7 @@ from streamwhisper.audio.formats import AudioDecoder, AudioFormat
 from streamwhisper.errors import AudioFormatError, ProtocolError, RecognitionError
 from streamwhisper.protocol import Start
 from streamwhisper.recognition import ModelInfo
-from streamwhisper.session.language import Detection
+from streamwhisper.session.language import LanguageDetection
 from streamwhisper.whisper.languages import language_code
 
 __all__ = ["check_start", "check_vocabulary", "decoder_for"]
@@ -49,7 +49,9 @@ def check_vocabulary(words: Sequence[str]) -> None:
         )
 
 
-def check_start(start: Start, info: ModelInfo, usual: str | Detection) -> str | Detection:
+def check_start(
+    start: Start, info: ModelInfo, usual: str | LanguageDetection
+) -> str | LanguageDetection:
     """The session's language, or how it is found.
 
     Args:
@@ -77,7 +79,7 @@ def check_start(start: Start, info: ModelInfo, usual: str | Detection) -> str | 
     return language
 
 
-def _language(start: Start, usual: str | Detection) -> str | Detection:
+def _language(start: Start, usual: str | LanguageDetection) -> str | LanguageDetection:
     given = None if start.language == "auto" else start.language
     if given and start.languages:
         raise RecognitionError(
@@ -88,5 +90,5 @@ def _language(start: Start, usual: str | Detection) -> str | Detection:
         return language_code(given)
     if not start.languages and start.language is None:
         return usual
-    detection = usual if isinstance(usual, Detection) else Detection()
+    detection = usual if isinstance(usual, LanguageDetection) else LanguageDetection()
     return replace(detection, among=tuple(dict.fromkeys(map(language_code, start.languages))))

@@ -13,10 +13,10 @@ from streamwhisper.protocol import ErrorMessage, Start
 from streamwhisper.server.dialect import Close
 from streamwhisper.session.listener import Decoder
 
-__all__ = ["Admit", "Overheard", "Refused", "Witness", "Witnesses"]
+__all__ = ["Admit", "ObservedSession", "Observers", "SessionObserver", "SessionRejected"]
 
 
-class Witness(Protocol):
+class SessionObserver(Protocol):
     """Is told of one session, whatever connections carry it. No session fails for it."""
 
     def hear(self, samples: NDArray[np.float32]) -> None:
@@ -32,11 +32,11 @@ class Witness(Protocol):
         ...
 
 
-Admit = Callable[[str, Start], Witness]
-"""Takes a session in by its name and its start, and gives it a witness; or raises `Refused`."""
+Admit = Callable[[str, Start], SessionObserver]
+"""Admit a session by its name and start; return its observer, or raise `SessionRejected`."""
 
 
-class Refused(Exception):
+class SessionRejected(Exception):
     """A session that is not taken in, and why."""
 
     def __init__(self, error: ErrorMessage, close: Close) -> None:
@@ -45,10 +45,10 @@ class Refused(Exception):
         self.close = close
 
 
-class Witnesses:
+class Observers:
     """Several as one; none is as well."""
 
-    def __init__(self, witnesses: Sequence[Witness] = ()) -> None:
+    def __init__(self, witnesses: Sequence[SessionObserver] = ()) -> None:
         self._witnesses = witnesses
 
     def hear(self, samples: NDArray[np.float32]) -> None:
@@ -67,10 +67,10 @@ class Witnesses:
             witness.close()
 
 
-class Overheard:
+class ObservedSession:
     """A session's decoder, whose sound a witness hears, too."""
 
-    def __init__(self, decoder: Decoder, witness: Witness) -> None:
+    def __init__(self, decoder: Decoder, witness: SessionObserver) -> None:
         self._decoder = decoder
         self._witness = witness
 

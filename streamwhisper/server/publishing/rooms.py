@@ -23,7 +23,7 @@ from streamwhisper.errors import check_fields
 from streamwhisper.events import Committed, Done, Event, Partial
 from streamwhisper.protocol import ErrorMessage, Watching, encode_server_message
 from streamwhisper.server.dialect import CLIENT_FAULT, GOING_AWAY, Close
-from streamwhisper.server.publishing.observers import Refused
+from streamwhisper.server.publishing.observers import SessionRejected
 
 __all__ = ["ROOM_NAME", "Room", "RoomOptions", "Rooms", "is_room"]
 
@@ -270,5 +270,5 @@ def is_room(name: str) -> bool:
     return _NAME.fullmatch(name) is not None
 
 
-def _refused(code: str, message: str) -> Refused:
-    return Refused(ErrorMessage(code, message, fatal=True), Close(CLIENT_FAULT, code))
+def _refused(code: str, message: str) -> SessionRejected:
+    return SessionRejected(ErrorMessage(code, message, fatal=True), Close(CLIENT_FAULT, code))

@@ -15,11 +15,11 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from streamwhisper.server.access.rejection import Refusal
+from streamwhisper.server.access.rejection import HandshakeRejected
 from streamwhisper.server.metrics import METRICS_CONTENT_TYPE
-from streamwhisper.server.rest.deepgram import DeepgramDialect
+from streamwhisper.server.rest.deepgram import DeepgramRestDialect
 from streamwhisper.server.rest.openai import (
-    OpenAiDialect,
+    OpenAiRestDialect,
     check_model,
     error_record,
     known_models,
@@ -28,12 +28,12 @@ from streamwhisper.server.rest.openai import (
 from streamwhisper.server.rest.operation import Operation
 from streamwhisper.server.rest.request import headers_of
 from streamwhisper.server.rest.service import Service
-from streamwhisper.server.websocket.http_endpoints import Answers
+from streamwhisper.server.websocket.http_endpoints import HttpEndpoints
 
 __all__ = ["rest_app"]
 
 
-def rest_app(service: Service, answers: Answers, origins: Sequence[str]) -> Starlette:
+def rest_app(service: Service, answers: HttpEndpoints, origins: Sequence[str]) -> Starlette:
     """The ASGI application of a server.
 
     Args:
@@ -42,11 +42,13 @@ def rest_app(service: Service, answers: Answers, origins: Sequence[str]) -> Star
         origins: web pages of other hosts that may ask; their browsers are told so.
     """
     pages = _Pages(service, answers)
-    transcribe, translate = (partial(OpenAiDialect, task) for task in ("transcribe", "translate"))
+    transcribe, translate = (
+        partial(OpenAiRestDialect, task) for task in ("transcribe", "translate")
+    )
     operations = {
         "/v1/audio/transcriptions": Operation("transcriptions", service, transcribe),
         "/v1/audio/translations": Operation("translations", service, translate),
-        "/v1/listen": Operation("listen", service, DeepgramDialect),
+        "/v1/listen": Operation("listen", service, DeepgramRestDialect),
     }
     routes = [
         *(Route(path, operation, methods=["POST"]) for path, operation in operations.items()),
@@ -62,14 +64,14 @@ def rest_app(service: Service, answers: Answers, origins: Sequence[str]) -> Star
     return Starlette(
         routes=routes,
         middleware=[cors] if origins else [],
-        exception_handlers={Refusal: pages.refused, HTTPException: pages.not_here},
+        exception_handlers={HandshakeRejected: pages.refused, HTTPException: pages.not_here},
     )
 
 
 class _Pages:
     """What is answered at once."""
 
-    def __init__(self, service: Service, answers: Answers) -> None:
+    def __init__(self, service: Service, answers: HttpEndpoints) -> None:
         self._service = service
         self._answers = answers
         self._since = int(time.time())
@@ -102,7 +104,7 @@ class _Pages:
         return known_models(self._service.info)
 
     def refused(self, request: Request, error: Exception) -> Response:
-        assert isinstance(error, Refusal)
+        assert isinstance(error, HandshakeRejected)
         self._service.metrics.count_error(error.code)
         return JSONResponse(error_record(error), error.status.value, headers_of(error))
 
@@ -115,5 +117,5 @@ class _Pages:
             "/v1/audio/translations or /v1/listen. Live sound goes to the port of the WebSockets"
         )
         code = "method_not_allowed" if wrong else "not_found"
-        refusal = Refusal(HTTPStatus(error.status_code), code, message)
+        refusal = HandshakeRejected(HTTPStatus(error.status_code), code, message)
         return JSONResponse(error_record(refusal), error.status_code, headers=error.headers)

@@ -10,7 +10,7 @@ from typing import NoReturn
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import Message
 
-from streamwhisper.server.access.rejection import Refusal
+from streamwhisper.server.access.rejection import HandshakeRejected
 from streamwhisper.server.rest.options import RestOptions
 
 __all__ = ["Body"]
@@ -44,7 +44,7 @@ class Body:
             async with asyncio.timeout_at(self._deadline):
                 message = await self._next()
         except TimeoutError:
-            raise Refusal(
+            raise HandshakeRejected(
                 HTTPStatus.REQUEST_TIMEOUT,
                 "upload_timeout",
                 f"the request was not there whole within {self._seconds:g} s; send it faster, or "
@@ -79,8 +79,8 @@ class Body:
         self._whole = not message.get("more_body", False)
         return message
 
-    def _too_large(self) -> Refusal:
-        return Refusal(
+    def _too_large(self) -> HandshakeRejected:
+        return HandshakeRejected(
             HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
             "upload_too_large",
             f"the request has more than {self._most} bytes, which is the most here; send the "

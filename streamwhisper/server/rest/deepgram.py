@@ -22,8 +22,8 @@ from streamwhisper.audio.formats import AudioFormat
 from streamwhisper.engine.local import LocalRecognizer
 from streamwhisper.errors import AudioFormatError, RecognitionError
 from streamwhisper.events import Word
-from streamwhisper.server.access.rejection import Refusal
-from streamwhisper.server.dialects.deepgram.formatting import WordingOptions, bare, worded
+from streamwhisper.server.access.rejection import HandshakeRejected
+from streamwhisper.server.dialects.deepgram.formatting import FormattingOptions, bare, worded
 from streamwhisper.server.dialects.deepgram.messages import model_uuid
 from streamwhisper.server.dialects.deepgram.query import HEEDED, WORDING, read_values
 from streamwhisper.server.rest.forms import (
@@ -35,13 +35,13 @@ from streamwhisper.server.rest.forms import (
     read_fields,
     texts,
 )
-from streamwhisper.server.rest.request import BadField, Order
+from streamwhisper.server.rest.request import BadField, TranscriptionRequest
 from streamwhisper.transcript import Segment, TimedWord, Transcript
 from streamwhisper.transcription.options import PromptOptions, TranscriptionOptions, WordOptions
 from streamwhisper.version import __version__
 from streamwhisper.whisper.search import SearchOptions
 
-__all__ = ["ACCEPTED", "LACKING", "PARAMETERS", "REFUSED", "DeepgramDialect"]
+__all__ = ["ACCEPTED", "LACKING", "PARAMETERS", "REFUSED", "DeepgramRestDialect"]
 
 _RAW = {"linear16": "pcm_s16le", "linear32": "pcm_f32le", "mulaw": "mulaw", "alaw": "alaw"}
 
@@ -108,7 +108,7 @@ class _Asked:
     paragraphs: bool = False
     tags: tuple[str, ...] = ()
     lacking: tuple[str, ...] = ()
-    wording: WordingOptions = field(default_factory=WordingOptions)
+    wording: FormattingOptions = field(default_factory=FormattingOptions)
 
     def format(self) -> AudioFormat | None:
         """Of raw samples; other encodings are for the container to tell."""
@@ -133,15 +133,15 @@ class _Asked:
         return options
 
 
-def _wording(given: Mapping[str, Sequence[str]]) -> WordingOptions:
+def _wording(given: Mapping[str, Sequence[str]]) -> FormattingOptions:
     try:
-        return WordingOptions(**read_values(given, WORDING))
+        return FormattingOptions(**read_values(given, WORDING))
     except ValueError as error:
         name = str(error).partition(" ")[0]
         raise BadField(name if name in WORDING else "replace", str(error)) from error
 
 
-def _written(transcript: Transcript, wording: WordingOptions) -> Transcript:
+def _written(transcript: Transcript, wording: FormattingOptions) -> Transcript:
     """The transcript with its text as it is asked for."""
     if not (wording.rewrites or wording.plain):
         return transcript
@@ -157,13 +157,13 @@ def _written(transcript: Transcript, wording: WordingOptions) -> Transcript:
     return replace(transcript, text=text, segments=tuple(segments))
 
 
-class DeepgramDialect:
+class DeepgramRestDialect:
     """One request for the words of a recording."""
 
     def __init__(self, request_id: str) -> None:
         self._id = request_id
 
-    async def read(self, request: Request, recognizer: LocalRecognizer) -> Order:
+    async def read(self, request: Request, recognizer: LocalRecognizer) -> TranscriptionRequest:
         """Receive the sound."""
         given: dict[str, list[str]] = {}
         for name, value in request.query_params.multi_items():
@@ -190,9 +190,9 @@ class DeepgramDialect:
             record = {"metadata": about, "results": results}
             return self._answered(JSONResponse(record))
 
-        return Order(sound, format, options, answer)
+        return TranscriptionRequest(sound, format, options, answer)
 
-    def refuse(self, refusal: Refusal) -> Response:
+    def refuse(self, refusal: HandshakeRejected) -> Response:
         """Deepgram's error object."""
         record = {
             "err_code": _CODES.get(refusal.code, refusal.code.upper()),
@@ -210,7 +210,7 @@ async def _refuse_address(request: Request) -> None:
     """Refuse the address of a recording in the place of one."""
     kind = request.headers.get("Content-Type", "").partition(";")[0].strip().lower()
     if kind == "application/json":
-        raise Refusal(
+        raise HandshakeRejected(
             HTTPStatus.BAD_REQUEST,
             "remote_content",
             "the request is JSON, which may name the address of a recording, but this server "

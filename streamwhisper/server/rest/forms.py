@@ -12,7 +12,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
 from streamwhisper.errors import RecognitionError
-from streamwhisper.server.access.rejection import Refusal
+from streamwhisper.server.access.rejection import HandshakeRejected
 from streamwhisper.server.dialects.start import check_vocabulary
 from streamwhisper.server.rest.request import BadField
 from streamwhisper.whisper.languages import language_code
@@ -62,7 +62,7 @@ async def read_form(request: Request) -> FormData:
     """
     kind = request.headers.get("Content-Type", "")
     if kind.partition(";")[0].strip().lower() != "multipart/form-data":
-        raise Refusal(
+        raise HandshakeRejected(
             HTTPStatus.BAD_REQUEST,
             "bad_form",
             f"the request is {kind[:100] or 'of no type'!r}; expected multipart/form-data with a "
@@ -74,7 +74,7 @@ async def read_form(request: Request) -> FormData:
         )
     except (HTTPException, KeyError, ValueError) as error:
         said = error.detail if isinstance(error, HTTPException) else str(error)
-        raise Refusal(
+        raise HandshakeRejected(
             HTTPStatus.BAD_REQUEST,
             "bad_form",
             f"the form cannot be read ({said}); expected multipart/form-data with one file",

@@ -14,16 +14,16 @@ from streamwhisper.engine.local import LocalRecognizer
 from streamwhisper.errors import RecognitionError
 from streamwhisper.recognition import Recognizer
 from streamwhisper.server.access.limits import Limits
-from streamwhisper.server.access.policy import Access
+from streamwhisper.server.access.policy import AccessPolicy
 from streamwhisper.server.metrics import Metrics
 from streamwhisper.server.options import ServerOptions
 from streamwhisper.server.rest.app import rest_app
 from streamwhisper.server.rest.options import RestOptions
 from streamwhisper.server.rest.service import Service
 from streamwhisper.server.rest.transcriber import Transcriber
-from streamwhisper.server.sessions.startup import Opening
+from streamwhisper.server.sessions.startup import Startup
 from streamwhisper.server.sockets import binding
-from streamwhisper.server.websocket.http_endpoints import Answers
+from streamwhisper.server.websocket.http_endpoints import HttpEndpoints
 
 __all__ = ["RestListener"]
 
@@ -44,10 +44,10 @@ class RestListener:
         self,
         options: ServerOptions,
         rest: RestOptions,
-        opening: Opening,
-        access: Access,
+        opening: Startup,
+        access: AccessPolicy,
         metrics: Metrics,
-        answers: Answers,
+        answers: HttpEndpoints,
     ) -> None:
         """Listen to nobody yet; what is not `rest` belongs to the other server."""
         self.port = rest.port
@@ -63,7 +63,7 @@ class RestListener:
             log_config=None,
             log_level="warning",
             access_log=False,
-            proxy_headers=False,  # `Access` knows which proxies to believe
+            proxy_headers=False,  # `AccessPolicy` knows which proxies to believe
             server_header=False,
             date_header=False,
             headers=[("Server", "streamwhisper")],

@@ -19,7 +19,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response, Strea
 from streamwhisper.engine.local import LocalRecognizer
 from streamwhisper.errors import RecognitionError
 from streamwhisper.recognition import ModelInfo, Task
-from streamwhisper.server.access.rejection import Refusal
+from streamwhisper.server.access.rejection import HandshakeRejected
 from streamwhisper.server.rest.forms import (
     Field,
     boolean,
@@ -33,7 +33,7 @@ from streamwhisper.server.rest.forms import (
     text,
     uploaded,
 )
-from streamwhisper.server.rest.request import BadField, Order
+from streamwhisper.server.rest.request import BadField, TranscriptionRequest
 from streamwhisper.subtitles.writers import as_record, render
 from streamwhisper.transcript import TimedWord, Transcript
 from streamwhisper.transcription.options import PromptOptions, TranscriptionOptions, WordOptions
@@ -45,7 +45,7 @@ __all__ = [
     "ALIAS",
     "FIELDS",
     "IGNORED",
-    "OpenAiDialect",
+    "OpenAiRestDialect",
     "check_model",
     "error_record",
     "known_models",
@@ -129,7 +129,7 @@ class _Asked:
         )
 
 
-class OpenAiDialect:
+class OpenAiRestDialect:
     """One request for the text of a recording."""
 
     def __init__(self, task: Task, request_id: str) -> None:
@@ -137,7 +137,7 @@ class OpenAiDialect:
         self._task: Task = task
         self._id = request_id
 
-    async def read(self, request: Request, recognizer: LocalRecognizer) -> Order:
+    async def read(self, request: Request, recognizer: LocalRecognizer) -> TranscriptionRequest:
         """Receive the form."""
         form = await read_form(request)
         try:
@@ -156,11 +156,11 @@ class OpenAiDialect:
         def answer(transcript: Transcript) -> Response:
             return self._answered(_rendered(transcript, asked, self._task))
 
-        def stream(parts: AsyncIterator[Transcript | Refusal]) -> Response:
+        def stream(parts: AsyncIterator[Transcript | HandshakeRejected]) -> Response:
             events = _events(parts, logprobs=asked.logprobs)
             return self._answered(StreamingResponse(events, media_type="text/event-stream"))
 
-        return Order(sound, None, options, answer, stream if asked.stream else None)
+        return TranscriptionRequest(sound, None, options, answer, stream if asked.stream else None)
 
     def _options(self, asked: _Asked, recognizer: LocalRecognizer) -> TranscriptionOptions:
         options = asked.options(self._task)
@@ -172,7 +172,7 @@ class OpenAiDialect:
             raise BadField(field, str(error), code="unsupported") from error
         return options
 
-    def refuse(self, refusal: Refusal) -> Response:
+    def refuse(self, refusal: HandshakeRejected) -> Response:
         """OpenAI's error object."""
         return self._answered(JSONResponse(error_record(refusal), refusal.status.value))
 
@@ -181,7 +181,7 @@ class OpenAiDialect:
         return response
 
 
-def error_record(refusal: Refusal) -> dict[str, Any]:
+def error_record(refusal: HandshakeRejected) -> dict[str, Any]:
     """What OpenAI's clients expect of an error."""
     field = "file" if refusal.code in _ABOUT_THE_FILE else None
     return {
@@ -245,13 +245,13 @@ def _rendered(transcript: Transcript, asked: _Asked, task: Task) -> Response:
 
 
 async def _events(
-    parts: AsyncIterator[Transcript | Refusal], *, logprobs: bool
+    parts: AsyncIterator[Transcript | HandshakeRejected], *, logprobs: bool
 ) -> AsyncIterator[bytes]:
     """Server-sent events: the deltas, which the whole text is made of, and the text."""
     said: list[str] = []
     weighed: list[dict[str, Any]] = []
     async for part in parts:
-        if isinstance(part, Refusal):
+        if isinstance(part, HandshakeRejected):
             yield b"event: error\n" + _event(error_record(part))
             return
         delta = part.text if said else part.text.lstrip()

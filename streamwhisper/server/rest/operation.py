@@ -14,11 +14,11 @@ from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
 from streamwhisper.errors import AudioFormatError, RecognitionError
-from streamwhisper.server.access.policy import Visitor
-from streamwhisper.server.access.rejection import Refusal
+from streamwhisper.server.access.policy import Client
+from streamwhisper.server.access.rejection import HandshakeRejected
 from streamwhisper.server.logs import figures
 from streamwhisper.server.rest.body import Body
-from streamwhisper.server.rest.request import Order, RestDialect, headers_of
+from streamwhisper.server.rest.request import RestDialect, TranscriptionRequest, headers_of
 from streamwhisper.server.rest.service import Service
 from streamwhisper.server.rest.transcriber import race
 from streamwhisper.transcript import Transcript
@@ -73,7 +73,7 @@ class _Exchange:
         self._send_message = send
         self._status = 0
         self._answered = False  # to the end
-        self._visitor: Visitor | None = None
+        self._visitor: Client | None = None
         self._audio_seconds = 0.0
 
     async def run(self) -> None:
@@ -103,7 +103,7 @@ class _Exchange:
                 parts = transcriber.parts(order, service.longest(visitor))
                 await race(self._answer(order, parts), self._body.left())
 
-    async def _answer(self, order: Order, parts: AsyncGenerator[Transcript]) -> None:
+    async def _answer(self, order: TranscriptionRequest, parts: AsyncGenerator[Transcript]) -> None:
         async with aclosing(parts):
             first = await anext(parts)  # so that what is wrong is said before the answer begins
             self._audio_seconds = first.duration
@@ -116,7 +116,7 @@ class _Exchange:
 
     async def _told(
         self, first: Transcript, others: AsyncIterator[Transcript]
-    ) -> AsyncGenerator[Transcript | Refusal]:
+    ) -> AsyncGenerator[Transcript | HandshakeRejected]:
         """The parts, and what goes wrong once the answer has begun."""
         yield first
         try:
@@ -127,27 +127,27 @@ class _Exchange:
             self._note(refusal)
             yield refusal
 
-    def _refusal(self, error: Exception) -> Refusal:
+    def _refusal(self, error: Exception) -> HandshakeRejected:
         """What the client is told of an error."""
-        if isinstance(error, Refusal):
+        if isinstance(error, HandshakeRejected):
             return error
         if isinstance(error, AudioFormatError):
-            return Refusal(HTTPStatus.BAD_REQUEST, "invalid_audio", str(error))
+            return HandshakeRejected(HTTPStatus.BAD_REQUEST, "invalid_audio", str(error))
         if isinstance(error, RecognitionError):
-            return Refusal(HTTPStatus.BAD_REQUEST, "unsupported", str(error))
+            return HandshakeRejected(HTTPStatus.BAD_REQUEST, "unsupported", str(error))
         log.error("request %s: failed", self._id, exc_info=error)
-        return Refusal(
+        return HandshakeRejected(
             HTTPStatus.INTERNAL_SERVER_ERROR,
             "internal",
             f"an internal error; the server's log has it under request {self._id}",
         )
 
-    def _note(self, refusal: Refusal) -> None:
+    def _note(self, refusal: HandshakeRejected) -> None:
         self._service.metrics.count_error(refusal.code)
         values = figures(address=self._service.address(self._request), status=refusal.status.value)
         log.info("refused %s: %s", self._operation, refusal.code, extra=values)
 
-    async def _refuse(self, refusal: Refusal) -> None:
+    async def _refuse(self, refusal: HandshakeRejected) -> None:
         self._note(refusal)
         await self._body.discard()
         response = self._dialect.refuse(refusal)

@@ -12,14 +12,14 @@ from starlette.responses import Response
 
 from streamwhisper.audio.formats import AudioFormat
 from streamwhisper.engine.local import LocalRecognizer
-from streamwhisper.server.access.rejection import Refusal
+from streamwhisper.server.access.rejection import HandshakeRejected
 from streamwhisper.transcript import Transcript
 from streamwhisper.transcription.options import TranscriptionOptions
 
-__all__ = ["BadField", "Order", "RestDialect", "headers_of"]
+__all__ = ["BadField", "RestDialect", "TranscriptionRequest", "headers_of"]
 
 
-class BadField(Refusal):
+class BadField(HandshakeRejected):
     """A field or a parameter that cannot be served.
 
     Attributes:
@@ -39,7 +39,7 @@ class BadField(Refusal):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Order:
+class TranscriptionRequest:
     """A recording, and what is to be made of it.
 
     Attributes:
@@ -55,13 +55,13 @@ class Order:
     format: AudioFormat | None
     options: TranscriptionOptions
     render: Callable[[Transcript], Response]
-    stream: Callable[[AsyncIterator[Transcript | Refusal]], Response] | None = None
+    stream: Callable[[AsyncIterator[Transcript | HandshakeRejected]], Response] | None = None
 
 
 class RestDialect(Protocol):
     """One request's side of a conversation."""
 
-    async def read(self, request: Request, recognizer: LocalRecognizer) -> Order:
+    async def read(self, request: Request, recognizer: LocalRecognizer) -> TranscriptionRequest:
         """Receive a request.
 
         Raises:
@@ -70,12 +70,12 @@ class RestDialect(Protocol):
         """
         ...
 
-    def refuse(self, refusal: Refusal) -> Response:
+    def refuse(self, refusal: HandshakeRejected) -> Response:
         """The answer to a request that is not served, in the form that its client expects."""
         ...
 
 
-def headers_of(refusal: Refusal) -> dict[str, str]:
+def headers_of(refusal: HandshakeRejected) -> dict[str, str]:
     """What the headers of a refusal say beside its body."""
     headers = refusal.response().headers
     return {name: headers[name] for name in ("Retry-After", "WWW-Authenticate") if name in headers}

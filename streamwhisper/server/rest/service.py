@@ -13,12 +13,12 @@ from websockets.datastructures import Headers
 from websockets.http11 import Request as Handshake
 
 from streamwhisper.recognition import ModelInfo
-from streamwhisper.server.access.policy import Access, Visitor
-from streamwhisper.server.access.rejection import Refusal
+from streamwhisper.server.access.policy import AccessPolicy, Client
+from streamwhisper.server.access.rejection import HandshakeRejected
 from streamwhisper.server.metrics import Metrics
 from streamwhisper.server.rest.options import RestOptions
 from streamwhisper.server.rest.transcriber import Transcriber
-from streamwhisper.server.sessions.startup import Opening
+from streamwhisper.server.sessions.startup import Startup
 
 __all__ = ["Service", "handshake_of", "peer_of"]
 
@@ -32,7 +32,7 @@ class Service:
     """
 
     def __init__(
-        self, options: RestOptions, opening: Opening, access: Access, metrics: Metrics
+        self, options: RestOptions, opening: Startup, access: AccessPolicy, metrics: Metrics
     ) -> None:
         self.options = options
         self.metrics = metrics
@@ -77,7 +77,7 @@ class Service:
         """Wait for the model, within bounds."""
         await self._opening.wait()
 
-    def visitor(self, request: Request) -> Visitor:
+    def visitor(self, request: Request) -> Client:
         """Who asks.
 
         Raises:
@@ -91,7 +91,7 @@ class Service:
         """Where a request comes from."""
         return self._access.address(handshake_of(request), peer_of(request))
 
-    async def admit(self, visitor: Visitor) -> Transcriber:
+    async def admit(self, visitor: Client) -> Transcriber:
         """Wait for the model within bounds, and see whether there is a place.
 
         Raises:
@@ -103,7 +103,7 @@ class Service:
         return self.transcriber
 
     @contextmanager
-    def place(self, visitor: Visitor) -> Iterator[None]:
+    def place(self, visitor: Client) -> Iterator[None]:
         """Holds a session's place while a request is under way."""
         self._under_way += 1
         self._empty.clear()
@@ -115,7 +115,7 @@ class Service:
             if not self._under_way:
                 self._empty.set()
 
-    def longest(self, visitor: Visitor) -> float:
+    def longest(self, visitor: Client) -> float:
         """Seconds that a recording of theirs may last."""
         granted = visitor.allowance.session_seconds
         return min(self.options.max_seconds, float("inf") if granted is None else granted)
@@ -149,8 +149,8 @@ class Service:
             self._transcriber.close()
 
 
-def _cut_off() -> Refusal:
-    return Refusal(
+def _cut_off() -> HandshakeRejected:
+    return HandshakeRejected(
         HTTPStatus.SERVICE_UNAVAILABLE,
         "shutting_down",
         "the server is shutting down and could not finish in time; send the request to another "

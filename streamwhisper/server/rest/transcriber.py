@@ -20,7 +20,7 @@ from functools import partial
 from typing import Any, NoReturn, TypeVar
 
 from streamwhisper.engine.local import LocalRecognizer
-from streamwhisper.server.rest.request import Order
+from streamwhisper.server.rest.request import TranscriptionRequest
 from streamwhisper.server.rest.upload_audio import read_samples
 from streamwhisper.transcript import Transcript
 from streamwhisper.transcription.options import ChunkOptions
@@ -76,7 +76,7 @@ class Transcriber:
         """How many are transcribed, or wait for it."""
         return len(self._under_way)
 
-    async def parts(self, order: Order, most: float) -> AsyncGenerator[Transcript]:
+    async def parts(self, order: TranscriptionRequest, most: float) -> AsyncGenerator[Transcript]:
         """The parts of a recording's transcript, each as soon as it is there.
 
         Whoever gives up closes the iterator; the recording's thread is free a batch later.

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from streamwhisper.audio.container import decode_container
 from streamwhisper.audio.formats import AudioDecoder, AudioFormat
 from streamwhisper.errors import AudioFormatError
-from streamwhisper.server.access.rejection import Refusal
+from streamwhisper.server.access.rejection import HandshakeRejected
 from streamwhisper.vad.spans import RATE
 
 __all__ = ["read_samples"]
@@ -44,7 +44,7 @@ def read_samples(
     for piece in _decoded(sound, format):
         length += len(piece)
         if length > most * RATE:
-            raise Refusal(
+            raise HandshakeRejected(
                 HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
                 "recording_too_long",
                 f"the recording lasts longer than {most:g} s, which is the most here; send it in "

@@ -13,16 +13,16 @@ from streamwhisper.events import Committed, Event
 from streamwhisper.live.scheduler import Scheduler
 from streamwhisper.protocol import Start
 from streamwhisper.recognition import ModelInfo
-from streamwhisper.server.access.policy import Visitor
+from streamwhisper.server.access.policy import Client
 from streamwhisper.server.logs import figures, text_log
 from streamwhisper.server.metrics import Metrics
-from streamwhisper.server.publishing.observers import Refused, Witness, Witnesses
+from streamwhisper.server.publishing.observers import Observers, SessionObserver, SessionRejected
 from streamwhisper.server.publishing.recorder import Recorder
 from streamwhisper.server.publishing.rooms import Rooms
 from streamwhisper.server.sessions import close_errors
 from streamwhisper.session.window import SAMPLE_RATE
 
-__all__ = ["Reception"]
+__all__ = ["Admission"]
 
 # A request costs about twice as much when its window is full, some so many seconds after its first
 # sound (benchmarks/LOG.md).
@@ -32,7 +32,7 @@ _NEWCOMER_SECONDS = 15.0
 log = logging.getLogger(__name__)
 
 
-class Reception:
+class Admission:
     """Refuses sessions that would spoil those that run, and gives the others their witnesses."""
 
     def __init__(
@@ -66,7 +66,7 @@ class Reception:
         self._recorder = recorder
         self._metrics = metrics
 
-    def admit(self, visitor: Visitor, session: str, start: Start) -> Witness:
+    def admit(self, visitor: Client, session: str, start: Start) -> SessionObserver:
         """Take a new session in; one that is resumed or continued was taken in before.
 
         Raises:
@@ -76,18 +76,18 @@ class Reception:
         if self._max_wait is not None and wait > self._max_wait and not start.continued:
             self._metrics.sessions_refused.inc()
             log.warning("session %s: refused, requests wait for %.1f s", session, wait)
-            raise Refused(*close_errors.overloaded(wait, self._max_wait))
-        witnesses: list[Witness] = [_Clock(self._metrics.commit_lag_seconds.observe)]
+            raise SessionRejected(*close_errors.overloaded(wait, self._max_wait))
+        witnesses: list[SessionObserver] = [_Clock(self._metrics.commit_lag_seconds.observe)]
         if start.publish is not None:
             if visitor.rooms is not None and start.publish not in visitor.rooms:
-                raise Refused(*close_errors.room_forbidden(start.publish, visitor.rooms))
+                raise SessionRejected(*close_errors.room_forbidden(start.publish, visitor.rooms))
             witnesses.append(self._rooms.publish(start.publish, session, visitor.owner))
         if text_log.isEnabledFor(logging.INFO):
             witnesses.append(_Logged(session))
         if self._recorder is not None:
             about = {"model": self._info.name, "language": start.language, "task": start.task}
             witnesses.insert(0, self._recorder.open(session, about))
-        return Witnesses([*witnesses, _Newcomer(self._newcomers, session)])
+        return Observers([*witnesses, _Newcomer(self._newcomers, session)])
 
     @property
     def expected_wait(self) -> float:

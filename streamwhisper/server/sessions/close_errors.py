@@ -7,7 +7,7 @@ from http import HTTPStatus
 
 from streamwhisper.protocol import ErrorMessage
 from streamwhisper.server.access.limits import Limits
-from streamwhisper.server.access.rejection import RETRY_AFTER, Refusal
+from streamwhisper.server.access.rejection import RETRY_AFTER, HandshakeRejected
 from streamwhisper.server.dialect import (
     CLIENT_FAULT,
     SERVER_FAULT,
@@ -65,7 +65,7 @@ def too_long(seconds: float) -> Fault:
     )
 
 
-def refused(refusal: Refusal) -> Fault:
+def refused(refusal: HandshakeRejected) -> Fault:
     """Somebody who is not let in found out only when the WebSocket was open."""
     passes = refusal.status in (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE)
     error = ErrorMessage(refusal.code, refusal.message, True, RETRY_AFTER if passes else None)

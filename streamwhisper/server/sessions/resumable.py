@@ -15,7 +15,7 @@ from typing import Protocol
 
 from streamwhisper.server.dialect import Resumable
 
-__all__ = ["Holder", "Parking", "Timer"]
+__all__ = ["Holder", "ResumableSessions", "Timer"]
 
 
 class Holder(Protocol):
@@ -41,7 +41,7 @@ class _Place:
     timer: Timer | None = None
 
 
-class Parking:
+class ResumableSessions:
     """Knows every session that can be resumed by its token.
 
     Tokens are looked up by their digest, so the time that it takes tells nothing about them.

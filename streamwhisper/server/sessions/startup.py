@@ -10,9 +10,9 @@ from http import HTTPStatus
 
 from streamwhisper.live.scheduler import SchedulerOptions
 from streamwhisper.recognition import ModelInfo, Recognizer, RemoteRecognizer
-from streamwhisper.server.access.rejection import RETRY_AFTER, Refusal
+from streamwhisper.server.access.rejection import RETRY_AFTER, HandshakeRejected
 
-__all__ = ["Loading", "Opening"]
+__all__ = ["Loading", "Startup"]
 
 Loaded = tuple[Recognizer, SchedulerOptions]
 
@@ -46,7 +46,7 @@ class Loading:
             self._loaded.set_exception(error)
 
 
-class Opening:
+class Startup:
     """The moment from which on sessions are taken in, and those who wait for it.
 
     Attributes:
@@ -100,7 +100,7 @@ class Opening:
             Refusal: it is not loaded yet.
         """
         if self._recognizer is None:
-            raise Refusal(
+            raise HandshakeRejected(
                 HTTPStatus.SERVICE_UNAVAILABLE,
                 "loading",
                 "the server is loading its model, which takes seconds, or minutes where it is "
@@ -114,7 +114,7 @@ class Opening:
         recognizer = self._recognizer
         obstacle = recognizer.obstacle if isinstance(recognizer, RemoteRecognizer) else None
         if obstacle is not None:
-            raise Refusal(
+            raise HandshakeRejected(
                 HTTPStatus.SERVICE_UNAVAILABLE,
                 "no_workers",
                 f"{obstacle}; try again in {RETRY_AFTER:g} s",

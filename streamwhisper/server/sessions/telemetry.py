@@ -5,23 +5,23 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 
-from streamwhisper.server.access.policy import Visitor
+from streamwhisper.server.access.policy import Client
 from streamwhisper.server.logs import figures
 from streamwhisper.server.metrics import Metrics
 
-__all__ = ["Account"]
+__all__ = ["SessionTelemetry"]
 
 log = logging.getLogger(__name__)
 
 
-class Account:
+class SessionTelemetry:
     """Counts while a connection lasts, and sums up at its end in one line of the log.
 
     Attributes:
         opened: when, by the clock.
     """
 
-    def __init__(self, visitor: Visitor, metrics: Metrics, clock: Callable[[], float]) -> None:
+    def __init__(self, visitor: Client, metrics: Metrics, clock: Callable[[], float]) -> None:
         self.opened = clock()
         self._visitor = visitor
         self._metrics = metrics

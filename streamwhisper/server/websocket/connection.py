@@ -21,18 +21,18 @@ from websockets.asyncio.server import ServerConnection
 from websockets.exceptions import ConnectionClosed
 from websockets.protocol import State
 
-from streamwhisper.live.driver import Inquiry
+from streamwhisper.live.driver import SessionDriver
 from streamwhisper.live.scheduler import Scheduler
-from streamwhisper.server.access.limits import Limits, Pace
-from streamwhisper.server.access.policy import Visitor
+from streamwhisper.server.access.limits import Limits, RateLimiter
+from streamwhisper.server.access.policy import Client
 from streamwhisper.server.dialect import GOING_AWAY, NORMAL, Close, Dialect, Resumable
 from streamwhisper.server.metrics import Metrics
 from streamwhisper.server.sessions import close_errors
 from streamwhisper.server.sessions.outcome import LOST, how_client_left, how_server_left
-from streamwhisper.server.sessions.resumable import Parking
-from streamwhisper.server.sessions.telemetry import Account
+from streamwhisper.server.sessions.resumable import ResumableSessions
+from streamwhisper.server.sessions.telemetry import SessionTelemetry
 from streamwhisper.server.websocket.keepalive import keep_alive
-from streamwhisper.server.websocket.sender import Leaving, Outlet, Unread
+from streamwhisper.server.websocket.sender import Leaving, Sender, Unread
 from streamwhisper.session.session import Session
 
 __all__ = ["Connection"]
@@ -57,9 +57,9 @@ class Connection:
         scheduler: Scheduler,
         limits: Limits,
         metrics: Metrics,
-        parking: Parking,
+        parking: ResumableSessions,
         *,
-        visitor: Visitor,
+        visitor: Client,
         name: str,
         unwrap: Callable[[str | bytes], str | bytes] = lambda frame: frame,
     ) -> None:
@@ -72,7 +72,7 @@ class Connection:
             unwrap: takes the sound out of text frames that carry it.
         """
         self._websocket = websocket
-        self._outlet = Outlet(websocket, limits.send_timeout)
+        self._outlet = Sender(websocket, limits.send_timeout)
         self._dialect = dialect
         self._limits = limits
         self._metrics = metrics
@@ -81,12 +81,12 @@ class Connection:
         self._name = name
         self._unwrap = unwrap
         self._loop = asyncio.get_running_loop()
-        self._account = Account(visitor, metrics, self._loop.time)
+        self._account = SessionTelemetry(visitor, metrics, self._loop.time)
         self._inquiries = [
-            Inquiry(scheduler, metrics, self._account, self._loop.time)
+            SessionDriver(scheduler, metrics, self._account, self._loop.time)
             for _ in range(max(1, len(dialect.sessions)))
         ]
-        self._pace = Pace(visitor.allowance, self._account.opened)
+        self._pace = RateLimiter(visitor.allowance, self._account.opened)
         self._client_awaited_since: float | None = None  # None: the reader has something to do
         self._room = asyncio.Event()  # for the reader: a session took audio from its buffers
         self._over = asyncio.Event()  # the dialect is closing

@@ -12,17 +12,17 @@ from urllib.parse import parse_qs
 from websockets.asyncio.server import ServerConnection
 from websockets.http11 import Request, Response
 
-from streamwhisper.server.access.policy import Access
-from streamwhisper.server.access.rejection import Refusal, http_response
+from streamwhisper.server.access.policy import AccessPolicy
+from streamwhisper.server.access.rejection import HandshakeRejected, http_response
 from streamwhisper.server.dialect import Query
 from streamwhisper.server.logs import figures
 from streamwhisper.server.metrics import METRICS_CONTENT_TYPE, Metrics
 from streamwhisper.server.publishing.rooms import Rooms, is_room
-from streamwhisper.server.sessions.startup import Opening
-from streamwhisper.server.websocket.routes import STREAM_PATH, Entrance
-from streamwhisper.server.websocket.static_files import Pages
+from streamwhisper.server.sessions.startup import Startup
+from streamwhisper.server.websocket.routes import STREAM_PATH, Route
+from streamwhisper.server.websocket.static_files import StaticFiles
 
-__all__ = ["WATCH_PATH", "Answers", "path_of", "peer_of", "query_of"]
+__all__ = ["WATCH_PATH", "HttpEndpoints", "path_of", "peer_of", "query_of"]
 
 log = logging.getLogger(__name__)
 
@@ -47,16 +47,16 @@ Live clients of Deepgram (/v1/listen) and of OpenAI's Realtime API (/v1/realtime
 """
 
 
-class Answers:
+class HttpEndpoints:
     """What a server says before there is a WebSocket."""
 
     def __init__(
         self,
-        opening: Opening,
-        access: Access,
+        opening: Startup,
+        access: AccessPolicy,
         metrics: Metrics,
         rooms: Rooms,
-        entrances: Mapping[str, Entrance],
+        entrances: Mapping[str, Route],
         *,
         encrypted: bool,
     ) -> None:
@@ -76,7 +76,7 @@ class Answers:
         self._rooms = rooms
         self._entrances = entrances
         self._scheme = "wss" if encrypted else "ws"
-        self._pages = cache(Pages)
+        self._pages = cache(StaticFiles)
 
     async def process_request(
         self, websocket: ServerConnection, request: Request
@@ -89,7 +89,7 @@ class Answers:
             return self.readiness()
         try:
             return await self._answer(websocket, request, path)
-        except Refusal as refusal:
+        except HandshakeRejected as refusal:
             self._metrics.count_error(refusal.code)
             entrance = self._entrances.get(path)
             if entrance is not None:
@@ -120,7 +120,7 @@ class Answers:
         try:
             self._access.check_room()
             self._opening.check()
-        except Refusal as refusal:
+        except HandshakeRejected as refusal:
             return refusal.message
         return None
 
@@ -172,7 +172,7 @@ class Answers:
             )
         self._access.check_running()
         if self._rooms.full:
-            raise Refusal(
+            raise HandshakeRejected(
                 HTTPStatus.SERVICE_UNAVAILABLE,
                 "too_many_viewers",
                 f"all {self._rooms.options.max_viewers} places for viewers are taken; try again "

@@ -11,7 +11,7 @@ from websockets.http11 import Response
 
 from streamwhisper.recognition import ModelInfo
 from streamwhisper.server.access.keys import SCHEMES, SUBPROTOCOL
-from streamwhisper.server.access.rejection import Refusal
+from streamwhisper.server.access.rejection import HandshakeRejected
 from streamwhisper.server.dialect import Dialect, OnError, Query
 from streamwhisper.server.dialects.deepgram.flux import FluxDialect
 from streamwhisper.server.dialects.deepgram.flux_query import read_flux
@@ -23,7 +23,7 @@ from streamwhisper.server.dialects.deepgram.handshake import (
     refuse,
 )
 from streamwhisper.server.dialects.deepgram.listen import PATIENCE, ListenDialect
-from streamwhisper.server.dialects.deepgram.messages import Stream
+from streamwhisper.server.dialects.deepgram.messages import StreamMetadata
 from streamwhisper.server.dialects.deepgram.query import read_query
 from streamwhisper.server.dialects.native import NativeDialect
 from streamwhisper.server.dialects.openai_realtime.client_events import (
@@ -35,7 +35,7 @@ from streamwhisper.server.dialects.openai_realtime.dialect import refuse as refu
 from streamwhisper.server.publishing.observers import Admit
 from streamwhisper.session.options import SessionOptions
 
-__all__ = ["ENTRANCES", "REALTIME_PATH", "STREAM_PATH", "Entrance", "Handshake"]
+__all__ = ["ENTRANCES", "REALTIME_PATH", "STREAM_PATH", "Handshake", "Route"]
 
 STREAM_PATH = "/v1/stream"
 REALTIME_PATH = "/v1/realtime"
@@ -65,12 +65,12 @@ class Handshake:
 
 
 @dataclass(frozen=True, slots=True)
-class Entrance:
+class Route:
     """What waits at a path.
 
     Attributes:
         speak: begins to speak the dialect.
-        check: raises `Refusal` for a query that cannot be served, before there is a WebSocket.
+        check: raises `HandshakeRejected` for a query that cannot be served, before the handshake.
         places: that a query takes which can be served: as many as sessions.
         headers: of the answer that opens it, by its query and the UUID that names it.
         refuse: the answer to who is not let in, likewise.
@@ -85,7 +85,9 @@ class Entrance:
     check: Callable[[Query, ModelInfo], None] = lambda query, info: None
     places: Callable[[Query], int] = lambda query: 1
     headers: Callable[[Query, str], Mapping[str, str]] = lambda query, request_id: {}
-    refuse: Callable[[Refusal, str], Response] = lambda refusal, request_id: refusal.response()
+    refuse: Callable[[HandshakeRejected, str], Response] = lambda refusal, request_id: (
+        refusal.response()
+    )
     subprotocols: frozenset[str] = field(default_factory=frozenset)
     patience: float = math.inf
     unwrap: Callable[[str | bytes], str | bytes] = lambda frame: frame
@@ -120,7 +122,7 @@ def _deepgram(
 
     def speak(handshake: Handshake) -> Dialect:
         return dialect(
-            Stream(handshake.request_id, handshake.info.name, datetime.now(UTC)),
+            StreamMetadata(handshake.request_id, handshake.info.name, datetime.now(UTC)),
             handshake.info,
             handshake.options,
             read(handshake.query),
@@ -132,19 +134,19 @@ def _deepgram(
     return speak
 
 
-ENTRANCES: Mapping[str, Entrance] = {
-    STREAM_PATH: Entrance(_native, subprotocols=frozenset({SUBPROTOCOL})),
-    REALTIME_PATH: Entrance(
+ENTRANCES: Mapping[str, Route] = {
+    STREAM_PATH: Route(_native, subprotocols=frozenset({SUBPROTOCOL})),
+    REALTIME_PATH: Route(
         _realtime,
         refuse=refuse_realtime,
         subprotocols=frozenset({"realtime"}),
         unwrap=unwrap_audio,
         max_message_bytes=MAX_FRAME_BYTES,
     ),
-    "/v1/listen": Entrance(
+    "/v1/listen": Route(
         _deepgram(ListenDialect, read_query), check, places, headers, refuse, SCHEMES, PATIENCE
     ),
-    "/v2/listen": Entrance(
+    "/v2/listen": Route(
         _deepgram(FluxDialect, read_flux),
         check_flux,
         headers=headers,

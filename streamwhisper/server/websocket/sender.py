@@ -9,7 +9,7 @@ from websockets.protocol import State
 
 from streamwhisper.server.dialect import Close
 
-__all__ = ["Leaving", "Outlet", "Unread"]
+__all__ = ["Leaving", "Sender", "Unread"]
 
 
 class Unread(Exception):
@@ -20,7 +20,7 @@ class Leaving(Exception):
     """The client has said that it leaves, or broke the protocol, and reads no more."""
 
 
-class Outlet:
+class Sender:
     """Sends to a client that may not read."""
 
     def __init__(self, websocket: ServerConnection, timeout: float) -> None:

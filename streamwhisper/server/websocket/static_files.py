@@ -13,7 +13,7 @@ from websockets.http11 import Request, Response
 from streamwhisper.recognition import ModelInfo
 from streamwhisper.server.access.rejection import http_response
 
-__all__ = ["Pages"]
+__all__ = ["StaticFiles"]
 
 # In an installed package, and where the project itself is run.
 _FOLDERS = (Path(__file__).parents[1] / "web", Path(__file__).parents[3] / "clients" / "web")
@@ -37,7 +37,7 @@ _HEADERS = {
 }
 
 
-class Pages:
+class StaticFiles:
     """The files of the web client, held in memory: no path leads to any other."""
 
     def __init__(self, info: ModelInfo) -> None:

@@ -13,17 +13,17 @@ import contextlib
 import logging
 from dataclasses import dataclass
 
-from streamwhisper.live.driver import Inquiry
+from streamwhisper.live.driver import SessionDriver
 from streamwhisper.live.scheduler import Scheduler
 from streamwhisper.protocol import ErrorMessage
-from streamwhisper.server.access.limits import Limits, Pace
-from streamwhisper.server.access.policy import Visitor
+from streamwhisper.server.access.limits import Limits, RateLimiter
+from streamwhisper.server.access.policy import Client
 from streamwhisper.server.dialect import CLIENT_FAULT, GOING_AWAY, NORMAL, Close
 from streamwhisper.server.dialects.wyoming.dialect import WyomingDialect
 from streamwhisper.server.metrics import Metrics
 from streamwhisper.server.sessions import close_errors
 from streamwhisper.server.sessions.outcome import LOST, outcome_of
-from streamwhisper.server.sessions.telemetry import Account
+from streamwhisper.server.sessions.telemetry import SessionTelemetry
 from streamwhisper.server.websocket.sender import Unread
 from streamwhisper.session.session import Session
 
@@ -42,8 +42,8 @@ class _Hearing:
 
     session: Session
     name: str
-    account: Account
-    inquiry: Inquiry
+    account: SessionTelemetry
+    inquiry: SessionDriver
     limit: asyncio.TimerHandle | None
 
     def close(self, outcome: str) -> None:
@@ -66,7 +66,7 @@ class WyomingConnection:
         limits: Limits,
         metrics: Metrics,
         *,
-        visitor: Visitor,
+        visitor: Client,
     ) -> None:
         """Join a socket, what is spoken on it, and who recognizes.
 
@@ -83,7 +83,7 @@ class WyomingConnection:
         self._loop = asyncio.get_running_loop()
         self._opened = self._loop.time()
         self._read_at = self._opened
-        self._pace = Pace(visitor.allowance, self._opened)
+        self._pace = RateLimiter(visitor.allowance, self._opened)
         self._hearing: _Hearing | None = None
         self._heard = 0.0  # seconds of sound of the session, counted so far
         self._lost = False  # the connection was, and the client did not mean it
@@ -161,8 +161,8 @@ class WyomingConnection:
             self._hearing = None
         if session is None or self._hearing is not None:
             return
-        account = Account(self._visitor, self._metrics, self._loop.time)
-        inquiry = Inquiry(self._scheduler, self._metrics, account, self._loop.time)
+        account = SessionTelemetry(self._visitor, self._metrics, self._loop.time)
+        inquiry = SessionDriver(self._scheduler, self._metrics, account, self._loop.time)
         limit, seconds = None, self._visitor.allowance.session_seconds
         if seconds is not None:
             limit = self._loop.call_later(seconds, self._finish, *close_errors.too_long(seconds))

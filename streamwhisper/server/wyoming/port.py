@@ -13,19 +13,19 @@ from typing import Protocol
 
 from streamwhisper.live.scheduler import Scheduler
 from streamwhisper.server.access.limits import Limits
-from streamwhisper.server.access.policy import Access, Visitor
-from streamwhisper.server.access.rejection import Refusal
+from streamwhisper.server.access.policy import AccessPolicy, Client
+from streamwhisper.server.access.rejection import HandshakeRejected
 from streamwhisper.server.dialects.wyoming.dialect import WyomingDialect
 from streamwhisper.server.dialects.wyoming.events import encode_event
 from streamwhisper.server.metrics import Metrics
-from streamwhisper.server.sessions.admission import Reception
-from streamwhisper.server.sessions.startup import Opening
+from streamwhisper.server.sessions.admission import Admission
+from streamwhisper.server.sessions.startup import Startup
 from streamwhisper.server.sockets import binding
 from streamwhisper.server.wyoming.connection import WyomingConnection, leave
 from streamwhisper.server.wyoming.discovery import announced
 from streamwhisper.session.options import SessionOptions
 
-__all__ = ["Guest", "WyomingOptions", "WyomingPort"]
+__all__ = ["ActiveConnection", "WyomingOptions", "WyomingPort"]
 
 log = logging.getLogger(__name__)
 
@@ -46,7 +46,7 @@ class WyomingOptions:
     zeroconf: bool = False
 
 
-class Guest(Protocol):
+class ActiveConnection(Protocol):
     """A connection, as its server knows it."""
 
     @property
@@ -75,10 +75,10 @@ class WyomingPort:
         host: str,
         session: SessionOptions,
         limits: Limits,
-        opening: Opening,
-        access: Access,
+        opening: Startup,
+        access: AccessPolicy,
         metrics: Metrics,
-        place: Callable[[Visitor, Guest], AbstractContextManager[None]],
+        place: Callable[[Client, ActiveConnection], AbstractContextManager[None]],
     ) -> None:
         """Belong to a server.
 
@@ -95,7 +95,7 @@ class WyomingPort:
         self._place = place
         self._stack = AsyncExitStack()  # what is to be let go of
         self._tasks: set[asyncio.Task[None]] = set()  # one for each connection
-        self._reception: Reception  # from `open` on, as is the scheduler
+        self._reception: Admission  # from `open` on, as is the scheduler
         self._scheduler: Scheduler
         self.port = options.port
 
@@ -105,7 +105,7 @@ class WyomingPort:
         host = f"[{self._host}]" if ":" in self._host else self._host
         return f"tcp://{host}:{self.port}"
 
-    def open(self, reception: Reception, scheduler: Scheduler) -> None:
+    def open(self, reception: Admission, scheduler: Scheduler) -> None:
         """The model is there."""
         self._reception, self._scheduler = reception, scheduler
 
@@ -154,7 +154,7 @@ class WyomingPort:
                 self._metrics.count_error,
                 endpointing=self._options.endpointing,
             )
-        except Refusal as refusal:
+        except HandshakeRejected as refusal:
             self._metrics.sessions_refused.inc()
             self._metrics.count_error(refusal.code)
             error = encode_event("error", {"text": refusal.message, "code": refusal.code})

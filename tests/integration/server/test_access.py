@@ -20,7 +20,7 @@ from streamwhisper.client import Reconnection, StreamClient, SyncStreamClient, c
 from streamwhisper.errors import ServerError
 from streamwhisper.events import Committed, Done
 from streamwhisper.server.access.keys import SUBPROTOCOL, Key
-from streamwhisper.server.access.limits import Allowance, Limits
+from streamwhisper.server.access.limits import Limits, Quota
 from streamwhisper.server.access.policy import AccessOptions
 from streamwhisper.server.access.proxies import parse_network
 from streamwhisper.server.app import Server, ServerOptions
@@ -237,7 +237,7 @@ async def test_a_server_of_a_network_goes_by_every_name() -> None:
 
 
 async def test_a_key_has_places_of_its_own_and_gives_them_back() -> None:
-    keys = (Key.of("one", "1" * 20, Allowance(sessions=1)), Key.of("other", "2" * 20))
+    keys = (Key.of("one", "1" * 20, Quota(sessions=1)), Key.of("other", "2" * 20))
     async with serving(keys=keys) as server:
         async with connect(server.url, token="1" * 20):
             status, body, headers = await refused(handshake(server, "?token=" + "1" * 20))
@@ -292,7 +292,7 @@ async def test_one_household_of_ipv6_is_one_address() -> None:
 
 async def test_sound_that_comes_too_fast_waits_at_its_sender_and_is_all_heard() -> None:
     rate, burst = 10.0, 2.0
-    allowance = Allowance(audio_rate=rate, audio_burst=burst)
+    allowance = Quota(audio_rate=rate, audio_burst=burst)
     async with serving(heard=LONG, allowance=allowance) as server:
         async with connect(server.url) as fast, connect(server.url) as other:
             began = time.monotonic()
@@ -311,7 +311,7 @@ async def test_sound_that_comes_too_fast_waits_at_its_sender_and_is_all_heard() 
 
 @pytest.mark.parametrize("by", ["sound", "time"])
 async def test_a_session_that_is_too_long_commits_its_text_and_says_why_it_ends(by: str) -> None:
-    allowance = Allowance(session_seconds=12.0 if by == "sound" else 1.0)
+    allowance = Quota(session_seconds=12.0 if by == "sound" else 1.0)
     texts = []
     async with serving(heard=LONG, allowance=allowance) as server, connect(server.url) as stream:
         await stream.send(LONG.pcm[: 32000 * 15 if by == "sound" else 32000])

@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from streamwhisper.server.access.keys import read_keys
-from streamwhisper.server.access.limits import Allowance, Limits
+from streamwhisper.server.access.limits import Limits, Quota
 from streamwhisper.server.app import DEFAULT_PORT, ServerOptions
 from tests.integration.server.test_serve import settings
 
@@ -81,8 +81,8 @@ def test_the_settings_and_the_keys_are_read_as_they_stand():
     written = tomllib.loads(file.read_text(encoding="utf-8"))
     assert {name: found[name] for name in written} == written
     assert all(sources[name] == str(file) for name in written)
-    [key] = read_keys(DEPLOY / "keys.toml", Allowance())
-    assert key.allowance == Allowance(sessions=2, session_seconds=7200)
+    [key] = read_keys(DEPLOY / "keys.toml", Quota())
+    assert key.allowance == Quota(sessions=2, session_seconds=7200)
 
 
 CLUSTER_UNITS = ["streamwhisper-node.service", "streamwhisper-gateway.service"]

@@ -18,7 +18,7 @@ from websockets.typing import Subprotocol
 
 from streamwhisper.recognition import Hypothesis, RecognitionRequest
 from streamwhisper.server.access.keys import Key
-from streamwhisper.server.access.limits import Allowance, Limits
+from streamwhisper.server.access.limits import Limits, Quota
 from streamwhisper.server.access.policy import AccessOptions
 from streamwhisper.server.app import Server, ServerOptions
 from streamwhisper.server.dialects.openai_realtime.client_events import MAX_AUDIO_BYTES
@@ -113,7 +113,7 @@ async def test_an_event_without_sound_is_as_short_as_in_every_protocol() -> None
 
 
 async def test_a_session_that_lasts_too_long_is_told_and_its_text_completed() -> None:
-    access = AccessOptions(allowance=Allowance(session_seconds=6.0))
+    access = AccessOptions(allowance=Quota(session_seconds=6.0))
     async with serving(access=access) as server, session(server) as websocket:
         await websocket.send(json.dumps(MANUAL))
         for at in range(0, 8 * 2 * RATE, RATE):

@@ -19,7 +19,7 @@ import uvicorn
 from streamwhisper.audio.files import read_audio, write_wav
 from streamwhisper.client import connect
 from streamwhisper.server.access.keys import Key
-from streamwhisper.server.access.limits import Allowance, Limits
+from streamwhisper.server.access.limits import Limits, Quota
 from streamwhisper.server.access.policy import AccessOptions
 from streamwhisper.server.app import Server, ServerOptions
 from streamwhisper.server.rest.listener import _impatient
@@ -167,7 +167,7 @@ async def test_who_does_not_read_is_dropped() -> None:
 async def test_a_recording_lasts_no_longer_than_the_server_and_the_key_allow(
     recognizer: Any, pcm: bytes
 ) -> None:
-    short = Key.of("short", KEY, Allowance(session_seconds=3))
+    short = Key.of("short", KEY, Quota(session_seconds=3))
     async with serving(
         recognizer, RestOptions(max_seconds=6), AccessOptions(keys=(short, Key.of("b", "b" * 20)))
     ) as server:
@@ -223,7 +223,7 @@ async def test_a_page_of_others_is_refused_unless_it_is_named(recognizer: Any) -
 async def test_a_request_takes_a_place_of_its_key_and_of_the_server(
     recognizer: Any, pcm: bytes, long: bytes
 ) -> None:
-    one = Key.of("one", KEY, Allowance(sessions=1))
+    one = Key.of("one", KEY, Quota(sessions=1))
     access = AccessOptions(keys=(one, Key.of("b", "b" * 20)))
     async with serving(recognizer, access=access, limits=Limits(max_sessions=1)) as server:
         async with busy(server, long):

@@ -20,7 +20,7 @@ from streamwhisper.audio.files import read_audio
 from streamwhisper.cli.settings import NO_SETTINGS
 from streamwhisper.client import SyncStreamClient, trust_anything
 from streamwhisper.events import Committed
-from streamwhisper.server.access.limits import Allowance, Limits
+from streamwhisper.server.access.limits import Limits, Quota
 from streamwhisper.server.publishing.rooms import RoomOptions
 from tests.integration.cli.test_cli import SAMPLE, SPOKEN, START, letters
 
@@ -100,7 +100,7 @@ def test_every_flag_has_a_variable_and_the_defaults_are_those_of_the_server():
             assert option.envvar == f"STREAMWHISPER_{name.replace('-', '_').upper()}"
     default = {name: option.default for name, option in flags.items()}
     allowance = [default[n] for n in ("sessions-per-key", "audio-rate", "audio-burst")]
-    assert Allowance(*allowance, default["session-seconds"]) == Allowance()
+    assert Quota(*allowance, default["session-seconds"]) == Quota()
     limits = Limits(
         max_sessions=default["max-sessions"],
         max_sessions_per_address=default["sessions-per-address"],

@@ -12,10 +12,10 @@ from websockets.datastructures import Headers
 from websockets.http11 import Request, Response
 
 from streamwhisper.recognition import ModelInfo
-from streamwhisper.server.websocket.static_files import Pages
+from streamwhisper.server.websocket.static_files import StaticFiles
 
 CLIENT = Path(__file__).parents[3] / "clients" / "web"
-PAGES = Pages(ModelInfo("tiny.en", 80, multilingual=False))
+PAGES = StaticFiles(ModelInfo("tiny.en", 80, multilingual=False))
 BROWSER = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
 
 
@@ -60,7 +60,7 @@ def test_the_page_loads_nothing_from_elsewhere_and_says_so() -> None:
 
 def test_the_page_tells_what_the_server_listens_with() -> None:
     assert b'content="tiny.en" data-multilingual="false"' in served("/").body
-    pages = Pages(ModelInfo('a"b', 80, multilingual=True))
+    pages = StaticFiles(ModelInfo('a"b', 80, multilingual=True))
     response = pages.response(Request("/", Headers(BROWSER)))
     assert response is not None
     assert b'content="a&quot;b" data-multilingual="true"' in response.body

@@ -19,7 +19,7 @@ from streamwhisper.client import connect
 from streamwhisper.events import Committed
 from streamwhisper.live.scheduler import SchedulerOptions
 from streamwhisper.server.access.keys import Key
-from streamwhisper.server.access.limits import Allowance, Limits
+from streamwhisper.server.access.limits import Limits, Quota
 from streamwhisper.server.access.policy import AccessOptions
 from streamwhisper.server.app import Server, ServerOptions
 from streamwhisper.server.publishing.recorder import RecordingOptions
@@ -244,7 +244,7 @@ async def test_places_of_an_address_are_counted() -> None:
 
 
 async def test_keys_are_not_asked_for_and_the_usual_allowance_holds() -> None:
-    access = AccessOptions((Key.of("a", "b"),), allowance=Allowance(session_seconds=4.0))
+    access = AccessOptions((Key.of("a", "b"),), allowance=Quota(session_seconds=4.0))
     async with serving(access=access) as server, client(server) as home:
         await home.say(*utterance())
         answers = await home.rest()
@@ -255,7 +255,7 @@ async def test_keys_are_not_asked_for_and_the_usual_allowance_holds() -> None:
 
 
 async def test_sound_comes_no_faster_than_is_allowed() -> None:
-    access = AccessOptions(allowance=Allowance(audio_rate=2.0, audio_burst=1.0))
+    access = AccessOptions(allowance=Quota(audio_rate=2.0, audio_burst=1.0))
     async with serving(access=access) as server, client(server) as home:
         await home.say(*chunks(script(20.0).pcm[: 5 * 32000]), STOP)
         text = only(await home.until("transcript"), "transcript")["text"]

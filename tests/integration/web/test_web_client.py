@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from streamwhisper.client.continuity import Continuity
 from streamwhisper.client.overlap import overlap
-from streamwhisper.client.replay_buffer import Journal
+from streamwhisper.client.replay_buffer import ReplayBuffer
 from streamwhisper.errors import ConnectionLostError, ProtocolError
 from streamwhisper.events import (
     Committed,
@@ -79,7 +79,7 @@ async ([limits, steps]) => {
 def test_the_journal_sends_and_keeps_what_the_python_one_does(
     page: Any, steps: list[tuple[str, int]], limits: tuple[int, int]
 ) -> None:
-    journal = Journal(*limits)
+    journal = ReplayBuffer(*limits)
     asked: list[list[Any]] = []
     wanted: list[list[Any]] = []
 

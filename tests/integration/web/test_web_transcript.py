@@ -15,7 +15,7 @@ from websockets.datastructures import Headers
 from websockets.http11 import Request
 
 from streamwhisper.recognition import ModelInfo
-from streamwhisper.server.websocket.static_files import Pages
+from streamwhisper.server.websocket.static_files import StaticFiles
 from tests.support.browser import browsing
 
 Message = dict[str, Any]
@@ -39,7 +39,7 @@ async (messages) => {
 
 @pytest.fixture(scope="module")
 def page() -> Iterator[Any]:
-    pages = Pages(ModelInfo("base", 80, multilingual=True))
+    pages = StaticFiles(ModelInfo("base", 80, multilingual=True))
 
     def answer(route: Any) -> None:
         response = pages.response(Request(route.request.url.removeprefix(SITE), Headers()))

@@ -19,7 +19,7 @@ from streamwhisper.errors import CheckpointError, RecognitionError
 from streamwhisper.recognition import DecodingOptions, RecognitionRequest
 from streamwhisper.transcription.options import TranscriptionOptions
 from streamwhisper.transcription.transcribe import detect_language, transcribe
-from streamwhisper.whisper.logit_filters import TokenRules
+from streamwhisper.whisper.logit_filters import LogitFilters
 from streamwhisper.whisper.search import SearchOptions, SearchTask, search
 from streamwhisper.whisper.tail import encode
 from streamwhisper.whisper.tokenizer import get_tokenizer
@@ -73,7 +73,7 @@ def test_declared_tokens_are_never_written_and_all_others_may_be(tmp_path: Path)
 
 def test_an_empty_list_lets_everything_but_special_tokens_be_written(tmp_path: Path) -> None:
     tokenizer = _load(tmp_path, suppress_tokens=[], begin_suppress_tokens=[]).tokenizer
-    rules = TokenRules(tokenizer, 51865, CPU)
+    rules = LogitFilters(tokenizer, 51865, CPU)
     logits = rules.apply(torch.zeros(51865), [], first=True, times=False)
     assert logits[: MANY.eot + 1].isfinite().all()
     assert logits[MANY.eot + 1 :].isinf().all()
@@ -81,7 +81,7 @@ def test_an_empty_list_lets_everything_but_special_tokens_be_written(tmp_path: P
 
 def test_no_text_begins_with_what_is_declared(tmp_path: Path) -> None:
     tokenizer = _load(tmp_path, begin_suppress_tokens=[7, 9]).tokenizer
-    rules = TokenRules(tokenizer, 51865, CPU)
+    rules = LogitFilters(tokenizer, 51865, CPU)
     logits = rules.apply(torch.zeros(51865), [], first=True, times=False)
     assert logits[[7, 9]].isinf().all()
     assert logits[[220, MANY.eot]].isfinite().all()
@@ -92,7 +92,7 @@ def test_the_first_timestamp_is_as_late_as_declared_unless_it_is_chosen(
     tmp_path: Path, options: dict[str, float], latest: int
 ) -> None:
     recognizer = _load(tmp_path, max_initial_timestamp_index=7)
-    rules = TokenRules(recognizer.tokenizer, 51865, CPU)
+    rules = LogitFilters(recognizer.tokenizer, 51865, CPU)
     assert rules.latest_start == 7
     logits = rules.apply(torch.zeros(51865), [], first=True, times=True)
     begin = MANY.timestamp_begin

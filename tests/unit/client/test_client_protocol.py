@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from streamwhisper.client.protocol import Conversation
+from streamwhisper.client.protocol import ClientProtocol
 from streamwhisper.client.reconnection import Reconnection
 from streamwhisper.protocol import (
     Ready,
@@ -14,7 +14,7 @@ from streamwhisper.protocol import (
 
 
 def test_a_session_that_takes_the_place_of_a_lost_one_starts_with_the_newest_vocabulary() -> None:
-    conversation = Conversation(Start(vocabulary=("Ada",)), Reconnection())
+    conversation = ClientProtocol(Start(vocabulary=("Ada",)), Reconnection())
     conversation.opened(encode_server_message(Ready("one", "token", "tiny.en", 16000), 1))
     conversation.say(VocabularyMessage(("Grace",)))
     assert conversation.take() is not None

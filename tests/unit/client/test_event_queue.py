@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 
-from streamwhisper.client.event_queue import Inbox
+from streamwhisper.client.event_queue import EventQueue
 from streamwhisper.events import Flushed, Partial
 from streamwhisper.protocol import Ack, Pong, ServerMessage, Status
 
 
-async def everything(inbox: Inbox) -> list[ServerMessage]:
+async def everything(inbox: EventQueue) -> list[ServerMessage]:
     inbox.close()
     events = []
     while (event := await inbox.get()) is not None:
@@ -18,7 +18,7 @@ async def everything(inbox: Inbox) -> list[ServerMessage]:
 
 
 async def test_events_come_out_in_order_and_then_there_are_no_more() -> None:
-    inbox = Inbox()
+    inbox = EventQueue()
     given = [Partial("a", 0, 1), Pong("1"), Partial("b", 0, 1), Ack(1), Ack(2)]
     for event in given:
         inbox.put(event)
@@ -27,7 +27,7 @@ async def test_events_come_out_in_order_and_then_there_are_no_more() -> None:
 
 
 async def test_beyond_its_capacity_the_newest_of_what_is_replaced_stays() -> None:
-    inbox = Inbox(10)
+    inbox = EventQueue(10)
     for number in range(1000):
         for event in (Partial(str(number), 0, 1), Ack(number), Status(number, 0.0, 0.0)):
             inbox.put(event)
@@ -41,7 +41,7 @@ async def test_beyond_its_capacity_the_newest_of_what_is_replaced_stays() -> Non
 
 
 async def test_what_counts_is_kept_and_fills_it() -> None:
-    inbox = Inbox(10)
+    inbox = EventQueue(10)
     for number in range(12):
         inbox.put(Pong(str(number)))
     assert inbox.full
@@ -49,7 +49,7 @@ async def test_what_counts_is_kept_and_fills_it() -> None:
 
 
 async def test_a_reader_waits_for_the_next_event() -> None:
-    inbox = Inbox()
+    inbox = EventQueue()
     reading = asyncio.create_task(inbox.get())
     await asyncio.sleep(0)
     assert not reading.done()

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamwhisper.client.replay_buffer import Command, Journal
+from streamwhisper.client.replay_buffer import Command, ReplayBuffer
 from streamwhisper.errors import ConnectionLostError, ProtocolError
 from streamwhisper.protocol import End, Flush, Ping, VocabularyMessage
 
@@ -41,7 +41,7 @@ class Server:
 def test_every_session_gets_all_audio_and_every_unanswered_command_once(
     steps: list[tuple[str, int]],
 ) -> None:
-    journal, server = Journal(10**6, 10**6), Server(0)
+    journal, server = ReplayBuffer(10**6, 10**6), Server(0)
     said = b""
     waiting: list[tuple[int, Command]] = []  # commands that were not answered, in order
     settled = 0
@@ -89,7 +89,7 @@ def test_every_session_gets_all_audio_and_every_unanswered_command_once(
 
 
 def test_the_journal_is_full_until_the_server_acknowledges() -> None:
-    journal = Journal(100, 1000)
+    journal = ReplayBuffer(100, 1000)
     journal.write(bytes(99))
     assert not journal.full
     journal.write(bytes(1))
@@ -100,7 +100,7 @@ def test_the_journal_is_full_until_the_server_acknowledges() -> None:
 
 
 def test_too_much_audio_since_the_last_final_commit_is_an_error_only_when_it_is_needed() -> None:
-    journal = Journal(100, 1000)
+    journal = ReplayBuffer(100, 1000)
     for _ in range(200):
         journal.write(bytes(10))
         journal.take()
@@ -111,7 +111,7 @@ def test_too_much_audio_since_the_last_final_commit_is_an_error_only_when_it_is_
 
 
 def test_what_is_settled_and_acknowledged_is_not_kept() -> None:
-    journal = Journal(100, 10**9)
+    journal = ReplayBuffer(100, 10**9)
     for number in range(1000):
         journal.write(bytes(100))
         journal.say(Ping(str(number)))
@@ -124,7 +124,7 @@ def test_what_is_settled_and_acknowledged_is_not_kept() -> None:
 
 
 def test_a_flush_that_was_refused_is_not_waited_for() -> None:
-    journal = Journal(100, 100)
+    journal = ReplayBuffer(100, 100)
     for id in "abc":
         journal.say(Flush(id))
         journal.take()
@@ -135,7 +135,7 @@ def test_a_flush_that_was_refused_is_not_waited_for() -> None:
 
 
 def test_a_server_that_has_less_than_it_acknowledged_contradicts_itself() -> None:
-    journal = Journal(100, 0)
+    journal = ReplayBuffer(100, 0)
     journal.write(bytes(50))
     journal.take()
     journal.acknowledge(50)
@@ -145,7 +145,7 @@ def test_a_server_that_has_less_than_it_acknowledged_contradicts_itself() -> Non
 
 
 def test_a_vocabulary_is_sent_again_to_a_session_that_has_not_got_it_and_holds_up_nothing() -> None:
-    journal = Journal(100, 0)
+    journal = ReplayBuffer(100, 0)
     journal.say(VocabularyMessage(("Ada",)))
     journal.write(bytes(10))
     assert journal.take() == VocabularyMessage(("Ada",))

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from streamwhisper.cluster.worker_table import Roster
+from streamwhisper.cluster.worker_table import WorkerTable
 from tests.support.clock import Clock
 
 
-def roster(clock: Clock, **busy: float) -> Roster:
-    found = Roster(clock)
+def roster(clock: Clock, **busy: float) -> WorkerTable:
+    found = WorkerTable(clock)
     for worker, share in busy.items():
         found.note(worker, share)
     return found
@@ -57,7 +57,7 @@ def test_windows_leave_one_by_one() -> None:
 
 def test_what_is_known_of_workers_that_are_gone_does_not_grow() -> None:
     clock = Clock()
-    found = Roster(clock)
+    found = WorkerTable(clock)
     for number in range(2000):
         clock.now += 1
         found.note(f"worker {number}", 0.5)

@@ -11,7 +11,7 @@ import pytest
 
 from streamwhisper.dictation.settings import (
     Destination,
-    Listening,
+    ListeningSettings,
     Settings,
     SettingsError,
     Times,
@@ -35,11 +35,11 @@ def test_the_default_file_shows_every_setting_with_a_value_it_takes(tmp_path: Pa
     file.write_text(shown, encoding="utf-8")
     settings = read_settings(file)
     named = set(re.findall(r"(?m)^(\w+) = ", shown))
-    for kind in (Listening, Times, Destination, PhraseOptions):
+    for kind in (ListeningSettings, Times, Destination, PhraseOptions):
         assert named >= {field.name for field in fields(kind)} - {"replace"}
     assert settings.phrases == PhraseOptions(replace={"my address": "1 Example Street"})
     assert settings.vocabulary == ("Montfichet", "Fitzooth")
-    assert settings.listen.model == Listening().model
+    assert settings.listen.model == ListeningSettings().model
     assert (settings.when.mode, settings.to.to) == (Times().mode, Destination().to)
 
 
@@ -57,7 +57,7 @@ def test_every_section_is_read(tmp_path: Path) -> None:
         encoding="utf-8",
     )
     assert read_settings(file) == Settings(
-        Listening("USB", "de", "base", "ws://127.0.0.1:1/"),
+        ListeningSettings("USB", "de", "base", "ws://127.0.0.1:1/"),
         Times("toggle", "f9", True),
         Destination("command", None, "cat -n", True),
         PhraseOptions(

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streamwhisper.dictation.level import bar, decibels
-from streamwhisper.dictation.switch import RATE, Shutter, Switch
+from streamwhisper.dictation.switch import RATE, PushToTalkBuffer, Switch
 
 
 def test_a_switch_tells_of_changes_and_of_nothing_else():
@@ -21,7 +21,7 @@ def test_a_switch_tells_of_changes_and_of_nothing_else():
 
 @given(st.lists(st.tuples(st.integers(1, 4000), st.booleans()), max_size=30))
 def test_a_shutter_passes_what_is_on_and_a_little_before_and_after_in_order(pieces):
-    shutter, at, passed, wanted = Shutter(0.1, 0.2), 0, [], []
+    shutter, at, passed, wanted = PushToTalkBuffer(0.1, 0.2), 0, [], []
     for count, on in pieces:
         sound = np.arange(at, at + count, dtype=np.float32)
         passed += shutter.let_through(sound, on=on)[0].tolist()
@@ -33,7 +33,7 @@ def test_a_shutter_passes_what_is_on_and_a_little_before_and_after_in_order(piec
 
 
 def test_a_shutter_keeps_the_first_and_the_last_word():
-    shutter = Shutter(before=0.3, after=0.4)
+    shutter = PushToTalkBuffer(before=0.3, after=0.4)
     piece = np.arange(RATE // 10, dtype=np.float32)
     states = [False] * 5 + [True] * 3 + [False] * 8
     told = [shutter.let_through(piece, on=on) for on in states]

@@ -9,7 +9,7 @@ from typing import get_args
 
 import pytest
 
-from streamwhisper.phrasing.language_table import LONGEST, Table, languages, read_table
+from streamwhisper.phrasing.language_table import LONGEST, LanguageTable, languages, read_table
 from streamwhisper.phrasing.text_buffer import Kind
 from streamwhisper.phrasing.words import key_of, split_words
 
@@ -53,7 +53,7 @@ def test_the_longest_name_is_found_first_and_none_over_a_pause() -> None:
 
 def test_an_unknown_language_has_an_empty_table() -> None:
     assert not read_table("../en").commands.things
-    assert read_table("xx").numbers is Table().numbers is None
+    assert read_table("xx").numbers is LanguageTable().numbers is None
 
 
 def test_the_commands_that_are_described_exist() -> None:

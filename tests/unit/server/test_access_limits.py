@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamwhisper.server.access.limits import Allowance, Limits, Pace
+from streamwhisper.server.access.limits import Limits, Quota, RateLimiter
 
 PIECES = st.lists(
     st.tuples(st.floats(0.0, 3.0), st.floats(0.0, 3.0)), min_size=1, max_size=60
@@ -13,7 +13,7 @@ PIECES = st.lists(
 
 @given(PIECES, st.floats(2, 20), st.floats(1, 30))
 def test_sound_never_gets_further_ahead_than_the_burst_and_a_piece(pieces, rate, burst):
-    pace = Pace(Allowance(audio_rate=rate, audio_burst=burst), 5.0)
+    pace = RateLimiter(Quota(audio_rate=rate, audio_burst=burst), 5.0)
     now, heard = 5.0, 0.0
     for pause, seconds in pieces:
         now += pause
@@ -24,7 +24,7 @@ def test_sound_never_gets_further_ahead_than_the_burst_and_a_piece(pieces, rate,
 
 @given(st.lists(st.floats(0.0, 1.0), min_size=1, max_size=60), st.floats(2, 20))
 def test_who_speaks_in_real_time_never_waits(pauses, rate):
-    pace = Pace(Allowance(audio_rate=rate, audio_burst=1.0), 0.0)
+    pace = RateLimiter(Quota(audio_rate=rate, audio_burst=1.0), 0.0)
     now = 0.0
     for pause in pauses:
         now += pause
@@ -32,13 +32,13 @@ def test_who_speaks_in_real_time_never_waits(pauses, rate):
 
 
 def test_a_pause_is_made_up_for_by_the_burst_and_no_more():
-    pace = Pace(Allowance(audio_rate=2, audio_burst=10.0), 0.0)
+    pace = RateLimiter(Quota(audio_rate=2, audio_burst=10.0), 0.0)
     assert pace.wait(10.0, 1000.0) == 0.0
     assert pace.wait(10.0, 1000.0) == 5.0
 
 
 def test_without_a_rate_nobody_waits():
-    pace = Pace(Allowance(), 0.0)
+    pace = RateLimiter(Quota(), 0.0)
     assert pace.wait(1e9, 0.0) == 0.0
 
 
@@ -63,4 +63,4 @@ def test_limits_that_let_nobody_in_are_refused(wrong):
 )
 def test_allowances_that_no_client_can_live_with_are_refused(wrong):
     with pytest.raises(ValueError, match=f"{next(iter(wrong))} is .*; expected"):
-        Allowance(**wrong)
+        Quota(**wrong)

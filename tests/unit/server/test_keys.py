@@ -10,7 +10,7 @@ from websockets.datastructures import Headers
 from websockets.http11 import Request
 
 from streamwhisper.server.access.keys import Key, find_key, presented_keys, read_keys
-from streamwhisper.server.access.limits import Allowance
+from streamwhisper.server.access.limits import Quota
 
 SECRETS = st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=1, max_size=40)
 
@@ -75,11 +75,11 @@ def test_a_file_lists_keys_with_names_and_limits_of_their_own(tmp_path):
         f'[[key]]\nname = "stage"\nkey = "first"\nsessions = 2\naudio-rate = 4\n'
         f'[[key]]\nname = "press"\nsha256 = "{digest}"\nrooms = ["press.1", "press.2"]\n',
     )
-    stage, press = read_keys(file, Allowance(sessions=9, session_seconds=60.0))
+    stage, press = read_keys(file, Quota(sessions=9, session_seconds=60.0))
     assert find_key([stage, press], "first") is stage
     assert find_key([stage, press], "the second one") is press
-    assert stage.allowance == Allowance(sessions=2, audio_rate=4, session_seconds=60.0)
-    assert press.allowance == Allowance(sessions=9, session_seconds=60.0)
+    assert stage.allowance == Quota(sessions=2, audio_rate=4, session_seconds=60.0)
+    assert press.allowance == Quota(sessions=9, session_seconds=60.0)
     assert (stage.rooms, press.rooms) == (None, ("press.1", "press.2"))
 
 
@@ -103,5 +103,5 @@ def test_a_file_lists_keys_with_names_and_limits_of_their_own(tmp_path):
 )
 def test_a_file_that_is_wrong_is_named_with_what_is_wrong_in_it(tmp_path, text, said):
     with pytest.raises(ValueError, match=said) as caught:
-        read_keys(written(tmp_path, text), Allowance())
+        read_keys(written(tmp_path, text), Quota())
     assert "keys.toml" in str(caught.value)

@@ -9,7 +9,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamwhisper.server.sessions.resumable import Parking
+from streamwhisper.server.sessions.resumable import ResumableSessions
 
 
 @dataclass
@@ -64,7 +64,7 @@ class Clock:
 
 
 def parking(clock: Clock, timeout: float = 30.0, capacity: int = 10, **options: Any) -> Any:
-    return Parking(timeout, capacity, clock.call_later, **options)
+    return ResumableSessions(timeout, capacity, clock.call_later, **options)
 
 
 def test_a_lost_session_is_resumed_by_its_token_and_by_no_other() -> None:

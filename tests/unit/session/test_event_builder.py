@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from streamwhisper.recognition import HypothesisWord
-from streamwhisper.session.event_builder import Transcript
+from streamwhisper.session.event_builder import EventBuilder
 from streamwhisper.session.window import WindowWord
 
 
@@ -19,7 +19,7 @@ def said(*texts: str) -> list[WindowWord]:
 
 
 def test_committed_texts_join_to_the_transcript() -> None:
-    transcript = Transcript("en")
+    transcript = EventBuilder("en")
     parts = [
         transcript.commit(said(" Hello", " there,"), 0),
         transcript.commit(said(" you", "."), 0, 0),
@@ -30,18 +30,18 @@ def test_committed_texts_join_to_the_transcript() -> None:
 
 
 def test_lone_punctuation_is_text_but_no_word() -> None:
-    committed = Transcript("en").commit(said(" you", "."), 0)
+    committed = EventBuilder("en").commit(said(" you", "."), 0)
     assert [word.word for word in committed.words] == ["you"]
 
 
 def test_a_word_has_its_times_in_seconds_and_its_probability() -> None:
-    (word,) = Transcript("en").commit(said(" you"), 0).words
+    (word,) = EventBuilder("en").commit(said(" you"), 0).words
     assert (word.start, word.end) == (0.0, 0.5)
     assert word.confidence == pytest.approx(0.6065, abs=1e-4)
 
 
 def test_the_same_partial_is_said_once() -> None:
-    transcript = Transcript(None)
+    transcript = EventBuilder(None)
     assert transcript.partial(said(" one"), 0) is not None
     assert transcript.partial(said(" one"), 0) is None
     withdrawn = transcript.partial([], 0)

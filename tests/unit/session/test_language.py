@@ -21,12 +21,12 @@ from streamwhisper.events import Committed, Event, Partial, SpeechStarted
 from streamwhisper.live.listen import listen
 from streamwhisper.recognition import Hypothesis, HypothesisWord, ModelInfo, RecognitionRequest
 from streamwhisper.server.app import Server, ServerOptions
-from streamwhisper.session.language import Detection, Evidence, SpokenLanguage
+from streamwhisper.session.language import Evidence, LanguageDetection, SpokenLanguage
 from streamwhisper.session.options import SessionOptions
 from streamwhisper.session.session import Session
 from tests.support.scripted import SAMPLE
 
-DETECTION = Detection()
+DETECTION = LanguageDetection()
 ENOUGH = DETECTION.shortest
 CODES = ("de", "en", "es", "fr")
 
@@ -66,7 +66,7 @@ def found(code: str = "de") -> SpokenLanguage:
 def test_only_languages_that_may_be_spoken_are_taken(
     happened: Sequence[Any], among: set[str]
 ) -> None:
-    language = SpokenLanguage.of(Detection(among=tuple(among)))
+    language = SpokenLanguage.of(LanguageDetection(among=tuple(among)))
     for happening in happened:
         language = after(language, happening)
         assert language.code in (None, *among)
@@ -181,7 +181,7 @@ def test_the_language_that_stands_is_kept_where_none_is_clear() -> None:
 
 
 def test_the_only_language_that_may_be_spoken_is_given() -> None:
-    assert SpokenLanguage.of(Detection(among=("fr",))) == SpokenLanguage.of("fr")
+    assert SpokenLanguage.of(LanguageDetection(among=("fr",))) == SpokenLanguage.of("fr")
 
 
 @pytest.mark.parametrize(
@@ -198,14 +198,14 @@ def test_the_only_language_that_may_be_spoken_is_given() -> None:
 )
 def test_a_setting_that_makes_no_sense_is_refused_by_name(field: str, value: float) -> None:
     with pytest.raises(ValueError, match=f"{field} is {value}; expected"):
-        Detection(**{field: value})
+        LanguageDetection(**{field: value})
 
 
 @pytest.mark.parametrize(
     ("options", "seen"),
     [
         (SessionOptions(language="de"), 'language is "de"'),
-        (SessionOptions(language=Detection(among=("en", "fr"))), 'language is "fr"'),
+        (SessionOptions(language=LanguageDetection(among=("en", "fr"))), 'language is "fr"'),
         (SessionOptions(task="translate"), 'task is "translate"'),
     ],
 )
@@ -300,7 +300,7 @@ def test_a_language_that_may_not_be_spoken_is_not_written(
 ) -> None:
     """Of all languages Greek is the likeliest here."""
     clips = {"picovoice-cheetah/test_es": 0.5}
-    text = committed(base, speech, clips, language=Detection(among=("es", "en")))
+    text = committed(base, speech, clips, language=LanguageDetection(among=("es", "en")))
     assert {event.language for event in text} == {"es"}
 
 

@@ -17,7 +17,7 @@ from streamwhisper.session.listener import (
     PRE_ROLL_SLACK,
     QUANTUM,
     SLACK_SECONDS,
-    Listener,
+    AudioListener,
 )
 from streamwhisper.vad.gate import GateOptions, SpeechEnd, SpeechStart, VadGate
 
@@ -25,8 +25,8 @@ Samples = NDArray[np.float32]
 RATE = 16000
 
 
-def new_listener(window_seconds: float = 4) -> Listener:
-    return Listener(80, GateOptions(), window_seconds)
+def new_listener(window_seconds: float = 4) -> AudioListener:
+    return AudioListener(80, GateOptions(), window_seconds)
 
 
 def noise(count: int) -> Samples:
@@ -35,7 +35,7 @@ def noise(count: int) -> Samples:
 
 
 def take_all(
-    listener: Listener, boundary: int | None = None, needed_from: int | None = None
+    listener: AudioListener, boundary: int | None = None, needed_from: int | None = None
 ) -> list[SpeechStart | SpeechEnd]:
     """Take steps until none can be taken."""
     found = []

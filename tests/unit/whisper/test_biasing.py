@@ -15,7 +15,7 @@ from streamwhisper.events import Committed
 from streamwhisper.live.listen import listen
 from streamwhisper.recognition import RecognitionRequest
 from streamwhisper.session.options import SessionOptions
-from streamwhisper.whisper.biasing import NEXT_BONUS, START_BONUS, Vocabulary
+from streamwhisper.whisper.biasing import NEXT_BONUS, START_BONUS, BiasVocabulary
 from streamwhisper.whisper.search import SearchOptions, SearchTask, search
 from streamwhisper.whisper.tail import encode_padded
 from streamwhisper.whisper.tokenizer import get_tokenizer
@@ -30,14 +30,14 @@ def test_an_entry_goes_on_wherever_it_was_begun(entries: list[str], data: st.Dat
     entry = " ".join(data.draw(st.sampled_from(entries)).split())
     spelt = TOKENIZER.encode(f" {entry}") if entry else []
     before = TOKENIZER.encode("She said")
-    vocabulary = Vocabulary(TOKENIZER, entries)
+    vocabulary = BiasVocabulary(TOKENIZER, entries)
     for count in range(1, len(spelt)):
         assert spelt[count] in vocabulary.following([*before, *spelt[:count]])
-    assert not Vocabulary(TOKENIZER, ["", " "]).following([*before, *spelt])
+    assert not BiasVocabulary(TOKENIZER, ["", " "]).following([*before, *spelt])
 
 
 def test_without_a_space_an_entry_begins_where_a_word_does() -> None:
-    vocabulary = Vocabulary(TOKENIZER, ["Fitzooth"])
+    vocabulary = BiasVocabulary(TOKENIZER, ["Fitzooth"])
     first, second, *_ = TOKENIZER.encode("Fitzooth")
     for before, begins in ((" (", True), ("", True), (" Mac", False)):
         tokens = TOKENIZER.encode(before)
@@ -48,7 +48,7 @@ def test_without_a_space_an_entry_begins_where_a_word_does() -> None:
 
 def test_in_a_script_without_spaces_an_entry_begins_anywhere() -> None:
     tokenizer = get_tokenizer(51865)
-    vocabulary = Vocabulary(tokenizer, ["\u767d\u96ea\u59eb"])
+    vocabulary = BiasVocabulary(tokenizer, ["\u767d\u96ea\u59eb"])
     before, spelt = tokenizer.encode("\u305d\u306e"), tokenizer.encode("\u767d\u96ea\u59eb")
     for count in range(1, len(spelt)):
         assert spelt[count] in vocabulary.following([*before, *spelt[:count]])
@@ -61,7 +61,7 @@ def test_in_a_script_without_spaces_an_entry_begins_anywhere() -> None:
 def test_whether_a_text_goes_on_is_never_changed_nor_what_is_clearly_heard(
     seed: int, tokens: list[int]
 ) -> None:
-    vocabulary = Vocabulary(TOKENIZER, NAMES)
+    vocabulary = BiasVocabulary(TOKENIZER, NAMES)
     logits = torch.randn(TOKENIZER.n_vocab, generator=torch.Generator().manual_seed(seed)) * 3
     before = logits.clone()
     likeliest = int(logits.argmax())
@@ -98,7 +98,7 @@ def test_a_misheard_name_is_written_right_where_it_is_listed(
 
 def test_a_search_knows_the_vocabulary_too(recognizer: LocalRecognizer, mel: Any) -> None:
     (sound,) = encode_padded(recognizer.model, [torch.from_numpy(mel)])
-    task = SearchTask(sound, vocabulary=Vocabulary(recognizer.tokenizer, NAMES))
+    task = SearchTask(sound, vocabulary=BiasVocabulary(recognizer.tokenizer, NAMES))
     for options in (SearchOptions(), SearchOptions(beam_size=2)):
         (found,) = search(
             recognizer.model, recognizer.model.decoder.logits, recognizer.tokenizer, [task], options

@@ -9,7 +9,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streamwhisper.whisper.encoded_prefix import STEP, SettledSound, extended
+from streamwhisper.whisper.encoded_prefix import STEP, EncodedPrefix, extended
 from streamwhisper.whisper.kv_cache import KeysValues
 
 LENGTHS = st.lists(st.integers(1, STEP), min_size=1, max_size=6)
@@ -28,14 +28,14 @@ def layers(count: int, positions: int, seed: int) -> list[KeysValues]:
 
 
 def longer(
-    held: SettledSound | None, positions: int, seed: int, dtype: torch.dtype = torch.float32
-) -> SettledSound:
+    held: EncodedPrefix | None, positions: int, seed: int, dtype: torch.dtype = torch.float32
+) -> EncodedPrefix:
     """Two encoder and three decoder layers; more was computed than is taken."""
     own, cross = layers(2, positions + 5, seed), layers(3, positions + 5, seed + 1000)
     return extended(held, own, cross, positions, dtype)
 
 
-def content(sound: SettledSound) -> list[torch.Tensor]:
+def content(sound: EncodedPrefix) -> list[torch.Tensor]:
     every = (*sound.self_attention, *sound.cross_attention)
     return [tensor.clone() for keys_values in every for tensor in keys_values]
 
@@ -46,7 +46,7 @@ def test_what_is_held_stays_as_it_was_whatever_is_put_behind_it(
     lengths: list[int], others: list[int]
 ) -> None:
     """By its window or by another that began with it."""
-    held: list[SettledSound] = []
+    held: list[EncodedPrefix] = []
     for seed, length in enumerate(lengths):
         held.append(longer(held[-1] if held else None, length, seed))
     before = [content(sound) for sound in held]
@@ -93,7 +93,7 @@ def test_it_grows_in_place_and_holds_nothing_of_the_answer_alive() -> None:
 
 def test_of_threads_that_extend_the_same_sound_each_gets_its_own() -> None:
     first = longer(None, 10, seed=0)
-    found: dict[int, SettledSound] = {}
+    found: dict[int, EncodedPrefix] = {}
     threads = [
         threading.Thread(target=lambda seed=seed: found.update({seed: longer(first, 5, seed)}))
         for seed in range(8)

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from streamwhisper.checkpoints.generation_config import GenerationConfig
-from streamwhisper.whisper.logit_filters import TokenRules
+from streamwhisper.whisper.logit_filters import LogitFilters
 from streamwhisper.whisper.tokenizer import get_tokenizer
 
 CPU = torch.device("cpu")
@@ -15,7 +15,7 @@ CPU = torch.device("cpu")
 @pytest.mark.parametrize(("latest", "first"), [(50, 50), (10, 10), (None, 150), (-1, 50)])
 def test_the_first_timestamp_comes_by_when_it_may(latest: int | None, first: int) -> None:
     tokenizer = get_tokenizer(51864)
-    rules = TokenRules(tokenizer, tokenizer.n_vocab, CPU, latest_start=latest)
+    rules = LogitFilters(tokenizer, tokenizer.n_vocab, CPU, latest_start=latest)
     logits = torch.arange(tokenizer.n_vocab, dtype=torch.float32)
     logits[tokenizer.timestamp_begin + 151 :] = -torch.inf
     chosen = int(rules.apply(logits, [], first=True, times=True).argmax())
@@ -25,7 +25,7 @@ def test_the_first_timestamp_comes_by_when_it_may(latest: int | None, first: int
 @pytest.mark.parametrize("begin", [None, (), (7,)])
 def test_many_texts_get_the_tokens_that_each_gets_alone(begin: tuple[int, ...] | None) -> None:
     generation = GenerationConfig(begin_suppress=begin, suppress=(3, 9))
-    rules = TokenRules(get_tokenizer(51865, generation), 51865, CPU)
+    rules = LogitFilters(get_tokenizer(51865, generation), 51865, CPU)
     logits = torch.randn(6, 51865, generator=torch.Generator().manual_seed(1))
     logits[:, [3, 7, 9, 220, 50257, 50259]] += 20 + torch.arange(6)
     first = [True, False, True, True, False, False]

@@ -22,7 +22,7 @@ from streamwhisper.whisper.search import (
     search,
     text_tokens,
 )
-from streamwhisper.whisper.tail import EncodedSound, encode_padded
+from streamwhisper.whisper.tail import EncodedAudio, encode_padded
 from streamwhisper.whisper.tokenizer import Tokenizer, get_tokenizer
 
 MODELS = {"tiny.en": "tiny_en_path", "base": "base_path"}
@@ -41,7 +41,7 @@ class Pair:
         self.other.load_state_dict({k: tensor.float() for k, tensor in checkpoint.state.items()})
         self.other.eval()
 
-    def encode(self, samples: Any) -> tuple[EncodedSound, Any]:
+    def encode(self, samples: Any) -> tuple[EncodedAudio, Any]:
         mel = self.reference.log_mel_spectrogram(self.reference.pad_or_trim(samples))
         (sound,) = encode_padded(self.model, [mel])
         return sound, self.other.embed_audio(mel[None])[0]
@@ -82,7 +82,7 @@ def samples(speech: Any) -> list[Any]:
 
 
 @pytest.fixture(scope="module")
-def heard(tiny: Pair, samples: list[Any]) -> list[tuple[EncodedSound, Any]]:
+def heard(tiny: Pair, samples: list[Any]) -> list[tuple[EncodedAudio, Any]]:
     return [tiny.encode(sound) for sound in samples]
 
 
@@ -128,7 +128,7 @@ def test_tokens_and_figures_equal_the_references(
 )
 def test_options_mean_what_they_mean_to_the_reference(
     tiny: Pair,
-    heard: list[tuple[EncodedSound, Any]],
+    heard: list[tuple[EncodedAudio, Any]],
     own: dict[str, Any],
     other: dict[str, Any],
 ) -> None:
@@ -138,7 +138,7 @@ def test_options_mean_what_they_mean_to_the_reference(
     assert_equal(tiny.search(SearchTask(sound), **own)[0], expected)
 
 
-def test_of_a_long_prompt_the_end_counts(tiny: Pair, heard: list[tuple[EncodedSound, Any]]) -> None:
+def test_of_a_long_prompt_the_end_counts(tiny: Pair, heard: list[tuple[EncodedAudio, Any]]) -> None:
     sound, features = heard[0]
     prompt = tiny.tokens("The ladies of the house spoke of Ottoman manuscripts. " * 40)
     assert len(prompt) > 300
@@ -152,7 +152,7 @@ def test_of_a_long_prompt_the_end_counts(tiny: Pair, heard: list[tuple[EncodedSo
 @pytest.mark.parametrize(("beam_size", "temperature"), [(5, 0.0), (None, 0.7)])
 def test_tasks_side_by_side_are_found_as_alone(
     tiny: Pair,
-    heard: list[tuple[EncodedSound, Any]],
+    heard: list[tuple[EncodedAudio, Any]],
     beam_size: int | None,
     temperature: float,
 ) -> None:
@@ -168,7 +168,7 @@ def test_tasks_side_by_side_are_found_as_alone(
 
 
 def test_hardly_any_temperature_is_greedy_and_more_of_it_is_not(
-    tiny: Pair, heard: list[tuple[EncodedSound, Any]]
+    tiny: Pair, heard: list[tuple[EncodedAudio, Any]]
 ) -> None:
     """The same draws come of the same seed."""
     sound, _ = heard[2]
@@ -182,7 +182,7 @@ def test_hardly_any_temperature_is_greedy_and_more_of_it_is_not(
 
 
 def test_the_best_of_many_tries_is_likelier_than_most_single_ones(
-    tiny: Pair, heard: list[tuple[EncodedSound, Any]]
+    tiny: Pair, heard: list[tuple[EncodedAudio, Any]]
 ) -> None:
     sound, _ = heard[2]
     singles = tiny.search(*(SearchTask(sound, seed=seed) for seed in range(5)), temperature=1.0)
@@ -192,7 +192,7 @@ def test_the_best_of_many_tries_is_likelier_than_most_single_ones(
 
 
 def test_a_token_that_came_before_can_be_priced_out_of_the_text(
-    tiny: Pair, heard: list[tuple[EncodedSound, Any]]
+    tiny: Pair, heard: list[tuple[EncodedAudio, Any]]
 ) -> None:
     tasks = [SearchTask(sound) for sound, _ in heard]
     for found in tiny.search(*tasks, repetition=RepetitionOptions(no_repeat_ngram=1)):
@@ -201,14 +201,14 @@ def test_a_token_that_came_before_can_be_priced_out_of_the_text(
 
 
 def test_a_prefix_without_room_behind_it_is_refused(
-    tiny: Pair, heard: list[tuple[EncodedSound, Any]]
+    tiny: Pair, heard: list[tuple[EncodedAudio, Any]]
 ) -> None:
     with pytest.raises(RecognitionError, match="448"):
         tiny.search(SearchTask(heard[0][0], prefix=(257,) * 449))
 
 
 def test_a_token_that_is_none_cannot_be_suppressed(
-    tiny: Pair, heard: list[tuple[EncodedSound, Any]]
+    tiny: Pair, heard: list[tuple[EncodedAudio, Any]]
 ) -> None:
     with pytest.raises(RecognitionError, match="99999"):
         tiny.search(SearchTask(heard[0][0]), suppress_tokens=(99999,))

@@ -22,7 +22,7 @@ from streamwhisper.whisper.model import Whisper
 from streamwhisper.whisper.tail import (
     CLAMP,
     LOWEST_FLOOR,
-    EncodedSound,
+    EncodedAudio,
     SilentTails,
     TailOptions,
     encode,
@@ -66,19 +66,19 @@ def random_mel(frames: int, seed: int = 0) -> Tensor:
     return mel - torch.rand(1, generator=generator)
 
 
-def encode_one(tails: SilentTails, mel: Tensor) -> EncodedSound:
+def encode_one(tails: SilentTails, mel: Tensor) -> EncodedAudio:
     return encode(tails, [mel])[0]
 
 
-def pad_one(model: Whisper, mel: Tensor) -> EncodedSound:
+def pad_one(model: Whisper, mel: Tensor) -> EncodedAudio:
     return encode_padded(model, [mel])[0]
 
 
-def tensors(sound: EncodedSound) -> list[Tensor]:
+def tensors(sound: EncodedAudio) -> list[Tensor]:
     return [tensor for keys_values in sound.cross_attention for tensor in keys_values]
 
 
-def equal(one: EncodedSound, other: EncodedSound) -> bool:
+def equal(one: EncodedAudio, other: EncodedAudio) -> bool:
     pairs = zip(tensors(one), tensors(other), strict=True)
     return one.audible == other.audible and all(torch.equal(a, b) for a, b in pairs)
 

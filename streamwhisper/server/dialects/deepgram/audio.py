@@ -14,7 +14,7 @@ from streamwhisper.audio.packets import AmrDecoder, OpusDecoder
 from streamwhisper.errors import AudioFormatError
 from streamwhisper.session.window import SAMPLE_RATE
 
-__all__ = ["ENCODINGS", "Sound", "SoundOptions"]
+__all__ = ["ENCODINGS", "StreamAudio", "StreamAudioOptions"]
 
 AnyDecoder = AudioDecoder | ContainerDecoder | OpusDecoder | AmrDecoder
 
@@ -26,7 +26,7 @@ ENCODINGS = (*_RAW, *_CONTAINED, "opus", *_AMR)
 
 
 @dataclass(frozen=True, slots=True)
-class SoundOptions:
+class StreamAudioOptions:
     """What a client says of its sound.
 
     Attributes:
@@ -61,14 +61,14 @@ class SoundOptions:
         return self.channels if self.multichannel else 1
 
 
-class Sound:
+class StreamAudio:
     """Bytes of one connection to the bytes that each session is given, cut anywhere.
 
     Attributes:
         decoders: of the sessions.
     """
 
-    def __init__(self, options: SoundOptions) -> None:
+    def __init__(self, options: StreamAudioOptions) -> None:
         """Begin to decode."""
         self._count = options.sessions
         self._format: AudioFormat | None = None
@@ -142,7 +142,7 @@ class Sound:
         return [samples[:, channel].tobytes() for channel in range(self._count)]
 
 
-def _decoder(options: SoundOptions) -> AnyDecoder:
+def _decoder(options: StreamAudioOptions) -> AnyDecoder:
     """What decodes sound that is not raw: mixed, or all channels interleaved."""
     channels = options.sessions if options.sessions > 1 else None
     if options.encoding in _AMR:

@@ -20,11 +20,11 @@ from streamwhisper.events import (
     SpeechStarted,
 )
 from streamwhisper.server.dialects.deepgram import messages
-from streamwhisper.server.dialects.deepgram.formatting import WordingOptions, worded
-from streamwhisper.server.dialects.deepgram.messages import Message, Place, Stream
+from streamwhisper.server.dialects.deepgram.formatting import FormattingOptions, worded
+from streamwhisper.server.dialects.deepgram.messages import Message, Place, StreamMetadata
 from streamwhisper.server.dialects.deepgram.query import TurnOptions
-from streamwhisper.server.dialects.deepgram.transcript_state import Heard
-from streamwhisper.server.publishing.observers import Witness
+from streamwhisper.server.dialects.deepgram.transcript_state import TranscriptState
+from streamwhisper.server.publishing.observers import SessionObserver
 from streamwhisper.session.session import Session
 
 __all__ = ["Channel"]
@@ -46,12 +46,12 @@ class Channel:
 
     def __init__(
         self,
-        stream: Stream,
+        stream: StreamMetadata,
         place: Place,
         session: Session,
-        witness: Witness,
+        witness: SessionObserver,
         turns: TurnOptions,
-        wording: WordingOptions,
+        wording: FormattingOptions,
     ) -> None:
         """Begin to listen.
 
@@ -67,7 +67,7 @@ class Channel:
         self._place = place
         self._witness = witness
         self._turns = turns
-        self._heard = Heard(session)
+        self._heard = TranscriptState(session)
         self._start = 0.0  # of the present span
         self._told = ""  # the last interim transcript
         # What came since the last utterance's end.

@@ -16,13 +16,18 @@ from streamwhisper.errors import AudioFormatError
 from streamwhisper.protocol import ErrorMessage, Start
 from streamwhisper.recognition import ModelInfo
 from streamwhisper.server.dialect import CLIENT_FAULT, GOING_AWAY, SERVER_FAULT, Close, OnError
-from streamwhisper.server.dialects.deepgram.audio import Sound, SoundOptions
+from streamwhisper.server.dialects.deepgram.audio import StreamAudio, StreamAudioOptions
 from streamwhisper.server.dialects.deepgram.messages import Message, Place, encode
-from streamwhisper.server.publishing.observers import Admit, Overheard, Refused, Witness
+from streamwhisper.server.publishing.observers import (
+    Admit,
+    ObservedSession,
+    SessionObserver,
+    SessionRejected,
+)
 from streamwhisper.session.options import SessionOptions
 from streamwhisper.session.session import Session
 
-__all__ = ["DeepgramDialect", "Listener"]
+__all__ = ["ChannelListener", "DeepgramDialect"]
 
 _CLOSES = {
     "audio_format": Close(CLIENT_FAULT, "DATA-0000"),
@@ -31,7 +36,7 @@ _CLOSES = {
 """By the code of the error; others keep their close."""
 
 
-class Listener(Protocol):
+class ChannelListener(Protocol):
     """What listens to one channel, and says what it hears."""
 
     @property
@@ -53,7 +58,7 @@ class Listener(Protocol):
         ...
 
 
-L = TypeVar("L", bound=Listener)
+L = TypeVar("L", bound=ChannelListener)
 
 
 class DeepgramDialect(ABC, Generic[L]):
@@ -63,10 +68,10 @@ class DeepgramDialect(ABC, Generic[L]):
         listeners: one, or one for each channel.
     """
 
-    def __init__(self, sound: SoundOptions, on_error: OnError) -> None:
+    def __init__(self, sound: StreamAudioOptions, on_error: OnError) -> None:
         """Await sound of this kind; `on_error` is told of every error that is sent."""
         self.listeners: list[L] = []
-        self._sound = Sound(sound)
+        self._sound = StreamAudio(sound)
         self._hash = hashlib.sha256()
         self._on_error = on_error
         self._said: list[Message] = []
@@ -80,7 +85,7 @@ class DeepgramDialect(ABC, Generic[L]):
         options: SessionOptions,
         session_id: str,
         admit: Admit,
-        begin: Callable[[Place, Session, Witness], L],
+        begin: Callable[[Place, Session, SessionObserver], L],
     ) -> None:
         """Begin to listen.
 
@@ -97,9 +102,9 @@ class DeepgramDialect(ABC, Generic[L]):
         try:
             for number, decoder in enumerate(self._sound.decoders):
                 witness = admit(session_id if count == 1 else f"{session_id}-{number}", start)
-                session = Session(info, Overheard(decoder, witness), options)
+                session = Session(info, ObservedSession(decoder, witness), options)
                 self.listeners.append(begin((number, count), session, witness))
-        except Refused as refused:
+        except SessionRejected as refused:
             self.fail(refused.error, refused.close)
 
     @abstractmethod

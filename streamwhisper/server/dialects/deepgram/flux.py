@@ -11,9 +11,9 @@ from streamwhisper.recognition import ModelInfo
 from streamwhisper.server.dialect import NORMAL, Close, OnError
 from streamwhisper.server.dialects.deepgram.dialect import DeepgramDialect
 from streamwhisper.server.dialects.deepgram.flux_query import FluxOptions, read_change
-from streamwhisper.server.dialects.deepgram.messages import Message, Stream
+from streamwhisper.server.dialects.deepgram.messages import Message, StreamMetadata
 from streamwhisper.server.dialects.deepgram.turns import Turns
-from streamwhisper.server.publishing.observers import Admit, Witnesses
+from streamwhisper.server.publishing.observers import Admit, Observers
 from streamwhisper.session.options import SessionOptions
 
 __all__ = ["FluxDialect"]
@@ -28,13 +28,13 @@ class FluxDialect(DeepgramDialect[Turns]):
 
     def __init__(
         self,
-        stream: Stream,
+        stream: StreamMetadata,
         info: ModelInfo,
         options: SessionOptions,
         wanted: FluxOptions,
         *,
         session_id: str = "",
-        admit: Admit = lambda *_: Witnesses(),
+        admit: Admit = lambda *_: Observers(),
         on_error: OnError = lambda code: None,
     ) -> None:
         """Begin to listen; the arguments are those of `ListenDialect`."""

@@ -7,12 +7,12 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from streamwhisper.server.dialect import Query
-from streamwhisper.server.dialects.deepgram.audio import SoundOptions
-from streamwhisper.server.dialects.deepgram.formatting import WordingOptions
+from streamwhisper.server.dialects.deepgram.audio import StreamAudioOptions
+from streamwhisper.server.dialects.deepgram.formatting import FormattingOptions
 from streamwhisper.server.dialects.deepgram.query import HEEDED, Reader, read_values
 from streamwhisper.server.dialects.deepgram.turns import Thresholds
 from streamwhisper.server.dialects.start import check_vocabulary
-from streamwhisper.session.language import Detection
+from streamwhisper.session.language import LanguageDetection
 
 __all__ = ["FLUX", "Change", "FluxOptions", "read_change", "read_flux"]
 
@@ -39,10 +39,10 @@ FLUX: Mapping[str, Reader] = {
 class FluxOptions:
     """One stream's options; see `ListenOptions`."""
 
-    sound: SoundOptions = field(default_factory=SoundOptions)
-    language: str | Detection | None = None
+    sound: StreamAudioOptions = field(default_factory=StreamAudioOptions)
+    language: str | LanguageDetection | None = None
     vocabulary: tuple[str, ...] = ()
-    wording: WordingOptions = field(default_factory=WordingOptions)
+    wording: FormattingOptions = field(default_factory=FormattingOptions)
     thresholds: Thresholds = field(default_factory=Thresholds)
 
 
@@ -54,16 +54,16 @@ def read_flux(query: Query) -> FluxOptions:
     """
     read = read_values(query, FLUX)
     check_vocabulary(read.get("keyterm", ()))
-    language: str | Detection | None = None
+    language: str | LanguageDetection | None = None
     if hints := read.get("language_hint"):
-        language = Detection(among=hints)
+        language = LanguageDetection(among=hints)
     elif read.get("model", "").endswith("-en"):
         language = "en"
     return FluxOptions(
-        SoundOptions(read.get("encoding"), read.get("sample_rate")),
+        StreamAudioOptions(read.get("encoding"), read.get("sample_rate")),
         language,
         read.get("keyterm", ()),
-        WordingOptions(**_named(WordingOptions, read)),
+        FormattingOptions(**_named(FormattingOptions, read)),
         Thresholds(**_named(Thresholds, read)),
     )
 

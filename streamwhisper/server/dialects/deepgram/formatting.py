@@ -11,7 +11,7 @@ from streamwhisper.events import Word
 from streamwhisper.phrasing.interpreter import PhraseOptions
 from streamwhisper.phrasing.rewriting import rewritten
 
-__all__ = ["FEATURES", "Wording", "WordingOptions", "bare", "worded"]
+__all__ = ["FEATURES", "Formatter", "FormattingOptions", "bare", "worded"]
 
 FEATURES = (
     "punctuate",
@@ -27,7 +27,7 @@ _KEPT = "%&@#*/\\"  # punctuation by its category, but read aloud
 
 
 @dataclass(frozen=True, slots=True)
-class WordingOptions:
+class FormattingOptions:
     """How text is written.
 
     Attributes:
@@ -57,14 +57,14 @@ class WordingOptions:
     @property
     def rewrites(self) -> bool:
         """Whether words may become others, which takes those around them."""
-        return self != WordingOptions(self.punctuate)
+        return self != FormattingOptions(self.punctuate)
 
     @property
     def plain(self) -> bool:
         """Whether words are bare in the end."""
         return not (self.punctuate or self.smart_format)
 
-    def turned(self, features: Mapping[str, bool]) -> WordingOptions:
+    def turned(self, features: Mapping[str, bool]) -> FormattingOptions:
         """With these of the `FEATURES` on or off."""
         changes: dict[str, Any] = dict(features)
         return replace(self, **changes)
@@ -85,7 +85,7 @@ class WordingOptions:
 
 
 @dataclass(frozen=True, slots=True)
-class Wording:
+class Formatter:
     """Text as it is told, and its words."""
 
     transcript: str
@@ -93,8 +93,8 @@ class Wording:
 
 
 def worded(
-    text: str, words: Sequence[Word], options: WordingOptions, language: str | None = None
-) -> Wording:
+    text: str, words: Sequence[Word], options: FormattingOptions, language: str | None = None
+) -> Formatter:
     """Write a piece of text.
 
     Args:
@@ -106,9 +106,9 @@ def worded(
         new = rewritten(text, options.phrases(language))
         text, words = new.text, _placed(new.words, text, words)
     if not options.plain:
-        return Wording(text.strip(), tuple(words))
+        return Formatter(text.strip(), tuple(words))
     plain = tuple(replace(word, word=bare(word.word)) for word in words)
-    return Wording(" ".join(word.word for word in plain), plain)
+    return Formatter(" ".join(word.word for word in plain), plain)
 
 
 def _placed(

@@ -10,11 +10,11 @@ from websockets.http11 import Response
 
 from streamwhisper.errors import RecognitionError
 from streamwhisper.recognition import ModelInfo
-from streamwhisper.server.access.rejection import Refusal
+from streamwhisper.server.access.rejection import HandshakeRejected
 from streamwhisper.server.dialect import Query
 from streamwhisper.server.dialects.deepgram.flux_query import read_flux
 from streamwhisper.server.dialects.deepgram.query import UNSUPPORTED, read_query
-from streamwhisper.session.language import Detection
+from streamwhisper.session.language import LanguageDetection
 
 __all__ = ["check", "check_flux", "headers", "places", "refuse"]
 
@@ -44,13 +44,13 @@ def check_flux(query: Query, info: ModelInfo) -> None:
     _check(lambda: read_flux(query).language, info)
 
 
-def _check(language: Callable[[], str | Detection | None], info: ModelInfo) -> None:
+def _check(language: Callable[[], str | LanguageDetection | None], info: ModelInfo) -> None:
     try:
         found = language()
         if found is not None:
             info.check_languages([found] if isinstance(found, str) else found.among)
     except (ValueError, RecognitionError) as error:
-        raise Refusal(HTTPStatus.BAD_REQUEST, "bad_query", str(error)) from None
+        raise HandshakeRejected(HTTPStatus.BAD_REQUEST, "bad_query", str(error)) from None
 
 
 def places(query: Query) -> int:
@@ -67,7 +67,7 @@ def headers(query: Query, request_id: str) -> Mapping[str, str]:
     return named
 
 
-def refuse(refusal: Refusal, request_id: str) -> Response:
+def refuse(refusal: HandshakeRejected, request_id: str) -> Response:
     """The answer to who is not let in."""
     body = {
         "err_code": _CODES.get(refusal.status, refusal.code.upper()),

@@ -19,10 +19,10 @@ from streamwhisper.server.dialects.deepgram.commands import (
 )
 from streamwhisper.server.dialects.deepgram.dialect import DeepgramDialect
 from streamwhisper.server.dialects.deepgram.formatting import FEATURES
-from streamwhisper.server.dialects.deepgram.messages import Message, Stream
+from streamwhisper.server.dialects.deepgram.messages import Message, StreamMetadata
 from streamwhisper.server.dialects.deepgram.query import ListenOptions
 from streamwhisper.server.dialects.start import check_vocabulary
-from streamwhisper.server.publishing.observers import Admit, Witnesses
+from streamwhisper.server.publishing.observers import Admit, Observers
 from streamwhisper.session.options import SessionOptions
 
 __all__ = ["PATIENCE", "ListenDialect"]
@@ -38,13 +38,13 @@ class ListenDialect(DeepgramDialect[Channel]):
 
     def __init__(
         self,
-        stream: Stream,
+        stream: StreamMetadata,
         info: ModelInfo,
         options: SessionOptions,
         wanted: ListenOptions,
         *,
         session_id: str = "",
-        admit: Admit = lambda *_: Witnesses(),
+        admit: Admit = lambda *_: Observers(),
         on_error: OnError = lambda code: None,
     ) -> None:
         """Begin to listen.

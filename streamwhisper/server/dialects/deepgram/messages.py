@@ -10,12 +10,12 @@ from datetime import datetime
 from typing import Any
 
 from streamwhisper.events import Word
-from streamwhisper.server.dialects.deepgram.formatting import Wording, bare
+from streamwhisper.server.dialects.deepgram.formatting import Formatter, bare
 
 __all__ = [
     "Message",
     "Place",
-    "Stream",
+    "StreamMetadata",
     "configured",
     "encode",
     "error",
@@ -34,7 +34,7 @@ _MODELS = uuid.UUID("6ba7b812-9dad-11d1-80b4-00c04fd430c8")  # for names, RFC 41
 
 
 @dataclass(frozen=True, slots=True)
-class Stream:
+class StreamMetadata:
     """What every message about a stream may say.
 
     Attributes:
@@ -62,10 +62,10 @@ Place = tuple[int, int]
 
 
 def results(
-    stream: Stream,
+    stream: StreamMetadata,
     place: Place,
     span: tuple[float, float],
-    wording: Wording,
+    wording: Formatter,
     *,
     is_final: bool,
     speech_final: bool = False,
@@ -134,7 +134,7 @@ def utterance_end(place: Place, last_word_end: float) -> Message:
     }
 
 
-def metadata(stream: Stream, sha256: str, duration: float, channels: int) -> Message:
+def metadata(stream: StreamMetadata, sha256: str, duration: float, channels: int) -> Message:
     """The last one: what was received."""
     created = stream.created.isoformat(timespec="milliseconds").replace("+00:00", "Z")
     return {
@@ -150,13 +150,13 @@ def metadata(stream: Stream, sha256: str, duration: float, channels: int) -> Mes
     }
 
 
-def configured(stream: Stream, keyterms: Sequence[str] | None) -> Message:
+def configured(stream: StreamMetadata, keyterms: Sequence[str] | None) -> Message:
     """A configuration is heeded from now on."""
     said: dict[str, Any] = {"type": "ConfigureSuccess", "request_id": stream.request_id}
     return said if keyterms is None else {**said, "keyterms": list(keyterms)}
 
 
-def not_configured(stream: Stream, code: str, description: str) -> Message:
+def not_configured(stream: StreamMetadata, code: str, description: str) -> Message:
     """A configuration is left out; the one before it stands."""
     return {
         "type": "ConfigureFailure",

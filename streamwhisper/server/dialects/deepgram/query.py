@@ -9,10 +9,10 @@ from typing import Any
 
 from streamwhisper.errors import RecognitionError
 from streamwhisper.server.dialect import Query
-from streamwhisper.server.dialects.deepgram.audio import ENCODINGS, SoundOptions
-from streamwhisper.server.dialects.deepgram.formatting import FEATURES, WordingOptions
+from streamwhisper.server.dialects.deepgram.audio import ENCODINGS, StreamAudioOptions
+from streamwhisper.server.dialects.deepgram.formatting import FEATURES, FormattingOptions
 from streamwhisper.server.dialects.start import check_vocabulary
-from streamwhisper.session.language import Detection
+from streamwhisper.session.language import LanguageDetection
 from streamwhisper.session.options import SessionOptions
 from streamwhisper.whisper.languages import language_code
 
@@ -77,10 +77,10 @@ class ListenOptions:
         vocabulary: keyterms and keywords.
     """
 
-    sound: SoundOptions = field(default_factory=SoundOptions)
-    language: str | Detection | None = None
+    sound: StreamAudioOptions = field(default_factory=StreamAudioOptions)
+    language: str | LanguageDetection | None = None
     vocabulary: tuple[str, ...] = ()
-    wording: WordingOptions = field(default_factory=WordingOptions)
+    wording: FormattingOptions = field(default_factory=FormattingOptions)
     turns: TurnOptions = field(default_factory=TurnOptions)
 
 
@@ -124,19 +124,19 @@ def _endpointing(values: Sequence[str]) -> float | None:
     return None if seconds < SHORTEST else min(seconds, LONGEST)
 
 
-def _language(values: Sequence[str]) -> str | Detection:
+def _language(values: Sequence[str]) -> str | LanguageDetection:
     if values[-1].strip().lower() == "multi":
-        return Detection()
+        return LanguageDetection()
     try:
         return language_code(values[-1])
     except RecognitionError as error:
         raise ValueError(f"a tag such as en-US or de, or multi ({error})") from None
 
 
-def _detection(values: Sequence[str]) -> Detection | None:
+def _detection(values: Sequence[str]) -> LanguageDetection | None:
     if [value.lower() for value in values] in (["true"], ["false"]):
-        return Detection() if values[0].lower() == "true" else None
-    return Detection(among=_hints(values))
+        return LanguageDetection() if values[0].lower() == "true" else None
+    return LanguageDetection(among=_hints(values))
 
 
 def _hints(values: Sequence[str]) -> tuple[str, ...]:
@@ -226,12 +226,12 @@ def read_query(query: Query) -> ListenOptions:
         ValueError: what was seen, and what was expected.
     """
     read = read_values(query, HEEDED)
-    features = {f.name: read[f.name] for f in fields(WordingOptions) if f.name in read}
+    features = {f.name: read[f.name] for f in fields(FormattingOptions) if f.name in read}
     wait = read.get("utterance_end_ms")
     vocabulary = (*read.get("keyterm", ()), *read.get("keywords", ()))
     check_vocabulary(vocabulary)
     return ListenOptions(
-        SoundOptions(
+        StreamAudioOptions(
             read.get("encoding"),
             read.get("sample_rate"),
             read.get("channels", 1),
@@ -239,7 +239,7 @@ def read_query(query: Query) -> ListenOptions:
         ),
         _chosen(read),
         vocabulary,
-        WordingOptions(**features),
+        FormattingOptions(**features),
         TurnOptions(
             read.get("endpointing"),
             None if wait is None else wait / 1000,
@@ -265,10 +265,10 @@ def read_values(query: Query, readers: Mapping[str, Reader]) -> dict[str, Any]:
     return read
 
 
-def _chosen(read: Mapping[str, Any]) -> str | Detection | None:
+def _chosen(read: Mapping[str, Any]) -> str | LanguageDetection | None:
     """The language, of all that may say it."""
     language = read.get("detect_language") or read.get("language")
     hints = read.get("language_hint", ())
     if hints and not isinstance(language, str):
-        language = replace(language or Detection(), among=hints)
+        language = replace(language or LanguageDetection(), among=hints)
     return language

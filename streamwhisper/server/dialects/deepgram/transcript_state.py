@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections import deque
 
 from streamwhisper.events import Committed, Partial, SpeechEnded, Word
-from streamwhisper.session.language import Detection
+from streamwhisper.session.language import LanguageDetection
 from streamwhisper.session.session import Session
 from streamwhisper.whisper.languages import UNSPACED_LANGUAGES
 
-__all__ = ["Heard"]
+__all__ = ["TranscriptState"]
 
 
-class Heard:
+class TranscriptState:
     """Text that stands, and the present guess for what follows it.
 
     Attributes:
@@ -23,8 +23,8 @@ class Heard:
     def __init__(self, session: Session) -> None:
         """Nothing yet."""
         language = session.options.language
-        self._found = isinstance(language, Detection)
-        self._language = None if isinstance(language, Detection) else language
+        self._found = isinstance(language, LanguageDetection)
+        self._language = None if isinstance(language, LanguageDetection) else language
         self.text = ""
         self.words: tuple[Word, ...] = ()
         self.changed = False

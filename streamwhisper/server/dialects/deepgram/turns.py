@@ -11,10 +11,10 @@ from dataclasses import dataclass, replace
 
 from streamwhisper.errors import check_fields
 from streamwhisper.events import Committed, Done, Event, Flushed, Partial, SpeechEnded
-from streamwhisper.server.dialects.deepgram.formatting import WordingOptions, worded
+from streamwhisper.server.dialects.deepgram.formatting import FormattingOptions, worded
 from streamwhisper.server.dialects.deepgram.messages import Message
-from streamwhisper.server.dialects.deepgram.transcript_state import Heard
-from streamwhisper.server.publishing.observers import Witness
+from streamwhisper.server.dialects.deepgram.transcript_state import TranscriptState
+from streamwhisper.server.publishing.observers import SessionObserver
 from streamwhisper.session.options import SessionOptions
 from streamwhisper.session.session import Session
 
@@ -85,7 +85,11 @@ class Turns:
     """
 
     def __init__(
-        self, session: Session, witness: Witness, wording: WordingOptions, thresholds: Thresholds
+        self,
+        session: Session,
+        witness: SessionObserver,
+        wording: FormattingOptions,
+        thresholds: Thresholds,
     ) -> None:
         """Begin to listen; `witness` is told of what is heard."""
         self.session = session
@@ -94,7 +98,7 @@ class Turns:
         self.forced = 0
         self.done = False
         self._witness = witness
-        self._heard = Heard(session)
+        self._heard = TranscriptState(session)
         self._index = 0
         self._start = 0.0
         self._told: str | None = None  # the turn's last transcript; None: it has not begun

@@ -11,7 +11,7 @@ from websockets.http11 import Response
 from streamwhisper.events import Committed, Done, Flushed, SpeechEnded, SpeechStarted
 from streamwhisper.protocol import ErrorMessage
 from streamwhisper.recognition import ModelInfo
-from streamwhisper.server.access.rejection import Refusal
+from streamwhisper.server.access.rejection import HandshakeRejected
 from streamwhisper.server.dialect import CLIENT_FAULT, NORMAL, TOO_BIG, Close, OnError
 from streamwhisper.server.dialects.openai_realtime.client_events import (
     CLEAR,
@@ -23,7 +23,7 @@ from streamwhisper.server.dialects.openai_realtime.client_events import (
     check_event,
     read_event,
 )
-from streamwhisper.server.dialects.openai_realtime.items import Items, Listening
+from streamwhisper.server.dialects.openai_realtime.items import ItemOptions, Items
 from streamwhisper.server.dialects.openai_realtime.session_options import (
     Input,
     audio_format,
@@ -38,7 +38,13 @@ from streamwhisper.server.dialects.openai_realtime.settings import (
     initial_session,
     to_beta,
 )
-from streamwhisper.server.publishing.observers import Admit, Overheard, Refused, Witness, Witnesses
+from streamwhisper.server.publishing.observers import (
+    Admit,
+    ObservedSession,
+    Observers,
+    SessionObserver,
+    SessionRejected,
+)
 from streamwhisper.session.options import SessionOptions
 from streamwhisper.session.session import Session
 
@@ -68,7 +74,7 @@ class RealtimeDialect:
         info: ModelInfo,
         options: SessionOptions,
         session_id: str,
-        admit: Admit = lambda *_: Witnesses(),
+        admit: Admit = lambda *_: Observers(),
         on_error: OnError = lambda code: None,
         *,
         transcribes: bool = True,
@@ -91,7 +97,7 @@ class RealtimeDialect:
         self._frames: list[str] = []
         self._closing: Close | None = None
         self._ending: tuple[ErrorMessage | None, Close] | None = None
-        self._witness: Witness = Witnesses()
+        self._witness: SessionObserver = Observers()
         self._session: Session | None = None
         self._settings = initial_session(f"sess_{session_id}", info.name)
         self._input = Input(audio_format(self._settings))
@@ -102,11 +108,11 @@ class RealtimeDialect:
             return
         try:
             self._witness = admit(session_id, start_of(self._settings))
-        except Refused as refused:
+        except SessionRejected as refused:
             self.fail(refused.error, refused.close)
             return
         usual = session_options(self._settings, options, info)
-        self._session = Session(info, Overheard(self._input, self._witness), usual)
+        self._session = Session(info, ObservedSession(self._input, self._witness), usual)
         self._items.listen(self._listening(self._settings, usual), 0.0)
         self._say("session.created", session=self._settings)
 
@@ -178,7 +184,7 @@ class RealtimeDialect:
         """Let go of the session and its witness."""
         self._collect_events()
         self._witness.close()
-        self._witness = Witnesses()
+        self._witness = Observers()
         self._session = None
 
     def _do(self, session: Session, event: Json) -> None:
@@ -220,10 +226,10 @@ class RealtimeDialect:
         self._items.listen(self._listening(settings, options), session.audio_seconds)
 
     @staticmethod
-    def _listening(settings: Json, options: SessionOptions) -> Listening:
+    def _listening(settings: Json, options: SessionOptions) -> ItemOptions:
         turns = settings["audio"]["input"]["turn_detection"]
         idle = (turns or {}).get("idle_timeout_ms")
-        return Listening(
+        return ItemOptions(
             turns is not None,
             max(0.0, options.gate.pre_roll - padding(settings, options)),
             None if idle is None else idle / 1000,
@@ -272,7 +278,7 @@ class RealtimeDialect:
         self._frames.append(json.dumps(event))
 
 
-def refuse(refusal: Refusal, request_id: str) -> Response:
+def refuse(refusal: HandshakeRejected, request_id: str) -> Response:
     """The HTTP answer to who is not let in."""
     ours = refusal.status >= HTTPStatus.INTERNAL_SERVER_ERROR
     kind = "server_error" if ours else "invalid_request_error"

@@ -16,7 +16,7 @@ from typing import Protocol
 from streamwhisper.events import Committed, Word
 from streamwhisper.server.dialects.openai_realtime.client_events import Json
 
-__all__ = ["Items", "Listening", "Say", "log_probabilities"]
+__all__ = ["ItemOptions", "Items", "Say", "log_probabilities"]
 
 _TRANSCRIPTION = "conversation.item.input_audio_transcription"
 
@@ -28,7 +28,7 @@ class Say(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Listening:
+class ItemOptions:
     """How items come about.
 
     Attributes:
@@ -88,7 +88,7 @@ class Items:
         self._name = name
         self._say = say
         self._flush = flush
-        self.listening = Listening()
+        self.listening = ItemOptions()
         self._items: deque[_Item] = deque()  # not completed
         self._marks: deque[_Mark] = deque()
         self._numbered = 0
@@ -100,7 +100,7 @@ class Items:
         """Commits and clears that wait for sound to be heard out."""
         return len(self._marks)
 
-    def listen(self, listening: Listening, now: float) -> None:
+    def listen(self, listening: ItemOptions, now: float) -> None:
         """From here on items come about like this; what is open goes on or is committed."""
         before, self.listening = self.listening, listening
         if before.detecting and not listening.detecting and self._open is None:

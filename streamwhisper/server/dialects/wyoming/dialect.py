@@ -28,7 +28,13 @@ from streamwhisper.server.dialects.wyoming.requests import (
     describe,
     read_fields,
 )
-from streamwhisper.server.publishing.observers import Admit, Overheard, Refused, Witness, Witnesses
+from streamwhisper.server.publishing.observers import (
+    Admit,
+    ObservedSession,
+    Observers,
+    SessionObserver,
+    SessionRejected,
+)
 from streamwhisper.session.options import SessionOptions
 from streamwhisper.session.session import Session
 
@@ -57,7 +63,7 @@ class WyomingDialect:
         options: SessionOptions,
         limits: Limits,
         new_name: Callable[[], str],
-        admit: Admit = lambda *_: Witnesses(),
+        admit: Admit = lambda *_: Observers(),
         on_error: OnError = lambda code: None,
         *,
         endpointing: bool = False,
@@ -86,7 +92,7 @@ class WyomingDialect:
         self._deaf = False  # what was to be heard is told: the sound up to its stop is left out
         self._format: AudioFormat | None = None
         self._session: Session | None = None
-        self._witness: Witness = Witnesses()
+        self._witness: SessionObserver = Observers()
         self._name = ""
         self._ending = False  # no sound is taken in until the transcript is told
         self._last: tuple[ErrorMessage | None, Close] | None = None  # after this utterance
@@ -194,7 +200,7 @@ class WyomingDialect:
     def release(self) -> None:
         """The connection is gone: let go of what the session holds."""
         self._witness.close()
-        self._witness = Witnesses()
+        self._witness = Observers()
         self._session = None
 
     def _nobody_speaks(self, session: Session) -> bool:
@@ -225,7 +231,7 @@ class WyomingDialect:
                             self._listen(event)
         except (ProtocolError, AudioFormatError) as error:
             self._reject(getattr(error, "code", "audio_format"), str(error))
-        except Refused as refused:
+        except SessionRejected as refused:
             self.fail(refused.error, refused.close)
 
     def _listen(self, event: WyomingEvent) -> None:
@@ -272,7 +278,7 @@ class WyomingDialect:
         self._format = format or AudioFormat()
         self._name = self._new_name()
         self._witness = self._admit(self._name, start)
-        overheard = Overheard(AudioDecoder(self._format), self._witness)
+        overheard = ObservedSession(AudioDecoder(self._format), self._witness)
         self._session = Session(self._info, overheard, options)
         self._text, self._told, self._telling = "", 0, False
         self._language, self._open = language, 0

@@ -12,7 +12,7 @@ from streamwhisper.protocol import Start
 from streamwhisper.recognition import ModelInfo
 from streamwhisper.server.dialects.start import check_start
 from streamwhisper.server.dialects.wyoming.events import WyomingEvent, seen
-from streamwhisper.session.language import Detection
+from streamwhisper.session.language import LanguageDetection
 from streamwhisper.session.options import SessionOptions
 from streamwhisper.version import __version__
 from streamwhisper.whisper.languages import LANGUAGES
@@ -153,7 +153,9 @@ def audio_format(event: WyomingEvent) -> AudioFormat | None:
         raise ProtocolError("audio_format", f'the "{event.type}" event: {error}') from None
 
 
-def describe(info: ModelInfo, language: str | Detection, *, endpointing: bool) -> dict[str, Any]:
+def describe(
+    info: ModelInfo, language: str | LanguageDetection, *, endpointing: bool
+) -> dict[str, Any]:
     """The data of an ``info`` event: what this server can do.
 
     Args:
@@ -161,7 +163,7 @@ def describe(info: ModelInfo, language: str | Detection, *, endpointing: bool) -
         endpointing: whether the server says when a command is over.
     """
     spoken = list(LANGUAGES) if info.multilingual else ["en"]
-    if isinstance(language, Detection) and language.among:
+    if isinstance(language, LanguageDetection) and language.among:
         spoken = list(language.among)
     about = {"attribution": _ATTRIBUTION, "installed": True, "version": __version__}
     model = {

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from streamwhisper.audio.formats import AudioDecoder, AudioFormat
 from streamwhisper.errors import AudioFormatError
-from streamwhisper.server.dialects.deepgram.audio import ENCODINGS, Sound, SoundOptions
+from streamwhisper.server.dialects.deepgram.audio import ENCODINGS, StreamAudio, StreamAudioOptions
 from streamwhisper.session.options import SessionOptions
 from tests.support.deepgram_stream import CLOSE, Talk, transcript
 from tests.unit.audio.test_packets import packets
@@ -91,14 +91,14 @@ def test_channels_of_a_container_are_heard_apart_as_many_as_are_announced() -> N
     sine = np.sin(np.arange(16000) / 20, dtype=np.float32) / 2
     both = np.stack([sine, np.zeros_like(sine)], axis=1).reshape(-1)
     data = contained("wav", "pcm_s16le", 16000, both, "stereo")
-    sound = Sound(SoundOptions(channels=2, multichannel=True))
+    sound = StreamAudio(StreamAudioOptions(channels=2, multichannel=True))
     parts = [*map(sound.split, cut(data, 1001)), sound.finish()]
     left, right = (np.frombuffer(b"".join(part), "<f4") for part in zip(*parts, strict=True))
     assert np.allclose(left, sine, atol=1e-3)
     assert len(right) == 16000
     assert not right.any()
     sound.close()
-    three = Sound(SoundOptions(channels=3, multichannel=True))
+    three = StreamAudio(StreamAudioOptions(channels=3, multichannel=True))
     with pytest.raises(AudioFormatError, match="has 2 channels, 3 were announced"):
         _ = three.split(data), three.finish()
     three.close()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from streamwhisper.events import Word
-from streamwhisper.server.dialects.deepgram.formatting import WordingOptions, bare, worded
+from streamwhisper.server.dialects.deepgram.formatting import FormattingOptions, bare, worded
 
 
 def said(text: str) -> tuple[Word, ...]:
@@ -16,27 +16,30 @@ def said(text: str) -> tuple[Word, ...]:
 
 def test_whisper_s_text_is_told_as_it_is_unless_something_is_asked_for() -> None:
     text = " Um, twenty five apples, damn it."
-    wording = worded(text, said(text), WordingOptions(), "en")
+    wording = worded(text, said(text), FormattingOptions(), "en")
     assert (wording.transcript, wording.words) == (text.strip(), said(text))
 
 
 @pytest.mark.parametrize(
     ("options", "written"),
     [
-        (WordingOptions(punctuate=False), "um twenty five apples shit new line it's 5%"),
-        (WordingOptions(numerals=True), "Um, 25 apples, shit. New line. It's 5%."),
-        (WordingOptions(smart_format=True), "Um, 25 apples, shit. New line. It's 5%."),
-        (WordingOptions(dictation=True), "Um, twenty five apples, shit.\nIt's 5%."),
-        (WordingOptions(profanity_filter=True), "Um, twenty five apples, s***. New line. It's 5%."),
-        (WordingOptions(filler_words=False), "Twenty five apples, shit. New line. It's 5%."),
+        (FormattingOptions(punctuate=False), "um twenty five apples shit new line it's 5%"),
+        (FormattingOptions(numerals=True), "Um, 25 apples, shit. New line. It's 5%."),
+        (FormattingOptions(smart_format=True), "Um, 25 apples, shit. New line. It's 5%."),
+        (FormattingOptions(dictation=True), "Um, twenty five apples, shit.\nIt's 5%."),
         (
-            WordingOptions(replace={"apples": "pears"}),
+            FormattingOptions(profanity_filter=True),
+            "Um, twenty five apples, s***. New line. It's 5%.",
+        ),
+        (FormattingOptions(filler_words=False), "Twenty five apples, shit. New line. It's 5%."),
+        (
+            FormattingOptions(replace={"apples": "pears"}),
             "Um, twenty five pears, shit. New line. It's 5%.",
         ),
-        (WordingOptions(punctuate=False, numerals=True), "um 25 apples shit new line it's 5%"),
+        (FormattingOptions(punctuate=False, numerals=True), "um 25 apples shit new line it's 5%"),
     ],
 )
-def test_each_option_does_what_it_says(options: WordingOptions, written: str) -> None:
+def test_each_option_does_what_it_says(options: FormattingOptions, written: str) -> None:
     text = " Um, twenty five apples, shit. New line. It's 5%."
     wording = worded(text, said(text), options, "en")
     assert wording.transcript == written
@@ -45,15 +48,15 @@ def test_each_option_does_what_it_says(options: WordingOptions, written: str) ->
 
 def test_a_number_has_the_times_of_all_its_words() -> None:
     text = " I have twenty five apples."
-    wording = worded(text, said(text), WordingOptions(numerals=True), "en")
+    wording = worded(text, said(text), FormattingOptions(numerals=True), "en")
     number = wording.words[2]
     assert (number.word, number.start, number.end) == ("25", 1.0, 1.9)
     assert number.confidence == pytest.approx(0.9)
 
 
 def test_features_can_be_turned_on_and_off() -> None:
-    options = WordingOptions(replace={"a": "b"}).turned({"numerals": True, "punctuate": False})
-    assert options == WordingOptions(punctuate=False, numerals=True, replace={"a": "b"})
+    options = FormattingOptions(replace={"a": "b"}).turned({"numerals": True, "punctuate": False})
+    assert options == FormattingOptions(punctuate=False, numerals=True, replace={"a": "b"})
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from streamwhisper.recognition import ModelInfo
-from streamwhisper.server.access.rejection import Refusal
+from streamwhisper.server.access.rejection import HandshakeRejected
 from streamwhisper.server.dialects.deepgram.audio import ENCODINGS
 from streamwhisper.server.dialects.deepgram.handshake import check
 from streamwhisper.server.dialects.deepgram.query import (
@@ -19,7 +19,7 @@ from streamwhisper.server.dialects.deepgram.query import (
     ListenOptions,
     read_query,
 )
-from streamwhisper.session.language import Detection
+from streamwhisper.session.language import LanguageDetection
 
 PAGE = Path(__file__).parents[4] / "docs" / "COMPATIBILITY.md"
 ENGLISH = ModelInfo("tiny.en", 80, multilingual=False)
@@ -67,12 +67,15 @@ def test_endpointing_is_a_silence_within_reason(said: str, meant: float | None) 
     ("query", "meant"),
     [
         ({"language": "en-US"}, "en"),
-        ({"language": "multi"}, Detection()),
-        ({"detect_language": "true"}, Detection()),
+        ({"language": "multi"}, LanguageDetection()),
+        ({"detect_language": "true"}, LanguageDetection()),
         ({"detect_language": "false", "language": "de"}, "de"),
-        ({"detect_language": ["de", "fr"]}, Detection(among=("de", "fr"))),
-        ({"language": "multi", "language_hint": ["de", "en-US"]}, Detection(among=("de", "en"))),
-        ({"language_hint": "de"}, Detection(among=("de",))),
+        ({"detect_language": ["de", "fr"]}, LanguageDetection(among=("de", "fr"))),
+        (
+            {"language": "multi", "language_hint": ["de", "en-US"]},
+            LanguageDetection(among=("de", "en")),
+        ),
+        ({"language_hint": "de"}, LanguageDetection(among=("de",))),
         ({"language": "fr", "language_hint": "de"}, "fr"),
     ],
 )
@@ -122,5 +125,5 @@ def test_a_model_that_knows_english_alone_serves_it(language: str) -> None:
 def test_a_model_that_knows_english_alone_refuses_other_languages(
     query: dict[str, list[str]],
 ) -> None:
-    with pytest.raises(Refusal, match="knows English alone"):
+    with pytest.raises(HandshakeRejected, match="knows English alone"):
         check(query, ENGLISH)

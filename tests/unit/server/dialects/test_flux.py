@@ -14,7 +14,7 @@ from streamwhisper.server.dialects.deepgram import turns as turns_module
 from streamwhisper.server.dialects.deepgram.flux_query import FLUX, read_flux
 from streamwhisper.server.dialects.deepgram.turns import Thresholds
 from streamwhisper.session.endpoint import EndpointOptions
-from streamwhisper.session.language import Detection
+from streamwhisper.session.language import LanguageDetection
 from streamwhisper.session.options import SessionOptions
 from tests.support.deepgram_stream import CLOSE, FluxTalk, Message
 from tests.support.scripted import OPTIONS, RATE, script
@@ -161,7 +161,7 @@ def test_an_error_ends_the_stream_after_what_was_heard() -> None:
     [
         ({"model": "flux-general-en"}, "en"),
         ({"model": "flux-general-multi"}, None),
-        ({"model": "flux-general-multi", "language_hint": "de"}, Detection(among=("de",))),
+        ({"model": "flux-general-multi", "language_hint": "de"}, LanguageDetection(among=("de",))),
     ],
 )
 def test_the_model_or_hints_tell_the_language(query: dict[str, str], language: object) -> None:

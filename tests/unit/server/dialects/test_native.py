@@ -27,7 +27,7 @@ from streamwhisper.protocol import (
 from streamwhisper.recognition import ModelInfo, Recognizer
 from streamwhisper.server.dialect import CLIENT_FAULT, GOING_AWAY, NORMAL, Close
 from streamwhisper.server.dialects.native import NativeDialect
-from streamwhisper.session.language import Detection
+from streamwhisper.session.language import LanguageDetection
 from streamwhisper.session.options import SessionOptions
 
 ENGLISH = ModelInfo("tiny.en", 80, multilingual=False)
@@ -260,17 +260,20 @@ def test_a_multilingual_model_takes_any_of_its_languages() -> None:
 @pytest.mark.parametrize(
     ("fields", "expected"),
     [
-        ({}, Detection(among=("fr", "it"), floor=0.9)),
-        ({"language": "auto"}, Detection(floor=0.9)),
+        ({}, LanguageDetection(among=("fr", "it"), floor=0.9)),
+        ({"language": "auto"}, LanguageDetection(floor=0.9)),
         ({"language": "de-AT"}, "de"),
-        ({"languages": ["German", "de", "pt-BR"]}, Detection(among=("de", "pt"), floor=0.9)),
-        ({"language": "auto", "languages": ["nl"]}, Detection(among=("nl",), floor=0.9)),
+        (
+            {"languages": ["German", "de", "pt-BR"]},
+            LanguageDetection(among=("de", "pt"), floor=0.9),
+        ),
+        ({"language": "auto", "languages": ["nl"]}, LanguageDetection(among=("nl",), floor=0.9)),
     ],
 )
 def test_the_language_is_the_one_named_or_found_among_those_listed_or_else_as_the_server_does(
-    fields: dict[str, Any], expected: str | Detection
+    fields: dict[str, Any], expected: str | LanguageDetection
 ) -> None:
-    usual = SessionOptions(language=Detection(among=("fr", "it"), floor=0.9))
+    usual = SessionOptions(language=LanguageDetection(among=("fr", "it"), floor=0.9))
     dialect = NativeDialect(MULTILINGUAL, usual, "session-1")
     dialect.receive(json.dumps({"type": "start", **fields}))
     assert dialect.session is not None

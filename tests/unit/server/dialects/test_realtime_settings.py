@@ -31,7 +31,7 @@ from streamwhisper.server.dialects.openai_realtime.settings import (
     initial_session,
     to_beta,
 )
-from streamwhisper.session.language import Detection
+from streamwhisper.session.language import LanguageDetection
 from streamwhisper.session.options import SessionOptions
 
 SESSION = initial_session("sess_1", "base")
@@ -257,13 +257,13 @@ def test_language_prompt_keywords_and_delay_reach_the_session() -> None:
     assert found.update_interval == USUAL.tuned("accurate").update_interval
     assert not found.partials
     several = options(transcription={"languages": ["de", "fr"]})
-    assert isinstance(several.language, Detection)
+    assert isinstance(several.language, LanguageDetection)
     assert several.language.among == ("de", "fr")
 
 
 def test_an_english_model_takes_english_from_a_list_of_guesses() -> None:
     found = options(ENGLISH, transcription={"languages": ["de", "en-GB"]}).language
-    assert isinstance(found, Detection)
+    assert isinstance(found, LanguageDetection)
     assert found.among == ("en",)
 
 
@@ -272,7 +272,7 @@ def test_the_newest_of_language_and_languages_counts() -> None:
     two = asked(one, transcription={"language": "it"})
     assert session_options(two, USUAL, MULTILINGUAL).language == "it"
     three = asked(two, transcription={"languages": ["de", "fr"]})
-    assert isinstance(session_options(three, USUAL, MULTILINGUAL).language, Detection)
+    assert isinstance(session_options(three, USUAL, MULTILINGUAL).language, LanguageDetection)
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ from streamwhisper.server.dialect import CLIENT_FAULT, GOING_AWAY, NORMAL, Close
 from streamwhisper.server.dialects.wyoming.dialect import MAX_TEXT, SILENCE_SECONDS, WyomingDialect
 from streamwhisper.server.dialects.wyoming.events import EventReader, WyomingEvent, encode_event
 from streamwhisper.server.dialects.wyoming.requests import FIELDS, SENSITIVITIES, Transcription
-from streamwhisper.session.language import Detection
+from streamwhisper.session.language import LanguageDetection
 from tests.support.scripted import OPTIONS, ScriptedRecognizer, script
 
 DOCS = Path(__file__).parents[4] / "docs"
@@ -269,7 +269,10 @@ def test_a_model_is_described_with_the_languages_that_it_knows() -> None:
     assert len(program["models"][0]["languages"]) > 90
     assert (english["requires_external_vad"], program["requires_external_vad"]) == (True, False)
     some = WyomingDialect(
-        MULTILINGUAL, replace(OPTIONS, language=Detection(("de", "fr"))), Limits(), lambda: "x"
+        MULTILINGUAL,
+        replace(OPTIONS, language=LanguageDetection(("de", "fr"))),
+        Limits(),
+        lambda: "x",
     )
     some.receive(event("describe"))
     assert '"languages": ["de", "fr"]' in some.outgoing()[0]
