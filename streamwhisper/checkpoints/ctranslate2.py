@@ -61,7 +61,7 @@ _LAYER_NAME = re.compile(r"(encoder|decoder)/layer_(\d+)/(.+)/(weight|bias|gamma
 _LEAF = {"gamma": "weight", "beta": "bias"}
 
 
-class _Reader:
+class _ModelReader:
     """Reads a file from its start; reading past the end is a `CheckpointError`."""
 
     def __init__(self, path: Path, file: io.BufferedReader) -> None:
@@ -105,7 +105,7 @@ def read_ctranslate2(path: Path) -> dict[str, torch.Tensor]:
         CheckpointError: the file is damaged, or holds something else than a Whisper model.
     """
     with path.open("rb") as file:
-        variables = _read_variables(_Reader(path, file))
+        variables = _read_variables(_ModelReader(path, file))
     projection = variables.pop(_PROJECTION, None)
     embeddings = variables.get(_EMBEDDINGS)
     if projection is not None and (embeddings is None or not embeddings.equal(projection)):
@@ -147,7 +147,7 @@ def _openai_names(name: str) -> tuple[str, ...]:
     return tuple(f"{wing}.blocks.{layer}.{part}.{leaf}" for part in _LAYER.get(inside, ()))
 
 
-def _read_variables(reader: _Reader) -> dict[str, torch.Tensor]:
+def _read_variables(reader: _ModelReader) -> dict[str, torch.Tensor]:
     path = reader.path
     version, specification, _ = reader.unsigned(4), reader.string(), reader.unsigned(4)
     if (version, f"{specification}\0".encode()) != (_VERSION, _SPECIFICATION):

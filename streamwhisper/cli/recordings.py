@@ -61,7 +61,7 @@ class OutputWriter:
 
 
 @dataclass(slots=True)
-class _Reader:
+class _AudioReader:
     """Reads files one after the other; those that cannot be read are named and passed over."""
 
     files: list[Path]
@@ -117,7 +117,7 @@ def transcribe_files(
     lengths = [None if raw or file == STANDARD_INPUT else declared_seconds(file) for file in files]
     total = sum(length or 0.0 for length in lengths) or None
     name = files[0].name if len(files) == 1 else f"{len(files)} files"
-    reader = _Reader(files, raw)
+    reader = _AudioReader(files, raw)
     with recordings_bar(name, total) as progress:
         for transcript in transcribe_all(recognizer, reader, options, progress=progress):
             outlet.put(reader.read.popleft(), transcript)

@@ -19,7 +19,7 @@ Command = Flush | Ping | VocabularyMessage | End
 
 
 @dataclass(slots=True)
-class _Said:
+class _SentFrame:
     command: Command
     answered: bool = False
 
@@ -44,7 +44,7 @@ class ReplayBuffer:
         self.end = 0
         self._max_unacknowledged = max_unacknowledged
         self._max_kept = max_kept
-        self._items: deque[bytes | _Said] = deque()
+        self._items: deque[bytes | _SentFrame] = deque()
         self._first = 0  # position of the first item
         self._next = 0  # index of the item that is to be sent next
         self._dropped = 0  # commands of the present session that are no longer kept
@@ -71,7 +71,7 @@ class ReplayBuffer:
 
     def say(self, command: Command) -> None:
         """A command that is to be sent; a vocabulary has no answer to wait for."""
-        self._items.append(_Said(command, isinstance(command, VocabularyMessage)))
+        self._items.append(_SentFrame(command, isinstance(command, VocabularyMessage)))
 
     def take(self) -> bytes | Command | None:
         """What is to be sent next; None if that was all."""
@@ -79,7 +79,7 @@ class ReplayBuffer:
             return None
         item = self._items[self._next]
         self._next += 1
-        return item.command if isinstance(item, _Said) else item
+        return item.command if isinstance(item, _SentFrame) else item
 
     def acknowledge(self, count: int) -> None:
         """The session has so many bytes of audio safely."""
@@ -141,9 +141,9 @@ class ReplayBuffer:
             )
         self._seek(self._settled, 0)
         position = self._first
-        kept: deque[bytes | _Said] = deque()
+        kept: deque[bytes | _SentFrame] = deque()
         for item in self._items:
-            if isinstance(item, _Said):
+            if isinstance(item, _SentFrame):
                 if not item.answered:
                     kept.append(item)
                 continue
@@ -155,14 +155,14 @@ class ReplayBuffer:
         self._first = self.begin = self._acknowledged = self._settled
         return self.begin
 
-    def _commands(self) -> Iterator[_Said]:
-        return (item for item in islice(self._items, self._next) if isinstance(item, _Said))
+    def _commands(self) -> Iterator[_SentFrame]:
+        return (item for item in islice(self._items, self._next) if isinstance(item, _SentFrame))
 
     def _seek(self, target: int, commands: int) -> None:
         """Send next what comes after `target` and after so many of the commands here."""
         position = self._first
         for index, item in enumerate(self._items):
-            if isinstance(item, _Said):
+            if isinstance(item, _SentFrame):
                 commands -= 1
                 if commands < 0 and position >= target:
                     self._next = index
@@ -186,7 +186,7 @@ class ReplayBuffer:
             unneeded = min(self._acknowledged, unneeded)
         while self._next:
             head = self._items[0]
-            if isinstance(head, _Said):
+            if isinstance(head, _SentFrame):
                 if not head.answered:
                     return
                 self._dropped += 1

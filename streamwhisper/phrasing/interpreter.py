@@ -12,7 +12,7 @@ from streamwhisper.phrasing.numerals import WORDS, read_number
 from streamwhisper.phrasing.text_buffer import TextBuffer, capitalized
 from streamwhisper.phrasing.words import Spoken, key_of, keyed
 
-__all__ = ["Interpreter", "PhraseOptions", "Step"]
+__all__ = ["InterpretedStep", "Interpreter", "PhraseOptions"]
 
 GROUPS = {"break": "layout", "scratch": "scratch", "once": "casing", "span": "casing"}
 """Which option a kind of command belongs to; the others are punctuation."""
@@ -51,7 +51,7 @@ class PhraseOptions:
                 )
 
 
-class Step(NamedTuple):
+class InterpretedStep(NamedTuple):
     """How many words were dealt with, the page then, and whether text was taken back."""
 
     taken: int
@@ -79,7 +79,9 @@ class Interpreter:
         phrases = self._table.escapes.longest + commands, self._replacements.longest
         return max(*phrases, WORDS * self._options.numbers) + commands + 1
 
-    def step(self, words: Sequence[Spoken], at: int, page: TextBuffer, *, ended: bool) -> Step:
+    def step(
+        self, words: Sequence[Spoken], at: int, page: TextBuffer, *, ended: bool
+    ) -> InterpretedStep:
         """What begins at a word.
 
         Args:
@@ -91,24 +93,24 @@ class Interpreter:
             if step := self._escaped(words, at, count, dropped, page):
                 return step
         for count, text in self._replacements.at(words, at):
-            return Step(count, self._written(page, words[at : at + count], text))
+            return InterpretedStep(count, self._written(page, words[at : at + count], text))
         for count, command in table.commands.at(words, at):
             span = (at, at + count)
             if is_meant(command, words, span, table, commanded=page.commanded, ended=ended):
                 return self._done(command, words[at : at + count], page)
         if options.numbers and table.numbers and (found := read_number(words, at, table.numbers)):
             count, text = found
-            return Step(count, self._written(page, words[at : at + count], text))
+            return InterpretedStep(count, self._written(page, words[at : at + count], text))
         if options.fillers and word.key in table.fillers and not word.mentioned:
-            return Step(1, page.skip(word))
+            return InterpretedStep(1, page.skip(word))
         if options.profanity and word.key in table.profanity:
             masked = word.core[0] + "*" * (len(word.core) - 1)
-            return Step(1, self._written(page, [word], masked))
-        return Step(1, page.write(word.space, word.text, table.small))
+            return InterpretedStep(1, self._written(page, [word], masked))
+        return InterpretedStep(1, page.write(word.space, word.text, table.small))
 
     def _escaped(
         self, words: Sequence[Spoken], at: int, count: int, dropped: bool, page: TextBuffer
-    ) -> Step | None:
+    ) -> InterpretedStep | None:
         """A command's name that is only spoken of."""
         if words[at + count - 1].paused or (not page.commanded and is_noun(words, at, self._table)):
             return None
@@ -116,19 +118,19 @@ class Interpreter:
             first = at + count if dropped else at
             for word in words[first : at + count + more]:
                 page = page.write(word.space, word.text, self._table.small)
-            return Step(count + more, page)
+            return InterpretedStep(count + more, page)
         return None
 
-    def _done(self, command: Command, said: Sequence[Spoken], page: TextBuffer) -> Step:
+    def _done(self, command: Command, said: Sequence[Spoken], page: TextBuffer) -> InterpretedStep:
         if command.kind == "scratch":
-            return Step(len(said), page.scratch(), scratched=True)
+            return InterpretedStep(len(said), page.scratch(), scratched=True)
         if command.kind == "once":
             page = replace(page, once=command.write)
         elif command.kind == "span":
             page = replace(page, span=command.write, commanded=True)
         else:
             page = page.put(command.kind, command.write, said[0], said[-1])
-        return Step(len(said), page)
+        return InterpretedStep(len(said), page)
 
     def _written(self, page: TextBuffer, said: Sequence[Spoken], text: str) -> TextBuffer:
         """Something else for some words, with the punctuation and the capital that they had."""

@@ -100,7 +100,7 @@ def read_number(words: Sequence[Spoken], at: int, numbers: NumberWords) -> tuple
         ends.append(len(parts))
         if word.paused:
             break
-    found = _Reader(parts, numbers).number()
+    found = _NumeralReader(parts, numbers).number()
     if found is None or found[0] not in ends:
         return None
     return ends.index(found[0]), found[1]
@@ -109,7 +109,7 @@ def read_number(words: Sequence[Spoken], at: int, numbers: NumberWords) -> tuple
 Read = tuple[int, str] | None
 
 
-class _Reader:
+class _NumeralReader:
     """Reads numbers off parts of words: where each ends, and how it is written."""
 
     def __init__(self, parts: Sequence[str], numbers: NumberWords) -> None:

@@ -47,7 +47,7 @@ class _Segment:
 
 
 @dataclass(frozen=True, slots=True)
-class _Asked:
+class _PendingRequest:
     """The request under way: the sound's end, and whether it commits everything up to there."""
 
     end: int
@@ -83,7 +83,7 @@ class Session:
         self._transcript = EventBuilder(self._language.code)
         self._utterance: Utterance | None = None
         self._last: Utterance | None = None  # while what follows may still share its window
-        self._asked: _Asked | None = None
+        self._asked: _PendingRequest | None = None
         self._heard_until = 0  # the end of the last utterance
         self._stopped: int | None = None  # catching up stopped once for the pause after it
 
@@ -344,7 +344,7 @@ class Session:
         words = self._vocabulary
         request = utterance.request(reach, self._language, final=final, vocabulary=words)
         if request is not None:
-            self._asked = _Asked(reach, final)
+            self._asked = _PendingRequest(reach, final)
         return request
 
     # Hypotheses to text.

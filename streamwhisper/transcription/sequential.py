@@ -43,7 +43,7 @@ TRUSTED_TEMPERATURE = 0.5
 
 
 @dataclass(slots=True)
-class _Said:
+class _DecodedWindow:
     """The text so far, and what of it is a prompt."""
 
     initial: tuple[int, ...]
@@ -100,7 +100,7 @@ class SequentialTranscriber:
             text_tokens(recognizer.tokenizer, text) if text else ()
             for text in (options.prompts.initial, options.prompts.prefix)
         )
-        self._said, self._prefix = _Said(initial, options.prompts), prefix
+        self._said, self._prefix = _DecodedWindow(initial, options.prompts), prefix
         self.segments: list[Segment] = []
         self._windows = self._hear_all(progress)
         self.task: SearchTask | None = next(self._windows, None)

@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from streamwhisper.whisper.kv_cache import EncodedBatch, KeysValues
+from streamwhisper.whisper.kv_cache import EncodedBatch, KeyValues
 from streamwhisper.whisper.model import (
     AudioEncoder,
     DecoderBlock,
@@ -32,7 +32,7 @@ def encode_batched(
     mels: Tensor,
     positions: int,
     bias: Tensor,
-    tails: Sequence[tuple[Sequence[KeysValues], Sequence[KeysValues]]] = (),
+    tails: Sequence[tuple[Sequence[KeyValues], Sequence[KeyValues]]] = (),
     kinds: Tensor | None = None,
 ) -> EncodedBatch:
     """Encode B windows as one tensor.
@@ -77,7 +77,7 @@ def _heads(attention: MultiHeadAttention, x: Tensor) -> Tensor:
     return x.view(*x.shape[:2], attention.n_head, -1).transpose(1, 2)
 
 
-def _lengthened(own: KeysValues, tails: Sequence[KeysValues], kinds: Tensor | None) -> KeysValues:
+def _lengthened(own: KeyValues, tails: Sequence[KeyValues], kinds: Tensor | None) -> KeyValues:
     """Keys and values with those of each row's tail behind them."""
     if kinds is None:
         return own

@@ -126,7 +126,7 @@ class DecodingTask:
 
 
 @dataclass(slots=True)
-class _Transcript:
+class _RowTokens:
     """What one decoding has written, and the guards that watch it."""
 
     rules: LogitFilters
@@ -206,7 +206,7 @@ class _Row:
         self.task = task
         self.draft = list(task.draft)[:limit]
         self.capacity = self.start + limit + 1
-        self.written = _Transcript(rules, options, tuple(task.prefix), limit, task.vocabulary)
+        self.written = _RowTokens(rules, options, tuple(task.prefix), limit, task.vocabulary)
         self.ending: Ending | None = None
         self.drafted = 0
         self._sot = list(task.context).index(rules.tokenizer.sot)

@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from streamwhisper.whisper.kv_cache import KeysValues
+from streamwhisper.whisper.kv_cache import KeyValues
 
 __all__ = ["EncodedPrefix", "extended"]
 
@@ -64,20 +64,20 @@ class EncodedPrefix:
     _store: _Store
 
     @property
-    def self_attention(self) -> list[KeysValues]:
+    def self_attention(self) -> list[KeyValues]:
         """Keys and values of each encoder layer."""
         return _layers(self._store.self_attention, self.positions)
 
     @property
-    def cross_attention(self) -> list[KeysValues]:
+    def cross_attention(self) -> list[KeyValues]:
         """Keys and values for each decoder layer."""
         return _layers(self._store.cross_attention, self.positions)
 
 
 def extended(
     held: EncodedPrefix | None,
-    self_attention: Sequence[KeysValues],
-    cross_attention: Sequence[KeysValues],
+    self_attention: Sequence[KeyValues],
+    cross_attention: Sequence[KeyValues],
     more: int,
     dtype: torch.dtype,
 ) -> EncodedPrefix:
@@ -105,7 +105,7 @@ def extended(
     return EncodedPrefix(end, store)
 
 
-def _room(layers: Sequence[KeysValues], positions: int, dtype: torch.dtype) -> Tensor:
+def _room(layers: Sequence[KeyValues], positions: int, dtype: torch.dtype) -> Tensor:
     """An empty ``[layers, 2, H, capacity, D / H]`` for at least so many positions."""
     keys, _ = layers[0]
     _, heads, _, width = keys.shape
@@ -123,11 +123,11 @@ def _pages(size: int) -> mmap.mmap:
     return mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
 
 
-def _fill(store: Tensor, first: int, end: int, layers: Sequence[KeysValues]) -> None:
+def _fill(store: Tensor, first: int, end: int, layers: Sequence[KeyValues]) -> None:
     for place, (keys, values) in zip(store, layers, strict=True):
         place[0, :, first:end] = keys[0, :, : end - first]
         place[1, :, first:end] = values[0, :, : end - first]
 
 
-def _layers(store: Tensor, positions: int) -> list[KeysValues]:
+def _layers(store: Tensor, positions: int) -> list[KeyValues]:
     return [(keys[None, :, :positions], values[None, :, :positions]) for keys, values in store]

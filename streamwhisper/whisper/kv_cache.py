@@ -15,14 +15,14 @@ __all__ = [
     "DecoderCache",
     "EncodedBatch",
     "EncoderRow",
-    "KeysValues",
+    "KeyValues",
     "Step",
     "Stepping",
     "TreeBranches",
     "one_batch",
 ]
 
-KeysValues = tuple[Tensor, Tensor]
+KeyValues = tuple[Tensor, Tensor]
 """Keys and values of one layer and row, each ``[1, H, S, D / H]``."""
 
 
@@ -43,8 +43,8 @@ class EncoderRow:
 
     mel: Tensor
     positions: int
-    before: Sequence[KeysValues] | None = None
-    tail: Sequence[KeysValues] | None = None
+    before: Sequence[KeyValues] | None = None
+    tail: Sequence[KeyValues] | None = None
     bias: Tensor | None = None
 
     @property
@@ -62,10 +62,10 @@ class EncodedBatch:
         bias: added to the attention scores, ``[B, S]``; minus infinity where a row is padded.
     """
 
-    layers: list[KeysValues]
+    layers: list[KeyValues]
     bias: Tensor
 
-    def row(self, number: int) -> list[KeysValues]:
+    def row(self, number: int) -> list[KeyValues]:
         """Keys and values of one window, each ``[1, H, S, D / H]``."""
         own = slice(number, number + 1)
         return [(keys[own], values[own]) for keys, values in self.layers]
@@ -102,8 +102,8 @@ class DecoderCache:
         length: tokens held. Set it back to forget the last ones.
     """
 
-    self_attention: list[KeysValues]
-    cross_attention: list[KeysValues]
+    self_attention: list[KeyValues]
+    cross_attention: list[KeyValues]
     cross_bias: Tensor | None
     aligning: list[Tensor | None]
     length: int = 0
@@ -141,7 +141,7 @@ class DecodedPrefix:
     """
 
     tokens: tuple[int, ...]
-    self_attention: list[KeysValues]
+    self_attention: list[KeyValues]
     weights: Tensor
     first_row: int
     no_speech_probability: float

@@ -26,7 +26,7 @@ from streamwhisper.checkpoints.generation_config import GenerationConfig
 from streamwhisper.whisper.kv_cache import (
     DecoderCache,
     EncoderRow,
-    KeysValues,
+    KeyValues,
     Step,
     Stepping,
     TreeBranches,
@@ -87,7 +87,7 @@ class EncoderBlock(nn.Module):
 
     def forward(
         self, x: Tensor, rows: Sequence[EncoderRow], layer: int
-    ) -> tuple[Tensor, list[KeysValues]]:
+    ) -> tuple[Tensor, list[KeyValues]]:
         """``x [N, D]`` to the same, and the keys and values of each row's own positions."""
         normed = self.attn_ln(x)
         lengths = [row.positions for row in rows]
@@ -120,7 +120,7 @@ class AudioEncoder(nn.Module):
         )
         self.ln_post = nn.LayerNorm(n_state)
 
-    def forward(self, rows: Sequence[EncoderRow]) -> tuple[Tensor, list[list[KeysValues]]]:
+    def forward(self, rows: Sequence[EncoderRow]) -> tuple[Tensor, list[list[KeyValues]]]:
         """Encode the rows.
 
         Returns:
@@ -279,7 +279,7 @@ class TextDecoder(nn.Module):
         return F.linear(hidden, self.token_embedding.weight).float()
 
 
-def joined(dtype: torch.dtype, *parts: KeysValues | None) -> KeysValues:
+def joined(dtype: torch.dtype, *parts: KeyValues | None) -> KeyValues:
     """Copy keys and values of neighbouring stretches of positions, one behind the other."""
     keys, values = zip(*(part for part in parts if part is not None), strict=True)
     return _concatenated(dtype, keys), _concatenated(dtype, values)
@@ -348,9 +348,9 @@ class Whisper(nn.Module):
         """What the weights are kept in."""
         return self.decoder.token_embedding.weight.dtype
 
-    def cross_attention(self, encoded: Tensor, lengths: Sequence[int]) -> list[list[KeysValues]]:
+    def cross_attention(self, encoded: Tensor, lengths: Sequence[int]) -> list[list[KeyValues]]:
         """For each row of ``encoded [N, D]``, each decoder layer's keys and values."""
-        rows: list[list[KeysValues]] = [[] for _ in lengths]
+        rows: list[list[KeyValues]] = [[] for _ in lengths]
         for block in cast("Iterable[DecoderBlock]", self.decoder.blocks):
             attention = block.cross_attn
             keys = attention.key(encoded).split(lengths)
@@ -373,7 +373,7 @@ class Whisper(nn.Module):
 
     def decoder_cache(
         self,
-        cross_attention: list[KeysValues],
+        cross_attention: list[KeyValues],
         audible: int,
         bias: Tensor | None = None,
         capacity: int | None = None,

@@ -23,7 +23,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from streamwhisper.whisper.kv_cache import DecoderCache, KeysValues, TreeBranches, one_batch
+from streamwhisper.whisper.kv_cache import DecoderCache, KeyValues, TreeBranches, one_batch
 from streamwhisper.whisper.model import DecoderBlock, Whisper
 
 __all__ = ["StaticDecoder"]
@@ -53,8 +53,8 @@ class _Slots:
 
     tokens: Tensor
     places: Tensor
-    text: list[KeysValues]
-    sound: list[KeysValues]
+    text: list[KeyValues]
+    sound: list[KeyValues]
     bias: Tensor
     silent: Tensor
     graph: torch.cuda.CUDAGraph | None = None
@@ -261,7 +261,7 @@ class StaticDecoder:
         self._slots[key] = slots
         return slots
 
-    def _views(self, kind: int, shape: tuple[int, ...]) -> list[KeysValues]:
+    def _views(self, kind: int, shape: tuple[int, ...]) -> list[KeyValues]:
         """Keys and values of each layer; more memory than there is costs all other slots."""
         memory, numbers = self._memory[kind], math.prod(shape)
         layers, model = self.model.dims.n_text_layer, self.model

@@ -31,7 +31,7 @@ from torch import Tensor
 
 from streamwhisper.whisper.batched_encoder import encode_batched
 from streamwhisper.whisper.encoded_prefix import EncodedPrefix, extended
-from streamwhisper.whisper.kv_cache import BatchSlot, EncoderRow, KeysValues
+from streamwhisper.whisper.kv_cache import BatchSlot, EncoderRow, KeyValues
 from streamwhisper.whisper.model import Whisper, joined
 from streamwhisper.whisper.quantized import is_quantized
 
@@ -78,8 +78,8 @@ class TailOptions:
 class SilentTail:
     """Pure silence at one floor, encoded: one pair of keys and values for each layer."""
 
-    self_attention: list[KeysValues]
-    cross_attention: list[KeysValues]
+    self_attention: list[KeyValues]
+    cross_attention: list[KeyValues]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -94,7 +94,7 @@ class EncodedAudio:
         seat: its place among those that were encoded abreast.
     """
 
-    cross_attention: list[KeysValues]
+    cross_attention: list[KeyValues]
     audible: int
     bias: Tensor | None = None
     settled: EncodedPrefix | None = None
@@ -237,7 +237,7 @@ def _encode_abreast(tails: SilentTails, mels: Sequence[Tensor]) -> list[EncodedA
 
 def _join(
     tails: SilentTails, mel: Tensor, settled: EncodedPrefix | None
-) -> tuple[EncoderRow, list[KeysValues] | None]:
+) -> tuple[EncoderRow, list[KeyValues] | None]:
     """A window with the joint behind it, and what its tail adds to the cross-attention."""
     model, thinning = tails.model, tails.options.thinning
     floor = padding_floor(mel)
@@ -292,7 +292,7 @@ def _encode_silence(model: Whisper, floor: float, thinning: int) -> SilentTail:
     )
 
 
-def _thinned(keys_values: KeysValues, thinning: int) -> KeysValues:
+def _thinned(keys_values: KeyValues, thinning: int) -> KeyValues:
     """Average each `thinning` neighbouring positions; a shorter rest at the end is left out."""
     batch, heads, positions, width = keys_values[0].shape
     groups = positions // thinning
@@ -311,7 +311,7 @@ def _bias(positions: int, groups: int, thinning: int, like: Tensor) -> Tensor | 
     return bias
 
 
-def _from(keys_values: KeysValues, position: int) -> KeysValues:
+def _from(keys_values: KeyValues, position: int) -> KeyValues:
     return keys_values[0][:, :, position:], keys_values[1][:, :, position:]
 
 

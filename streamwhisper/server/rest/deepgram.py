@@ -27,7 +27,7 @@ from streamwhisper.server.dialects.deepgram.formatting import FormattingOptions,
 from streamwhisper.server.dialects.deepgram.messages import model_uuid
 from streamwhisper.server.dialects.deepgram.query import HEEDED, WORDING, read_values
 from streamwhisper.server.rest.forms import (
-    Field,
+    FormField,
     boolean,
     language,
     names,
@@ -54,19 +54,19 @@ def _keywords(values: Sequence[str]) -> tuple[str, ...]:
     return names(HEEDED["keywords"](values))
 
 
-PARAMETERS: Mapping[str, Field] = {
-    "encoding": Field("encoding", lambda values: values[-1]),
-    "sample_rate": Field("sample_rate", lambda values: int(values[-1])),
-    "channels": Field("channels", lambda values: int(values[-1])),
-    "language": Field("language", _language),
-    "detect_language": Field("detect", lambda values: values[-1].lower() != "false"),
-    "keyterm": Field("keyterms", names),
-    "keywords": Field("keywords", _keywords),
-    "utterances": Field("utterances", boolean),
-    "utt_split": Field("split", number(0, 60)),
-    "paragraphs": Field("paragraphs", boolean),
-    "smart_format": Field("paragraphs", boolean),
-    "tag": Field("tags", texts),
+PARAMETERS: Mapping[str, FormField] = {
+    "encoding": FormField("encoding", lambda values: values[-1]),
+    "sample_rate": FormField("sample_rate", lambda values: int(values[-1])),
+    "channels": FormField("channels", lambda values: int(values[-1])),
+    "language": FormField("language", _language),
+    "detect_language": FormField("detect", lambda values: values[-1].lower() != "false"),
+    "keyterm": FormField("keyterms", names),
+    "keywords": FormField("keywords", _keywords),
+    "utterances": FormField("utterances", boolean),
+    "utt_split": FormField("split", number(0, 60)),
+    "paragraphs": FormField("paragraphs", boolean),
+    "smart_format": FormField("paragraphs", boolean),
+    "tag": FormField("tags", texts),
 }
 """What an address may ask for, and what that means."""
 ACCEPTED = ("model", "version", "mip_opt_out", "language_hint")
@@ -93,7 +93,7 @@ _CODES = {
 
 
 @dataclass(frozen=True, slots=True)
-class _Asked:
+class _DeepgramFields:
     """What the parameters of an address say."""
 
     encoding: str | None = None
@@ -173,7 +173,7 @@ class DeepgramRestDialect:
                 raise BadField(name, f"{name} is asked for, but {said}", code="unsupported")
         lacking = tuple(name for name in LACKING if given.get(name, ["false"]) != ["false"])
         fields = read_fields(PARAMETERS, given)
-        asked = _Asked(**fields, lacking=lacking, wording=_wording(given))
+        asked = _DeepgramFields(**fields, lacking=lacking, wording=_wording(given))
         format, options = asked.format(), asked.options(recognizer)
         await _refuse_address(request)
         sound, digest = await _receive(request)
@@ -234,7 +234,7 @@ async def _receive(request: Request) -> tuple[BinaryIO, str]:
     return sound, digest.hexdigest()
 
 
-def _about(transcript: Transcript, asked: _Asked, model: str) -> dict[str, Any]:
+def _about(transcript: Transcript, asked: _DeepgramFields, model: str) -> dict[str, Any]:
     number = model_uuid(model)
     about: dict[str, Any] = {
         "duration": transcript.duration,
@@ -256,7 +256,7 @@ def _about(transcript: Transcript, asked: _Asked, model: str) -> dict[str, Any]:
     return about
 
 
-def _results(transcript: Transcript, asked: _Asked) -> dict[str, Any]:
+def _results(transcript: Transcript, asked: _DeepgramFields) -> dict[str, Any]:
     words = [word for segment in transcript.segments for word in segment.words or ()]
     alternative: dict[str, Any] = {
         "transcript": transcript.text.strip(),

@@ -18,7 +18,7 @@ from streamwhisper.server.rest.request import BadField
 from streamwhisper.whisper.languages import language_code
 
 __all__ = [
-    "Field",
+    "FormField",
     "boolean",
     "language",
     "names",
@@ -41,7 +41,7 @@ Read = Callable[[Sequence[str]], Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Field:
+class FormField:
     """A field that means something here.
 
     Attributes:
@@ -93,7 +93,9 @@ def uploaded(form: FormData, name: str) -> UploadFile:
     return found
 
 
-def read_fields(fields: Mapping[str, Field], given: Mapping[str, Sequence[str]]) -> dict[str, Any]:
+def read_fields(
+    fields: Mapping[str, FormField], given: Mapping[str, Sequence[str]]
+) -> dict[str, Any]:
     """What the fields say, by the attributes that they set; nothing for those that are not given.
 
     Raises:

@@ -21,7 +21,7 @@ from streamwhisper.errors import RecognitionError
 from streamwhisper.recognition import ModelInfo, Task
 from streamwhisper.server.access.rejection import HandshakeRejected
 from streamwhisper.server.rest.forms import (
-    Field,
+    FormField,
     boolean,
     language,
     names,
@@ -58,15 +58,15 @@ _OTHERS = re.compile(r"gpt-[a-z0-9.-]*transcribe[a-z0-9.-]*")
 """Its other models for speech, which clients name by default, stand for it as well."""
 
 FORMATS = ("json", "text", "srt", "vtt", "verbose_json")
-FIELDS: Mapping[str, Field] = {
-    "language": Field("language", language),
-    "prompt": Field("prompt", text),
-    "keywords[]": Field("keywords", names),
-    "response_format": Field("format", one_of(*FORMATS)),
-    "temperature": Field("temperature", number(0, 1)),
-    "timestamp_granularities[]": Field("granularities", several_of("word", "segment")),
-    "include[]": Field("include", several_of("logprobs")),
-    "stream": Field("stream", boolean),
+FIELDS: Mapping[str, FormField] = {
+    "language": FormField("language", language),
+    "prompt": FormField("prompt", text),
+    "keywords[]": FormField("keywords", names),
+    "response_format": FormField("format", one_of(*FORMATS)),
+    "temperature": FormField("temperature", number(0, 1)),
+    "timestamp_granularities[]": FormField("granularities", several_of("word", "segment")),
+    "include[]": FormField("include", several_of("logprobs")),
+    "stream": FormField("stream", boolean),
 }
 """What a form may have beside its file and its model, and what that means."""
 IGNORED = ("chunking_strategy", "languages[]")
@@ -84,7 +84,7 @@ _TYPES = {
 
 
 @dataclass(frozen=True, slots=True)
-class _Asked:
+class _OpenAiFields:
     """What the fields of a form say."""
 
     language: str | None = None
@@ -145,7 +145,7 @@ class OpenAiRestDialect:
             given = read_fields(
                 FIELDS, {name: [str(value) for value in form.getlist(name)] for name in form}
             )
-            asked = _Asked(**given)
+            asked = _OpenAiFields(**given)
             asked.check(given)
             options = self._options(asked, recognizer)
             sound = uploaded(form, "file").file
@@ -162,7 +162,7 @@ class OpenAiRestDialect:
 
         return TranscriptionRequest(sound, None, options, answer, stream if asked.stream else None)
 
-    def _options(self, asked: _Asked, recognizer: LocalRecognizer) -> TranscriptionOptions:
+    def _options(self, asked: _OpenAiFields, recognizer: LocalRecognizer) -> TranscriptionOptions:
         options = asked.options(self._task)
         try:
             options.check(recognizer)
@@ -216,7 +216,7 @@ def model_record(name: str, created: int) -> dict[str, Any]:
     return {"id": name, "object": "model", "created": created, "owned_by": "streamwhisper"}
 
 
-def _rendered(transcript: Transcript, asked: _Asked, task: Task) -> Response:
+def _rendered(transcript: Transcript, asked: _OpenAiFields, task: Task) -> Response:
     if asked.format in _MEDIA:
         content = render(transcript, "txt" if asked.format == "text" else asked.format)
         return PlainTextResponse(content, media_type=_MEDIA[asked.format])

@@ -176,10 +176,10 @@ def test_the_page_on_clients_lists_what_is_read() -> None:
 
 
 def test_silence_has_no_words_and_no_confidence() -> None:
-    from streamwhisper.server.rest.deepgram import _Asked, _results
+    from streamwhisper.server.rest.deepgram import _DeepgramFields, _results
     from streamwhisper.transcript import Transcript
 
-    asked = _Asked(utterances=True, paragraphs=True)
+    asked = _DeepgramFields(utterances=True, paragraphs=True)
     results = _results(Transcript("", (), "en", 2.0), asked)
     [[best]] = [channel["alternatives"] for channel in results["channels"]]
     assert (best["transcript"], best["confidence"], best["words"]) == ("", 0.0, [])

@@ -10,12 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streamwhisper.whisper.encoded_prefix import STEP, EncodedPrefix, extended
-from streamwhisper.whisper.kv_cache import KeysValues
+from streamwhisper.whisper.kv_cache import KeyValues
 
 LENGTHS = st.lists(st.integers(1, STEP), min_size=1, max_size=6)
 
 
-def layers(count: int, positions: int, seed: int) -> list[KeysValues]:
+def layers(count: int, positions: int, seed: int) -> list[KeyValues]:
     """Random ``[1, 2, positions, 3]`` for each layer, transposed as the network leaves them."""
     generator = torch.Generator().manual_seed(seed)
     return [
