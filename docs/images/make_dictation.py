@@ -1,14 +1,15 @@
-"""Makes dictation.svg: a terminal in which ``streamwhisper mic`` hears examples/sample.flac.
+"""Record dictation.svg: a terminal in which `streamwhisper mic` writes a dictated note.
 
-    python docs/images/make_dictation.py
+    python docs/images/make_dictation.py [SPEECH] [--model base]
 
-A real terminal, a real microphone without hardware, the real command;
-tests/support/desktop.sh installs what that takes. What the terminal shows is read twenty times a
-second.
+A real terminal, the real command and a microphone without hardware, which
+`tests/support/desktop.sh` installs. SPEECH is any audio file; without one, hibari-tts (extra
+`demo-clip`) speaks a note. The terminal is read twenty times a second.
 """
 
 from __future__ import annotations
 
+import argparse
 import os
 import subprocess
 import sys
@@ -17,6 +18,9 @@ import time
 from html import escape
 from pathlib import Path
 
+import numpy as np
+import soxr
+from numpy.typing import NDArray
 from rich.console import Console
 from rich.text import Text
 
@@ -27,17 +31,34 @@ from tests.support.desktop import SoundServer, sound_server, until
 
 ROOT = Path(__file__).resolve().parents[2]
 _CONSOLE = Console()
-COLUMNS, ROWS = 78, 9
+COLUMNS, ROWS = 78, 6
 WIDTH, HEIGHT, MARGIN = 8.4, 19, 14  # of a character, of a line, around them; in pixels
-COMMAND = "streamwhisper mic"
-SECONDS = 13.9
+PAUSE = 0.5  # seconds after a sentence
+END = 3  # seconds that the last frame stays
+NOTE = (
+    "Hi Sam, thank you for the notes from Tuesday.",
+    "I will send you the draft on Friday morning.",
+    "See you at the office on Monday.",
+)
 
 
-def record(sound: SoundServer, speech: Path, folder: Path) -> list[tuple[float, str]]:
-    """When the terminal began to look different, in seconds, and how: ANSI text."""
+def speak(sentences: tuple[str, ...]) -> NDArray[np.float32]:
+    """Return synthetic speech: float32, 16 kHz, with a pause around each sentence."""
+    from hibari import SAMPLE_RATE, Hibari
+
+    voice, pause = Hibari(), np.zeros(int(PAUSE * SAMPLE_RATE), np.float32)
+    spoken = [voice(sentence, seed=n, speed=0.95) for n, sentence in enumerate(sentences, 3)]
+    parts = [pause, *(part for words in spoken for part in (words, pause))]
+    samples: NDArray[np.float32] = soxr.resample(np.concatenate(parts), SAMPLE_RATE, 16000)
+    return samples
+
+
+def record(sound: SoundServer, speech: Path, model: str, folder: Path) -> list[tuple[float, str]]:
+    """Return each state of the terminal: seconds from the start, and ANSI text."""
     tmux = ["tmux", "-u", "-S", str(folder / "tmux"), "-f", "/dev/null"]
     environment = sound.environment | {"LANG": "C.UTF-8", "PS1": "$ "}
-    program = f"printf '$ {COMMAND}\\n'; {sys.executable} -m {COMMAND} --verbatim; sleep 9"
+    command = f"streamwhisper mic --model {model}"
+    program = f"printf '$ {command}\\n'; {sys.executable} -m {command}; sleep 9"
 
     def call(*command: str) -> str:
         done = subprocess.run(
@@ -50,7 +71,10 @@ def record(sound: SoundServer, speech: Path, folder: Path) -> list[tuple[float, 
         until(lambda: "●" in call("capture-pane", "-p"), "it listens", 120)
         began, frames = time.monotonic(), [(0.0, call("capture-pane", "-p", "-e"))]
         with sound.play(speech) as playing:
-            while playing.poll() is None or time.monotonic() - began < SECONDS + 2.5:
+            ended = None
+            while ended is None or time.monotonic() - ended < 2.5:
+                if ended is None and playing.poll() is not None:
+                    ended = time.monotonic()
                 shown = call("capture-pane", "-p", "-e")
                 if shown != frames[-1][1]:
                     frames.append((time.monotonic() - began, shown))
@@ -61,7 +85,7 @@ def record(sound: SoundServer, speech: Path, folder: Path) -> list[tuple[float, 
 
 
 def line(text: Text, row: int) -> str:
-    """One line as SVG."""
+    """Return one line as SVG."""
     parts = []
     for start, end in zip(cuts := _cuts(text), cuts[1:], strict=False):
         style = text.get_style_at_offset(_CONSOLE, start)
@@ -73,13 +97,13 @@ def line(text: Text, row: int) -> str:
 
 
 def _cuts(text: Text) -> list[int]:
-    """Where the style changes."""
+    """Return the offsets at which the style changes."""
     inner = {at for span in text.spans for at in (span.start, span.end)}
     return sorted({0, len(text)} | inner)
 
 
 def draw(frames: list[tuple[float, str]], length: float) -> str:
-    """An animated SVG of all frames, over and over."""
+    """Return an animated SVG that repeats forever."""
     width, height = COLUMNS * WIDTH + 2 * MARGIN, ROWS * HEIGHT + 2 * MARGIN
     out = [
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{width:.0f}" height="{height}" '
@@ -105,13 +129,18 @@ def draw(frames: list[tuple[float, str]], length: float) -> str:
 
 def main() -> None:
     """Record and write."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
+    parser.add_argument("speech", nargs="?", type=Path)
+    parser.add_argument("--model", default="base")
+    chosen = parser.parse_args()
+    samples = read_audio(chosen.speech) if chosen.speech else speak(NOTE)
     os.environ["PYTHONPATH"] = str(ROOT)
     with tempfile.TemporaryDirectory() as temporary, sound_server(Path(temporary)) as sound:
         speech = Path(temporary) / "speech.wav"
-        write_wav(speech, read_audio(ROOT / "examples/sample.flac")[: int(SECONDS * 16000)])
-        frames = record(sound, speech, Path(temporary))
+        write_wav(speech, samples)
+        frames = record(sound, speech, chosen.model, Path(temporary))
     path = Path(__file__).with_name("dictation.svg")
-    path.write_text(draw(frames, frames[-1][0] + 3), encoding="utf-8")
+    path.write_text(draw(frames, frames[-1][0] + END), encoding="utf-8")
     print(f"{path}: {len(frames)} frames, {path.stat().st_size / 1000:.0f} kB")
 
 

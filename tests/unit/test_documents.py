@@ -1,0 +1,82 @@
+"""Documents: links lead somewhere, named files exist, and figures are those of the benchmarks."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from urllib.parse import unquote
+
+import pytest
+
+from tests.unit.test_layers import RANKS
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+ARCHITECTURE = (ROOT / "docs/ARCHITECTURE.md").read_text(encoding="utf-8")
+CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+DOCUMENTS = [
+    *ROOT.glob("*.md"),
+    *(ROOT / "docs").rglob("*.md"),
+    *(ROOT / "benchmarks").rglob("*.md"),
+    ROOT / "clients/web/README.md",
+    ROOT / "deploy/README.md",
+]
+FOLDERS = (".", "streamwhisper", "streamwhisper/checkpoints", "clients/web", "tests")
+LINK = re.compile(r"\]\(([^()\s]+)\)|(?:src|href)=\"([^\"]+)\"")
+HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
+CODE = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
+
+
+def prose(text: str) -> str:
+    """Return the text without blocks of code."""
+    return CODE.sub("", text)
+
+
+def anchors(text: str) -> set[str]:
+    """Return the anchors of all headings, as GitHub forms them."""
+    kept = (re.sub(r"[^\w\- ]", "", heading.lower()) for heading in HEADING.findall(prose(text)))
+    return {heading.replace(" ", "-") for heading in kept}
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_every_relative_link_leads_somewhere(document: Path) -> None:
+    text = document.read_text(encoding="utf-8")
+    for link in (a or b for a, b in LINK.findall(prose(text))):
+        if re.match(r"[a-z]+:", link):
+            continue
+        name, _, anchor = unquote(link).partition("#")
+        target = document.parent / name if name else document
+        assert target.exists(), f"{link}: no such file"
+        if anchor and target.suffix == ".md":
+            assert anchor in anchors(target.read_text(encoding="utf-8")), f"{link}: no such heading"
+
+
+def test_the_readme_is_short() -> None:
+    assert len(README.splitlines()) <= 150
+
+
+@pytest.mark.parametrize("text", [ARCHITECTURE, CONTRIBUTING], ids=["ARCHITECTURE", "CONTRIBUTING"])
+def test_every_file_that_is_named_exists(text: str) -> None:
+    for name in re.findall(r"`([\w./-]+/[\w./-]*|[\w-]+\.py)`", prose(text)):
+        assert any((ROOT / folder / name).exists() for folder in FOLDERS), name
+
+
+def test_the_table_of_layers_is_that_of_the_imports() -> None:
+    rows = re.findall(r"^\| (\d+) \| `(\w+)", ARCHITECTURE, re.MULTILINE)
+    assert {name for _, name in rows} <= set(RANKS)
+    packages = {name for name in RANKS if (ROOT / "streamwhisper" / name).is_dir()}
+    assert packages <= {name for _, name in rows}
+    order = [RANKS[name] for _, name in sorted(rows, key=lambda row: int(row[0]))]
+    assert order == sorted(order)
+
+
+def test_the_figures_of_the_readme_are_those_of_the_benchmarks() -> None:
+    sources = [ROOT / "benchmarks/RESULTS.md", *(ROOT / "benchmarks/history").glob("*.md")]
+    measured = "\n".join(source.read_text(encoding="utf-8") for source in sources)
+    numbers = [float(number) for number in re.findall(r"(?<![\w.])\d+\.\d+(?![\w.])", measured)]
+    rows = [line for line in README.splitlines() if re.search(r"\d (s|%|GB)", line)]
+    stated = re.findall(r"(?<![\w.])(\d+\.\d+) (s|%)(?!\w)", "\n".join(rows))
+    assert len(stated) >= 6
+    for number, unit in stated:
+        digits = len(number.split(".")[1])
+        assert any(round(found, digits) == float(number) for found in numbers), f"{number} {unit}"
