@@ -9,6 +9,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from streamwhisper.moved import install as _install
 from streamwhisper.version import __version__
 
 if TYPE_CHECKING:
@@ -61,6 +62,9 @@ __all__ = [
     "transcribe",
     "transcribe_all",
 ]
+
+
+_install()
 
 
 def __getattr__(name: str) -> object:

@@ -24,7 +24,7 @@ LAYERS = [
     {"audio", "phrasing", "protocol", "transcript"},
     {"recognition"},
     {"events", "rolling"},
-    {"errors", "version"},
+    {"errors", "moved", "version"},
 ]
 RANKS = {name: rank for rank, layer in enumerate(LAYERS) for name in layer}
 
