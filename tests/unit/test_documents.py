@@ -7,7 +7,9 @@ from pathlib import Path
 from urllib.parse import unquote
 
 import pytest
+import yaml
 
+from streamwhisper.version import __version__
 from tests.unit.test_layers import RANKS
 
 ROOT = Path(__file__).parents[2]
@@ -68,6 +70,11 @@ def test_the_table_of_layers_is_that_of_the_imports() -> None:
     assert packages <= {name for _, name in rows}
     order = [RANKS[name] for _, name in sorted(rows, key=lambda row: int(row[0]))]
     assert order == sorted(order)
+
+
+def test_the_citation_names_this_version() -> None:
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    assert citation["version"] == __version__
 
 
 def test_the_figures_of_the_readme_are_those_of_the_benchmarks() -> None:

@@ -75,6 +75,15 @@ def test_the_image_runs_as_nobody_keeps_its_models_and_knows_how_it_is():
     assert last["CMD"] == '["serve"]'
 
 
+def test_the_image_is_built_from_all_that_the_wheel_contains():
+    project = tomllib.loads((DEPLOY.parent / "pyproject.toml").read_text(encoding="utf-8"))
+    wheel = project["tool"]["hatch"]["build"]["targets"]["wheel"]
+    admitted = (DEPLOY.parent / ".dockerignore").read_text(encoding="utf-8").splitlines()
+    for folder in wheel["only-include"]:
+        assert f"!{folder}" in admitted
+        assert f"COPY {folder} ./{folder}" in DOCKERFILE
+
+
 def test_the_settings_and_the_keys_are_read_as_they_stand():
     file = DEPLOY / "serve.toml"
     found, sources = settings("--config", str(file))
