@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 from urllib.parse import unquote
 
 import pytest
+import typer.main
 import yaml
 
+from streamwhisper.cli.main import app
 from streamwhisper.version import __version__
 from tests.unit.test_layers import RANKS
 
@@ -25,6 +28,10 @@ DOCUMENTS = [
 ]
 FOLDERS = (".", "streamwhisper", "streamwhisper/checkpoints", "clients/web", "tests")
 LINK = re.compile(r"\]\(([^()\s]+)\)|(?:src|href)=\"([^\"]+)\"")
+COMMAND = re.compile(
+    r"(?:^|`|&& |\| )streamwhisper ((?:serve|stream|mic|transcribe|models|cluster)\b[^`|&<>\n]*)",
+    re.MULTILINE,
+)
 HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
 CODE = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
 
@@ -87,3 +94,24 @@ def test_the_figures_of_the_readme_are_those_of_the_benchmarks() -> None:
     for number, unit in stated:
         digits = len(number.split(".")[1])
         assert any(round(found, digits) == float(number) for found in numbers), f"{number} {unit}"
+
+
+def options(command: Any) -> set[str]:
+    """Return all flags of a command, under every spelling."""
+    return {name for option in command.params for name in (*option.opts, *option.secondary_opts)}
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_every_command_of_a_document_exists_with_its_flags(document: Path) -> None:
+    if document.name in ("LOG.md", "RESULTS.md", "CHANGELOG.md") or "history" in document.parts:
+        return  # they record what was run then
+    root: Any = typer.main.get_command(app)
+    for line in COMMAND.findall(document.read_text(encoding="utf-8")):
+        words = line.split("#")[0].replace("=", " ").split()
+        command, known = root, options(root)
+        for word in words:
+            if word in getattr(command, "commands", ()):
+                command = command.commands[word]
+                known |= options(command)
+            elif word.startswith("--"):
+                assert word.rstrip(".,;:)'\"") in known, f"streamwhisper {line}: no {word}"
