@@ -30,6 +30,7 @@ from numpy.typing import NDArray
 
 from benchmarks.lib.measure import machine_line
 from streamwhisper.audio.mel import log_mel
+from streamwhisper.checkpoints.build import build_model
 from streamwhisper.checkpoints.catalog import KNOWN_MODELS
 from streamwhisper.checkpoints.checkpoint import Checkpoint, state_shapes
 from streamwhisper.checkpoints.hub import HubOptions
@@ -252,7 +253,7 @@ def made_up(name: str, device: torch.device, dtype: torch.dtype) -> Whisper:
         drawn = torch.randn(shape, generator=generator, device=device, dtype=torch.float32)
         state[key] = drawn.mul_(spread).to(dtype)
     state["decoder.token_embedding.weight"][ENDS] = 0  # no text ends by itself
-    return Whisper.from_checkpoint(Checkpoint(name, known.dims, known.alignment_heads, state))
+    return build_model(Checkpoint(name, known.dims, known.alignment_heads, state))
 
 
 def loaded(name: str, device: torch.device, dtype: str) -> LocalRecognizer:

@@ -22,10 +22,10 @@ import torch
 from benchmarks.lib.measure import machine_line
 from benchmarks.lib.speech import SAMPLE_RATE, clips, joined, speech_folder
 from streamwhisper.audio.mel import LogMel, log_mel
-from streamwhisper.checkpoints.checkpoint import ModelDimensions
 from streamwhisper.engine.local import LocalOptions, LocalRecognizer
 from streamwhisper.recognition import RecognitionRequest
 from streamwhisper.vad.gate import VadGate
+from streamwhisper.whisper.dimensions import ModelDimensions
 from streamwhisper.whisper.tail import encode
 
 CHUNK = SAMPLE_RATE // 10

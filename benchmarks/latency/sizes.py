@@ -21,8 +21,9 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.lib.measure import machine_line
-from streamwhisper.checkpoints.catalog import KNOWN_MODELS, ModelDimensions
+from streamwhisper.checkpoints.catalog import KNOWN_MODELS
 from streamwhisper.recognition import Hypothesis
+from streamwhisper.whisper.dimensions import ModelDimensions
 
 DISTILLED = replace(KNOWN_MODELS["large-v3"].dims, n_text_layer=2)
 SIZES = {name: known.dims for name, known in KNOWN_MODELS.items()} | {"distil-large-v3": DISTILLED}

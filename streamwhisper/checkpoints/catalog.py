@@ -16,46 +16,18 @@ from types import MappingProxyType
 from typing import Any
 
 from streamwhisper.errors import UnknownModelError
+from streamwhisper.whisper.dimensions import ModelDimensions
 
 __all__ = [
     "ALIASES",
     "KNOWN_MODELS",
     "AlignmentHeads",
     "KnownModel",
-    "ModelDimensions",
     "PackageMirror",
     "known_model",
 ]
 
 AlignmentHeads = tuple[tuple[int, int], ...]
-
-
-@dataclass(frozen=True, slots=True)
-class ModelDimensions:
-    """The sizes of a Whisper model, under OpenAI's names.
-
-    Attributes:
-        n_mels: mel bins of the front end.
-        n_audio_ctx: encoder positions, 20 ms each.
-        n_vocab: tokens, the special ones included.
-        n_text_ctx: the longest sequence of tokens the decoder takes.
-    """
-
-    n_mels: int
-    n_audio_ctx: int
-    n_audio_state: int
-    n_audio_head: int
-    n_audio_layer: int
-    n_vocab: int
-    n_text_ctx: int
-    n_text_state: int
-    n_text_head: int
-    n_text_layer: int
-
-    @property
-    def multilingual(self) -> bool:
-        """Whether the vocabulary has language tokens (51865 and up; English alone is 51864)."""
-        return self.n_vocab >= 51865
 
 
 @dataclass(frozen=True, slots=True)

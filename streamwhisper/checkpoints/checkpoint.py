@@ -17,9 +17,9 @@ from pathlib import Path
 
 import torch
 
-from streamwhisper.checkpoints.catalog import KNOWN_MODELS, AlignmentHeads, ModelDimensions
+from streamwhisper.checkpoints.catalog import KNOWN_MODELS, AlignmentHeads
 from streamwhisper.checkpoints.ctranslate2 import is_ctranslate2, read_ctranslate2
-from streamwhisper.checkpoints.generation_config import GenerationConfig, declared_generation
+from streamwhisper.checkpoints.declared_generation import declared_generation
 from streamwhisper.checkpoints.model_folder import (
     declared_heads,
     declared_sizes,
@@ -30,8 +30,10 @@ from streamwhisper.checkpoints.model_folder import (
 from streamwhisper.checkpoints.openai_pickle import is_pickled, read_pickled
 from streamwhisper.checkpoints.safetensors_names import is_safetensors, read_weights
 from streamwhisper.errors import CheckpointError
+from streamwhisper.whisper.dimensions import ModelDimensions
+from streamwhisper.whisper.generation_config import GenerationConfig
 
-__all__ = ["Checkpoint", "ModelDimensions", "load_checkpoint", "state_shapes"]
+__all__ = ["Checkpoint", "load_checkpoint", "state_shapes"]
 
 _HEAD_SIZE = 64
 _EMBEDDINGS = "decoder.token_embedding.weight"

@@ -14,10 +14,11 @@ import ray
 from ray import serve
 from ray.serve.config import AutoscalingConfig, AutoscalingPolicy, RequestRouterConfig
 
-from streamwhisper.checkpoints.catalog import KNOWN_MODELS, ModelDimensions
+from streamwhisper.checkpoints.catalog import KNOWN_MODELS
 from streamwhisper.cluster.recognizer import PREFIX
 from streamwhisper.cluster.worker import MAX_BATCH, Worker, WorkerOptions
 from streamwhisper.errors import RecognitionError, check_fields
+from streamwhisper.whisper.dimensions import ModelDimensions
 
 __all__ = [
     "Deployed",

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from streamwhisper.checkpoints.build import build_model
 from streamwhisper.checkpoints.hub import HubOptions, resolve
 from streamwhisper.checkpoints.lora import load_adapted
 from streamwhisper.engine.devices import (
@@ -134,7 +135,7 @@ class LocalRecognizer:
         dtype = torch.float32 if precision == "int8" else getattr(torch, precision)
         path = resolve(str(model), options=hub or HubOptions())
         checkpoint = load_adapted(path, options.adapter)
-        whisper = Whisper.from_checkpoint(checkpoint)
+        whisper = build_model(checkpoint)
         # From here on the model alone holds the weights, so each is freed once it is converted.
         del checkpoint
         if precision == "int8":

@@ -21,8 +21,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from streamwhisper.checkpoints.checkpoint import Checkpoint, ModelDimensions
-from streamwhisper.checkpoints.generation_config import GenerationConfig
+from streamwhisper.whisper.dimensions import ModelDimensions
+from streamwhisper.whisper.generation_config import GenerationConfig
 from streamwhisper.whisper.kv_cache import (
     DecoderCache,
     EncoderRow,
@@ -319,24 +319,6 @@ class Whisper(nn.Module):
         self.decoder = TextDecoder(dims, alignment_heads or _upper_heads(dims))
         self.generation = GenerationConfig()
         self.stepping: Stepping | None = None
-
-    @classmethod
-    def from_checkpoint(
-        cls,
-        checkpoint: Checkpoint,
-        *,
-        device: torch.device | None = None,
-        dtype: torch.dtype | None = None,
-    ) -> Whisper:
-        """Build it with a checkpoint's weights, on `device` and in `dtype`.
-
-        Without either the weights are the checkpoint's own tensors, not copies.
-        """
-        with torch.device("meta"):
-            model = cls(checkpoint.dims, checkpoint.alignment_heads)
-        model.load_state_dict(checkpoint.state, strict=True, assign=True)
-        model.generation = checkpoint.generation
-        return model.requires_grad_(False).eval().to(device=device, dtype=dtype)
 
     @property
     def device(self) -> torch.device:

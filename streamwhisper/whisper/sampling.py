@@ -7,13 +7,13 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from streamwhisper.whisper.beam_branch import Branch
+from streamwhisper.whisper.beam import Branch
 
 __all__ = ["Sampler"]
 
 
 class Sampler:
-    """Independent tries; see `streamwhisper.whisper.beam_branch.Strategy`."""
+    """Independent tries; see `streamwhisper.whisper.beam.Strategy`."""
 
     def __init__(self, eot: int, tries: int, temperature: float, seed: int) -> None:
         """Begin a search.

@@ -17,8 +17,7 @@ from torch import Tensor
 from streamwhisper.errors import RecognitionError, check_fields
 from streamwhisper.recognition import Task
 from streamwhisper.whisper import guards
-from streamwhisper.whisper.beam import Beam
-from streamwhisper.whisper.beam_branch import Branch, Strategy, best
+from streamwhisper.whisper.beam import Beam, Branch, Strategy, best
 from streamwhisper.whisper.biasing import BiasVocabulary
 from streamwhisper.whisper.decoding import context_tokens
 from streamwhisper.whisper.kv_cache import TreeBranches

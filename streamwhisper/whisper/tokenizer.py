@@ -17,9 +17,9 @@ from types import MappingProxyType
 
 import tiktoken
 
-from streamwhisper.checkpoints.generation_config import GenerationConfig
 from streamwhisper.errors import CheckpointError, RecognitionError
 from streamwhisper.recognition import Task
+from streamwhisper.whisper.generation_config import GenerationConfig
 from streamwhisper.whisper.languages import LANGUAGES, UNSPACED_LANGUAGES
 
 __all__ = ["Detokenizer", "SpelledWord", "Tokenizer", "get_tokenizer", "unspaced"]

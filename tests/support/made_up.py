@@ -13,7 +13,8 @@ import torch
 from safetensors.torch import save_file
 
 from streamwhisper.checkpoints.catalog import KNOWN_MODELS
-from streamwhisper.checkpoints.checkpoint import ModelDimensions, state_shapes
+from streamwhisper.checkpoints.checkpoint import state_shapes
+from streamwhisper.whisper.dimensions import ModelDimensions
 
 SMALL = ModelDimensions(
     n_mels=5,

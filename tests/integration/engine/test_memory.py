@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from streamwhisper.checkpoints.checkpoint import ModelDimensions
+from streamwhisper.whisper.dimensions import ModelDimensions
 from tests.support.made_up import made_up, write_hugging_face
 
 LIMIT = 1.3
@@ -37,6 +37,7 @@ import gc, json, sys
 from pathlib import Path
 import torch
 from streamwhisper.engine.malloc import share_one_arena
+from streamwhisper.checkpoints.build import build_model
 from streamwhisper.checkpoints.checkpoint import load_checkpoint
 from streamwhisper.whisper.model import Whisper
 from streamwhisper.whisper.quantized import quantize
@@ -49,7 +50,7 @@ def load(path, what):
     checkpoint = load_checkpoint(path)
     if what == "nothing":
         return checkpoint.state
-    whisper = Whisper.from_checkpoint(checkpoint)
+    whisper = build_model(checkpoint)
     del checkpoint
     if what == "int8":
         quantize(whisper)

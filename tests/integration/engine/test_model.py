@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from streamwhisper.audio.mel import log_mel
+from streamwhisper.checkpoints.build import build_model
 from streamwhisper.checkpoints.checkpoint import load_checkpoint
 from streamwhisper.whisper.kv_cache import DecoderCache, EncoderRow
 from streamwhisper.whisper.model import Whisper
@@ -27,7 +28,7 @@ def pair(request: pytest.FixtureRequest) -> tuple[Whisper, Any]:
     checkpoint = load_checkpoint(path)
     other = reference.model.Whisper(reference.model.ModelDimensions(**asdict(checkpoint.dims)))
     other.load_state_dict({name: tensor.float() for name, tensor in checkpoint.state.items()})
-    ours = Whisper.from_checkpoint(checkpoint, device=torch.device("cpu"), dtype=torch.float32)
+    ours = build_model(checkpoint, device=torch.device("cpu"), dtype=torch.float32)
     return ours, other.eval()
 
 
@@ -123,5 +124,5 @@ def new_cache(model: Whisper, encoded: torch.Tensor) -> DecoderCache:
 def test_weights_are_not_copied_unless_they_are_converted(tiny_en_path: Path) -> None:
     """Then whoever drops the checkpoint has the model's weights alone."""
     checkpoint = load_checkpoint(tiny_en_path)
-    for name, tensor in Whisper.from_checkpoint(checkpoint).state_dict().items():
+    for name, tensor in build_model(checkpoint).state_dict().items():
         assert tensor.data_ptr() == checkpoint.state[name].data_ptr(), name

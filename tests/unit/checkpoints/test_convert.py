@@ -10,10 +10,11 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from streamwhisper.checkpoints.catalog import KNOWN_MODELS, ModelDimensions
+from streamwhisper.checkpoints.catalog import KNOWN_MODELS
 from streamwhisper.checkpoints.checkpoint import Checkpoint, load_checkpoint
 from streamwhisper.checkpoints.convert import write_huggingface
 from streamwhisper.errors import CheckpointError, ModelError
+from streamwhisper.whisper.dimensions import ModelDimensions
 from tests.support.made_up import (
     EVERY_SIZE,
     SMALL,

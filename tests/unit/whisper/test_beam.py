@@ -9,8 +9,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streamwhisper.whisper.beam import Beam
-from streamwhisper.whisper.beam_branch import Branch, best
+from streamwhisper.whisper.beam import Beam, Branch, best
 
 EOT = 3
 LONGEST = 4

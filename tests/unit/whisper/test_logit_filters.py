@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from streamwhisper.checkpoints.generation_config import GenerationConfig
+from streamwhisper.whisper.generation_config import GenerationConfig
 from streamwhisper.whisper.logit_filters import LogitFilters
 from streamwhisper.whisper.tokenizer import get_tokenizer
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from streamwhisper.whisper.beam_branch import Branch
+from streamwhisper.whisper.beam import Branch
 from streamwhisper.whisper.sampling import Sampler
 
 EOT = 3

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 import torch
 
+from streamwhisper.checkpoints.build import build_model
 from streamwhisper.checkpoints.checkpoint import load_checkpoint
 from streamwhisper.errors import RecognitionError
-from streamwhisper.whisper.model import Whisper
 from streamwhisper.whisper.repetition import RepetitionOptions
 from streamwhisper.whisper.search import (
     SearchOptions,
@@ -33,7 +33,7 @@ class Pair:
 
     def __init__(self, reference: Any, path: Path) -> None:
         checkpoint = load_checkpoint(path)
-        self.model = Whisper.from_checkpoint(checkpoint, dtype=torch.float32)
+        self.model = build_model(checkpoint, dtype=torch.float32)
         self.tokenizer: Tokenizer = get_tokenizer(self.model.dims.n_vocab)
         self.reference = reference
         dims = reference.model.ModelDimensions(**asdict(checkpoint.dims))

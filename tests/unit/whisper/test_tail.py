@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from streamwhisper.audio.mel import log_mel
-from streamwhisper.checkpoints.checkpoint import ModelDimensions
 from streamwhisper.engine.local import LocalOptions, LocalRecognizer
 from streamwhisper.recognition import RecognitionRequest
+from streamwhisper.whisper.dimensions import ModelDimensions
 from streamwhisper.whisper.model import Whisper
 from streamwhisper.whisper.tail import (
     CLAMP,

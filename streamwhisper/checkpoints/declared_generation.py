@@ -16,31 +16,11 @@ from typing import Any
 
 from streamwhisper.checkpoints.model_folder import CONFIG, GENERATION_CONFIG, read_json
 from streamwhisper.errors import CheckpointError
+from streamwhisper.whisper.generation_config import GenerationConfig
 
-__all__ = ["GenerationConfig", "declared_generation"]
+__all__ = ["declared_generation"]
 
 _LANGUAGE = re.compile(r"<\|([a-z]{2,3})\|>")
-
-
-@dataclass(frozen=True, slots=True)
-class GenerationConfig:
-    """How a model writes; None where nothing is declared, and the reference's defaults hold.
-
-    Attributes:
-        suppress: tokens that are never written; in place of those that nobody says.
-        begin_suppress: tokens that no text begins with; in place of a space and the end.
-        languages: codes and their tokens, in the order of these.
-        multilingual: whether a transcript begins with its language and task.
-        no_timestamps: the token that says that there are no timestamps.
-        latest_start: the first timestamp at the most, in steps of 20 ms.
-    """
-
-    suppress: tuple[int, ...] | None = None
-    begin_suppress: tuple[int, ...] | None = None
-    languages: tuple[tuple[str, int], ...] | None = None
-    multilingual: bool | None = None
-    no_timestamps: int | None = None
-    latest_start: int | None = None
 
 
 def declared_generation(folder: Path, n_vocab: int) -> GenerationConfig:

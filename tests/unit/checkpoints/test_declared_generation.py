@@ -13,12 +13,12 @@ import torch
 from streamwhisper.audio.mel import log_mel
 from streamwhisper.checkpoints.checkpoint import load_checkpoint
 from streamwhisper.checkpoints.convert import write_huggingface
-from streamwhisper.checkpoints.generation_config import GenerationConfig
 from streamwhisper.engine.local import LocalOptions, LocalRecognizer
 from streamwhisper.errors import CheckpointError, RecognitionError
 from streamwhisper.recognition import DecodingOptions, RecognitionRequest
 from streamwhisper.transcription.options import TranscriptionOptions
 from streamwhisper.transcription.transcribe import detect_language, transcribe
+from streamwhisper.whisper.generation_config import GenerationConfig
 from streamwhisper.whisper.logit_filters import LogitFilters
 from streamwhisper.whisper.search import SearchOptions, SearchTask, search
 from streamwhisper.whisper.tail import encode

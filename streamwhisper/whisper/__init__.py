@@ -1,0 +1,1 @@
+"""Whisper's network and decoding: encoder, decoder, tokenizer, search and timing."""

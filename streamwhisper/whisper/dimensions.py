@@ -1,0 +1,35 @@
+"""Sizes of a Whisper network."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+__all__ = ["ModelDimensions"]
+
+
+@dataclass(frozen=True, slots=True)
+class ModelDimensions:
+    """The sizes of a Whisper model, under OpenAI's names.
+
+    Attributes:
+        n_mels: mel bins of the front end.
+        n_audio_ctx: encoder positions, 20 ms each.
+        n_vocab: tokens, the special ones included.
+        n_text_ctx: the longest sequence of tokens the decoder takes.
+    """
+
+    n_mels: int
+    n_audio_ctx: int
+    n_audio_state: int
+    n_audio_head: int
+    n_audio_layer: int
+    n_vocab: int
+    n_text_ctx: int
+    n_text_state: int
+    n_text_head: int
+    n_text_layer: int
+
+    @property
+    def multilingual(self) -> bool:
+        """Whether the vocabulary has language tokens (51865 and up; English alone is 51864)."""
+        return self.n_vocab >= 51865
