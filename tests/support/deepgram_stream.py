@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from streamwhisper.events import Committed
+from streamwhisper.live.listen import listen
 from streamwhisper.recognition import Recognizer
 from streamwhisper.server.dialects.deepgram.flux import FluxDialect
 from streamwhisper.server.dialects.deepgram.flux_query import read_flux
@@ -14,7 +16,7 @@ from streamwhisper.server.dialects.deepgram.listen import ListenDialect
 from streamwhisper.server.dialects.deepgram.messages import StreamMetadata
 from streamwhisper.server.dialects.deepgram.query import read_query
 from streamwhisper.session.options import SessionOptions
-from tests.support.scripted import OPTIONS, ScriptedRecognizer, script
+from tests.support.scripted import OPTIONS, RATE, ScriptedRecognizer, script
 
 RAW = {"encoding": ["linear16"], "sample_rate": ["16000"]}
 ID = "7c0e9d3c-9a0b-4b55-9b3e-6b3d1f0f6a11"
@@ -106,3 +108,12 @@ def words_of(result: Message) -> list[Message]:
 def transcript(said: Sequence[Message], channel: int = 0) -> str:
     """As Deepgram's clients put it together."""
     return " ".join(text for result in finals(said, channel) if (text := text_of(result)))
+
+
+SCRIPT = script()
+SOUND = SCRIPT.pcm[: 2 * RATE * 20]
+TEXT = "".join(
+    event.text
+    for event in listen(ScriptedRecognizer(SCRIPT), [SCRIPT.sound[: RATE * 20]], OPTIONS)
+    if isinstance(event, Committed)
+)

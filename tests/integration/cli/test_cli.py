@@ -6,7 +6,6 @@ import re
 import signal
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 import torch
@@ -14,15 +13,10 @@ from safetensors.torch import save_file
 
 from streamwhisper import __version__
 from streamwhisper.checkpoints.checkpoint import load_checkpoint
+from tests.support.command import SAMPLE, SPOKEN, START
 from tests.support.made_up import EVERY_SIZE, assert_equal, made_up, shrunk, write_hugging_face
+from tests.support.transcripts import letters
 
-SAMPLE = Path(__file__).parents[3] / "examples" / "sample.flac"
-SPOKEN = SAMPLE.with_suffix(".txt")
-# A test run in the background may ignore SIGINT, and would hand that on.
-START = (
-    "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
-    "from streamwhisper.cli.main import main; main()"
-)
 COMMANDS = [
     "serve",
     "mic",
@@ -52,10 +46,6 @@ def start(*arguments: str) -> subprocess.Popen[str]:
         stderr=subprocess.PIPE,
         text=True,
     )
-
-
-def letters(text: str) -> list[str]:
-    return "".join(sign for sign in text.lower() if sign.isalnum() or sign.isspace()).split()
 
 
 @pytest.mark.parametrize("command", ["", *COMMANDS])

@@ -238,7 +238,7 @@ async def test_a_container_is_resumed_but_not_begun_in_its_middle() -> None:
 
 async def test_who_was_taken_over_is_told_and_does_not_fight_for_the_session() -> None:
     async with serving() as server, connect(server.url) as stream:
-        from tests.integration.server.test_resume import start
+        from tests.support.resumption import start
 
         await start(server, resume=stream.ready.resume_token, last_seq=1)
         with pytest.raises(ServerError, match="taken_over"):

@@ -21,11 +21,11 @@ from streamwhisper.audio.files import read_audio, write_wav
 from streamwhisper.client import SyncStreamClient
 from streamwhisper.events import Committed
 from streamwhisper.server.wyoming.discovery import SERVICE
-from tests.integration.cli.test_cli import letters
-from tests.integration.server.test_wyoming_discovery import multicast_works
+from tests.support.multicast import multicast_works
 from tests.support.processes import ServerProcess, serving
 from tests.support.sdk import python_with
-from tests.unit.server.dialects.test_wyoming_dialect import Answer, joined, kinds, only
+from tests.support.transcripts import letters
+from tests.support.wyoming_dialogue import Answer, joined, kinds, only
 
 SCRIPT = Path(__file__).parents[2] / "support" / "wyoming_client.py"
 LIFE = "librispeech/61-70968-0002"

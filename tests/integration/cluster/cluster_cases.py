@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -16,42 +16,21 @@ from typing import Any
 import numpy as np
 import psutil
 import pytest
-import ray
 import yaml
-from numpy.typing import NDArray
 from ray import serve
 from ray.cluster_utils import Cluster
 from ray.serve.schema import ServeDeploySchema
 
-from streamwhisper.audio.files import read_audio
 from streamwhisper.cluster.deployment import Scale, application, deploy, deployed, machines
-from streamwhisper.cluster.recognizer import PREFIX, RayRecognizer, join
+from streamwhisper.cluster.recognizer import PREFIX, RayRecognizer
 from streamwhisper.cluster.routing import QUEUED_AUDIO, QueuedAudioPolicy
 from streamwhisper.cluster.wire import WIRE_VERSION, Message, pack_request
 from streamwhisper.cluster.worker import WorkerOptions
 from streamwhisper.errors import RecognitionError
-from streamwhisper.events import Committed
-from streamwhisper.live.listen import listen
-from streamwhisper.recognition import RecognitionRequest, Recognizer
+from streamwhisper.recognition import RecognitionRequest
+from tests.support.ray_cluster import NAME, chunks, heard
 
-Samples = NDArray[np.float32]
-
-NAME = "captions"
-SOUND = read_audio(Path(__file__).parents[3] / "examples" / "sample.flac")[: 14 * 16000]
 PATIENCE = 60.0  # seconds for Ray to notice what happened to it
-
-
-def chunks(at: float = 0.0, disturb: Callable[[], object] | None = None) -> Iterator[Samples]:
-    """The sound in tenths of a second; at one moment something happens."""
-    for first in range(0, len(SOUND), 1600):
-        if disturb is not None and first == round(at * 16000):
-            disturb()
-        yield SOUND[first : first + 1600]
-
-
-def heard(recognizer: Recognizer, sound: Iterable[Samples]) -> str:
-    events = listen(recognizer, sound)
-    return "".join(event.text for event in events if isinstance(event, Committed))
 
 
 def until(met: Callable[[], object]) -> None:
@@ -74,40 +53,12 @@ def running() -> int:
     return sum(model.workers.get("RUNNING", 0) for model in deployed())
 
 
-@pytest.fixture(scope="module")
-def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    """A head without room for workers and two nodes with room for one each."""
-    cluster = Cluster(
-        initialize_head=True,
-        head_node_args={"num_cpus": 0, "object_store_memory": 100_000_000},
-    )
-    for _ in range(2):
-        cluster.add_node(num_cpus=1, object_store_memory=100_000_000)
-    join(cluster.address)
-    yield cluster
-    serve.shutdown()
-    ray.shutdown()
-    cluster.shutdown()
-
-
-@pytest.fixture(scope="module")
-def model(cluster: Cluster, tiny_en_path: Path) -> WorkerOptions:
-    options = WorkerOptions(str(tiny_en_path), dtype="float32", threads=1)
-    deploy(NAME, options, Scale(least=2, most=2))
-    return options
-
-
 @pytest.fixture
 def remote(model: WorkerOptions) -> Iterator[RayRecognizer]:
     until(lambda: running() == 2)
     recognizer = RayRecognizer(NAME)
     yield recognizer
     recognizer.close()
-
-
-@pytest.fixture(scope="module")
-def expected(recognizer: Recognizer) -> str:
-    return heard(recognizer, chunks())
 
 
 def figures(recognizer: RayRecognizer) -> dict[str, float]:

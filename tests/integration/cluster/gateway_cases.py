@@ -16,12 +16,10 @@ from streamwhisper.client import Reconnection, StreamEvent, connect, trust_anyth
 from streamwhisper.cluster.deployment import remove
 from streamwhisper.cluster.worker import WorkerOptions
 from streamwhisper.events import Committed, Partial
-from tests.integration.cluster.cluster_cases import NAME, SOUND, cluster, expected, model
-from tests.integration.server.test_behind_proxy import get, proxied
-from tests.integration.server.test_kill import compare, repeats, text_of
 from tests.support.processes import ServerProcess, serving
-
-__all__ = ["cluster", "expected", "model"]  # fixtures
+from tests.support.proxies import get, proxied
+from tests.support.ray_cluster import NAME, SOUND
+from tests.support.transcripts import compare, repeats, text_of
 
 PCM = (SOUND * 32767).astype("<i2").tobytes()
 CHUNK = 3200  # bytes: 0.1 s

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from streamwhisper.cli.announcement import announce, open_page, page_at
-from tests.integration.server.test_serve import running
+from tests.support.serve_command import running
 
 
 @pytest.mark.parametrize(

@@ -9,16 +9,15 @@ import signal
 import socket
 import sys
 from collections.abc import AsyncIterator
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from benchmarks.lib.measure import Errors, count_errors, normalize_english
 from streamwhisper.client import Reconnection, StreamEvent, connect
 from streamwhisper.events import Committed, Done
+from tests.support.transcripts import compare, repeats, text_of
 
 DEATHS = 10
 SPEED = 3.0  # of speaking
@@ -142,21 +141,6 @@ async def dictate(servers: Mortal, sound: bytes, deaths: list[int]) -> list[Stre
         events = [event async for event in stream]
         await speaking
         return events
-
-
-def compare(wanted: str, heard: str) -> Errors:
-    """Word errors, judged without case and punctuation."""
-    return count_errors(normalize_english(wanted).split(), normalize_english(heard).split())
-
-
-def repeats(text: str) -> list[str]:
-    """Words that follow themselves."""
-    words = normalize_english(text).split()
-    return [word for word, following in pairwise(words) if word == following]
-
-
-def text_of(events: list[StreamEvent]) -> str:
-    return "".join(event.text for event in events if isinstance(event, Committed))
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals are a matter of POSIX")

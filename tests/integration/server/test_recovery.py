@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from streamwhisper.audio.wav import WavWriter
 from streamwhisper.client import connect
 from streamwhisper.server.publishing.recovery import finish_records
-from tests.integration.server.test_recorder import (
+from tests.support.processes import serving
+from tests.support.records import (
     committed_text,
     dictate,
     heard_until_killed,
@@ -25,7 +26,6 @@ from tests.integration.server.test_recorder import (
     said,
     shown,
 )
-from tests.support.processes import serving
 from tests.support.scripted import script
 
 NAME = "20260102T030405Z-0123456789ab"

@@ -25,8 +25,7 @@ from streamwhisper.server.app import Server, ServerOptions
 from streamwhisper.server.rest.listener import _impatient
 from streamwhisper.server.rest.options import RestOptions
 from streamwhisper.transcription import parts
-from tests.integration.cli.test_cli import letters
-from tests.integration.server.test_access import handshake, refused, transcript
+from tests.support.handshakes import handshake, refused, transcript
 from tests.support.rest import (
     KEY,
     SAMPLE,
@@ -38,6 +37,7 @@ from tests.support.rest import (
     post,
     serving,
 )
+from tests.support.transcripts import letters
 
 SOUND = SAMPLE.read_bytes()
 BEARER = {"Authorization": f"Bearer {KEY}"}

@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 from websockets.asyncio.client import ClientConnection
-from websockets.asyncio.client import connect as connect_async
 from websockets.exceptions import ConnectionClosed
 
 from streamwhisper.events import Committed, Done, Flushed, SpeechEnded, SpeechStarted
@@ -26,11 +25,11 @@ from streamwhisper.protocol import (
     Start,
     Status,
     encode_client_message,
-    parse_server_message,
 )
 from streamwhisper.server.access.limits import Limits
 from streamwhisper.server.app import Server, ServerOptions
 from streamwhisper.session.session import Session
+from tests.support.resumption import connecting, receive, start
 from tests.support.scripted import OPTIONS, ScriptedRecognizer, script
 
 CHUNK = 9600  # bytes: 0.3 s
@@ -41,23 +40,6 @@ SECOND = bytes(32000)  # of silence
 def serving(**limits: Any) -> Server:
     options = ServerOptions(port=0, limits=Limits(**limits), session=OPTIONS)
     return Server(ScriptedRecognizer(script()), options)
-
-
-def connecting(server: Server) -> Any:
-    return connect_async(server.url, proxy=None, compression=None, max_queue=None)
-
-
-async def receive(websocket: ClientConnection) -> tuple[int, ServerMessage]:
-    return parse_server_message(await websocket.recv(decode=True))
-
-
-async def start(server: Server, **fields: Any) -> tuple[ClientConnection, int, Ready]:
-    """A connection whose session has started or was resumed, and what its `ready` says."""
-    websocket = await connecting(server)
-    await websocket.send(encode_client_message(Start(**fields)))
-    seq, ready = await receive(websocket)
-    assert isinstance(ready, Ready), ready
-    return websocket, seq, ready
 
 
 async def refused(server: Server, **fields: Any) -> tuple[str, int]:

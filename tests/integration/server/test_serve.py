@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
 import re
 import signal
 import subprocess
 import sys
-import tomllib
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -22,27 +17,11 @@ from streamwhisper.client import SyncStreamClient, trust_anything
 from streamwhisper.events import Committed
 from streamwhisper.server.access.limits import Limits, Quota
 from streamwhisper.server.publishing.rooms import RoomOptions
-from tests.integration.cli.test_cli import SAMPLE, SPOKEN, START, letters
+from tests.support.command import SAMPLE, SPOKEN
+from tests.support.serve_command import running, serve, settings
+from tests.support.transcripts import letters
 
 SECRET = "correct-horse-battery"
-
-
-def serve(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-c", START, "serve", *arguments],
-        capture_output=True,
-        text=True,
-        check=False,
-        env={**os.environ, "TERM": "dumb", "COLUMNS": "400", **environment},
-    )
-
-
-def settings(*arguments: str, **environment: str) -> tuple[dict[str, Any], dict[str, str]]:
-    """What holds, and where it comes from."""
-    shown = serve("--print-config", *arguments, **environment)
-    assert shown.returncode == 0, shown.stderr
-    sources = dict(re.findall(r"^([\w-]+) = .*  # (.*)$", shown.stdout, re.MULTILINE))
-    return tomllib.loads(shown.stdout), sources
 
 
 def written(folder: Path, text: str) -> str:
@@ -174,23 +153,6 @@ def test_who_lets_others_in_by_wyoming_past_the_keys_is_warned():
     warning = "everybody who can reach 0.0.0.0:10300 may use this server there without a key"
     assert warning in serve(*keyed, "--host", "0.0.0.0").stderr
     assert "everybody" not in serve(*keyed).stderr
-
-
-@contextlib.contextmanager
-def running(*arguments: str, **environment: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
-    """A server's process and its address."""
-    with subprocess.Popen(
-        [sys.executable, "-c", START, "serve", "--port", "0", "--threads", "1", *arguments],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env={**os.environ, **environment},
-    ) as process:
-        try:
-            assert process.stdout is not None
-            yield process, process.stdout.readline().split()[-1]
-        finally:
-            process.kill()
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals are a matter of POSIX")

@@ -8,7 +8,6 @@ import gc
 import json
 import signal
 import sys
-import threading
 import urllib.error
 import urllib.request
 from collections.abc import AsyncIterator, Sequence
@@ -21,7 +20,6 @@ from websockets.asyncio.client import ClientConnection
 from websockets.asyncio.client import connect as connect_async
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus
 
-from streamwhisper.errors import RecognitionError
 from streamwhisper.events import Committed, Done, Flushed, Partial
 from streamwhisper.live.scheduler import SchedulerOptions
 from streamwhisper.protocol import (
@@ -33,10 +31,10 @@ from streamwhisper.protocol import (
     Status,
     parse_server_message,
 )
-from streamwhisper.recognition import Hypothesis, HypothesisWord, ModelInfo, RecognitionRequest
 from streamwhisper.server.access.limits import Limits
 from streamwhisper.server.app import Server, ServerOptions
 from streamwhisper.session.session import Session
+from tests.support.recognizers import Counter
 
 START = '{"type": "start"}'
 END = '{"type": "end"}'
@@ -60,34 +58,6 @@ def event_loop_policy() -> Any:
     import uvloop
 
     return uvloop.EventLoopPolicy()
-
-
-class Counter:
-    """Says how many hundredths of a second it has heard; can be held up, and told to fail."""
-
-    info = ModelInfo("counter", 80, multilingual=False)
-
-    def __init__(self, *, failures: int = 0, nonsense: bool = False) -> None:
-        self.gate = threading.Event()
-        self.gate.set()
-        self.asked = 0
-        self.requests: list[tuple[int, bool]] = []  # hundredths of a second, final
-        self.failures = failures
-        self.nonsense = nonsense
-
-    def recognize(self, requests: Sequence[RecognitionRequest]) -> list[Any]:
-        self.asked += 1
-        self.requests += [(request.mel.shape[1], request.final) for request in requests]
-        self.gate.wait()
-        if self.failures:
-            self.failures -= 1
-            raise RecognitionError("out of order")
-        return [None if self.nonsense else self._count(request) for request in requests]
-
-    def _count(self, request: RecognitionRequest) -> Hypothesis:
-        frames = request.mel.shape[1]
-        word = HypothesisWord(f" {frames}", (frames,), 0.0, frames / 100, 0.0)
-        return Hypothesis((word,), "en", "end_of_text", 0.0, 0.0)
 
 
 @contextlib.asynccontextmanager

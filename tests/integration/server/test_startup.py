@@ -19,8 +19,8 @@ from streamwhisper.recognition import Figure, ModelInfo
 from streamwhisper.server.access.limits import Limits
 from streamwhisper.server.app import Server, ServerOptions
 from streamwhisper.server.sessions.startup import Loading
-from tests.integration.cli.test_cli import START
-from tests.integration.server.test_access import get, handshake, refused, transcript, until
+from tests.support.command import START
+from tests.support.handshakes import get, handshake, refused, transcript, until
 from tests.support.scripted import OPTIONS, ScriptedRecognizer, script
 
 SHORT = script(6.0)

@@ -24,19 +24,9 @@ from streamwhisper.server.access.policy import AccessOptions
 from streamwhisper.server.app import Server, ServerOptions
 from streamwhisper.server.publishing.recorder import RecordingOptions
 from streamwhisper.server.wyoming.port import WyomingOptions
-from tests.integration.server.test_server import Counter
+from tests.support.recognizers import Counter, Held, one_by_one, overload
 from tests.support.scripted import OPTIONS, ScriptedRecognizer, script
-from tests.unit.server.dialects.test_wyoming_dialect import (
-    Answer,
-    chunks,
-    event,
-    joined,
-    kinds,
-    only,
-    utterance,
-)
-from tests.unit.server.test_admission import Held, overload
-from tests.unit.server.test_admission import serving as overloadable
+from tests.support.wyoming_dialogue import Answer, chunks, event, joined, kinds, only, utterance
 
 STOP = event("audio-stop")
 TEXT = script(20.0).text
@@ -267,7 +257,7 @@ async def test_sound_comes_no_faster_than_is_allowed() -> None:
 async def test_a_server_without_time_says_so() -> None:
     busy = Held()
     async with (
-        overloadable(busy, max_wait=0.05, wyoming=WyomingOptions(0)) as server,
+        one_by_one(busy, max_wait=0.05, wyoming=WyomingOptions(0)) as server,
         connect(server.url) as one,
         connect(server.url) as two,
         client(server) as home,

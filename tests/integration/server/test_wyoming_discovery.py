@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 import sys
 from typing import Any
 
@@ -13,6 +12,7 @@ from zeroconf.asyncio import AsyncServiceBrowser, AsyncServiceInfo, AsyncZerocon
 
 from streamwhisper.server.wyoming import discovery
 from streamwhisper.server.wyoming.discovery import SERVICE, announced, check_zeroconf
+from tests.support.multicast import multicast_works
 
 
 @pytest.fixture(scope="module")
@@ -23,17 +23,6 @@ def event_loop_policy() -> Any:
     import uvloop
 
     return uvloop.EventLoopPolicy()
-
-
-def multicast_works() -> bool:
-    """Whether this machine lets one join a group on its loopback."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        group = socket.inet_aton("224.0.0.251") + socket.inet_aton("127.0.0.1")
-        try:
-            probe.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, group)
-        except OSError:
-            return False
-    return True
 
 
 @pytest.mark.skipif(not multicast_works(), reason="there is no multicast on loopback")

@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
-from tests.integration.server.test_kill import compare
-from tests.integration.web.test_web_client import DICTATE
 from tests.support.browser import Servers, serving, write_microphone
 from tests.support.microphones import Microphones, microphones
 from tests.support.remote import Tab, firefox
+from tests.support.transcripts import compare
+from tests.support.web_page import DICTATE
 from tests.support.webkit import webkit
 
 TEXT = "document.getElementById('{}').textContent"

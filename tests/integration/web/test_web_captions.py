@@ -11,9 +11,9 @@ from urllib.parse import urlsplit
 import numpy as np
 import pytest
 
-from tests.integration.server.test_kill import compare, repeats
 from tests.support.browser import Servers, browsing, serving, write_microphone
 from tests.support.captions_page import LISTEN_UNTIL_QUIET, stop, text_of, wait_for_words
+from tests.support.transcripts import compare, repeats
 
 INSECURE = "http://captions.test"  # a name that a browser does not trust
 PHONE = {"width": 360, "height": 740}

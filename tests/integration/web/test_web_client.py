@@ -29,9 +29,10 @@ from streamwhisper.events import (
     Word,
 )
 from streamwhisper.protocol import End, Flush, encode_client_message, encode_server_message
-from tests.integration.server.test_kill import compare, repeats
 from tests.support.browser import Servers, browsing, serving
-from tests.unit.client.test_replay_buffer import STEPS
+from tests.support.replay_steps import STEPS
+from tests.support.transcripts import compare, repeats
+from tests.support.web_page import DICTATE
 
 EXAMPLES = settings(max_examples=60)
 SPEED = 4  # of speaking
@@ -233,41 +234,6 @@ def test_sessions_are_told_as_one_as_in_python(page: Any, story: list[Any]) -> N
     found = page.evaluate(CONTINUITY, asked)
     assert found[:-1] == wanted[:-1]
     assert found[-1][0] == wanted[-1][0]
-
-
-DICTATE = """
-async ([sound, speed, cuts]) => {
-  globalThis.events = [];
-  const { StreamWhisper } = await import("/streamwhisper.js");
-  const bytes = Uint8Array.from(atob(sound), (sign) => sign.charCodeAt(0));
-  const sockets = [];
-  const Real = globalThis.Real ??= WebSocket;
-  globalThis.WebSocket = class extends Real {
-    constructor(...given) {
-      super(...given);
-      sockets.push(this);
-    }
-  };
-  const stream = new StreamWhisper({ url: "/v1/stream", reconnect: { longestDelay: 0.2 } });
-  const { events } = globalThis;
-  for (const type of ["committed", "partial", "state", "error", "done"]) {
-    stream.addEventListener(type, ({ detail }) => events.push(detail));
-  }
-  const chunk = 3200;
-  const due = cuts.map((share) => share * bytes.length);
-  stream.connect();
-  for (let at = 0; at < bytes.length; at += chunk) {
-    stream.send(bytes.subarray(at, at + chunk)); // at first before it is open
-    if (at >= due[0]) {
-      due.shift();
-      sockets.at(-1).close(4001); // its session does not know
-    }
-    await new Promise((resolve) => setTimeout(resolve, 100 / speed));
-  }
-  const done = await stream.end();
-  return { events, done, connections: sockets.length, seconds: bytes.length / 32000 };
-}
-"""
 
 
 SPOKEN = """

@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.integration.server.test_kill import compare
 from tests.support.browser import Servers, browsing, serving, write_microphone
 from tests.support.captions_page import stop, text_of, wait_for_words
 from tests.support.microphones import Microphones, microphones
 from tests.support.remote import chromium_tabs
+from tests.support.transcripts import compare
 
 SHARED = "A talk"  # the title of the tab that is shared
 PLAY = """

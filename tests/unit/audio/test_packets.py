@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-from fractions import Fraction
 from typing import Any
 
 import av
@@ -14,25 +13,10 @@ from numpy.typing import NDArray
 from streamwhisper.audio.files import read_audio
 from streamwhisper.audio.packets import AmrDecoder, OpusDecoder
 from streamwhisper.errors import AudioFormatError
+from tests.support.packets import packets
 from tests.support.scripted import SAMPLE
 
 SOUND = read_audio(SAMPLE)[:48000]
-
-
-def packets(codec: str, rate: int, sound: NDArray[np.float32], layout: str = "mono") -> list[bytes]:
-    """What an encoder makes of sound at 16 kHz (of two channels: interleaved)."""
-    encoder: Any = av.CodecContext.create(codec, "w")
-    encoder.sample_rate, encoder.layout = rate, layout
-    encoder.format = encoder.codec.audio_formats[0]
-    encoder.time_base = Fraction(1, rate)
-    encoder.open()
-    frame = av.AudioFrame.from_ndarray(sound.reshape(1, -1), format="flt", layout=layout)
-    frame.sample_rate = 16000
-    resampler = av.AudioResampler(encoder.format, layout, rate, frame_size=encoder.frame_size)
-    resampled = [*resampler.resample(frame), *resampler.resample(None)]
-    whole = [f for f in resampled if f.samples == encoder.frame_size]
-    made = [packet for frame in [*whole, None] for packet in encoder.encode(frame)]
-    return [bytes(packet) for packet in made]
 
 
 def alike(heard: NDArray[np.float32], sound: NDArray[np.float32]) -> float:

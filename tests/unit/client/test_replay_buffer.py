@@ -4,21 +4,11 @@ from __future__ import annotations
 
 import pytest
 from hypothesis import given
-from hypothesis import strategies as st
 
 from streamwhisper.client.replay_buffer import Command, ReplayBuffer
 from streamwhisper.errors import ConnectionLostError, ProtocolError
 from streamwhisper.protocol import End, Flush, Ping, VocabularyMessage
-
-STEPS = st.lists(
-    st.tuples(
-        st.sampled_from(
-            ["write", "flush", "send", "lose", "cut", "die", "ack", "settle", "answer"]
-        ),
-        st.integers(0, 40),
-    ),
-    max_size=60,
-)
+from tests.support.replay_steps import STEPS
 
 
 class Server:

@@ -3,57 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-import threading
-from collections.abc import Sequence
-from typing import Any
 
 import pytest
 
 from streamwhisper.client import Reconnection, connect
 from streamwhisper.errors import ServerError
 from streamwhisper.events import Committed, Done
-from streamwhisper.live.scheduler import Scheduler, SchedulerOptions
-from streamwhisper.recognition import Hypothesis, RecognitionRequest
-from streamwhisper.server.app import Server, ServerOptions
+from streamwhisper.live.scheduler import Scheduler
+from streamwhisper.server.app import ServerOptions
 from tests.support.cable import Cable
-from tests.support.scripted import OPTIONS, ScriptedRecognizer, script
-
-SOUND = script().pcm[: 32000 * 20]
-
-
-class Held(ScriptedRecognizer):
-    """Hears the script, but only while its gate is open."""
-
-    def __init__(self) -> None:
-        super().__init__(script())
-        self.gate = threading.Event()
-        self.gate.set()
-
-    def recognize(self, requests: Sequence[RecognitionRequest]) -> list[Hypothesis]:
-        self.gate.wait(30)
-        return super().recognize(requests)
-
-
-def serving(recognizer: Any, **options: Any) -> Server:
-    one_by_one = SchedulerOptions(max_batch=1)
-    return Server(
-        recognizer, ServerOptions(port=0, session=OPTIONS, scheduler=one_by_one, **options)
-    )
-
-
-async def overload(server: Server, recognizer: Held, *streams: Any) -> None:
-    """Have one request under way and another that has waited too long."""
-    recognizer.gate.clear()
-    for stream in streams:
-        await stream.send(SOUND)
-    while server._scheduler.wait <= 0.05:
-        await asyncio.sleep(0.01)
+from tests.support.recognizers import Held, one_by_one, overload
+from tests.support.scripted import ScriptedRecognizer, script
 
 
 async def test_a_new_session_is_refused_and_told_when_to_try_again() -> None:
     recognizer = Held()
     async with (
-        serving(recognizer, max_wait=0.05) as server,
+        one_by_one(recognizer, max_wait=0.05) as server,
         connect(server.url) as one,
         connect(server.url) as two,
     ):
@@ -77,7 +43,7 @@ async def test_a_session_that_is_resumed_is_taken_at_any_load() -> None:
     recognizer = Held()
     quick = Reconnection(first_delay=0.01)
     async with (
-        serving(recognizer, max_wait=0.05) as server,
+        one_by_one(recognizer, max_wait=0.05) as server,
         connect(server.url, reconnect=quick) as one,
         connect(server.url, reconnect=quick) as two,
     ):
@@ -96,8 +62,8 @@ async def test_a_session_that_another_server_has_lost_is_taken_at_any_load() -> 
     """Who speaks already is not to stop because a server did."""
     recognizer = Held()
     async with (
-        serving(recognizer, max_wait=0.05) as server,
-        serving(ScriptedRecognizer(script())) as doomed,
+        one_by_one(recognizer, max_wait=0.05) as server,
+        one_by_one(ScriptedRecognizer(script())) as doomed,
         connect(server.url) as one,
         connect(server.url) as two,
     ):
@@ -120,7 +86,7 @@ async def test_sessions_are_taken_in_again_once_the_load_is_over(
     monkeypatch.setattr("streamwhisper.rolling.RECENT", 0.1)
     recognizer = Held()
     async with (
-        serving(recognizer, max_wait=0.05) as server,
+        one_by_one(recognizer, max_wait=0.05) as server,
         connect(server.url) as one,
         connect(server.url) as two,
     ):
@@ -137,7 +103,7 @@ async def test_those_who_just_began_to_speak_are_counted_before_their_load_shows
 ) -> None:
     monkeypatch.setattr(Scheduler, "wait", 0.0)
     monkeypatch.setattr(Scheduler, "cost", 0.3)  # on a slow machine
-    async with serving(Held(), max_wait=0.2) as server, connect(server.url) as one:
+    async with one_by_one(Held(), max_wait=0.2) as server, connect(server.url) as one:
         await one.send(bytes(320))
         async with connect(server.url) as two:
             async with connect(server.url) as idle:  # who says nothing does not count
@@ -157,7 +123,7 @@ async def test_those_who_just_began_to_speak_are_counted_before_their_load_shows
 async def test_without_a_bound_everybody_is_taken_in() -> None:
     recognizer = Held()
     async with (
-        serving(recognizer, max_wait=None) as server,
+        one_by_one(recognizer, max_wait=None) as server,
         connect(server.url) as one,
         connect(server.url) as two,
     ):

@@ -17,7 +17,7 @@ from streamwhisper.events import Committed
 from streamwhisper.server.access.keys import Key
 from streamwhisper.server.access.policy import AccessOptions
 from streamwhisper.server.app import Server, ServerOptions
-from tests.integration.server.test_access import get, handshake, transcript
+from tests.support.handshakes import get, handshake, transcript
 from tests.support.scripted import OPTIONS, ScriptedRecognizer, script
 
 KEY = "correct-horse-battery"

@@ -36,7 +36,7 @@ from streamwhisper.session.endpoint import EndpointOptions
 from streamwhisper.session.options import SessionOptions
 from streamwhisper.session.session import Session
 from streamwhisper.session.window import WindowOptions
-from tests.integration.server.test_kill import compare
+from tests.support.transcripts import compare
 
 Samples = NDArray[np.float32]
 RATE = 16000

@@ -13,8 +13,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streamwhisper.events import Committed
-from streamwhisper.live.listen import listen
 from streamwhisper.protocol import ErrorMessage
 from streamwhisper.recognition import Hypothesis, RecognitionRequest
 from streamwhisper.server.dialect import CLIENT_FAULT, GOING_AWAY, NORMAL, SERVER_FAULT, Close
@@ -22,6 +20,9 @@ from tests.support.deepgram_stream import (
     CLOSE,
     FINALIZE,
     ID,
+    SCRIPT,
+    SOUND,
+    TEXT,
     Talk,
     finals,
     results,
@@ -29,15 +30,7 @@ from tests.support.deepgram_stream import (
     transcript,
     words_of,
 )
-from tests.support.scripted import INFO, OPTIONS, RATE, ScriptedRecognizer, script
-
-SCRIPT = script()
-SOUND = SCRIPT.pcm[: 2 * RATE * 20]
-TEXT = "".join(
-    event.text
-    for event in listen(ScriptedRecognizer(SCRIPT), [SCRIPT.sound[: RATE * 20]], OPTIONS)
-    if isinstance(event, Committed)
-)
+from tests.support.scripted import INFO, RATE, ScriptedRecognizer
 
 
 def test_final_texts_are_the_transcript_and_the_metadata_comes_last() -> None:

@@ -17,7 +17,7 @@ from streamwhisper.errors import AudioFormatError
 from streamwhisper.server.dialects.deepgram.audio import ENCODINGS, StreamAudio, StreamAudioOptions
 from streamwhisper.session.options import SessionOptions
 from tests.support.deepgram_stream import CLOSE, Talk, transcript
-from tests.unit.audio.test_packets import packets
+from tests.support.packets import packets
 
 CLIP = "librispeech/61-70968-0000"
 WORDS = ("confused", "complaint", "behind", "curtain")

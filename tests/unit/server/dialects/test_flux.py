@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import re
+from pathlib import Path
 
 import pytest
 
@@ -16,11 +17,10 @@ from streamwhisper.server.dialects.deepgram.turns import Thresholds
 from streamwhisper.session.endpoint import EndpointOptions
 from streamwhisper.session.language import LanguageDetection
 from streamwhisper.session.options import SessionOptions
-from tests.support.deepgram_stream import CLOSE, FluxTalk, Message
+from tests.support.deepgram_stream import CLOSE, SOUND, TEXT, FluxTalk, Message
 from tests.support.scripted import OPTIONS, RATE, script
-from tests.unit.server.dialects.test_deepgram import SOUND, TEXT
-from tests.unit.server.dialects.test_deepgram_query import PAGE
 
+PAGE = Path(__file__).parents[4] / "docs" / "COMPATIBILITY.md"
 SCRIPT = script()
 SILENCE = bytes(2 * RATE * 2)
 
