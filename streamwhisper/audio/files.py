@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import io
+import os
 import wave
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any, BinaryIO
 
 import av
 import numpy as np
@@ -13,9 +15,23 @@ from numpy.typing import NDArray
 
 from streamwhisper.audio.container import decode_container
 from streamwhisper.audio.formats import AudioDecoder, AudioFormat, bounded
+from streamwhisper.audio.samples import SupportsArray, convert_samples
 from streamwhisper.errors import AudioFormatError
 
-__all__ = ["declared_seconds", "decode_bytes", "read_audio", "stream_audio", "write_wav"]
+__all__ = [
+    "AudioInput",
+    "declared_seconds",
+    "decode_bytes",
+    "load_audio",
+    "read_audio",
+    "stream_audio",
+    "write_wav",
+]
+
+AudioInput = (
+    str | os.PathLike[str] | BinaryIO | bytes | bytearray | SupportsArray | Mapping[str, Any]
+)
+"""A recording: a path, a binary file, the bytes of a file, an array, a tensor, or a mapping."""
 
 _UNKNOWN = 0x7FFF0000
 """Bytes from which a header says that it was written before anybody knew the length."""
@@ -35,6 +51,44 @@ def read_audio(path: str | Path, sample_rate: int = 16000) -> NDArray[np.float32
         AudioFormatError: the file is missing, is no sound file, or is damaged.
     """
     return np.concatenate(list(_pieces(path, sample_rate)))
+
+
+def load_audio(audio: AudioInput, sample_rate: int | None = None) -> NDArray[np.float32]:
+    """Return a recording as float32 mono ``[n]`` within ±1 at 16 kHz.
+
+    Args:
+        audio: a path; a file opened in binary mode, or the bytes of one, in any format that
+            FFmpeg's demuxers know; a NumPy array or torch tensor ``[n]``, ``[n, channels]`` or
+            ``[channels, n]``; or a mapping with ``array`` and ``sampling_rate``.
+        sample_rate: of an array or tensor, in hertz; the default is 16000. Files state their own.
+
+    Raises:
+        AudioFormatError: the audio cannot be read; the message states what was received.
+    """
+    if isinstance(audio, str | os.PathLike):
+        _refuse_rate(sample_rate, "a file")
+        return read_audio(os.fspath(audio))
+    if isinstance(audio, bytes | bytearray | memoryview):
+        _refuse_rate(sample_rate, "the bytes of a file")
+        return decode_bytes(bytes(audio))
+    if hasattr(audio, "read"):
+        _refuse_rate(sample_rate, "a file")
+        data = audio.read()
+        if not isinstance(data, bytes):
+            raise AudioFormatError(
+                f"reading the file gave {type(data).__name__}; expected bytes. Open it in binary "
+                'mode: open(path, "rb")'
+            )
+        return decode_bytes(data)
+    return convert_samples(audio, sample_rate)
+
+
+def _refuse_rate(sample_rate: int | None, source: str) -> None:
+    if sample_rate is not None:
+        raise AudioFormatError(
+            f"sample_rate is {sample_rate}, but {source} states its own; expected sample_rate only "
+            "with an array or a tensor"
+        )
 
 
 def decode_bytes(

@@ -1,0 +1,190 @@
+"""Arrays of samples, in whatever form a library delivers them, to float32 mono at 16 kHz."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+import soxr
+from numpy.typing import NDArray
+
+from streamwhisper.audio.formats import bounded
+from streamwhisper.errors import AudioFormatError
+
+__all__ = ["SAMPLE_RATE", "ChunkConverter", "SupportsArray", "convert_samples"]
+
+SAMPLE_RATE = 16000
+"""Hertz: what Whisper's front end expects."""
+_RATES = (4000, 192_000)
+_MAX_CHANNELS = 16
+_LOUDEST = 10.0
+"""Peak of float samples from which they are probably integers that were never scaled to ±1."""
+_EXPECTED = "integers, or floats within ±1, of shape [n], [n, channels] or [channels, n]"
+
+
+@runtime_checkable
+class SupportsArray(Protocol):
+    """Anything that NumPy can read as an array, e.g. a torch tensor."""
+
+    def __array__(self) -> NDArray[Any]:
+        """Return the samples as a NumPy array."""
+        ...
+
+
+def convert_samples(
+    audio: SupportsArray | Mapping[str, Any], sample_rate: int | None = None
+) -> NDArray[np.float32]:
+    """Convert the samples of a whole recording.
+
+    Args:
+        audio: a NumPy array or torch tensor of shape ``[n]``, ``[n, channels]`` or
+            ``[channels, n]``, or a mapping with ``array`` and ``sampling_rate`` as Hugging Face
+            datasets have it. Integers are scaled by the range of their type; floats are within
+            ±1. Channels are averaged.
+        sample_rate: of the samples, in hertz; the default is that of the mapping, else 16000.
+
+    Returns:
+        float32 mono ``[n]`` within ±1 at 16 kHz.
+
+    Raises:
+        AudioFormatError: anything else: no samples, NaN or infinity, complex numbers, text, or
+            another shape.
+    """
+    array, rate = _unpacked(audio, sample_rate)
+    mono = _mono(array)
+    if not len(mono):
+        raise AudioFormatError(f"the audio has no samples (shape {array.shape}); expected some")
+    if rate == SAMPLE_RATE:
+        return mono
+    return bounded(soxr.resample(mono, rate, SAMPLE_RATE))
+
+
+class ChunkConverter:
+    """Converts the chunks of one live stream, which may be cut anywhere."""
+
+    def __init__(self, sample_rate: int = SAMPLE_RATE) -> None:
+        """Expect chunks at `sample_rate` hertz.
+
+        Raises:
+            AudioFormatError: a rate below 4000 or above 192000.
+        """
+        self._rate = _checked_rate(sample_rate)
+        self._resampler = (
+            None
+            if self._rate == SAMPLE_RATE
+            else soxr.ResampleStream(self._rate, SAMPLE_RATE, 1, dtype="float32")
+        )
+
+    def convert(self, chunk: SupportsArray | Mapping[str, Any]) -> NDArray[np.float32]:
+        """Convert the next chunk; it may be empty. See `convert_samples`."""
+        array, _ = _unpacked(chunk, self._rate)
+        return self._resample(_mono(array), last=False)
+
+    def finish(self) -> NDArray[np.float32]:
+        """Return the few milliseconds that the resampler still holds."""
+        return self._resample(np.zeros(0, np.float32), last=True)
+
+    def _resample(self, mono: NDArray[np.float32], *, last: bool) -> NDArray[np.float32]:
+        if self._resampler is None:
+            return mono
+        return bounded(self._resampler.resample_chunk(mono, last=last))
+
+
+def _unpacked(
+    audio: SupportsArray | Mapping[str, Any], sample_rate: int | None
+) -> tuple[NDArray[Any], int]:
+    """Return the array and its sample rate."""
+    if not isinstance(audio, Mapping):
+        return _array(audio), _checked_rate(SAMPLE_RATE if sample_rate is None else sample_rate)
+    missing = [key for key in ("array", "sampling_rate") if audio.get(key) is None]
+    if missing:
+        raise AudioFormatError(
+            f"the mapping has the keys {sorted(map(str, audio))} but no {missing[0]!r}; expected "
+            "'array' and 'sampling_rate'"
+        )
+    rate = _checked_rate(audio["sampling_rate"])
+    if sample_rate is not None and sample_rate != rate:
+        raise AudioFormatError(
+            f"sample_rate is {sample_rate}, but the mapping's sampling_rate is {rate}; leave "
+            "sample_rate out"
+        )
+    return _array(audio["array"]), rate
+
+
+def _array(audio: object) -> NDArray[Any]:
+    if isinstance(audio, np.ndarray):
+        return audio
+    if hasattr(audio, "detach"):  # a torch tensor: NumPy knows neither its devices nor bfloat16
+        tensor = audio.detach().cpu()
+        return np.asarray(tensor.float() if tensor.is_floating_point() else tensor)
+    if isinstance(audio, SupportsArray):
+        return np.asarray(audio)
+    raise AudioFormatError(
+        f"the audio is of type {type(audio).__name__}; expected a path, a binary file, bytes, a "
+        "NumPy array, a torch tensor or a mapping with 'array' and 'sampling_rate'"
+    )
+
+
+def _checked_rate(rate: object) -> int:
+    whole = isinstance(rate, int | np.integer) or (isinstance(rate, float) and rate.is_integer())
+    if not whole or isinstance(rate, bool) or not _RATES[0] <= rate <= _RATES[1]:  # type: ignore[operator]
+        raise AudioFormatError(
+            f"sample_rate is {rate!r}; expected a whole number of hertz from {_RATES[0]} to "
+            f"{_RATES[1]}"
+        )
+    return int(rate)  # type: ignore[call-overload, no-any-return]
+
+
+def _mono(array: NDArray[Any]) -> NDArray[np.float32]:
+    """Scale to ±1 and average the channels: float32 ``[n]``."""
+    if array.dtype.kind not in "iuf":
+        raise AudioFormatError(f"the samples are of type {array.dtype}; expected {_EXPECTED}")
+    axis = _channel_axis(array.shape)
+    scaled = _checked_floats(array) if array.dtype.kind == "f" else _scaled_integers(array)
+    return scaled if axis is None else scaled.mean(axis=axis, dtype=np.float32)
+
+
+def _channel_axis(shape: tuple[int, ...]) -> int | None:
+    """Return the axis of the channels: the shorter one, of at most 16; None for ``[n]``."""
+    if len(shape) == 1:
+        return None
+    if len(shape) == 2:
+        if 0 in shape:  # an empty chunk
+            return int(shape[0] == 0)
+        if 1 <= shape[1] <= min(_MAX_CHANNELS, max(1, shape[0])):
+            return 1
+        if 1 <= shape[0] <= _MAX_CHANNELS:
+            return 0
+    raise AudioFormatError(f"the samples have the shape {shape}; expected {_EXPECTED}")
+
+
+def _checked_floats(array: NDArray[Any]) -> NDArray[np.float32]:
+    wrong = int(array.size - np.isfinite(array).sum())
+    if wrong:
+        raise AudioFormatError(
+            f"{wrong} of {array.size} samples are NaN or infinite; expected floats within ±1"
+        )
+    peak = float(np.abs(array).max(initial=0.0))
+    if peak > _LOUDEST:
+        raise AudioFormatError(
+            f"the loudest sample is {peak:g}; expected floats within ±1. Divide 16-bit samples by "
+            "32768, or pass them as int16"
+        )
+    return bounded(array.astype(np.float32))
+
+
+def _scaled_integers(array: NDArray[Any]) -> NDArray[np.float32]:
+    """Scale by the range of the type; unsigned samples are silent in the middle of theirs."""
+    info = np.iinfo(array.dtype)
+    if info.bits == 64 and array.size and 0 < np.abs(array.astype(np.float64)).max() < 2.0**31:
+        raise AudioFormatError(
+            f"the samples are of type {array.dtype} with values up to {array.max()}, which are "
+            "probably 16-bit samples in a wider type; expected them as int16 (.astype('int16'))"
+        )
+    half = 2.0 ** (info.bits - 1)
+    middle = half if array.dtype.kind == "u" else 0.0
+    wide: NDArray[np.floating[Any]] = array.astype(np.float32 if info.bits <= 16 else np.float64)
+    wide -= middle
+    wide /= half
+    return wide.astype(np.float32)
