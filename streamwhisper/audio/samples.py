@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from streamwhisper.audio.formats import bounded
 from streamwhisper.errors import AudioFormatError
 
-__all__ = ["SAMPLE_RATE", "ChunkConverter", "SupportsArray", "convert_samples"]
+__all__ = ["SAMPLE_RATE", "ChunkConverter", "SupportsArray", "as_samples", "convert_samples"]
 
 SAMPLE_RATE = 16000
 """Hertz: what Whisper's front end expects."""
@@ -60,6 +60,11 @@ def convert_samples(
     return bounded(soxr.resample(mono, rate, SAMPLE_RATE))
 
 
+def as_samples(audio: SupportsArray | Mapping[str, Any]) -> NDArray[np.float32]:
+    """Convert a chunk of a live stream at 16 kHz; it may be empty. See `convert_samples`."""
+    return ChunkConverter().convert(audio)
+
+
 class ChunkConverter:
     """Converts the chunks of one live stream, which may be cut anywhere."""
 
@@ -78,7 +83,7 @@ class ChunkConverter:
 
     def convert(self, chunk: SupportsArray | Mapping[str, Any]) -> NDArray[np.float32]:
         """Convert the next chunk; it may be empty. See `convert_samples`."""
-        array, _ = _unpacked(chunk, self._rate)
+        array, _ = _unpacked(chunk, self._rate)  # refuses a mapping at another rate
         return self._resample(_mono(array), last=False)
 
     def finish(self) -> NDArray[np.float32]:
