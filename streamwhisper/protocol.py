@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, cast, get_args
 
 from streamwhisper import events
+from streamwhisper.audio.constants import SAMPLE_RATE
 from streamwhisper.errors import ProtocolError
 from streamwhisper.events import Event, Word
 from streamwhisper.recognition import Task
@@ -70,7 +71,7 @@ class Start:
     """
 
     encoding: Encoding = "pcm_s16le"
-    sample_rate: int = 16000
+    sample_rate: int = SAMPLE_RATE
     channels: int = 1
     language: str | None = None
     languages: tuple[str, ...] = ()

@@ -21,6 +21,7 @@ from av.audio.frame import AudioFrame
 from av.audio.resampler import AudioResampler
 from numpy.typing import NDArray
 
+from streamwhisper.audio.constants import SAMPLE_RATE
 from streamwhisper.audio.formats import bounded
 from streamwhisper.errors import AudioFormatError
 
@@ -156,7 +157,7 @@ class ContainerDecoder:
     The same calls as `AudioDecoder`, and `close` to let go early.
     """
 
-    def __init__(self, target_rate: int = 16000, *, channels: int | None = None) -> None:
+    def __init__(self, target_rate: int = SAMPLE_RATE, *, channels: int | None = None) -> None:
         """Decode to `target_rate` hertz.
 
         Args:

@@ -13,6 +13,7 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
+from streamwhisper.audio.constants import SAMPLE_RATE
 from streamwhisper.audio.container import decode_container
 from streamwhisper.audio.formats import AudioDecoder, AudioFormat, bounded
 from streamwhisper.audio.samples import SupportsArray, convert_samples
@@ -37,7 +38,7 @@ _UNKNOWN = 0x7FFF0000
 """Bytes from which a header says that it was written before anybody knew the length."""
 
 
-def read_audio(path: str | Path, sample_rate: int = 16000) -> NDArray[np.float32]:
+def read_audio(path: str | Path, sample_rate: int = SAMPLE_RATE) -> NDArray[np.float32]:
     """Read the first audio stream of a file.
 
     Args:
@@ -92,7 +93,7 @@ def _refuse_rate(sample_rate: int | None, source: str) -> None:
 
 
 def decode_bytes(
-    data: bytes, format: AudioFormat | None = None, sample_rate: int = 16000
+    data: bytes, format: AudioFormat | None = None, sample_rate: int = SAMPLE_RATE
 ) -> NDArray[np.float32]:
     """Read sound that is in memory.
 
@@ -136,7 +137,7 @@ def declared_seconds(path: str | Path) -> float | None:
 
 
 def stream_audio(
-    path: str | Path, sample_rate: int = 16000, chunk_samples: int = 1600
+    path: str | Path, sample_rate: int = SAMPLE_RATE, chunk_samples: int = 1600
 ) -> Iterator[NDArray[np.float32]]:
     """Read a file in chunks, never holding more than a few.
 
@@ -160,7 +161,9 @@ def stream_audio(
         yield rest
 
 
-def write_wav(path: str | Path, samples: NDArray[np.float32], sample_rate: int = 16000) -> None:
+def write_wav(
+    path: str | Path, samples: NDArray[np.float32], sample_rate: int = SAMPLE_RATE
+) -> None:
     """Write float32 mono ``[n]`` as 16-bit WAV, clipped to ±1."""
     pcm = np.round(bounded(samples) * np.float32(32767)).astype("<i2")
     with wave.open(str(path), "wb") as file:

@@ -8,6 +8,7 @@ import numpy as np
 import soxr
 from numpy.typing import NDArray
 
+from streamwhisper.audio.constants import SAMPLE_RATE
 from streamwhisper.errors import AudioFormatError
 
 __all__ = ["ENCODINGS", "AudioDecoder", "AudioFormat", "bounded"]
@@ -41,7 +42,7 @@ class AudioFormat:
     """
 
     encoding: str = "pcm_s16le"
-    sample_rate: int = 16000
+    sample_rate: int = SAMPLE_RATE
     channels: int = 1
 
     def __post_init__(self) -> None:
@@ -62,7 +63,7 @@ class AudioFormat:
 class AudioDecoder:
     """Turns the bytes of a raw stream into float32 mono at `target_rate`, cut anywhere."""
 
-    def __init__(self, format: AudioFormat, target_rate: int = 16000) -> None:
+    def __init__(self, format: AudioFormat, target_rate: int = SAMPLE_RATE) -> None:
         """Decode `format`; `target_rate` is in hertz."""
         self.format = format
         self._rest = b""

@@ -13,18 +13,16 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
+from streamwhisper.audio.constants import HOP, N_FFT, SAMPLE_RATE
 from streamwhisper.audio.ring import RingBuffer
 
-__all__ = ["HOP", "SILENCE", "WINDOW", "LogMel", "log_mel", "mel_filters", "scale"]
+__all__ = ["HOP", "N_FFT", "SILENCE", "LogMel", "log_mel", "mel_filters", "scale"]
 
-RATE = 16000
-HOP = 160
-WINDOW = 400
-HALF = WINDOW // 2
+HALF = N_FFT // 2
 SILENCE = -10.0  # the raw value of a frame of zeros
 _BLOCK = 256
 
-_HANN = (0.5 - 0.5 * np.cos(2 * np.pi * np.arange(WINDOW) / WINDOW)).astype(np.float32)
+_HANN = (0.5 - 0.5 * np.cos(2 * np.pi * np.arange(N_FFT) / N_FFT)).astype(np.float32)
 
 
 @cache
@@ -41,10 +39,10 @@ def mel_filters(n_mels: int) -> NDArray[np.float32]:
         raise ValueError(f"n_mels is {n_mels}; Whisper models have 80 or 128 mel bins")
     # Slaney's scale is linear to 1000 Hz (15 mel) and logarithmic above.
     step, knee, base = 200 / 3, 1000.0, np.log(6.4) / 27
-    top = knee / step + np.log(RATE / 2 / knee) / base
+    top = knee / step + np.log(SAMPLE_RATE / 2 / knee) / base
     mels = np.linspace(0, top, n_mels + 2)
     edges = np.where(mels < knee / step, step * mels, knee * np.exp(base * (mels - knee / step)))
-    bins = np.linspace(0, RATE / 2, WINDOW // 2 + 1)
+    bins = np.linspace(0, SAMPLE_RATE / 2, N_FFT // 2 + 1)
     width = np.diff(edges)
     rising = (bins - edges[:-2, None]) / width[:-1, None]
     falling = (edges[2:, None] - bins) / width[1:, None]
@@ -82,12 +80,12 @@ def log_mel(audio: NDArray[np.float32], n_mels: int = 80) -> NDArray[np.float32]
     if len(audio) < HOP:
         return np.zeros((n_mels, 0), dtype=np.float32)
     padded = np.pad(audio, HALF, mode="reflect")
-    return scale(_raw_frames(padded[: (len(audio) // HOP - 1) * HOP + WINDOW], n_mels))
+    return scale(_raw_frames(padded[: (len(audio) // HOP - 1) * HOP + N_FFT], n_mels))
 
 
 def _raw_frames(samples: NDArray[np.float32], n_mels: int) -> NDArray[np.float32]:
-    """Raw frames of ``[HOP * (n - 1) + WINDOW]`` samples: float32 ``[n_mels, n]``."""
-    windows = np.lib.stride_tricks.sliding_window_view(samples, WINDOW)[::HOP]
+    """Raw frames of ``[HOP * (n - 1) + N_FFT]`` samples: float32 ``[n_mels, n]``."""
+    windows = np.lib.stride_tricks.sliding_window_view(samples, N_FFT)[::HOP]
     raw = np.empty((n_mels, len(windows)), dtype=np.float32)
     for first in range(0, len(windows), _BLOCK):  # an hour of sound must not need gigabytes
         block = slice(first, first + _BLOCK)
@@ -111,7 +109,7 @@ class LogMel:
         mel_filters(n_mels)
         if capacity_frames <= 0:
             raise ValueError(f"capacity_frames is {capacity_frames}; expected at least 1")
-        self._sound = RingBuffer(capacity_frames * HOP + WINDOW)
+        self._sound = RingBuffer(capacity_frames * HOP + N_FFT)
         self._capacity = capacity_frames
         self._frames: NDArray[np.float32] = np.zeros((n_mels, capacity_frames), np.float32)
         self._computed = 0

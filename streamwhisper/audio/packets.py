@@ -13,6 +13,7 @@ import numpy as np
 from av.audio.codeccontext import AudioCodecContext
 from numpy.typing import NDArray
 
+from streamwhisper.audio.constants import SAMPLE_RATE
 from streamwhisper.audio.container import ContainerDecoder, Resampler
 from streamwhisper.errors import AudioFormatError
 
@@ -27,7 +28,7 @@ _HEADERS = {False: b"#!AMR\n", True: b"#!AMR-WB\n"}
 class OpusDecoder:
     """Opus to float32 at `target_rate`: each call brings one packet, or any part of a container."""
 
-    def __init__(self, channels: int | None = None, target_rate: int = 16000) -> None:
+    def __init__(self, channels: int | None = None, target_rate: int = SAMPLE_RATE) -> None:
         """Decode to `target_rate` hertz.
 
         Args:

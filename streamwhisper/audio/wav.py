@@ -8,6 +8,8 @@ import struct
 import numpy as np
 from numpy.typing import NDArray
 
+from streamwhisper.audio.constants import SAMPLE_RATE
+
 __all__ = ["WavWriter", "mend_wav"]
 
 _HEADER = 44
@@ -17,7 +19,7 @@ _MAX_BYTES = 2**32 - 1 - _HEADER  # of sound; sizes in the header have 32 bits
 class WavWriter:
     """16-bit mono sound appended to an open file, whose header always tells what is there."""
 
-    def __init__(self, descriptor: int, sample_rate: int = 16000) -> None:
+    def __init__(self, descriptor: int, sample_rate: int = SAMPLE_RATE) -> None:
         """Begin an empty file; `descriptor` is open for writing, and stays the caller's."""
         self._descriptor = descriptor
         self._rate = sample_rate
@@ -44,7 +46,7 @@ class WavWriter:
             raise OSError("the disk is full")
 
 
-def mend_wav(descriptor: int, sample_rate: int = 16000) -> None:
+def mend_wav(descriptor: int, sample_rate: int = SAMPLE_RATE) -> None:
     """Have the header of a file that was torn tell what is there; half a sample is cut off.
 
     Raises:

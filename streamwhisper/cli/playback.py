@@ -7,8 +7,8 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
+from streamwhisper.audio.constants import SAMPLE_RATE
 from streamwhisper.audio.files import stream_audio
-from streamwhisper.audio.mel import RATE
 from streamwhisper.client import StreamClient, connect
 from streamwhisper.errors import AudioFormatError
 from streamwhisper.protocol import ServerMessage
@@ -17,7 +17,7 @@ from streamwhisper.server.app import Server, ServerOptions
 
 __all__ = ["play", "play_here"]
 
-CHUNK = RATE // 10
+CHUNK = SAMPLE_RATE // 10
 
 Show = Callable[[ServerMessage], None]
 
@@ -67,5 +67,5 @@ async def _paced(file: Path, speed: float) -> AsyncIterator[bytes]:
     started, sent = loop.time(), 0
     for chunk in stream_audio(file, chunk_samples=CHUNK):
         sent += len(chunk)
-        await asyncio.sleep(started + sent / RATE / speed - loop.time())
+        await asyncio.sleep(started + sent / SAMPLE_RATE / speed - loop.time())
         yield chunk.astype("<f4").tobytes()

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from streamwhisper.audio.constants import SAMPLE_RATE
 from streamwhisper.errors import AudioFormatError
 
 if TYPE_CHECKING:
@@ -87,7 +88,7 @@ class _AudioReader:
         if self.raw is not None:
             return _named(str(file), decode_bytes, file.read_bytes(), self.raw)
         samples = read_audio(file)
-        declared, there = declared_seconds(file), len(samples) / 16000
+        declared, there = declared_seconds(file), len(samples) / SAMPLE_RATE
         if declared is not None and there < declared - max(MISSING, declared / 100):
             self._fail(
                 f"{file}: cut short: it says it lasts {declared:.1f} s, but ends after "

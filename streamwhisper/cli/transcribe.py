@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from streamwhisper.audio.constants import SAMPLE_RATE
 from streamwhisper.cli.flags import (
     DEFAULT_MODEL,
     Adapter,
@@ -205,7 +206,7 @@ def transcribe(
     ] = None,
     sample_rate: Annotated[
         int, typer.Option(help="Of raw samples, in hertz.", rich_help_panel=INPUT)
-    ] = 16000,
+    ] = SAMPLE_RATE,
     channels: Annotated[int, typer.Option(help="Of raw samples.", rich_help_panel=INPUT)] = 1,
     device: Device = "auto",
     dtype: Precision = Dtype.auto,

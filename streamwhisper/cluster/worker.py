@@ -14,6 +14,7 @@ from pathlib import Path
 
 from ray import serve
 
+from streamwhisper.audio.constants import FRAMES_PER_SECOND
 from streamwhisper.checkpoints.hub import HubOptions
 from streamwhisper.cluster.past_cache import PastCache
 from streamwhisper.cluster.time_average import TimeAverage
@@ -36,7 +37,6 @@ from streamwhisper.rolling import RollingStats
 
 __all__ = ["Worker", "WorkerOptions"]
 
-FRAMES_PER_SECOND = 100
 MAX_BATCH = 64
 """What a GPU is given at once; a CPU gains nothing by batches and gets one request."""
 

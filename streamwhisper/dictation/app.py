@@ -8,11 +8,12 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING, TypeVarTuple, Unpack
 
+from streamwhisper.audio.constants import SAMPLE_RATE
 from streamwhisper.client.protocol import StreamEvent
 from streamwhisper.dictation.level import decibels
 from streamwhisper.dictation.microphone import Microphone
 from streamwhisper.dictation.sink import Sink
-from streamwhisper.dictation.switch import RATE, PushToTalkBuffer, Switch
+from streamwhisper.dictation.switch import PushToTalkBuffer, Switch
 from streamwhisper.dictation.terminal import TerminalSink
 from streamwhisper.errors import StreamWhisperError
 from streamwhisper.events import Committed, Partial
@@ -108,8 +109,8 @@ class Dictation:
                 await self._sound.put(None)
                 continue
             passed, shut = shutter.let_through(sound, on=self._switch.on)
-            for start in range(0, len(passed), RATE):
-                await self._sound.put(passed[start : start + RATE].astype("<f4").tobytes())
+            for start in range(0, len(passed), SAMPLE_RATE):
+                await self._sound.put(passed[start : start + SAMPLE_RATE].astype("<f4").tobytes())
             if shut:
                 await self._sound.put(None)
             if self._shown is None or self._shown.done():

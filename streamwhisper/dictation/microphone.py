@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from streamwhisper.audio.constants import SAMPLE_RATE
 from streamwhisper.audio.formats import AudioDecoder, AudioFormat
 from streamwhisper.dictation.devices import (
     Device,
@@ -30,7 +31,6 @@ from streamwhisper.dictation.devices import (
 
 __all__ = ["Capture", "Microphone", "MicrophoneOptions"]
 
-RATE = 16000
 _BLOCK = 0.1  # seconds between two callbacks
 _LAST = 0.25  # seconds that the last words may be on their way when listening ends
 Samples = NDArray[np.float32]
@@ -77,7 +77,7 @@ class Capture:
         self._wake = wake
         sounddevice = portaudio()
         rate, channels = self._choose(sounddevice)
-        self._decoder = AudioDecoder(AudioFormat("pcm_f32le", rate, channels), RATE)
+        self._decoder = AudioDecoder(AudioFormat("pcm_f32le", rate, channels), SAMPLE_RATE)
         try:
             self._stream = sounddevice.RawInputStream(
                 rate,
@@ -119,7 +119,7 @@ class Capture:
     def _choose(self, sounddevice: Any) -> tuple[int, int]:
         """The first rate and count of channels that the device takes."""
         own, refusal = self.device, ""
-        ways = [(RATE, 1), (own.sample_rate, 1), (own.sample_rate, own.channels)]
+        ways = [(SAMPLE_RATE, 1), (own.sample_rate, 1), (own.sample_rate, own.channels)]
         for rate, channels in ways:
             try:
                 sounddevice.check_input_settings(own.index, channels, "float32", None, rate)

@@ -8,9 +8,10 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from streamwhisper.audio.constants import SAMPLE_RATE
+
 __all__ = ["COMMANDS", "Command", "PushToTalkBuffer", "Switch"]
 
-RATE = 16000
 Command = Literal["start", "stop", "toggle"]
 COMMANDS: tuple[Command, ...] = ("start", "stop", "toggle")
 Samples = NDArray[np.float32]
@@ -45,7 +46,7 @@ class PushToTalkBuffer:
 
     def __init__(self, before: float = 0.3, after: float = 0.4) -> None:
         """Times are in seconds."""
-        self._before, self._after = round(before * RATE), round(after * RATE)
+        self._before, self._after = round(before * SAMPLE_RATE), round(after * SAMPLE_RATE)
         self._kept: Samples = np.zeros(0, np.float32)
         self._left = 0  # samples that still pass; 0: shut
 

@@ -12,6 +12,12 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from streamwhisper.audio.constants import (
+    FRAMES_PER_POSITION,
+    FRAMES_PER_SECOND,
+    SECONDS_PER_POSITION,
+    WINDOW_FRAMES,
+)
 from streamwhisper.checkpoints.build import build_model
 from streamwhisper.checkpoints.hub import HubOptions, resolve
 from streamwhisper.checkpoints.lora import load_adapted
@@ -26,7 +32,7 @@ from streamwhisper.engine.devices import (
 from streamwhisper.errors import RecognitionError
 from streamwhisper.recognition import Hypothesis, HypothesisWord, ModelInfo, RecognitionRequest
 from streamwhisper.whisper import guards
-from streamwhisper.whisper.alignment import SECONDS_PER_POSITION, onsets
+from streamwhisper.whisper.alignment import onsets
 from streamwhisper.whisper.biasing import get_bias_vocabulary
 from streamwhisper.whisper.decoding import (
     DecodedTokens,
@@ -45,7 +51,6 @@ from streamwhisper.whisper.search import Output, text_tokens
 from streamwhisper.whisper.static_decoder import StaticDecoder
 from streamwhisper.whisper.tail import (
     CLAMP,
-    FRAMES_PER_POSITION,
     EncodedAudio,
     SilentTails,
     TailOptions,
@@ -56,7 +61,6 @@ from streamwhisper.whisper.tokenizer import Tokenizer, get_tokenizer
 
 __all__ = ["LocalOptions", "LocalRecognizer"]
 
-MAX_FRAMES = 3000
 USUAL_FLOORS = (-0.5, -1.0)
 """Of clear speech and of quiet speech."""
 
@@ -167,7 +171,7 @@ class LocalRecognizer:
         self.tails.prepare(*USUAL_FLOORS)
         if isinstance(self.model.stepping, StaticDecoder):
             self.model.stepping.prepare(self._batch)
-        click = np.full((self.info.n_mels, 100), USUAL_FLOORS[0], np.float32)
+        click = np.full((self.info.n_mels, FRAMES_PER_SECOND), USUAL_FLOORS[0], np.float32)
         click[0, 0] += CLAMP  # as loud as a window with that floor is: its tail is there already
         language = self.tokenizer.languages[0] if self.info.multilingual else "en"
         self.recognize([RecognitionRequest(mel=click, language=language)])
@@ -233,10 +237,10 @@ class LocalRecognizer:
 
     def _check(self, request: RecognitionRequest) -> None:
         shape = request.mel.shape
-        if len(shape) != 2 or shape[0] != self.info.n_mels or not 1 <= shape[1] <= MAX_FRAMES:
+        if len(shape) != 2 or shape[0] != self.info.n_mels or not 1 <= shape[1] <= WINDOW_FRAMES:
             raise RecognitionError(
                 f"log-mel window of shape {shape}; {self.info.name} expects "
-                f"({self.info.n_mels}, 1 to {MAX_FRAMES})"
+                f"({self.info.n_mels}, 1 to {WINDOW_FRAMES})"
             )
         languages = [*request.languages, *filter(None, [request.language])]
         self.info.check_languages(languages)

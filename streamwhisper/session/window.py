@@ -12,12 +12,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from streamwhisper.audio.constants import SAMPLE_RATE
 from streamwhisper.audio.mel import HOP, LogMel
 from streamwhisper.recognition import HypothesisWord
 
 __all__ = ["SAMPLE_RATE", "Window", "WindowOptions", "WindowWord", "quietest_frame"]
 
-SAMPLE_RATE = 16000
 VALLEY_FRAMES = 5
 SENTENCE_END = (".", "?", "!", "\u3002", "\uff1f", "\uff01")
 SENTENCE_BONUS = 1.0

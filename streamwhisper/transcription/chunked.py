@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from streamwhisper.audio.constants import SAMPLE_RATE
 from streamwhisper.audio.mel import HOP, log_mel
 from streamwhisper.engine.local import LocalRecognizer
 from streamwhisper.transcript import Segment
@@ -22,7 +23,7 @@ from streamwhisper.transcription.chunks import Chunk, cut_up
 from streamwhisper.transcription.options import TranscriptionOptions
 from streamwhisper.transcription.segments import SegmentWindow, sentences, whole
 from streamwhisper.transcription.stitching import stitch
-from streamwhisper.vad.spans import RATE, map_speech
+from streamwhisper.vad.spans import map_speech
 from streamwhisper.whisper.biasing import get_bias_vocabulary
 from streamwhisper.whisper.decoding import detect_languages
 from streamwhisper.whisper.fallback import search_with_fallback
@@ -220,7 +221,7 @@ def hear_batch(
     words = _align(recognizer, sounds, results, short, options)
     heard = [ChunkHypothesis(*pair) for pair in zip(results, words, strict=True)]
     rests = [
-        (position, Chunk(_on_frame(chunk.start + round(own.end * RATE)), chunk.end))
+        (position, Chunk(_on_frame(chunk.start + round(own.end * SAMPLE_RATE)), chunk.end))
         for position, ((_, chunk), own) in enumerate(zip(batch, heard, strict=True))
         if own.end > PROGRESS and chunk.seconds - own.end > STALL
     ]
@@ -230,7 +231,7 @@ def hear_batch(
             rests, hear_batch(recognizer, recordings, again, options), strict=True
         ):
             if more.result.tokens and not options.fallback.is_silence(more.result):
-                later = (rest.start - batch[position][1].start) / RATE
+                later = (rest.start - batch[position][1].start) / SAMPLE_RATE
                 heard[position] = heard[position].followed_by(more, later)
     return heard
 

@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from streamwhisper.audio.constants import SAMPLE_RATE
 from streamwhisper.audio.mel import HOP
 from streamwhisper.transcription.options import ChunkOptions, Clip
-from streamwhisper.vad.spans import RATE, Span, SpeechMap
+from streamwhisper.vad.spans import Span, SpeechMap
 
 __all__ = ["Chunk", "cut_up"]
 
@@ -32,7 +33,7 @@ class Chunk:
     @property
     def seconds(self) -> float:
         """How long it is."""
-        return (self.end - self.start) / RATE
+        return (self.end - self.start) / SAMPLE_RATE
 
 
 def cut_up(
@@ -61,7 +62,7 @@ def cut_up(
 
 def _split(span: Span, speech: SpeechMap | None, options: ChunkOptions) -> Iterator[Chunk]:
     """Cut a span that is too long at its pauses, or with an overlap where there is none."""
-    longest, overlap = round(options.longest * RATE), round(options.overlap * RATE)
+    longest, overlap = round(options.longest * SAMPLE_RATE), round(options.overlap * SAMPLE_RATE)
     start, overlaps = span.start, False
     while span.end - start > longest:
         end = start + longest
@@ -78,7 +79,7 @@ def _packed(pieces: Sequence[Chunk], options: ChunkOptions) -> list[Chunk]:
         if packed and not piece.overlaps:
             held = packed[-1]
             joined = Chunk(held.start, piece.end, held.overlaps)
-            pause = (piece.start - held.end) / RATE
+            pause = (piece.start - held.end) / SAMPLE_RATE
             if pause <= options.longest_pause and joined.seconds <= options.longest:
                 packed[-1] = joined
                 continue
@@ -93,6 +94,9 @@ def _on_frame(sample: int) -> int:
 def _in_samples(clips: Sequence[Clip], samples: int) -> list[Span]:
     """Clips within the recording; all of it where there are none."""
     return [
-        Span(round(start * RATE), samples if end is None else min(samples, round(end * RATE)))
+        Span(
+            round(start * SAMPLE_RATE),
+            samples if end is None else min(samples, round(end * SAMPLE_RATE)),
+        )
         for start, end in clips or [(0.0, None)]
     ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
+from streamwhisper.audio.constants import WINDOW_SECONDS
 from streamwhisper.errors import RecognitionError, check_fields
 from streamwhisper.recognition import Task
 from streamwhisper.whisper.fallback import FallbackOptions
@@ -26,8 +27,6 @@ __all__ = [
 Method = Literal["chunked", "sequential"]
 Clip = tuple[float, float | None]
 """Start and end in seconds; None as the end is that of the recording."""
-WINDOW = 30.0
-"""Seconds that the model hears at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +88,7 @@ class ChunkOptions:
         check_fields(
             self,
             ("batch_size", self.batch_size >= 1, "1 or more"),
-            ("longest", 5 <= self.longest <= WINDOW, f"5 to {WINDOW:g} s"),
+            ("longest", 5 <= self.longest <= WINDOW_SECONDS, f"5 to {WINDOW_SECONDS} s"),
             ("longest_pause", self.longest_pause >= 0, "0 s or more"),
             ("overlap", 0 <= self.overlap <= self.longest / 2, "0 s to half of `longest`"),
         )

@@ -8,12 +8,12 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from streamwhisper.audio.constants import SAMPLE_RATE
 from streamwhisper.engine.local import LocalRecognizer
 from streamwhisper.transcript import Transcript
 from streamwhisper.transcription.chunked import ChunkHypothesis, hear_batch, prepare, segments
 from streamwhisper.transcription.chunks import Chunk
 from streamwhisper.transcription.options import TranscriptionOptions
-from streamwhisper.vad.spans import RATE
 
 __all__ = ["joined", "transcribe_parts"]
 
@@ -42,7 +42,7 @@ def transcribe_parts(
     options.check(recognizer)
     pause()
     recording = prepare(recognizer, samples, options)
-    language, seconds = recording.language or options.language or "en", len(samples) / RATE
+    language, seconds = recording.language or options.language or "en", len(samples) / SAMPLE_RATE
     size = options.chunks.batch_size
     number, reached = 0, 0.0
     for chunks in _stretches(recording.chunks, size):

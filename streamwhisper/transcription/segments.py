@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from streamwhisper.audio.constants import FRAMES_PER_SECOND, SECONDS_PER_POSITION
 from streamwhisper.transcript import Segment
-from streamwhisper.whisper.alignment import SECONDS_PER_POSITION
 from streamwhisper.whisper.search import SearchResult
 from streamwhisper.whisper.timing import SENTENCE_ENDS, AlignedWord, Punctuation
 from streamwhisper.whisper.tokenizer import Tokenizer
 
-__all__ = ["FRAMES_PER_SECOND", "Cut", "SegmentWindow", "cut", "sentences", "whole"]
+__all__ = ["Cut", "SegmentWindow", "cut", "sentences", "whole"]
 
-FRAMES_PER_SECOND = 100
 FRAMES_PER_STAMP = 2
 SHORTEST = 1.0
 """Seconds from which a sentence is a segment; less may be an abbreviation, such as "Mr."."""

@@ -16,6 +16,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from streamwhisper.audio.constants import (
+    FRAMES_PER_POSITION,
+    FRAMES_PER_SECOND,
+    SAMPLE_RATE,
+    WINDOW_FRAMES,
+    WINDOW_SAMPLES,
+)
 from streamwhisper.audio.mel import log_mel
 from streamwhisper.engine.local import LocalRecognizer
 from streamwhisper.transcript import Segment
@@ -26,18 +33,15 @@ from streamwhisper.transcription.options import (
     TranscriptionOptions,
     WordOptions,
 )
-from streamwhisper.transcription.segments import FRAMES_PER_SECOND, Cut, SegmentWindow, cut
+from streamwhisper.transcription.segments import Cut, SegmentWindow, cut
 from streamwhisper.whisper.decoding import detect_languages
 from streamwhisper.whisper.fallback import search_with_fallback
 from streamwhisper.whisper.search import SearchResult, SearchTask, text_tokens
-from streamwhisper.whisper.tail import FRAMES_PER_POSITION, EncodedAudio, encode_padded
+from streamwhisper.whisper.tail import EncodedAudio, encode_padded
 from streamwhisper.whisper.timing import AlignmentTask, align, with_words
 
 __all__ = ["SequentialTranscriber", "hear_windows"]
 
-WINDOW_FRAMES = 3000
-WINDOW_SAMPLES = 480_000
-RATE = 16000
 TRUSTED_TEMPERATURE = 0.5
 """Text that was drawn at a higher one is no prompt."""
 
@@ -129,7 +133,7 @@ class SequentialTranscriber:
     @property
     def seconds(self) -> float:
         """How long the recording is."""
-        return self._samples / RATE
+        return self._samples / SAMPLE_RATE
 
     @property
     def text(self) -> str:

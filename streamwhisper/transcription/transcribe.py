@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from streamwhisper.audio.constants import SAMPLE_RATE, WINDOW_SAMPLES
 from streamwhisper.audio.files import read_audio
 from streamwhisper.audio.mel import log_mel
 from streamwhisper.checkpoints.hub import HubOptions
@@ -26,8 +27,6 @@ from streamwhisper.whisper.tail import encode_padded
 
 __all__ = ["Progress", "Sound", "detect_language", "load_model", "transcribe", "transcribe_all"]
 
-RATE = 16000
-WINDOW = 30 * RATE
 ROUND = 4
 """Batches for each worker that are gathered before they are heard, longest chunks first."""
 SIDE_BY_SIDE = 4
@@ -68,8 +67,8 @@ def detect_language(model: LocalRecognizer, sound: Sound) -> dict[str, float]:
             f"{model.info.name} knows English alone; take a multilingual model, such as "
             f"{model.info.name.removesuffix('.en')}, to tell languages apart"
         )
-    samples = _samples(sound)[:WINDOW]
-    whole = np.pad(samples, (0, WINDOW - len(samples)))
+    samples = _samples(sound)[:WINDOW_SAMPLES]
+    whole = np.pad(samples, (0, WINDOW_SAMPLES - len(samples)))
     (encoded,) = encode_padded(model.model, [torch.from_numpy(log_mel(whole, model.info.n_mels))])
     return detect_languages(model.model, model.tokenizer, [encoded])[0]
 
@@ -116,7 +115,7 @@ def transcribe_all(
             heard = chunked.hear(model, recordings, options, executor, progress)
             for recording, own in zip(recordings, heard, strict=True):
                 if progress:
-                    silent = len(recording.samples) / RATE
+                    silent = len(recording.samples) / SAMPLE_RATE
                     progress(silent - sum(chunk.seconds for chunk in recording.chunks))
                 yield _chunked(model, recording, own, options)
 
@@ -148,7 +147,7 @@ def _chunked(
         "".join(segment.text for segment in segments),
         tuple(segments),
         recording.language or found,
-        len(recording.samples) / RATE,
+        len(recording.samples) / SAMPLE_RATE,
     )
 
 

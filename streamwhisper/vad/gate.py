@@ -13,13 +13,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from streamwhisper.audio.constants import SAMPLE_RATE
 from streamwhisper.audio.ring import RingBuffer
 from streamwhisper.errors import check_fields
 from streamwhisper.vad.models import Leveller, SileroVad, VoiceDetector, WebRtcVad
 
 __all__ = ["GateOptions", "SpeechEnd", "SpeechStart", "VadGate"]
 
-RATE = 16000
 _REPLAYED = 10  # blocks of history that bring the network's state up to date when it wakes
 _AWAKE = 16  # blocks it stays awake after WebRTC last heard something
 
@@ -243,4 +243,4 @@ class VadGate:
 
 
 def _samples(seconds: float) -> int:
-    return round(seconds * RATE)
+    return round(seconds * SAMPLE_RATE)

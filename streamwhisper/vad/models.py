@@ -19,6 +19,7 @@ import numpy as np
 import webrtcvad
 from numpy.typing import NDArray
 
+from streamwhisper.audio.constants import SAMPLE_RATE
 from streamwhisper.errors import CheckpointError
 from streamwhisper.vad.onnx import read_initializers
 
@@ -74,7 +75,7 @@ class WebRtcVad:
     def __call__(self, samples: Array) -> float:
         """Whether the frame (float32 ``[480]`` within ±1) holds speech: 1.0 or 0.0."""
         pcm = np.clip(samples * self._scale, -32768, 32767).astype("<i2")
-        return float(self._vad.is_speech(pcm.tobytes(), 16000))
+        return float(self._vad.is_speech(pcm.tobytes(), SAMPLE_RATE))
 
     def reset(self) -> None:
         """Start with a fresh noise model."""
@@ -100,7 +101,7 @@ class Leveller:
         """Hear the next block and say what it should be multiplied with, 1 to `max_gain`."""
         if not len(samples):
             return np.float32(1)
-        fallen = self._level * 10 ** (-self._fall * len(samples) / 16000 / 20)
+        fallen = self._level * 10 ** (-self._fall * len(samples) / SAMPLE_RATE / 20)
         self._level = max(float(np.sqrt(np.dot(samples, samples) / len(samples))), fallen)
         return np.float32(min(max(self._target / max(self._level, 1e-9), 1), self._max_gain))
 

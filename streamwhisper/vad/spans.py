@@ -8,11 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from streamwhisper.audio.constants import SAMPLE_RATE
 from streamwhisper.vad.models import Leveller, SileroVad
 
 __all__ = ["Span", "SpeechMap", "map_speech"]
 
-RATE = 16000
 BLOCK = SileroVad.block
 OPENS, SHUTS = 0.5, 0.35
 """Probabilities from which a block is speech, and below which it may be silence."""
@@ -32,7 +32,7 @@ class Span:
     @property
     def seconds(self) -> float:
         """How long it is."""
-        return (self.end - self.start) / RATE
+        return (self.end - self.start) / SAMPLE_RATE
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -97,4 +97,4 @@ def map_speech(samples: NDArray[np.float32]) -> SpeechMap:
 
 
 def _samples(seconds: float) -> int:
-    return round(seconds * RATE)
+    return round(seconds * SAMPLE_RATE)

@@ -10,12 +10,13 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["CONTEXT_ROWS", "SECONDS_PER_POSITION", "dynamic_time_warping", "onsets"]
+from streamwhisper.audio.constants import POSITIONS_PER_SECOND
 
-SECONDS_PER_POSITION = 0.02
+__all__ = ["CONTEXT_ROWS", "dynamic_time_warping", "onsets"]
+
 CONTEXT_ROWS = 8
 """Skipped rows that are looked at all the same, so that the first one asked for begins rightly."""
-SLACK_POSITIONS = 50
+SLACK_POSITIONS = POSITIONS_PER_SECOND
 """Positions before the one that the first of them attends to most."""
 
 Matrix = NDArray[np.float64]

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
+from streamwhisper.audio.constants import POSITIONS_PER_SECOND
 from streamwhisper.errors import RecognitionError, check_fields
 from streamwhisper.recognition import Task
 from streamwhisper.whisper import guards
@@ -34,7 +35,6 @@ Output = Callable[[Tensor], Tensor]
 """Hidden states ``[n, D]`` to logits ``[n, n_vocab]``: an `OutputLayer`, or `decoder.logits`."""
 NON_SPEECH = -1
 """Among tokens to suppress: all that nobody says."""
-TIMESTAMP_STEPS = 50
 """Timestamps for each second."""
 
 
@@ -318,7 +318,7 @@ def _rules(model: Whisper, tokenizer: Tokenizer, options: SearchOptions) -> Logi
             f"{tokenizer.n_vocab - 1}, and -1 stands for all that nobody says"
         )
     latest = options.max_initial_timestamp
-    steps = round(latest * TIMESTAMP_STEPS) if latest else None
+    steps = round(latest * POSITIONS_PER_SECOND) if latest else None
     return LogitFilters(
         tokenizer,
         tokenizer.n_vocab,

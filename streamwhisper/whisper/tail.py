@@ -29,6 +29,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from streamwhisper.audio.constants import FRAMES_PER_POSITION, FRAMES_PER_SECOND
 from streamwhisper.whisper.batched_encoder import encode_batched
 from streamwhisper.whisper.encoded_prefix import EncodedPrefix, extended
 from streamwhisper.whisper.kv_cache import BatchSlot, EncoderRow, KeyValues
@@ -48,7 +49,6 @@ LOWEST_FLOOR = (-10.0 + 4.0) / 4.0
 """Digital silence, log10(1e-10), on the scale of clamped and scaled log-mel frames."""
 CLAMP = 8.0 / 4.0
 """How far below the window's maximum frames are clamped, on the same scale."""
-FRAMES_PER_POSITION = 2
 ALIGNMENT = 8
 """Numbers; sixteen bytes in half precision."""
 CONVOLUTION_REACH = 2
@@ -71,7 +71,7 @@ class TailOptions:
     thinning: int = 8
     step: float = 0.5
     capacity: int = 4
-    settling_frames: int = 100
+    settling_frames: int = FRAMES_PER_SECOND
 
 
 @dataclass(frozen=True, slots=True, eq=False)

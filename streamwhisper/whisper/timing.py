@@ -17,9 +17,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from streamwhisper.audio.constants import SECONDS_PER_POSITION
 from streamwhisper.recognition import Task
 from streamwhisper.transcript import Segment, TimedWord
-from streamwhisper.whisper.alignment import SECONDS_PER_POSITION, dynamic_time_warping
+from streamwhisper.whisper.alignment import dynamic_time_warping
 from streamwhisper.whisper.languages import UNSPACED_LANGUAGES
 from streamwhisper.whisper.model import Whisper
 from streamwhisper.whisper.search import Output

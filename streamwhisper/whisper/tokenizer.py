@@ -17,6 +17,11 @@ from types import MappingProxyType
 
 import tiktoken
 
+from streamwhisper.audio.constants import (
+    POSITIONS_PER_SECOND,
+    SECONDS_PER_POSITION,
+    WINDOW_POSITIONS,
+)
 from streamwhisper.errors import CheckpointError, RecognitionError
 from streamwhisper.recognition import Task
 from streamwhisper.whisper.generation_config import GenerationConfig
@@ -27,9 +32,8 @@ __all__ = ["Detokenizer", "SpelledWord", "Tokenizer", "get_tokenizer", "unspaced
 SpelledWord = tuple[str, tuple[int, ...]]
 """A word as it is spelt, with its leading space if it has one, and its tokens."""
 
-_TIMESTAMP_STEP = 0.02  # seconds
-_TIMESTAMPS = 1501
-LATEST_START = 50
+_TIMESTAMPS = WINDOW_POSITIONS + 1
+LATEST_START = POSITIONS_PER_SECOND
 """The reference lets a transcript begin at 1 s at the latest."""
 # GPT-2's: contractions; letters, digits or signs with the space before them; white space.
 _PATTERN = r"'(?:[stmd]|re|ve|ll)| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"
@@ -171,7 +175,7 @@ class Tokenizer:
             "startofprev",
             "nospeech",
             "notimestamps",
-            *(f"{step * _TIMESTAMP_STEP:.2f}" for step in range(_TIMESTAMPS)),
+            *(f"{step * SECONDS_PER_POSITION:.2f}" for step in range(_TIMESTAMPS)),
         ]
         return MappingProxyType(
             {f"<|{name}|>": token for token, name in enumerate(names, self.eot)}
@@ -223,7 +227,7 @@ class Tokenizer:
         """Return the seconds a timestamp token stands for, or None for any other token."""
         if token < self.timestamp_begin:
             return None
-        return round((token - self.timestamp_begin) * _TIMESTAMP_STEP, 2)
+        return round((token - self.timestamp_begin) * SECONDS_PER_POSITION, 2)
 
     def split_words(
         self, tokens: Sequence[int], *, language: str | None = None

@@ -9,6 +9,7 @@ from __future__ import annotations
 import secrets
 from dataclasses import replace
 
+from streamwhisper.audio.constants import SAMPLE_RATE
 from streamwhisper.audio.container import ContainerDecoder
 from streamwhisper.audio.formats import AudioDecoder
 from streamwhisper.errors import AudioFormatError, ProtocolError
@@ -45,7 +46,7 @@ __all__ = ["NativeDialect"]
 
 _STATUS_SECONDS = 1.0
 _MAX_FLUSHES = 64
-_CONTAINER_RATE = 16000  # a container has no rate that is known from the start
+_CONTAINER_RATE = SAMPLE_RATE  # a container has no rate that is known from the start
 _TAKEN_OVER = ErrorMessage(
     "taken_over",
     "another connection has resumed this session with its token, and goes on with it; "

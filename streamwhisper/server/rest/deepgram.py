@@ -18,6 +18,7 @@ from typing import Any, BinaryIO, cast
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from streamwhisper.audio.constants import SAMPLE_RATE
 from streamwhisper.audio.formats import AudioFormat
 from streamwhisper.engine.local import LocalRecognizer
 from streamwhisper.errors import AudioFormatError, RecognitionError
@@ -97,7 +98,7 @@ class _DeepgramFields:
     """What the parameters of an address say."""
 
     encoding: str | None = None
-    sample_rate: int = 16000
+    sample_rate: int = SAMPLE_RATE
     channels: int = 1
     language: str | None = None
     detect: bool = False

@@ -9,18 +9,18 @@ from typing import BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
+from streamwhisper.audio.constants import SAMPLE_RATE
 from streamwhisper.audio.container import decode_container
 from streamwhisper.audio.formats import AudioDecoder, AudioFormat
 from streamwhisper.errors import AudioFormatError
 from streamwhisper.server.access.rejection import HandshakeRejected
-from streamwhisper.vad.spans import RATE
 
 __all__ = ["read_samples"]
 
 Samples = NDArray[np.float32]
 
 _PIECE_BYTES = 1024 * 1024
-_BREATH = 30 * RATE
+_BREATH = 30 * SAMPLE_RATE
 """Samples between two pauses."""
 
 
@@ -43,7 +43,7 @@ def read_samples(
     length, paused = 0, 0
     for piece in _decoded(sound, format):
         length += len(piece)
-        if length > most * RATE:
+        if length > most * SAMPLE_RATE:
             raise HandshakeRejected(
                 HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
                 "recording_too_long",
@@ -62,9 +62,9 @@ def _decoded(sound: BinaryIO, format: AudioFormat | None) -> Iterator[Samples]:
         raise AudioFormatError("there is no data; expected sound")
     sound.seek(0)
     if format is None:
-        yield from decode_container(sound, RATE)
+        yield from decode_container(sound, SAMPLE_RATE)
         return
-    decoder = AudioDecoder(format, RATE)
+    decoder = AudioDecoder(format, SAMPLE_RATE)
     while data := sound.read(_PIECE_BYTES):
         yield decoder.decode(data)
     yield decoder.finish()

@@ -6,8 +6,9 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
+from streamwhisper.audio.constants import SAMPLE_RATE
 from streamwhisper.dictation.level import bar, decibels
-from streamwhisper.dictation.switch import RATE, PushToTalkBuffer, Switch
+from streamwhisper.dictation.switch import PushToTalkBuffer, Switch
 
 
 def test_a_switch_tells_of_changes_and_of_nothing_else():
@@ -34,7 +35,7 @@ def test_a_shutter_passes_what_is_on_and_a_little_before_and_after_in_order(piec
 
 def test_a_shutter_keeps_the_first_and_the_last_word():
     shutter = PushToTalkBuffer(before=0.3, after=0.4)
-    piece = np.arange(RATE // 10, dtype=np.float32)
+    piece = np.arange(SAMPLE_RATE // 10, dtype=np.float32)
     states = [False] * 5 + [True] * 3 + [False] * 8
     told = [shutter.let_through(piece, on=on) for on in states]
     lengths = [len(passed) for passed, _ in told]
@@ -44,7 +45,7 @@ def test_a_shutter_keeps_the_first_and_the_last_word():
 
 
 def test_levels_are_in_decibels_of_full_scale():
-    sine = np.sin(np.linspace(0, 2000 * np.pi, RATE)).astype(np.float32)
+    sine = np.sin(np.linspace(0, 2000 * np.pi, SAMPLE_RATE)).astype(np.float32)
     assert abs(decibels(sine) + 3.01) < 0.02
     assert abs(decibels(sine / 10) + 23.01) < 0.02
     assert decibels(np.zeros(10, np.float32)) == decibels(np.zeros(0, np.float32)) == -120

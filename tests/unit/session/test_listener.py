@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from streamwhisper.audio.mel import HOP, WINDOW
+from streamwhisper.audio.mel import HOP, N_FFT
 from streamwhisper.session.listener import (
     INBOX_SECONDS,
     PRE_ROLL_SLACK,
@@ -139,7 +139,7 @@ def test_sound_that_finds_no_room_waits_and_is_not_lost(data: st.DataObject) -> 
     """What is needed stays readable all along; all the rest comes once the need moves on."""
     window = data.draw(st.floats(1, 4), label="window")
     listener = new_listener(window)
-    capacity = listener.mel.sound.capacity - WINDOW  # the frames of the last samples need more
+    capacity = listener.mel.sound.capacity - N_FFT  # the frames of the last samples need more
     assert capacity >= (window + SLACK_SECONDS) * RATE - HOP
     sound = noise(capacity + data.draw(st.integers(QUANTUM + HOP, 4 * RATE), label="too much"))
     start = 0

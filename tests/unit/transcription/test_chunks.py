@@ -9,10 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from streamwhisper.audio.constants import SAMPLE_RATE
 from streamwhisper.audio.mel import HOP
 from streamwhisper.transcription.chunks import cut_up
 from streamwhisper.transcription.options import ChunkOptions
-from streamwhisper.vad.spans import BLOCK, RATE, SpeechMap, map_speech
+from streamwhisper.vad.spans import BLOCK, SpeechMap, map_speech
 
 
 @st.composite
@@ -32,12 +33,12 @@ def test_chunks_hold_all_speech_in_order_and_are_never_too_long(heard, longest, 
     for chunk in chunks:
         assert chunk.start % HOP == 0
         assert 0 <= chunk.start < chunk.end <= heard.samples
-        assert chunk.seconds <= longest + HOP / RATE
+        assert chunk.seconds <= longest + HOP / SAMPLE_RATE
     for before, after in itertools.pairwise(chunks):
         assert before.start < after.start
         assert after.overlaps == (after.start <= before.end - HOP)
         if after.overlaps:
-            assert before.end - after.start == pytest.approx(overlap * RATE, abs=HOP)
+            assert before.end - after.start == pytest.approx(overlap * SAMPLE_RATE, abs=HOP)
     covered = np.zeros(heard.samples, bool)
     for chunk in chunks:
         covered[chunk.start : chunk.end] = True
@@ -72,12 +73,15 @@ def test_long_speech_is_cut_in_its_clearest_pause():
 def test_clips_are_never_joined_across_what_lies_between():
     heard = SpeechMap(np.full(1000, 0.95, np.float32), 1000 * BLOCK)  # 32 s
     chunks = cut_up(heard.samples, heard, [(1.0, 5.0), (6.0, None)], ChunkOptions(longest=30))
-    assert [(chunk.start / RATE, chunk.end / RATE) for chunk in chunks] == [(1, 5), (6, 32)]
+    assert [(chunk.start / SAMPLE_RATE, chunk.end / SAMPLE_RATE) for chunk in chunks] == [
+        (1, 5),
+        (6, 32),
+    ]
 
 
 def test_without_a_map_everything_is_heard_with_overlaps():
-    chunks = cut_up(70 * RATE, None, [], ChunkOptions(longest=30, overlap=4.0))
-    assert [(c.start / RATE, c.end / RATE, c.overlaps) for c in chunks] == [
+    chunks = cut_up(70 * SAMPLE_RATE, None, [], ChunkOptions(longest=30, overlap=4.0))
+    assert [(c.start / SAMPLE_RATE, c.end / SAMPLE_RATE, c.overlaps) for c in chunks] == [
         (0, 30, False),
         (26, 56, True),
         (52, 70, True),
@@ -86,17 +90,17 @@ def test_without_a_map_everything_is_heard_with_overlaps():
 
 @pytest.mark.parametrize("gain", [1.0, 0.01])
 def test_a_sentence_is_found_between_silences_even_where_it_is_quiet(speech_clip, gain):
-    silence = np.zeros(3 * RATE, np.float32)
+    silence = np.zeros(3 * SAMPLE_RATE, np.float32)
     sound = np.concatenate([silence, speech_clip * np.float32(gain), silence])
     chunks = cut_up(len(sound), map_speech(sound), [], ChunkOptions())
-    assert chunks[0].start == pytest.approx(3 * RATE, abs=RATE // 2)
-    assert chunks[-1].end == pytest.approx(len(sound) - 3 * RATE, abs=RATE)
+    assert chunks[0].start == pytest.approx(3 * SAMPLE_RATE, abs=SAMPLE_RATE // 2)
+    assert chunks[-1].end == pytest.approx(len(sound) - 3 * SAMPLE_RATE, abs=SAMPLE_RATE)
 
 
 def test_nobody_speaks_in_silence_or_hum():
-    time = np.arange(5 * RATE) / RATE
+    time = np.arange(5 * SAMPLE_RATE) / SAMPLE_RATE
     hum = (0.1 * np.sin(2 * np.pi * 50 * time)).astype(np.float32)
-    for sound in (np.zeros(5 * RATE, np.float32), hum, np.zeros(0, np.float32)):
+    for sound in (np.zeros(5 * SAMPLE_RATE, np.float32), hum, np.zeros(0, np.float32)):
         assert map_speech(sound).spans() == []
 
 
