@@ -25,7 +25,7 @@ from typing import Any
 
 import numpy as np
 from PIL import Image
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, ViewportSize, sync_playwright
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
@@ -37,7 +37,7 @@ ROOT = HERE.parents[1]
 NAME = "Microphone"  # what the page's list of sources shows
 INTERVAL = 0.1  # seconds between frames, at least
 END = 2.5  # seconds that the last frame stays
-SIZE = {"width": 840, "height": 420}
+SIZE = ViewportSize(width=840, height=420)
 BACKDROP = "linear-gradient(160deg, #2b4a6f, #7a5c61 60%, #c98d5e)"  # for the overlay: a stage
 STILLS: dict[str, dict[str, Any]] = {
     "dark": {"viewport": {"width": 840, "height": 420}, "color_scheme": "dark"},
