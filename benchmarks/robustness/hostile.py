@@ -20,6 +20,7 @@ from streamwhisper.audio.files import read_audio
 from streamwhisper.protocol import ErrorMessage, parse_server_message
 from streamwhisper.recognition import ModelInfo
 from streamwhisper.server.dialects.native import NativeDialect
+from streamwhisper.server.publishing.observers import ObservedSession, Observers
 from streamwhisper.session.options import SessionOptions
 
 __all__ = ["containers", "conversations", "damaged", "drive", "frames", "speech"]
@@ -168,7 +169,12 @@ def drive(said: Sequence[str | bytes]) -> None:
         Exception: whatever the dialect lets out, which is a fault of its own.
     """
     threads = threading.active_count()
-    dialect = NativeDialect(_INFO, SessionOptions(), "fuzz")
+    dialect = NativeDialect(
+        _INFO,
+        SessionOptions(),
+        "fuzz",
+        lambda name, start, decoder, options: ObservedSession(_INFO, decoder, options, Observers()),
+    )
     seq = 0
     try:
         for frame in said:

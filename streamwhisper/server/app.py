@@ -42,7 +42,7 @@ from streamwhisper.server.websocket.http_endpoints import (
     peer_of,
     query_of,
 )
-from streamwhisper.server.websocket.routes import ENTRANCES, STREAM_PATH, Handshake
+from streamwhisper.server.websocket.routes import ROUTES, STREAM_PATH, Handshake
 from streamwhisper.server.wyoming.port import ActiveConnection, WyomingOptions, WyomingPort
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ class Server:
             self._access,
             self._metrics,
             self._rooms,
-            ENTRANCES,
+            ROUTES,
             encrypted=self.options.tls is not None,
         )
         wyoming = self.options.wyoming
@@ -298,7 +298,7 @@ class Server:
             await self._rooms.watch(path.removeprefix(WATCH_PATH), websocket)
             return
         visitor = self._access.visitor(request, peer_of(websocket))
-        entrance, limits = ENTRANCES[path], self.options.limits
+        route, limits = ROUTES[path], self.options.limits
         name = websocket.id.hex[:12]
         handshake = Handshake(
             self._opening.info,
@@ -306,24 +306,24 @@ class Server:
             str(websocket.id),
             name,
             query_of(request),
-            partial(self._reception.admit, visitor),
+            partial(self._reception.open_session, visitor),
             self._metrics.count_error,
         )
-        most = max(limits.max_message_bytes, entrance.max_message_bytes)
+        most = max(limits.max_message_bytes, route.max_message_bytes)
         websocket.protocol.max_message_size = most
-        dialect = entrance.speak(handshake)
+        dialect = route.open_dialect(handshake)
         connection = Connection(
             websocket,
             dialect,
             self._scheduler,
-            replace(limits, idle_timeout=min(limits.idle_timeout, entrance.patience)),
+            replace(limits, idle_timeout=min(limits.idle_timeout, route.idle_timeout)),
             self._metrics,
             self._parking,
             visitor=visitor,
             name=name,
-            unwrap=entrance.unwrap,
+            unwrap=route.unwrap,
         )
-        places = entrance.places(handshake.query)
+        places = route.slots(handshake.query)
         try:
             self._access.check_room(visitor, places)
         except HandshakeRejected as refusal:  # the last place was taken during the handshake
@@ -357,6 +357,6 @@ def _select_subprotocol(
     websocket: ServerConnection, offered: Sequence[Subprotocol]
 ) -> Subprotocol | None:
     request = websocket.request
-    entrance = ENTRANCES.get(path_of(request)) if request is not None else None
-    known = entrance.subprotocols if entrance is not None else ()
+    route = ROUTES.get(path_of(request)) if request is not None else None
+    known = route.subprotocols if route is not None else ()
     return next((protocol for protocol in offered if protocol in known), None)

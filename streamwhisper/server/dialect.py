@@ -1,4 +1,4 @@
-"""Wire dialects: what one connection speaks, without sockets and clocks.
+"""Wire dialects: the protocol of one connection, without sockets and clocks.
 
 A dialect turns frames into calls on a `Session` and the session's events into frames.
 """
@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from streamwhisper.protocol import ErrorMessage, Start
-    from streamwhisper.session.session import Session
+    from streamwhisper.server.publishing.observers import ObservedSession
 
 __all__ = [
     "CLIENT_FAULT",
@@ -28,10 +28,10 @@ __all__ = [
 ]
 
 OnError = Callable[[str], None]
-"""Told the code of every error that a client is sent."""
+"""Receives the code of every error sent to a client."""
 
 Query = Mapping[str, Sequence[str]]
-"""What an address asks for, by name; each may stand there several times."""
+"""Query parameters of a URL by name; each may occur several times."""
 
 NORMAL = 1000
 GOING_AWAY = 1001
@@ -50,78 +50,83 @@ class Close:
 
 
 class Dialect(Protocol):
-    """One connection's side of a conversation."""
+    """The server's side of one connection."""
 
     @property
-    def sessions(self) -> Sequence[Session]:
-        """What listens: one session, or one for each channel; none until the client has started.
+    def sessions(self) -> Sequence[ObservedSession]:
+        """The sessions of the connection: one, or one for each channel.
 
-        A dialect that listens to several has all of them from the first moment on.
+        A dialect with several sessions has all of them from the first moment on; one with a single
+        session may have none until the client starts it.
         """
+        ...
+
+    @property
+    def resumable(self) -> Resumable | None:
+        """This dialect, if its session can move to another connection; None: it cannot."""
         ...
 
     @property
     def can_receive(self) -> bool:
-        """Whether audio can be taken in now; while it is False, frames must wait."""
+        """Whether audio can be received now; while it is False, frames must wait."""
         ...
 
     @property
     def closing(self) -> Close | None:
-        """Once set: send what is `outgoing`, then close the connection like this."""
+        """How to close the connection after all `outgoing` frames are sent; None: keep it open."""
         ...
 
     def receive(self, frame: str | bytes) -> None:
-        """Take in a text or a binary frame. Bad input gets an answer, never an exception."""
+        """Receive a text or a binary frame. Bad input is answered, and never raises."""
         ...
 
     def record_wait(self, seconds: float) -> None:
-        """The session has waited so much longer for the recognizer, answered or not."""
+        """Add to the time that the session has waited for the recognizer, answered or not."""
         ...
 
     def finish(self, error: ErrorMessage | None, close: Close) -> None:
-        """Take no more audio, commit everything; then send `error` (or done), and close."""
+        """Accept no more audio, commit everything; then send `error` (or done), and close."""
         ...
 
     def fail(self, error: ErrorMessage, close: Close) -> None:
-        """Send `error` and close; what is not committed by now is lost."""
+        """Send `error` and close; text that is not committed yet is lost."""
         ...
 
     def outgoing(self) -> list[str]:
-        """The text frames that are to be sent, in order; each is returned once."""
+        """Return the text frames to send, in order; each is returned once."""
         ...
 
     def release(self) -> None:
-        """The connection is gone: let go of what the session holds."""
+        """Close the sessions and free their resources; the connection is closed."""
         ...
 
 
-@runtime_checkable
 class Resumable(Dialect, Protocol):
-    """A dialect whose session can go on in another connection."""
+    """A dialect whose session can move to another connection."""
 
     @property
     def name(self) -> str:
-        """What the session is called in the log."""
+        """Name of the session in the log."""
         ...
 
     @property
     def token(self) -> str:
-        """Known to the session's client alone."""
+        """Secret with which the client resumes the session."""
         ...
 
     @property
     def claim(self) -> Start | None:
-        """What the client said if it wants a session of before; None as long as it does not."""
+        """The client's start message, if it resumes an earlier session; otherwise None."""
         ...
 
     def rejoin(self, claim: Start) -> bool:
-        """Go on in another connection: say what is here, then all that the client has not seen.
+        """Continue in another connection: send a greeting, then every message the client lacks.
 
         Returns:
-            False if that cannot be, for some of it is not kept any more.
+            False if some of these messages are no longer stored.
         """
         ...
 
     def left_behind(self) -> Dialect:
-        """What the old connection speaks from now on: it says why it is over, and closes."""
+        """Return the dialect for the old connection: it sends the reason, and closes."""
         ...

@@ -17,6 +17,7 @@ from streamwhisper.server.dialects.deepgram.messages import StreamMetadata
 from streamwhisper.server.dialects.deepgram.query import read_query
 from streamwhisper.session.options import SessionOptions
 from tests.support.scripted import OPTIONS, RATE, ScriptedRecognizer, script
+from tests.support.sessions import session_factory
 
 RAW = {"encoding": ["linear16"], "sample_rate": ["16000"]}
 ID = "7c0e9d3c-9a0b-4b55-9b3e-6b3d1f0f6a11"
@@ -48,6 +49,7 @@ class Talk:
             options,
             read_query(asked),
             session_id="session-1",
+            open_session=session_factory(self.recognizer.info),
             on_error=self.errors.append,
         )
 
@@ -83,6 +85,7 @@ class FluxTalk(Talk):
             options,
             read_flux(asked),
             session_id="session-1",
+            open_session=session_factory(self.recognizer.info),
             on_error=self.errors.append,
         )
 

@@ -10,6 +10,7 @@ from streamwhisper.recognition import ModelInfo, Recognizer
 from streamwhisper.server.dialects.openai_realtime.client_events import unwrap_audio
 from streamwhisper.server.dialects.openai_realtime.dialect import RealtimeDialect
 from streamwhisper.session.options import SessionOptions
+from tests.support.sessions import session_factory
 
 Event = dict[str, Any]
 
@@ -46,6 +47,7 @@ class Talk:
     ) -> None:
         info = ENGLISH if recognizer is None else recognizer.info
         self.recognizer = recognizer
+        how = {"open_session": session_factory(info), **how}
         self.dialect = RealtimeDialect(info, options or SessionOptions(), "s1", **how)
         self.events: list[Event] = []
 

@@ -9,6 +9,7 @@ from streamwhisper.server.access.limits import Limits
 from streamwhisper.server.dialects.wyoming.dialect import WyomingDialect
 from streamwhisper.server.dialects.wyoming.events import EventReader, WyomingEvent, encode_event
 from tests.support.scripted import OPTIONS, ScriptedRecognizer, script
+from tests.support.sessions import session_factory
 
 FORMAT = {"rate": 16000, "width": 2, "channels": 1}
 SECONDS = 20.0
@@ -38,6 +39,7 @@ class Conversation:
             OPTIONS,
             Limits(),
             lambda: "session-1",
+            session_factory(info or self.recognizer.info),
             on_error=self.errors.append,
             **more,
         )

@@ -1,4 +1,4 @@
-"""Why somebody is not let in: an HTTP answer, or the error and the close of a WebSocket."""
+"""Rejections: of a handshake, as an HTTP response, and of a session, as an error and a close."""
 
 from __future__ import annotations
 
@@ -9,19 +9,22 @@ from http import HTTPStatus
 from websockets.datastructures import Headers
 from websockets.http11 import Response
 
-__all__ = ["RETRY_AFTER", "HandshakeRejected", "http_response"]
+from streamwhisper.protocol import ErrorMessage
+from streamwhisper.server.dialect import Close
+
+__all__ = ["RETRY_AFTER", "HandshakeRejected", "SessionRejected", "http_response"]
 
 RETRY_AFTER = 5.0
-"""Seconds after which who found no place may find one."""
+"""Seconds after which a client may try again when the server is full."""
 
 
 class HandshakeRejected(Exception):
-    """Somebody is not let in.
+    """A request that the server does not accept.
 
     Attributes:
-        status: of the HTTP answer. 429 and 503 pass; the client may try again.
+        status: HTTP status of the response. After 429 and 503 the client may try again.
         code: short name for programs.
-        message: what was seen, what was expected and what to try.
+        message: what was received, what was expected and what to try.
     """
 
     def __init__(self, status: HTTPStatus, code: str, message: str) -> None:
@@ -31,23 +34,37 @@ class HandshakeRejected(Exception):
         self.message = message
 
     def response(self, body: Mapping[str, object] | None = None) -> Response:
-        """The HTTP answer; `body`: what it says in JSON, where that is not code and message."""
+        """Return the HTTP response; `body` replaces its JSON of code and message."""
         answer = {"code": self.code, "message": self.message} if body is None else body
-        passes = self.status in (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE)
-        if passes:
+        temporary = self.status in (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE)
+        if temporary:
             answer = {**answer, "retry_after": RETRY_AFTER}
         response = http_response(self.status, json.dumps(answer) + "\n", "application/json")
-        if passes:
+        if temporary:
             response.headers["Retry-After"] = f"{RETRY_AFTER:.0f}"
         if self.status is HTTPStatus.UNAUTHORIZED:
             response.headers["WWW-Authenticate"] = 'Bearer realm="streamwhisper"'
         return response
 
 
+class SessionRejected(Exception):
+    """A session that the server does not accept.
+
+    Attributes:
+        error: sent to the client.
+        close: how the connection is closed.
+    """
+
+    def __init__(self, error: ErrorMessage, close: Close) -> None:
+        super().__init__(error.message)
+        self.error = error
+        self.close = close
+
+
 def http_response(
     status: HTTPStatus, body: str | bytes, content_type: str = "text/plain; charset=utf-8"
 ) -> Response:
-    """A whole HTTP response, after which the connection is closed."""
+    """Return an HTTP response that closes its connection."""
     content = body.encode() if isinstance(body, str) else body
     headers = Headers(
         {

@@ -29,18 +29,12 @@ from streamwhisper.protocol import (
     parse_client_message,
 )
 from streamwhisper.recognition import ModelInfo
+from streamwhisper.server.access.rejection import SessionRejected
 from streamwhisper.server.dialect import CLIENT_FAULT, GOING_AWAY, NORMAL, Close, OnError
 from streamwhisper.server.dialects.outbox import Outbox
 from streamwhisper.server.dialects.start import check_start, check_vocabulary, decoder_for
-from streamwhisper.server.publishing.observers import (
-    Admit,
-    ObservedSession,
-    Observers,
-    SessionObserver,
-    SessionRejected,
-)
+from streamwhisper.server.publishing.observers import ObservedSession, SessionFactory
 from streamwhisper.session.options import SessionOptions
-from streamwhisper.session.session import Session
 
 __all__ = ["NativeDialect"]
 
@@ -63,7 +57,7 @@ class NativeDialect:
         info: ModelInfo,
         options: SessionOptions,
         session_id: str,
-        admit: Admit = lambda *_: Observers(),
+        open_session: SessionFactory,
         on_error: OnError = lambda code: None,
     ) -> None:
         """Wait for a start.
@@ -72,18 +66,17 @@ class NativeDialect:
             info: the model that is served.
             options: of the session, save what the client may choose.
             session_id: names the session to the client and in the log.
-            admit: whether and with which witness a session may start.
+            open_session: opens the session.
             on_error: told of every error that is sent.
         """
         self._info = info
         self._options = options
         self._session_id = session_id
-        self._admit = admit
-        self._witness: SessionObserver = Observers()
+        self._open_session = open_session
         self._token = secrets.token_urlsafe(32)
         self._claim: Start | None = None
         self._start = Start()
-        self._session: Session | None = None
+        self._session: ObservedSession | None = None
         self._decoder: AudioDecoder | ContainerDecoder | None = None
         self._closing: Close | None = None
         self._ending: tuple[ErrorMessage | None, Close] | None = None
@@ -97,12 +90,12 @@ class NativeDialect:
         self._status_at = 0.0
 
     @property
-    def session(self) -> Session | None:
+    def session(self) -> ObservedSession | None:
         """What listens; None until the client has started it."""
         return self._session
 
     @property
-    def sessions(self) -> tuple[Session, ...]:
+    def sessions(self) -> tuple[ObservedSession, ...]:
         """Likewise, as `Dialect` has it."""
         return () if self._session is None else (self._session,)
 
@@ -177,16 +170,21 @@ class NativeDialect:
         return self._outbox.take()
 
     def release(self) -> None:
-        """Let go of the session, its witness, and its decoder's thread."""
+        """Close the session and its decoder's thread."""
         self._collect_events()
-        self._witness.close()
-        self._witness = Observers()
-        self._session = None
+        if self._session is not None:
+            self._session.close()
+            self._session = None
         if self._decoder is not None:
             self._decoder.close()
             self._decoder = None
 
-    # What outlives a connection.
+    # Resumption.
+
+    @property
+    def resumable(self) -> NativeDialect:
+        """This dialect: its session can move to another connection."""
+        return self
 
     @property
     def name(self) -> str:
@@ -211,7 +209,9 @@ class NativeDialect:
 
     def left_behind(self) -> NativeDialect:
         """What the old connection speaks from now on."""
-        left = NativeDialect(self._info, self._options, self._session_id, on_error=self._on_error)
+        left = NativeDialect(
+            self._info, self._options, self._session_id, self._open_session, self._on_error
+        )
         left._outbox.seq = self._outbox.seq
         left.fail(_TAKEN_OVER, Close(CLIENT_FAULT, _TAKEN_OVER.code))
         return left
@@ -228,8 +228,6 @@ class NativeDialect:
             return
         language = check_start(start, self._info, self._options.language)
         self._decoder = decoder_for(start)
-        self._witness = self._admit(self._session_id, start)
-        self._start = start
         options = replace(
             self._options,
             language=language,
@@ -237,8 +235,8 @@ class NativeDialect:
             partials=start.partials,
             vocabulary=start.vocabulary or self._options.vocabulary,
         )
-        overheard = ObservedSession(self._decoder, self._witness)
-        self._session = Session(self._info, overheard, options)
+        self._session = self._open_session(self._session_id, start, self._decoder, options)
+        self._start = start
         self._say(self._ready())
 
     def _ready(self) -> Ready:
@@ -319,7 +317,7 @@ class NativeDialect:
             return self._bytes // self._decoder.format.frame_bytes
         return int(self._session.audio_seconds * _CONTAINER_RATE) if self._session else 0
 
-    def _listening(self, what: str) -> Session:
+    def _listening(self, what: str) -> ObservedSession:
         """The session, when it can take `what`."""
         if self._session is None:
             raise ProtocolError(
@@ -353,7 +351,6 @@ class NativeDialect:
         if self._session is None or self._closing is not None:
             return
         for event in self._session.events():
-            self._witness.tell(event)
             if isinstance(event, Done):
                 error, self._closing = self._ending or (None, Close(NORMAL))
                 self._put(event if error is None else error)

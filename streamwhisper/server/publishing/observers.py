@@ -1,87 +1,130 @@
-"""Whoever is told what a session hears and says, beside its client."""
+"""Observed sessions: every session of a server reports its audio and events to observers."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from streamwhisper.events import Event
-from streamwhisper.protocol import ErrorMessage, Start
-from streamwhisper.server.dialect import Close
+from streamwhisper.protocol import Start
+from streamwhisper.recognition import ModelInfo
 from streamwhisper.session.listener import Decoder
+from streamwhisper.session.options import SessionOptions
+from streamwhisper.session.session import Session
 
-__all__ = ["Admit", "ObservedSession", "Observers", "SessionObserver", "SessionRejected"]
+__all__ = ["ObservedSession", "Observers", "SessionFactory", "SessionObserver"]
 
 
 class SessionObserver(Protocol):
-    """Is told of one session, whatever connections carry it. No session fails for it."""
+    """Receives the audio and events of one session, whatever connections carry it.
 
-    def hear(self, samples: NDArray[np.float32]) -> None:
-        """Sound that was received: float32 ``[n]`` at 16 kHz."""
+    Its methods must not raise: a session never fails because of an observer.
+    """
+
+    def on_audio(self, samples: NDArray[np.float32]) -> None:
+        """Receive decoded audio: float32 ``[n]`` at 16 kHz."""
         ...
 
-    def tell(self, event: Event) -> None:
-        """What the session says, before its client is told."""
+    def on_event(self, event: Event) -> None:
+        """Receive an event, before the client does."""
         ...
 
     def close(self) -> None:
-        """The session is over."""
+        """Finish: the session has ended."""
         ...
-
-
-Admit = Callable[[str, Start], SessionObserver]
-"""Admit a session by its name and start; return its observer, or raise `SessionRejected`."""
-
-
-class SessionRejected(Exception):
-    """A session that is not taken in, and why."""
-
-    def __init__(self, error: ErrorMessage, close: Close) -> None:
-        super().__init__(error.message)
-        self.error = error
-        self.close = close
 
 
 class Observers:
-    """Several as one; none is as well."""
+    """Any number of observers, used as one."""
 
-    def __init__(self, witnesses: Sequence[SessionObserver] = ()) -> None:
-        self._witnesses = witnesses
+    def __init__(self, observers: Sequence[SessionObserver] = ()) -> None:
+        self._observers = observers
 
-    def hear(self, samples: NDArray[np.float32]) -> None:
-        """Sound that was received."""
-        for witness in self._witnesses:
-            witness.hear(samples)
+    def on_audio(self, samples: NDArray[np.float32]) -> None:
+        """Pass audio to every observer."""
+        for observer in self._observers:
+            observer.on_audio(samples)
 
-    def tell(self, event: Event) -> None:
-        """What the session says."""
-        for witness in self._witnesses:
-            witness.tell(event)
+    def on_event(self, event: Event) -> None:
+        """Pass an event to every observer."""
+        for observer in self._observers:
+            observer.on_event(event)
 
     def close(self) -> None:
-        """The session is over."""
-        for witness in self._witnesses:
-            witness.close()
+        """Close every observer."""
+        for observer in self._observers:
+            observer.close()
 
 
-class ObservedSession:
-    """A session's decoder, whose sound a witness hears, too."""
+class ObservedSession(Session):
+    """A session that reports its audio and events to an observer.
 
-    def __init__(self, decoder: Decoder, witness: SessionObserver) -> None:
+    Call `close` when the session is no longer needed.
+    """
+
+    def __init__(
+        self,
+        info: ModelInfo,
+        decoder: Decoder,
+        options: SessionOptions,
+        observer: SessionObserver,
+    ) -> None:
+        """Start a session.
+
+        Raises:
+            RecognitionError: the model does not support the language or the task.
+        """
+        super().__init__(info, _ObservedDecoder(decoder, observer), options)
+        self._observer = observer
+
+    def events(self) -> list[Event]:
+        """Return the events since the last call; the observer receives them first."""
+        events = super().events()
+        for event in events:
+            self._observer.on_event(event)
+        return events
+
+    def close(self) -> None:
+        """Close the observer: it receives no more audio and events."""
+        self._observer.close()
+
+
+class SessionFactory(Protocol):
+    """Opens the sessions of one client. Dialects get their sessions from it, and only from it."""
+
+    def __call__(
+        self, name: str, start: Start, decoder: Decoder, options: SessionOptions
+    ) -> ObservedSession:
+        """Open a session.
+
+        Args:
+            name: names the session in the log and in records.
+            start: what the client asked for.
+            decoder: decodes the client's audio.
+            options: options of the session.
+
+        Raises:
+            SessionRejected: the server does not accept the session.
+        """
+        ...
+
+
+class _ObservedDecoder:
+    """A decoder whose output an observer receives, too."""
+
+    def __init__(self, decoder: Decoder, observer: SessionObserver) -> None:
         self._decoder = decoder
-        self._witness = witness
+        self._observer = observer
 
     def decode(self, data: bytes) -> NDArray[np.float32]:
-        """Samples that are complete so far."""
-        return self._told(self._decoder.decode(data))
+        return self._observed(self._decoder.decode(data))
 
     def finish(self) -> NDArray[np.float32]:
-        """What was held back."""
-        return self._told(self._decoder.finish())
+        return self._observed(self._decoder.finish())
 
-    def _told(self, samples: NDArray[np.float32]) -> NDArray[np.float32]:
-        self._witness.hear(samples)
+    def _observed(self, samples: NDArray[np.float32]) -> NDArray[np.float32]:
+        self._observer.on_audio(samples)
         return samples

@@ -131,13 +131,13 @@ class Record:
                 self._files["wav"] = _Growing(self._path("wav"), b"")
                 self._wav = WavWriter(self._files["wav"].descriptor)
 
-    def hear(self, samples: NDArray[np.float32]) -> None:
+    def on_audio(self, samples: NDArray[np.float32]) -> None:
         """Record sound, if that is wanted."""
         if self._wav is not None and not self._broken:
             with self._failing():
                 self._wav.write(samples)
 
-    def tell(self, event: Event) -> None:
+    def on_event(self, event: Event) -> None:
         """Record committed text."""
         if self._broken or not isinstance(event, Committed | Done):
             return

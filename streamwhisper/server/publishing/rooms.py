@@ -22,8 +22,8 @@ from websockets.exceptions import ConnectionClosed
 from streamwhisper.errors import check_fields
 from streamwhisper.events import Committed, Done, Event, Partial
 from streamwhisper.protocol import ErrorMessage, Watching, encode_server_message
+from streamwhisper.server.access.rejection import SessionRejected
 from streamwhisper.server.dialect import CLIENT_FAULT, GOING_AWAY, Close
-from streamwhisper.server.publishing.observers import SessionRejected
 
 __all__ = ["ROOM_NAME", "Room", "RoomOptions", "Rooms", "is_room"]
 
@@ -121,10 +121,10 @@ class Room:
             broadcast([viewer], frame)
         self.viewers.add(viewer)
 
-    def hear(self, samples: NDArray[np.float32]) -> None:
+    def on_audio(self, samples: NDArray[np.float32]) -> None:
         """Sound is not published."""
 
-    def tell(self, event: Event) -> None:
+    def on_event(self, event: Event) -> None:
         """Publish text, without its words' times."""
         if not isinstance(event, Committed | Partial | Done):
             return

@@ -25,7 +25,7 @@ from streamwhisper.live.driver import SessionDriver
 from streamwhisper.live.scheduler import Scheduler
 from streamwhisper.server.access.limits import Limits, RateLimiter
 from streamwhisper.server.access.policy import Client
-from streamwhisper.server.dialect import GOING_AWAY, NORMAL, Close, Dialect, Resumable
+from streamwhisper.server.dialect import GOING_AWAY, NORMAL, Close, Dialect
 from streamwhisper.server.metrics import Metrics
 from streamwhisper.server.sessions import close_errors
 from streamwhisper.server.sessions.outcome import LOST, how_client_left, how_server_left
@@ -131,12 +131,12 @@ class Connection:
         dialect = self._dialect
         if self._handed_over:
             outcome = "handed_over"
-        elif isinstance(dialect, Resumable) and dialect.sessions:
-            if outcome in _RESUMABLE and self._parking.park(dialect):
+        elif (resumable := dialect.resumable) is not None and dialect.sessions:
+            if outcome in _RESUMABLE and self._parking.park(resumable):
                 self._withdraw()
                 self._account.close(self._name, outcome, kept=True)
                 return
-            self._parking.leave(dialect)
+            self._parking.leave(resumable)
         if outcome in _GONE and dialect.sessions and dialect.closing is None:
             await self._hear_out()
         dialect.release()
@@ -162,8 +162,8 @@ class Connection:
 
     def hand_over(self) -> None:
         """Let go of the session, which goes on in another connection; say so, and close."""
-        dialect = self._dialect
-        assert isinstance(dialect, Resumable)
+        dialect = self._dialect.resumable
+        assert dialect is not None
         self._withdraw()
         self._handed_over = True
         self._dialect = dialect.left_behind()
@@ -319,8 +319,8 @@ class Connection:
 
     def _enter(self) -> None:
         """A session that starts can be resumed from now on; one that is claimed goes on here."""
-        dialect = self._dialect
-        if not isinstance(dialect, Resumable) or dialect.closing is not None:
+        dialect = self._dialect.resumable
+        if dialect is None or dialect.closing is not None:
             return
         claim = dialect.claim
         if claim is None:

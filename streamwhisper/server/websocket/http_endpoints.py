@@ -56,7 +56,7 @@ class HttpEndpoints:
         access: AccessPolicy,
         metrics: Metrics,
         rooms: Rooms,
-        entrances: Mapping[str, Route],
+        routes: Mapping[str, Route],
         *,
         encrypted: bool,
     ) -> None:
@@ -67,14 +67,14 @@ class HttpEndpoints:
             access: who may come in.
             metrics: shown, and told of refusals.
             rooms: that can be watched.
-            entrances: the paths of WebSockets that take sound, and what waits there.
+            routes: the WebSocket paths that accept audio, and their dialects.
             encrypted: whether the server is reached by TLS.
         """
         self._opening = opening
         self._access = access
         self._metrics = metrics
         self._rooms = rooms
-        self._entrances = entrances
+        self._routes = routes
         self._scheme = "wss" if encrypted else "ws"
         self._pages = cache(StaticFiles)
 
@@ -91,8 +91,8 @@ class HttpEndpoints:
             return await self._answer(websocket, request, path)
         except HandshakeRejected as refusal:
             self._metrics.count_error(refusal.code)
-            entrance = self._entrances.get(path)
-            if entrance is not None:
+            route = self._routes.get(path)
+            if route is not None:
                 self._metrics.sessions_refused.inc()
             log.info(
                 "refused %s: %s",
@@ -103,17 +103,17 @@ class HttpEndpoints:
                     status=refusal.status.value,
                 ),
             )
-            if entrance is not None:
-                return entrance.refuse(refusal, str(websocket.id))
+            if route is not None:
+                return route.refuse(refusal, str(websocket.id))
             return refusal.response()
 
     def process_response(
         self, websocket: ServerConnection, request: Request, response: Response
     ) -> None:
         """Add the headers of what waits at the path to the answer that opens a WebSocket."""
-        entrance = self._entrances.get(path_of(request))
-        if entrance is not None and response.status_code == HTTPStatus.SWITCHING_PROTOCOLS:
-            response.headers.update(entrance.headers(query_of(request), str(websocket.id)))
+        route = self._routes.get(path_of(request))
+        if route is not None and response.status_code == HTTPStatus.SWITCHING_PROTOCOLS:
+            response.headers.update(route.headers(query_of(request), str(websocket.id)))
 
     def obstacle(self) -> str | None:
         """Why nobody can come in at present."""
@@ -128,15 +128,15 @@ class HttpEndpoints:
         self, websocket: ServerConnection, request: Request, path: str
     ) -> Response | None:
         self._access.check_page(request)
-        if path in self._entrances:
+        if path in self._routes:
             visitor = self._access.visitor(request, peer_of(websocket))
             self._access.check_running()
             await self._opening.wait()
-            entrance, query = self._entrances[path], query_of(request)
+            route, query = self._routes[path], query_of(request)
             self._access.check_room(visitor)
             self._opening.check()
-            entrance.check(query, self._opening.info)
-            self._access.check_room(visitor, entrance.places(query))
+            route.check(query, self._opening.info)
+            self._access.check_room(visitor, route.slots(query))
             return None
         if path.startswith(WATCH_PATH):  # viewers need no key
             return self._viewer(path.removeprefix(WATCH_PATH))

@@ -1,4 +1,4 @@
-"""Which dialect is spoken at which path, and what it knows from the handshake."""
+"""Routes: the dialect of each WebSocket path, and how it starts."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ from streamwhisper.server.dialects.openai_realtime.client_events import (
 )
 from streamwhisper.server.dialects.openai_realtime.dialect import RealtimeDialect
 from streamwhisper.server.dialects.openai_realtime.dialect import refuse as refuse_realtime
-from streamwhisper.server.publishing.observers import Admit
+from streamwhisper.server.publishing.observers import SessionFactory
 from streamwhisper.session.options import SessionOptions
 
-__all__ = ["ENTRANCES", "REALTIME_PATH", "STREAM_PATH", "Handshake", "Route"]
+__all__ = ["REALTIME_PATH", "ROUTES", "STREAM_PATH", "Handshake", "Route"]
 
 STREAM_PATH = "/v1/stream"
 REALTIME_PATH = "/v1/realtime"
@@ -43,16 +43,16 @@ REALTIME_PATH = "/v1/realtime"
 
 @dataclass(frozen=True, slots=True)
 class Handshake:
-    """What a dialect knows from the start.
+    """What a dialect needs from the handshake.
 
     Attributes:
-        info: the model that is served.
-        options: of its sessions, save what the client may choose.
-        request_id: a UUID that names the connection.
-        session_id: names the session to the client and in the log; the UUID's beginning.
-        query: of the address.
-        admit: whether and with which witness a session may start.
-        on_error: told the code of every error that is sent.
+        info: the served model.
+        options: session options, where the client does not choose its own.
+        request_id: UUID of the connection.
+        session_id: the start of that UUID; names the session to the client and in the log.
+        query: query parameters of the URL.
+        open_session: opens the client's sessions.
+        on_error: receives the code of every error sent to the client.
     """
 
     info: ModelInfo
@@ -60,36 +60,38 @@ class Handshake:
     request_id: str
     session_id: str
     query: Query
-    admit: Admit
+    open_session: SessionFactory
     on_error: OnError
 
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """What waits at a path.
+    """The dialect of one path.
 
     Attributes:
-        speak: begins to speak the dialect.
-        check: raises `HandshakeRejected` for a query that cannot be served, before the handshake.
-        places: that a query takes which can be served: as many as sessions.
-        headers: of the answer that opens it, by its query and the UUID that names it.
-        refuse: the answer to who is not let in, likewise.
-        subprotocols: of which one is chosen if a client offers it.
-        patience: seconds without any message after which a session is ended, where the server's
-            limit is not less.
-        unwrap: takes the sound out of a text frame that carries it; other frames stay as they are.
-        max_message_bytes: the largest frame, where the server's limit would be too low.
+        open_dialect: creates the dialect of a connection.
+        check: raises `HandshakeRejected` for a query that is not supported, before the handshake.
+        slots: number of sessions that a supported query opens.
+        headers: extra headers of the response that opens the WebSocket; the arguments are the query
+            and the UUID of the connection.
+        refuse: the HTTP response for a rejected handshake; the second argument is the UUID of the
+            connection.
+        subprotocols: supported subprotocols; the first that the client offers is selected.
+        idle_timeout: seconds without a message after which a session ends, if the server's limit is
+            not shorter.
+        unwrap: extracts the audio of a text frame that has some; returns other frames unchanged.
+        max_message_bytes: maximum frame size in bytes, if the server's limit is not higher.
     """
 
-    speak: Callable[[Handshake], Dialect]
+    open_dialect: Callable[[Handshake], Dialect]
     check: Callable[[Query, ModelInfo], None] = lambda query, info: None
-    places: Callable[[Query], int] = lambda query: 1
+    slots: Callable[[Query], int] = lambda query: 1
     headers: Callable[[Query, str], Mapping[str, str]] = lambda query, request_id: {}
-    refuse: Callable[[HandshakeRejected, str], Response] = lambda refusal, request_id: (
-        refusal.response()
+    refuse: Callable[[HandshakeRejected, str], Response] = lambda rejected, request_id: (
+        rejected.response()
     )
     subprotocols: frozenset[str] = field(default_factory=frozenset)
-    patience: float = math.inf
+    idle_timeout: float = math.inf
     unwrap: Callable[[str | bytes], str | bytes] = lambda frame: frame
     max_message_bytes: int = 0
 
@@ -99,7 +101,7 @@ def _native(handshake: Handshake) -> NativeDialect:
         handshake.info,
         handshake.options,
         handshake.session_id,
-        handshake.admit,
+        handshake.open_session,
         handshake.on_error,
     )
 
@@ -109,7 +111,7 @@ def _realtime(handshake: Handshake) -> RealtimeDialect:
         handshake.info,
         handshake.options,
         handshake.session_id,
-        handshake.admit,
+        handshake.open_session,
         handshake.on_error,
         transcribes="transcription" in handshake.query.get("intent", ()),
     )
@@ -118,23 +120,23 @@ def _realtime(handshake: Handshake) -> RealtimeDialect:
 def _deepgram(
     dialect: Callable[..., Dialect], read: Callable[[Query], object]
 ) -> Callable[[Handshake], Dialect]:
-    """Begins to speak one of Deepgram's dialects, whose query is read like this."""
+    """Return a function that creates one of Deepgram's dialects; `read` parses its query."""
 
-    def speak(handshake: Handshake) -> Dialect:
+    def open_dialect(handshake: Handshake) -> Dialect:
         return dialect(
             StreamMetadata(handshake.request_id, handshake.info.name, datetime.now(UTC)),
             handshake.info,
             handshake.options,
             read(handshake.query),
             session_id=handshake.session_id,
-            admit=handshake.admit,
+            open_session=handshake.open_session,
             on_error=handshake.on_error,
         )
 
-    return speak
+    return open_dialect
 
 
-ENTRANCES: Mapping[str, Route] = {
+ROUTES: Mapping[str, Route] = {
     STREAM_PATH: Route(_native, subprotocols=frozenset({SUBPROTOCOL})),
     REALTIME_PATH: Route(
         _realtime,
@@ -154,4 +156,4 @@ ENTRANCES: Mapping[str, Route] = {
         subprotocols=SCHEMES,
     ),
 }
-"""By path."""
+"""The route of each path."""

@@ -150,7 +150,7 @@ class WyomingPort:
                 self._session,
                 self._limits,
                 _new_name,
-                partial(self._reception.admit, visitor),
+                partial(self._reception.open_session, visitor),
                 self._metrics.count_error,
                 endpointing=self._options.endpointing,
             )

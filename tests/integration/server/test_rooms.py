@@ -114,10 +114,10 @@ async def test_viewers_early_and_late_read_all_that_the_publisher_is_told() -> N
 async def test_a_late_viewer_is_shown_the_present_partial_and_no_older_one() -> None:
     async with serving() as server, connect(server.url, publish="stage"):
         room = server._rooms._rooms["stage"]
-        room.tell(Partial("old", 0.0, 1.0))
-        room.tell(Committed("One", 0.0, 1.0, (), "en", 0, False))
-        room.tell(Partial("tw", 1.0, 2.0))
-        room.tell(Partial("two", 1.0, 2.0))
+        room.on_event(Partial("old", 0.0, 1.0))
+        room.on_event(Committed("One", 0.0, 1.0, (), "en", 0, False))
+        room.on_event(Partial("tw", 1.0, 2.0))
+        room.on_event(Partial("two", 1.0, 2.0))
         async with watching(server) as late:
             messages = [await receive(late) for _ in range(3)]
         assert [getattr(message, "text", None) for _, message in messages] == [None, "One", "two"]
@@ -233,7 +233,7 @@ async def test_a_slow_viewer_is_dropped_and_the_others_read_on() -> None:
         reading = asyncio.create_task(shown(good))
         await receive(good)
         for number in range(20_000):  # as much text as days of speech
-            room.tell(Committed(f" {number}" * 2000, 0, 1, (), "en", number, True))
+            room.on_event(Committed(f" {number}" * 2000, 0, 1, (), "en", number, True))
             await asyncio.sleep(0)
             if len(room.viewers) == 1:
                 break

@@ -92,7 +92,7 @@ async def test_sessions_are_taken_in_again_once_the_load_is_over(
     ):
         await overload(server, recognizer, one, two)
         recognizer.gate.set()
-        while server._reception.expected_wait > 0.05:
+        while server._scheduler.waiting or server._reception.expected_wait > 0.05:
             await asyncio.sleep(0.01)
         async with connect(server.url) as three:
             assert three.ready
@@ -109,7 +109,7 @@ async def test_those_who_just_began_to_speak_are_counted_before_their_load_shows
             async with connect(server.url) as idle:  # who says nothing does not count
                 assert idle.ready
             await two.send(bytes(320))
-            while len(server._reception._newcomers) < 2:
+            while len(server._reception._new_sessions) < 2:
                 await asyncio.sleep(0.001)
             with pytest.raises(ServerError, match="just began to speak"):
                 async with connect(server.url):

@@ -24,8 +24,7 @@ from streamwhisper.server.dialects.deepgram.formatting import FormattingOptions,
 from streamwhisper.server.dialects.deepgram.messages import Message, Place, StreamMetadata
 from streamwhisper.server.dialects.deepgram.query import TurnOptions
 from streamwhisper.server.dialects.deepgram.transcript_state import TranscriptState
-from streamwhisper.server.publishing.observers import SessionObserver
-from streamwhisper.session.session import Session
+from streamwhisper.server.publishing.observers import ObservedSession
 
 __all__ = ["Channel"]
 
@@ -48,8 +47,7 @@ class Channel:
         self,
         stream: StreamMetadata,
         place: Place,
-        session: Session,
-        witness: SessionObserver,
+        session: ObservedSession,
         turns: TurnOptions,
         wording: FormattingOptions,
     ) -> None:
@@ -57,7 +55,6 @@ class Channel:
 
         Args:
             place: which of how many channels it is.
-            witness: is told of what is heard.
             turns: what is said of whose turn it is.
         """
         self.session = session
@@ -65,7 +62,6 @@ class Channel:
         self.done = False
         self._stream = stream
         self._place = place
-        self._witness = witness
         self._turns = turns
         self._heard = TranscriptState(session)
         self._start = 0.0  # of the present span
@@ -87,12 +83,11 @@ class Channel:
 
     def release(self) -> None:
         """Nobody listens any more."""
-        self._witness.close()
+        self.session.close()
 
     def collect(self) -> Iterator[Message]:
         """What there is to say since the last call."""
         for event in self.session.events():
-            self._witness.tell(event)
             yield from self._tell(event)
         if self._heard.changed and self._turns.interim_results and not self.done:
             self._heard.changed = False

@@ -14,18 +14,12 @@ from typing import Generic, Protocol, TypeVar
 
 from streamwhisper.errors import AudioFormatError
 from streamwhisper.protocol import ErrorMessage, Start
-from streamwhisper.recognition import ModelInfo
+from streamwhisper.server.access.rejection import SessionRejected
 from streamwhisper.server.dialect import CLIENT_FAULT, GOING_AWAY, SERVER_FAULT, Close, OnError
 from streamwhisper.server.dialects.deepgram.audio import StreamAudio, StreamAudioOptions
 from streamwhisper.server.dialects.deepgram.messages import Message, Place, encode
-from streamwhisper.server.publishing.observers import (
-    Admit,
-    ObservedSession,
-    SessionObserver,
-    SessionRejected,
-)
+from streamwhisper.server.publishing.observers import ObservedSession, SessionFactory
 from streamwhisper.session.options import SessionOptions
-from streamwhisper.session.session import Session
 
 __all__ = ["ChannelListener", "DeepgramDialect"]
 
@@ -40,7 +34,7 @@ class ChannelListener(Protocol):
     """What listens to one channel, and says what it hears."""
 
     @property
-    def session(self) -> Session:
+    def session(self) -> ObservedSession:
         """The session that does."""
         ...
 
@@ -68,6 +62,8 @@ class DeepgramDialect(ABC, Generic[L]):
         listeners: one, or one for each channel.
     """
 
+    resumable = None  # the protocol cannot resume a session
+
     def __init__(self, sound: StreamAudioOptions, on_error: OnError) -> None:
         """Await sound of this kind; `on_error` is told of every error that is sent."""
         self.listeners: list[L] = []
@@ -81,19 +77,17 @@ class DeepgramDialect(ABC, Generic[L]):
 
     def _listen(
         self,
-        info: ModelInfo,
         options: SessionOptions,
         session_id: str,
-        admit: Admit,
-        begin: Callable[[Place, Session, SessionObserver], L],
+        open_session: SessionFactory,
+        begin: Callable[[Place, ObservedSession], L],
     ) -> None:
         """Begin to listen.
 
         Args:
-            info: the model that is served.
             options: of the sessions.
             session_id: names the session in the log; where there are several, with their numbers.
-            admit: whether and with which witness a session may start.
+            open_session: opens the sessions.
             begin: makes a listener.
         """
         language = options.language if isinstance(options.language, str) else None
@@ -101,9 +95,9 @@ class DeepgramDialect(ABC, Generic[L]):
         count = len(self._sound.decoders)
         try:
             for number, decoder in enumerate(self._sound.decoders):
-                witness = admit(session_id if count == 1 else f"{session_id}-{number}", start)
-                session = Session(info, ObservedSession(decoder, witness), options)
-                self.listeners.append(begin((number, count), session, witness))
+                name = session_id if count == 1 else f"{session_id}-{number}"
+                session = open_session(name, start, decoder, options)
+                self.listeners.append(begin((number, count), session))
         except SessionRejected as refused:
             self.fail(refused.error, refused.close)
 
@@ -130,7 +124,7 @@ class DeepgramDialect(ABC, Generic[L]):
         """What is said when a stream has ended in order."""
 
     @property
-    def sessions(self) -> Sequence[Session]:
+    def sessions(self) -> Sequence[ObservedSession]:
         """What listens: one session, or one for each channel."""
         return [listener.session for listener in self.listeners]
 
@@ -184,7 +178,7 @@ class DeepgramDialect(ABC, Generic[L]):
         return [encode(message) for message in said]
 
     def release(self) -> None:
-        """Let go of the sessions, their witnesses, and what decodes their sound."""
+        """Close the sessions and what decodes their audio."""
         self._collect()
         for listener in self.listeners:
             listener.release()

@@ -13,7 +13,7 @@ from streamwhisper.server.dialects.deepgram.dialect import DeepgramDialect
 from streamwhisper.server.dialects.deepgram.flux_query import FluxOptions, read_change
 from streamwhisper.server.dialects.deepgram.messages import Message, StreamMetadata
 from streamwhisper.server.dialects.deepgram.turns import Turns
-from streamwhisper.server.publishing.observers import Admit, Observers
+from streamwhisper.server.publishing.observers import SessionFactory
 from streamwhisper.session.options import SessionOptions
 
 __all__ = ["FluxDialect"]
@@ -33,8 +33,8 @@ class FluxDialect(DeepgramDialect[Turns]):
         options: SessionOptions,
         wanted: FluxOptions,
         *,
-        session_id: str = "",
-        admit: Admit = lambda *_: Observers(),
+        session_id: str,
+        open_session: SessionFactory,
         on_error: OnError = lambda code: None,
     ) -> None:
         """Begin to listen; the arguments are those of `ListenDialect`."""
@@ -49,13 +49,10 @@ class FluxDialect(DeepgramDialect[Turns]):
         )
         self._put({"type": "Connected"})
         self._listen(
-            info,
             options,
             session_id,
-            admit,
-            lambda place, session, witness: Turns(
-                session, witness, wanted.wording, wanted.thresholds
-            ),
+            open_session,
+            lambda place, session: Turns(session, wanted.wording, wanted.thresholds),
         )
 
     def outgoing(self) -> list[str]:

@@ -22,7 +22,7 @@ from streamwhisper.server.dialects.deepgram.formatting import FEATURES
 from streamwhisper.server.dialects.deepgram.messages import Message, StreamMetadata
 from streamwhisper.server.dialects.deepgram.query import ListenOptions
 from streamwhisper.server.dialects.start import check_vocabulary
-from streamwhisper.server.publishing.observers import Admit, Observers
+from streamwhisper.server.publishing.observers import SessionFactory
 from streamwhisper.session.options import SessionOptions
 
 __all__ = ["PATIENCE", "ListenDialect"]
@@ -43,8 +43,8 @@ class ListenDialect(DeepgramDialect[Channel]):
         options: SessionOptions,
         wanted: ListenOptions,
         *,
-        session_id: str = "",
-        admit: Admit = lambda *_: Observers(),
+        session_id: str,
+        open_session: SessionFactory,
         on_error: OnError = lambda code: None,
     ) -> None:
         """Begin to listen.
@@ -55,7 +55,7 @@ class ListenDialect(DeepgramDialect[Channel]):
             options: of the sessions, save what the client may choose.
             wanted: what the client has chosen.
             session_id: names the session in the log; where there are several, with their numbers.
-            admit: whether and with which witness a session may start.
+            open_session: opens the sessions.
             on_error: told of every error that is sent.
         """
         super().__init__(wanted.sound, on_error)
@@ -67,13 +67,10 @@ class ListenDialect(DeepgramDialect[Channel]):
             vocabulary=wanted.vocabulary or options.vocabulary,
         )
         self._listen(
-            info,
             options,
             session_id,
-            admit,
-            lambda place, session, witness: Channel(
-                stream, place, session, witness, wanted.turns, wanted.wording
-            ),
+            open_session,
+            lambda place, session: Channel(stream, place, session, wanted.turns, wanted.wording),
         )
 
     def _obey(self, text: str) -> None:

@@ -14,9 +14,8 @@ from streamwhisper.events import Committed, Done, Event, Flushed, Partial, Speec
 from streamwhisper.server.dialects.deepgram.formatting import FormattingOptions, worded
 from streamwhisper.server.dialects.deepgram.messages import Message
 from streamwhisper.server.dialects.deepgram.transcript_state import TranscriptState
-from streamwhisper.server.publishing.observers import SessionObserver
+from streamwhisper.server.publishing.observers import ObservedSession
 from streamwhisper.session.options import SessionOptions
-from streamwhisper.session.session import Session
 
 __all__ = ["Thresholds", "Turns"]
 
@@ -86,18 +85,16 @@ class Turns:
 
     def __init__(
         self,
-        session: Session,
-        witness: SessionObserver,
+        session: ObservedSession,
         wording: FormattingOptions,
         thresholds: Thresholds,
     ) -> None:
-        """Begin to listen; `witness` is told of what is heard."""
+        """Begin to listen."""
         self.session = session
         self.wording = wording
         self.thresholds = thresholds
         self.forced = 0
         self.done = False
-        self._witness = witness
         self._heard = TranscriptState(session)
         self._index = 0
         self._start = 0.0
@@ -111,12 +108,11 @@ class Turns:
 
     def release(self) -> None:
         """Nobody listens any more."""
-        self._witness.close()
+        self.session.close()
 
     def collect(self) -> Iterator[Message]:
         """What there is to say since the last call."""
         for event in self.session.events():
-            self._witness.tell(event)
             yield from self._tell(event)
         if not self.done:
             yield from self._go_on()

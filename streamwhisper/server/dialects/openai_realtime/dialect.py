@@ -11,7 +11,7 @@ from websockets.http11 import Response
 from streamwhisper.events import Committed, Done, Flushed, SpeechEnded, SpeechStarted
 from streamwhisper.protocol import ErrorMessage
 from streamwhisper.recognition import ModelInfo
-from streamwhisper.server.access.rejection import HandshakeRejected
+from streamwhisper.server.access.rejection import HandshakeRejected, SessionRejected
 from streamwhisper.server.dialect import CLIENT_FAULT, NORMAL, TOO_BIG, Close, OnError
 from streamwhisper.server.dialects.openai_realtime.client_events import (
     CLEAR,
@@ -38,15 +38,8 @@ from streamwhisper.server.dialects.openai_realtime.settings import (
     initial_session,
     to_beta,
 )
-from streamwhisper.server.publishing.observers import (
-    Admit,
-    ObservedSession,
-    Observers,
-    SessionObserver,
-    SessionRejected,
-)
+from streamwhisper.server.publishing.observers import ObservedSession, SessionFactory
 from streamwhisper.session.options import SessionOptions
-from streamwhisper.session.session import Session
 
 __all__ = ["RealtimeDialect", "refuse"]
 
@@ -69,12 +62,14 @@ _ADVICE = {
 class RealtimeDialect:
     """One transcription session; see `Dialect`."""
 
+    resumable = None  # the protocol cannot resume a session
+
     def __init__(
         self,
         info: ModelInfo,
         options: SessionOptions,
         session_id: str,
-        admit: Admit = lambda *_: Observers(),
+        open_session: SessionFactory,
         on_error: OnError = lambda code: None,
         *,
         transcribes: bool = True,
@@ -85,7 +80,7 @@ class RealtimeDialect:
             info: the model that is served.
             options: of the session, for all that the client leaves open.
             session_id: names the session to the client and in the log.
-            admit: whether and with which witness a session may start.
+            open_session: opens the session.
             on_error: told of every error that is sent.
             transcribes: whether the client has asked for what this server does.
         """
@@ -97,8 +92,7 @@ class RealtimeDialect:
         self._frames: list[str] = []
         self._closing: Close | None = None
         self._ending: tuple[ErrorMessage | None, Close] | None = None
-        self._witness: SessionObserver = Observers()
-        self._session: Session | None = None
+        self._session: ObservedSession | None = None
         self._settings = initial_session(f"sess_{session_id}", info.name)
         self._input = Input(audio_format(self._settings))
         self._uncommitted = 0.0  # seconds of sound since the last commit or clear
@@ -106,18 +100,18 @@ class RealtimeDialect:
         if not transcribes:
             self.fail(_NO_INTENT, Close(CLIENT_FAULT, _NO_INTENT.code))
             return
+        usual = session_options(self._settings, options, info)
+        start = start_of(self._settings)
         try:
-            self._witness = admit(session_id, start_of(self._settings))
+            self._session = open_session(session_id, start, self._input, usual)
         except SessionRejected as refused:
             self.fail(refused.error, refused.close)
             return
-        usual = session_options(self._settings, options, info)
-        self._session = Session(info, ObservedSession(self._input, self._witness), usual)
         self._items.listen(self._listening(self._settings, usual), 0.0)
         self._say("session.created", session=self._settings)
 
     @property
-    def sessions(self) -> Sequence[Session]:
+    def sessions(self) -> Sequence[ObservedSession]:
         """What listens; nothing for who was not let in."""
         return [] if self._session is None else [self._session]
 
@@ -181,13 +175,13 @@ class RealtimeDialect:
         return frames
 
     def release(self) -> None:
-        """Let go of the session and its witness."""
+        """Close the session."""
         self._collect_events()
-        self._witness.close()
-        self._witness = Observers()
-        self._session = None
+        if self._session is not None:
+            self._session.close()
+            self._session = None
 
-    def _do(self, session: Session, event: Json) -> None:
+    def _do(self, session: ObservedSession, event: Json) -> None:
         kind, now = event["type"], session.audio_seconds
         if kind == UPDATE:
             self._update(session, changed(self._settings, event.get("session")))
@@ -218,7 +212,7 @@ class RealtimeDialect:
             "Append sound before a commit.",
         )
 
-    def _update(self, session: Session, settings: Json) -> None:
+    def _update(self, session: ObservedSession, settings: Json) -> None:
         options = session_options(settings, self._usual, self._info)
         session.configure(options)
         self._settings = settings
@@ -244,7 +238,6 @@ class RealtimeDialect:
         if self._session is None or self._closing is not None:
             return
         for event in self._session.events():
-            self._witness.tell(event)
             match event:
                 case SpeechStarted(at):
                     self._items.speech_started(at)

@@ -18,6 +18,7 @@ from streamwhisper.events import Committed, Done, SpeechStarted
 from streamwhisper.protocol import ErrorMessage, Start
 from streamwhisper.recognition import ModelInfo
 from streamwhisper.server.access.limits import Limits
+from streamwhisper.server.access.rejection import SessionRejected
 from streamwhisper.server.dialect import CLIENT_FAULT, Close, OnError
 from streamwhisper.server.dialects.wyoming.events import EventReader, WyomingEvent, encode_event
 from streamwhisper.server.dialects.wyoming.requests import (
@@ -28,15 +29,8 @@ from streamwhisper.server.dialects.wyoming.requests import (
     describe,
     read_fields,
 )
-from streamwhisper.server.publishing.observers import (
-    Admit,
-    ObservedSession,
-    Observers,
-    SessionObserver,
-    SessionRejected,
-)
+from streamwhisper.server.publishing.observers import ObservedSession, SessionFactory
 from streamwhisper.session.options import SessionOptions
-from streamwhisper.session.session import Session
 
 __all__ = ["MAX_TEXT", "SILENCE_SECONDS", "WyomingDialect"]
 
@@ -63,7 +57,7 @@ class WyomingDialect:
         options: SessionOptions,
         limits: Limits,
         new_name: Callable[[], str],
-        admit: Admit = lambda *_: Observers(),
+        open_session: SessionFactory,
         on_error: OnError = lambda code: None,
         *,
         endpointing: bool = False,
@@ -75,7 +69,7 @@ class WyomingDialect:
             options: of sessions, save what the client may choose.
             limits: of the size of events.
             new_name: a name for each session, for the log.
-            admit: whether and with which witness a session may start.
+            open_session: opens the sessions.
             on_error: told of every error that is sent.
             endpointing: whether the server says when a command is over.
         """
@@ -85,14 +79,13 @@ class WyomingDialect:
             replace(options, partials=False), endpointing=endpointing
         )
         self._new_name = new_name
-        self._admit = admit
+        self._open_session = open_session
         self._on_error = on_error
         self._reader = EventReader(limits.max_text_bytes, limits.max_message_bytes)
         self._in_chunk = False  # the payload that comes is sound
         self._deaf = False  # what was to be heard is told: the sound up to its stop is left out
         self._format: AudioFormat | None = None
-        self._session: Session | None = None
-        self._witness: SessionObserver = Observers()
+        self._session: ObservedSession | None = None
         self._name = ""
         self._ending = False  # no sound is taken in until the transcript is told
         self._last: tuple[ErrorMessage | None, Close] | None = None  # after this utterance
@@ -112,7 +105,7 @@ class WyomingDialect:
         return self._name
 
     @property
-    def session(self) -> Session | None:
+    def session(self) -> ObservedSession | None:
         """What listens; None between two utterances."""
         return self._session
 
@@ -172,7 +165,6 @@ class WyomingDialect:
             return
         over = False
         for event in session.events():
-            self._witness.tell(event)
             match event:
                 case Committed(text=text, language=language, final=final):
                     self._text += text if self._text else text.lstrip()
@@ -198,12 +190,12 @@ class WyomingDialect:
             )
 
     def release(self) -> None:
-        """The connection is gone: let go of what the session holds."""
-        self._witness.close()
-        self._witness = Observers()
-        self._session = None
+        """Close the session, if there is one."""
+        if self._session is not None:
+            self._session.close()
+            self._session = None
 
-    def _nobody_speaks(self, session: Session) -> bool:
+    def _nobody_speaks(self, session: ObservedSession) -> bool:
         """Whether a command whose end is the server's to say has not begun for too long."""
         waited = session.covered_seconds > SILENCE_SECONDS and not self._open
         return waited and self._transcription.endpointing and not self._text
@@ -277,9 +269,8 @@ class WyomingDialect:
         start = Start(language=language, vocabulary=options.vocabulary)
         self._format = format or AudioFormat()
         self._name = self._new_name()
-        self._witness = self._admit(self._name, start)
-        overheard = ObservedSession(AudioDecoder(self._format), self._witness)
-        self._session = Session(self._info, overheard, options)
+        decoder = AudioDecoder(self._format)
+        self._session = self._open_session(self._name, start, decoder, options)
         self._text, self._told, self._telling = "", 0, False
         self._language, self._open = language, 0
 

@@ -29,6 +29,7 @@ from streamwhisper.server.dialect import CLIENT_FAULT, GOING_AWAY, NORMAL, Close
 from streamwhisper.server.dialects.native import NativeDialect
 from streamwhisper.session.language import LanguageDetection
 from streamwhisper.session.options import SessionOptions
+from tests.support.sessions import session_factory
 
 ENGLISH = ModelInfo("tiny.en", 80, multilingual=False)
 MULTILINGUAL = ModelInfo("base", 80, multilingual=True)
@@ -41,7 +42,7 @@ class Conversation:
     """One connection's dialect, driven in step, without a socket."""
 
     def __init__(self, info: ModelInfo = ENGLISH, recognizer: Recognizer | None = None) -> None:
-        self.dialect = NativeDialect(info, SessionOptions(), "session-1")
+        self.dialect = NativeDialect(info, SessionOptions(), "session-1", session_factory(info))
         self.recognizer = recognizer
         self.seq = 0
 
@@ -274,7 +275,7 @@ def test_the_language_is_the_one_named_or_found_among_those_listed_or_else_as_th
     fields: dict[str, Any], expected: str | LanguageDetection
 ) -> None:
     usual = SessionOptions(language=LanguageDetection(among=("fr", "it"), floor=0.9))
-    dialect = NativeDialect(MULTILINGUAL, usual, "session-1")
+    dialect = NativeDialect(MULTILINGUAL, usual, "session-1", session_factory(MULTILINGUAL))
     dialect.receive(json.dumps({"type": "start", **fields}))
     assert dialect.session is not None
     assert dialect.session.options.language == expected

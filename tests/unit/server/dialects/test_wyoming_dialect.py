@@ -19,6 +19,7 @@ from streamwhisper.server.dialects.wyoming.events import WyomingEvent
 from streamwhisper.server.dialects.wyoming.requests import FIELDS, SENSITIVITIES, Transcription
 from streamwhisper.session.language import LanguageDetection
 from tests.support.scripted import OPTIONS, script
+from tests.support.sessions import session_factory
 from tests.support.wyoming_dialogue import (
     FORMAT,
     SECONDS,
@@ -206,6 +207,7 @@ def test_a_model_is_described_with_the_languages_that_it_knows() -> None:
         replace(OPTIONS, language=LanguageDetection(("de", "fr"))),
         Limits(),
         lambda: "x",
+        session_factory(MULTILINGUAL),
     )
     some.receive(event("describe"))
     assert '"languages": ["de", "fr"]' in some.outgoing()[0]
