@@ -31,6 +31,7 @@ from benchmarks.lib.measure import percentiles
 from benchmarks.lib.results import RESULTS, heading, report
 from benchmarks.lib.speech import SAMPLE_RATE, clips, speech_folder
 from streamwhisper.audio.files import write_wav
+from streamwhisper.audio.formats import AudioFormat
 from streamwhisper.dictation.app import Dictation
 from streamwhisper.dictation.devices import look_again
 from streamwhisper.dictation.keyboards import choose_keyboard
@@ -40,17 +41,17 @@ from streamwhisper.dictation.terminal import TerminalSink
 from streamwhisper.dictation.typing import TypingSink
 from streamwhisper.engine.local import LocalOptions, LocalRecognizer
 from streamwhisper.events import Committed, SpeechEnded
-from streamwhisper.live.stream import EmbeddedStream
+from streamwhisper.live.stream import LiveStream
 from tests.support.desktop import SoundServer, TextBox, screen, sound_server, text_box, until
 
 PAUSE = 2.0  # seconds after each clip
 
 
-class Watched(EmbeddedStream):
+class Watched(LiveStream):
     """An engine that notes when utterances end, and the text that must have been typed then."""
 
     def __init__(self, recognizer: LocalRecognizer) -> None:
-        super().__init__(recognizer)
+        super().__init__(recognizer, audio_format=AudioFormat("pcm_f32le"))
         self.decided: float | None = None
         self.text = ""
         self.ends: list[tuple[float, str]] = []

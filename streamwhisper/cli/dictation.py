@@ -124,8 +124,9 @@ def _hotkey(keys: Keys, switch: Switch, notice: Notice) -> Iterator[None]:
 
 def embedded(load: Callable[[], LocalRecognizer], options: SessionOptions) -> Engine:
     """The engine in this process; its model is loaded while the microphone is open already."""
+    from streamwhisper.audio.formats import AudioFormat
     from streamwhisper.engine.malloc import release_free_memory, share_one_arena
-    from streamwhisper.live.stream import EmbeddedStream
+    from streamwhisper.live.stream import LiveStream
 
     share_one_arena()
 
@@ -137,7 +138,9 @@ def embedded(load: Callable[[], LocalRecognizer], options: SessionOptions) -> En
 
     @asynccontextmanager
     async def open_stream() -> AsyncIterator[Stream]:
-        async with EmbeddedStream(await asyncio.to_thread(prepare), options) as stream:
+        recognizer = await asyncio.to_thread(prepare)
+        audio_format = AudioFormat("pcm_f32le")
+        async with LiveStream(recognizer, options, audio_format=audio_format) as stream:
             yield stream
 
     return open_stream

@@ -26,6 +26,10 @@ class EventQueue:
         self._closed = False
         self._news = asyncio.Event()
 
+    def __len__(self) -> int:
+        """Return the number of unread events."""
+        return len(self._events)
+
     @property
     def full(self) -> bool:
         """Whether something has to be read first."""

@@ -1,14 +1,14 @@
-"""A recording, or any chunks of sound, through the engine that serves live sound."""
+"""Synchronous live transcription of an iterable of audio chunks."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import Any
 
 from streamwhisper.audio.formats import AudioDecoder, AudioFormat
+from streamwhisper.audio.samples import as_samples
 from streamwhisper.events import Event
+from streamwhisper.live.driver import recognize_pending
 from streamwhisper.recognition import Recognizer
 from streamwhisper.session.options import SessionOptions
 from streamwhisper.session.session import Session
@@ -18,30 +18,32 @@ __all__ = ["listen"]
 
 def listen(
     recognizer: Recognizer,
-    chunks: Iterable[NDArray[np.float32]],
+    chunks: Iterable[Any],
     options: SessionOptions | None = None,
 ) -> Iterator[Event]:
-    """Drive a session over `chunks` and yield its events as they come, `Done` last.
+    """Transcribe `chunks` live and yield events as they happen, `Done` last.
+
+    The recognizer runs in the calling thread, between two chunks. For an event loop use
+    `streamwhisper.live.stream.LiveStream`.
 
     Args:
-        recognizer: answers the session's requests.
-        chunks: float32 mono ``[n]`` at 16 kHz, of any length each.
-        options: language, task and the like.
+        recognizer: the model.
+        chunks: mono audio at 16 kHz in pieces of any length, e.g. from a microphone.
+        options: language, task, vocabulary and so on.
 
     Raises:
-        RecognitionError: the recognizer could not answer.
+        RecognitionError: the recognizer failed.
+
+    Example:
+        ::
+
+            for event in listen(recognizer, microphone()):
+                if isinstance(event, Committed):
+                    print(event.text, end="", flush=True)
     """
     session = Session(recognizer.info, AudioDecoder(AudioFormat("pcm_f32le")), options)
     for chunk in chunks:
-        session.receive_audio(np.asarray(chunk, dtype="<f4").tobytes())
-        yield from _answer(session, recognizer)
+        session.receive_audio(as_samples(chunk).astype("<f4", copy=False).tobytes())
+        yield from recognize_pending(session, recognizer)
     session.end()
-    yield from _answer(session, recognizer)
-
-
-def _answer(session: Session, recognizer: Recognizer) -> Iterator[Event]:
-    yield from session.events()
-    while request := session.next_request():
-        session.receive_hypothesis(recognizer.recognize([request])[0])
-        yield from session.events()
-    yield from session.events()
+    yield from recognize_pending(session, recognizer)

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from streamwhisper.errors import RecognitionError
 from streamwhisper.recognition import (
     Hypothesis,
+    ModelInfo,
     RecognitionRequest,
     Recognizer,
     RemoteRecognizer,
@@ -125,6 +126,11 @@ class Scheduler:
         self._threads = ThreadPoolExecutor(self.options.workers, thread_name_prefix="recognizer")
         self._workers: set[asyncio.Task[None]] = set()
         self._closed = False
+
+    @property
+    def info(self) -> ModelInfo:
+        """The recognizer's model."""
+        return self._recognizer.info
 
     @property
     def waiting(self) -> int:

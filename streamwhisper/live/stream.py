@@ -1,132 +1,221 @@
-"""The engine in this process, used as a client of a server is used."""
+"""Live transcription on an event loop, with a model in this process."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from concurrent.futures import ThreadPoolExecutor
-from typing import Protocol, cast
+from types import TracebackType
+from typing import Any, Protocol, cast
 
 from streamwhisper.audio.formats import AudioDecoder, AudioFormat
+from streamwhisper.audio.samples import as_samples
 from streamwhisper.client.event_queue import EventQueue
 from streamwhisper.client.protocol import StreamEvent
-from streamwhisper.errors import RecognitionError
+from streamwhisper.errors import AudioFormatError, RecognitionError, SessionError
+from streamwhisper.events import Event
+from streamwhisper.live.driver import MAX_FAILURES, SessionDriver
+from streamwhisper.live.scheduler import Scheduler, SchedulerOptions
 from streamwhisper.recognition import Recognizer
 from streamwhisper.session.options import SessionOptions
 from streamwhisper.session.session import Session
 
-__all__ = ["EmbeddedStream", "Stream"]
+__all__ = ["LiveStream", "Stream"]
 
-_MAX_FAILURES = 3  # of the same request in a row
+_MAX_UNREAD = 4096  # events; recognition pauses while more are unread
 
 
 class Stream(Protocol):
-    """What dictation needs of an engine; `streamwhisper.client.StreamClient` has it, too."""
+    """Audio in, events out: `LiveStream` and `streamwhisper.client.StreamClient`."""
 
     async def send(self, audio: bytes) -> None:
-        """Take sound: float32, 16 kHz, mono; waits while there is no room for it."""
+        """Add audio in the stream's encoding; wait while the buffers are full."""
 
     async def flush(self, id: str | None = None) -> None:
-        """Commit everything so far."""
+        """Commit all audio sent so far; a `Flushed` event with this `id` follows."""
 
     async def end(self) -> None:
-        """No more sound comes."""
+        """Declare the end of the audio; the remaining events follow, `Done` last."""
 
     def __aiter__(self) -> AsyncIterator[StreamEvent]:
-        """What is heard, `Done` last."""
+        """Iterate over the events, `Done` last."""
 
 
-class EmbeddedStream:
-    """A session with a recognizer in this process, for use with ``async with``.
+class LiveStream:
+    """Live transcription of one speaker, without a server.
 
-    The model works on a thread of its own, the session on the event loop.
+    Send audio in one task and iterate over the events in another::
+
+        import asyncio
+
+        from streamwhisper import LiveStream, LocalRecognizer
+        from streamwhisper.audio.files import stream_audio
+        from streamwhisper.events import Committed
+
+        async def send(stream, path):
+            for samples in stream_audio(path, chunk_samples=1600):  # 0.1 s each
+                await stream.send(samples)
+            await stream.end()
+
+        async def transcribe(recognizer, path):
+            async with LiveStream(recognizer) as stream, asyncio.TaskGroup() as tasks:
+                tasks.create_task(send(stream, path))
+                async for event in stream:
+                    if isinstance(event, Committed):
+                        print(event.text, end="", flush=True)
+
+        recognizer = LocalRecognizer.load("tiny.en")
+        asyncio.run(transcribe(recognizer, "examples/sample.flac"))
+
+    Recognition runs on worker threads, so the event loop never waits for the model. Several
+    streams share a model fairly when they are given the same `Scheduler`::
+
+        scheduler = Scheduler(recognizer)
+        async with LiveStream(scheduler) as first, LiveStream(scheduler) as second:
+            ...
+        await scheduler.aclose()
+
+    Memory is bounded. `send` waits while about 40 s of audio are not recognized yet. A reader
+    that falls behind receives only the newest `Partial`; recognition pauses while 4,096 other
+    events are unread. Every method may be cancelled: audio is either taken whole or not at all,
+    and no event is lost. Leaving the context early drops what is not recognized yet.
     """
 
-    def __init__(self, recognizer: Recognizer, options: SessionOptions | None = None) -> None:
-        self._recognizer = recognizer
-        decoder = AudioDecoder(AudioFormat("pcm_f32le"))
-        self._session = Session(recognizer.info, decoder, options)
-        self._inbox = EventQueue(1)  # who types slowly wants the newest guess alone
-        self._news = asyncio.Event()  # for the driver: something came in
-        self._room = asyncio.Event()  # for the sender: the session took sound from its buffers
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="recognizer")
-        self._driver: asyncio.Task[None] | None = None
+    def __init__(
+        self,
+        recognizer: Recognizer | Scheduler,
+        options: SessionOptions | None = None,
+        *,
+        audio_format: AudioFormat | None = None,
+    ) -> None:
+        """Prepare a stream; entering the context starts it.
 
-    async def __aenter__(self) -> EmbeddedStream:
-        self._driver = asyncio.create_task(self._drive())
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        if self._driver is not None:
-            self._driver.cancel()
-            await asyncio.gather(self._driver, return_exceptions=True)  # the reader was told
-        self._thread.shutdown(wait=False)
-
-    async def send(self, audio: bytes) -> None:
-        """Take sound; waits while the session's buffers are full."""
-        while not self._session.can_receive and not self._over:
-            self._room.clear()
-            await self._room.wait()
-        self._session.receive_audio(audio)
-        self._news.set()
-
-    async def flush(self, id: str | None = None) -> None:
-        """Commit everything heard so far as soon as it can be."""
-        self._session.flush(id)
-        self._news.set()
-
-    async def end(self) -> None:
-        """No more sound: the rest of the text comes, then `Done`."""
-        self._session.end()
-        self._news.set()
-
-    async def __aiter__(self) -> AsyncIterator[StreamEvent]:
-        """Everything that is heard, `Done` last.
+        Args:
+            recognizer: the model, or a `Scheduler` that several streams share. A shared
+                scheduler stays open when the stream ends.
+            options: language, task, vocabulary and so on.
+            audio_format: format of the bytes passed to `send`; None when it receives samples.
 
         Raises:
-            RecognitionError: the recognizer could not answer, several times in a row.
+            RecognitionError: the model does not support the language or the task.
         """
-        while (event := await self._inbox.get()) is not None:
-            yield cast(StreamEvent, event)
-        assert self._driver is not None
-        await self._driver
+        self._owns_scheduler = not isinstance(recognizer, Scheduler)
+        self._scheduler = (
+            recognizer
+            if isinstance(recognizer, Scheduler)
+            else Scheduler(recognizer, SchedulerOptions(max_batch=1))
+        )
+        self._audio_format = audio_format
+        decoder = AudioDecoder(audio_format or AudioFormat("pcm_f32le"))
+        self._session = Session(self._scheduler.info, decoder, options)
+        self._events = EventQueue(1)  # from one unread event on, only the newest partial stays
+        self._changed = asyncio.Event()  # buffers were emptied, or the stream is over
+        self._driver = SessionDriver(self._scheduler)
+        self._task: asyncio.Task[None] | None = None
+        self._failure: Exception | None = None
 
-    @property
-    def _over(self) -> bool:
-        return self._driver is None or self._driver.done()
+    async def __aenter__(self) -> LiveStream:
+        """Start recognizing."""
+        self._task = asyncio.create_task(self._run())
+        return self
 
-    async def _drive(self) -> None:
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Stop at once; the audio that is not recognized yet is dropped."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+        if self._owns_scheduler:
+            await self._scheduler.aclose()
+
+    async def send(self, audio: Any) -> None:
+        """Add audio of any length; wait while the buffers are full.
+
+        Args:
+            audio: mono samples at 16 kHz, or bytes in the stream's `audio_format`.
+
+        Raises:
+            AudioFormatError: the audio cannot be decoded.
+            SessionError: the stream was not entered, or has ended.
+            RecognitionError: the recognizer failed several times in a row.
+        """
+        if self._task is None:
+            raise SessionError('the stream is not open; use "async with LiveStream(...) as stream"')
+        data = self._encode(audio)
+        await asyncio.sleep(0)  # a sender that never waits must not hold up recognition
+        while not self._session.can_receive and self._failure is None:
+            self._changed.clear()
+            await self._changed.wait()
+        if self._failure is not None:
+            raise self._failure
+        self._session.receive_audio(data)
+        self._driver.wake(self._session)
+
+    async def flush(self, id: str | None = None) -> None:
+        """Commit all audio sent so far; a `Flushed` event with this `id` follows."""
+        self._session.flush(id)
+        self._driver.wake(self._session)
+
+    async def end(self) -> None:
+        """Declare the end of the audio; the remaining events follow, `Done` last."""
+        self._session.end()
+        self._driver.wake(self._session)
+
+    async def __aiter__(self) -> AsyncIterator[Event]:
+        """Iterate over the events, `Done` last.
+
+        Raises:
+            RecognitionError: the recognizer failed several times in a row.
+        """
+        while (event := await self._events.get()) is not None:
+            self._changed.set()
+            yield cast(Event, event)
+        if self._failure is not None:
+            raise self._failure
+
+    def _encode(self, audio: Any) -> bytes:
+        """Return audio in the format that the session decodes."""
+        is_bytes = isinstance(audio, bytes | bytearray | memoryview)
+        if is_bytes and self._audio_format is None:
+            raise AudioFormatError(
+                "audio is bytes of an unknown format; pass audio_format=AudioFormat(...) to "
+                "LiveStream, or send an array of samples"
+            )
+        if not is_bytes and self._audio_format is not None:
+            raise AudioFormatError(
+                f"audio is a {type(audio).__name__}; expected bytes, because the stream has the "
+                f"audio format {self._audio_format.encoding}"
+            )
+        return bytes(audio) if is_bytes else as_samples(audio).astype("<f4", copy=False).tobytes()
+
+    async def _run(self) -> None:
         try:
-            while not self._session.done:
-                self._news.clear()
-                await self._advance()
-                if not self._session.done:
-                    await self._news.wait()
+            await self._driver.run(
+                lambda: self._session,
+                publish=self._publish,
+                finished=lambda: self._session.done,
+                failed=_give_up,
+            )
+            await self._publish()
+        except Exception as error:  # raised again by `send` and by the iterator
+            self._failure = error
         finally:
-            self._inbox.close()
-            self._room.set()
+            self._driver.withdraw()
+            self._events.close()
+            self._changed.set()
 
-    async def _advance(self) -> None:
-        """Have done what is due, and hand on what came of it."""
-        loop, failures = asyncio.get_running_loop(), 0
-        while request := self._session.next_request():
-            self._publish()
-            try:
-                (answer,) = await loop.run_in_executor(
-                    self._thread, self._recognizer.recognize, [request]
-                )
-            except RecognitionError:
-                self._session.abandon_request()
-                failures += 1
-                if failures == _MAX_FAILURES:
-                    raise
-            else:
-                self._session.receive_hypothesis(answer)
-                failures = 0
-            self._publish()
-        self._publish()
-
-    def _publish(self) -> None:
+    async def _publish(self) -> None:
         for event in self._session.events():
-            self._inbox.put(event)
-        self._room.set()
+            self._events.put(event)
+        self._changed.set()
+        while len(self._events) >= _MAX_UNREAD:
+            self._changed.clear()
+            await self._changed.wait()
+
+
+def _give_up(error: RecognitionError, consecutive: int) -> None:
+    if consecutive == MAX_FAILURES:
+        raise error

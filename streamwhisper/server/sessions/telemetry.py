@@ -40,11 +40,20 @@ class SessionTelemetry:
         self._audio_seconds += seconds
         self._metrics.audio_seconds.inc(seconds)
 
-    def answer(self, seconds: float, lag: float, *, final: bool) -> None:
-        """The recognizer answered after so many seconds; so much newer sound is there by now."""
+    def request_answered(self, seconds: float, lag: float, *, final: bool) -> None:
+        """Record an answered request; see `streamwhisper.live.driver.RequestObserver`."""
         self._updates += 1
         self._metrics.request_seconds.labels("final" if final else "partial").observe(seconds)
         self._metrics.lag_seconds.observe(lag)
+
+    def request_replaced(self) -> None:
+        """Record a queued partial request that gave way to a newer one."""
+        self._metrics.requests_replaced.inc()
+
+    def fail(self, session: str, error: Exception) -> None:
+        """Record a failed request of the named session."""
+        log.warning("session %s: a request failed: %s", session, error)
+        self._metrics.request_errors.inc()
 
     def close(self, session: str, outcome: str, *, kept: bool = False, closed: bool = True) -> None:
         """The connection is over.

@@ -21,7 +21,8 @@ from websockets.asyncio.server import ServerConnection
 from websockets.exceptions import ConnectionClosed
 from websockets.protocol import State
 
-from streamwhisper.live.driver import SessionDriver
+from streamwhisper.errors import RecognitionError
+from streamwhisper.live.driver import MAX_FAILURES, SessionDriver
 from streamwhisper.live.scheduler import Scheduler
 from streamwhisper.server.access.limits import Limits, RateLimiter
 from streamwhisper.server.access.policy import Client
@@ -42,7 +43,6 @@ log = logging.getLogger(__name__)
 _PIECE_BYTES = 32 * 1024  # of audio taken in at once, so that no client holds up the event loop
 _LARGE_BYTES = 256 * 1024  # a text frame that would hold up the event loop to look into
 _READ_OUT_SECONDS = 1.0
-_MAX_FAILURES = 3  # of the same request in a row
 _RESUMABLE = {LOST, "client_unread"}  # outcomes
 _GONE = {*_RESUMABLE, "client_left"}  # likewise: nobody reads any more
 
@@ -82,9 +82,8 @@ class Connection:
         self._unwrap = unwrap
         self._loop = asyncio.get_running_loop()
         self._account = SessionTelemetry(visitor, metrics, self._loop.time)
-        self._inquiries = [
-            SessionDriver(scheduler, metrics, self._account, self._loop.time)
-            for _ in range(max(1, len(dialect.sessions)))
+        self._drivers = [
+            SessionDriver(scheduler, self._account) for _ in range(max(1, len(dialect.sessions)))
         ]
         self._pace = RateLimiter(visitor.allowance, self._account.opened)
         self._client_awaited_since: float | None = None  # None: the reader has something to do
@@ -146,7 +145,7 @@ class Connection:
         """Have the last words of a client that is gone committed: others read along, or record."""
         self._gone = True
         self._withdraw()
-        drivers = [asyncio.create_task(self._drive(n)) for n in range(len(self._inquiries))]
+        drivers = [asyncio.create_task(self._drive(n)) for n in range(len(self._drivers))]
         try:
             async with asyncio.timeout(self._limits.drain_timeout):
                 with contextlib.suppress(ConnectionClosed):
@@ -171,8 +170,8 @@ class Connection:
 
     def _withdraw(self) -> None:
         """What is asked for is not waited for any more, and may be asked for again."""
-        for inquiry in self._inquiries:
-            inquiry.withdraw()
+        for driver in self._drivers:
+            driver.withdraw()
         for session in self._dialect.sessions:
             session.abandon_request()
 
@@ -186,11 +185,8 @@ class Connection:
         self._wake()
 
     def _wake(self) -> None:
-        if self._dialect.closing is None:
-            for inquiry, session in zip(self._inquiries, self._dialect.sessions, strict=False):
-                inquiry.advance(session)
-        for inquiry in self._inquiries:
-            inquiry.news.set()
+        for number, driver in enumerate(self._drivers):
+            driver.wake(self._session(number) if self._dialect.closing is None else None)
         self._room.set()
         if self._dialect.closing is not None:
             self._over.set()
@@ -200,7 +196,7 @@ class Connection:
             asyncio.create_task(work)
             for work in (
                 self._read(),
-                *map(self._drive, range(len(self._inquiries))),
+                *map(self._drive, range(len(self._drivers))),
                 self._drain(),
                 self._limit_length(),
                 keep_alive(self._websocket, lambda: self._client_awaited_since),
@@ -340,36 +336,32 @@ class Connection:
             self._dialect.fail(*close_errors.messages_gone(claim.last_seq))
 
     async def _drive(self, number: int) -> None:
-        """Have answered what the session of this number asks, once there is one."""
-        inquiry, failures = self._inquiries[number], 0
-        while self._dialect.closing is None:
-            inquiry.news.clear()
-            if (session := self._session(number)) is not None:
-                inquiry.advance(session)
-            self._room.set()
-            await self._send()
-            session = self._session(number)  # another connection's may have come in its place
-            if session is not None and inquiry.under_way:
-                answered = await inquiry.answer(session, self._name)
-                self._record_wait()
-                failures = 0 if answered else failures + 1
-                if failures == _MAX_FAILURES:
-                    self._dialect.fail(*close_errors.recognition_failed(failures, self._name))
-            elif self._dialect.closing is None:
-                await inquiry.news.wait()
+        """Recognize what the session of this number asks for, once there is one."""
+        await self._drivers[number].run(
+            lambda: self._session(number),
+            publish=self._publish,
+            finished=lambda: self._dialect.closing is not None,
+            failed=self._record_failure,
+        )
+
+    async def _publish(self) -> None:
+        self._room.set()
+        await self._send()
+
+    def _record_failure(self, error: RecognitionError, consecutive: int) -> None:
+        self._account.fail(self._name, error)
+        if consecutive == MAX_FAILURES:
+            self._dialect.fail(*close_errors.recognition_failed(consecutive, self._name))
 
     def _session(self, number: int) -> Session | None:
         sessions = self._dialect.sessions
         return sessions[number] if number < len(sessions) else None
 
-    def _record_wait(self) -> None:
-        """Tell the dialect of the wait so far: an answer that is late is not to hide it."""
-        self._dialect.record_wait(sum(inquiry.take_wait() for inquiry in self._inquiries))
-
     async def _send(self) -> None:
         """Send what the dialect has to say, in order, at the pace that the client reads."""
         async with self._sending:
-            self._record_wait()
+            # Reported before the answer comes, so that a late answer does not hide the wait.
+            self._dialect.record_wait(sum(driver.take_wait() for driver in self._drivers))
             for text in self._dialect.outgoing():
                 if self._gone:
                     continue

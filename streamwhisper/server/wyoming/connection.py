@@ -13,7 +13,8 @@ import contextlib
 import logging
 from dataclasses import dataclass
 
-from streamwhisper.live.driver import SessionDriver
+from streamwhisper.errors import RecognitionError
+from streamwhisper.live.driver import MAX_FAILURES, SessionDriver
 from streamwhisper.live.scheduler import Scheduler
 from streamwhisper.protocol import ErrorMessage
 from streamwhisper.server.access.limits import Limits, RateLimiter
@@ -33,7 +34,6 @@ log = logging.getLogger(__name__)
 
 _PIECE_BYTES = 32 * 1024  # taken in at once, so that no client holds up the event loop
 _LINGER_SECONDS = 2.0
-_MAX_FAILURES = 3  # of the same request in a row
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,12 +43,10 @@ class _Hearing:
     session: Session
     name: str
     account: SessionTelemetry
-    inquiry: SessionDriver
     limit: asyncio.TimerHandle | None
 
     def close(self, outcome: str) -> None:
         """It is over."""
-        self.inquiry.withdraw()
         if self.limit is not None:
             self.limit.cancel()
         self.account.close(self.name, outcome)
@@ -76,7 +74,7 @@ class WyomingConnection:
         self._reader = reader
         self._writer = writer
         self._dialect = dialect
-        self._scheduler = scheduler
+        self._driver = SessionDriver(scheduler)
         self._limits = limits
         self._metrics = metrics
         self._visitor = visitor
@@ -87,7 +85,6 @@ class WyomingConnection:
         self._hearing: _Hearing | None = None
         self._heard = 0.0  # seconds of sound of the session, counted so far
         self._lost = False  # the connection was, and the client did not mean it
-        self._news = asyncio.Event()  # for the driver: something came in
         self._room = asyncio.Event()  # for the reader: buffers were emptied
         self._unsent = asyncio.Event()  # for the sender: there may be something
         self._over = asyncio.Event()  # the dialect is closing
@@ -108,6 +105,7 @@ class WyomingConnection:
             outcome = "server_error"
             await self._apologize()
         finally:
+            self._driver.withdraw()
             if self._hearing is not None:
                 self._hearing.close(outcome or self._outcome)
                 self._hearing = None
@@ -145,9 +143,7 @@ class WyomingConnection:
     def _wake(self) -> None:
         """Something has come in, or is to go out."""
         self._follow()
-        if self._hearing is not None and self._dialect.closing is None:
-            self._hearing.inquiry.advance(self._hearing.session)
-        self._news.set()
+        self._driver.wake(self._session if self._dialect.closing is None else None)
         self._room.set()
         self._unsent.set()
         if self._dialect.closing is not None:
@@ -157,16 +153,17 @@ class WyomingConnection:
         """Keep an account of the session that is there now, and close that of the one before."""
         session = self._dialect.session
         if self._hearing is not None and session is not self._hearing.session:
+            self._driver.withdraw()
             self._hearing.close(self._outcome)
             self._hearing = None
         if session is None or self._hearing is not None:
             return
         account = SessionTelemetry(self._visitor, self._metrics, self._loop.time)
-        inquiry = SessionDriver(self._scheduler, self._metrics, account, self._loop.time)
+        self._driver.observer = account
         limit, seconds = None, self._visitor.allowance.session_seconds
         if seconds is not None:
             limit = self._loop.call_later(seconds, self._finish, *close_errors.too_long(seconds))
-        self._hearing = _Hearing(session, self._dialect.name, account, inquiry, limit)
+        self._hearing = _Hearing(session, self._dialect.name, account, limit)
         self._heard = 0.0
         account.open(self._dialect.name)
 
@@ -238,25 +235,29 @@ class WyomingConnection:
                 await self._over.wait()
 
     async def _drive(self) -> None:
-        failures = 0
-        while self._dialect.closing is None:
-            self._news.clear()
-            hearing = self._hearing
-            if hearing is not None:
-                hearing.inquiry.advance(hearing.session)
-            self._dialect.collect()
-            self._follow()
-            self._room.set()
-            self._unsent.set()
-            if self._hearing is not hearing:
-                continue
-            if hearing is not None and hearing.inquiry.under_way:
-                answered = await hearing.inquiry.answer(hearing.session, hearing.name)
-                failures = 0 if answered else failures + 1
-                if failures == _MAX_FAILURES:
-                    self._dialect.fail(*close_errors.recognition_failed(failures, hearing.name))
-            elif self._dialect.closing is None:
-                await self._news.wait()
+        await self._driver.run(
+            lambda: self._session,
+            publish=self._publish,
+            finished=lambda: self._dialect.closing is not None,
+            failed=self._record_failure,
+        )
+
+    @property
+    def _session(self) -> Session | None:
+        return self._hearing.session if self._hearing is not None else None
+
+    async def _publish(self) -> None:
+        self._dialect.collect()
+        self._follow()
+        self._room.set()
+        self._unsent.set()
+
+    def _record_failure(self, error: RecognitionError, consecutive: int) -> None:
+        hearing = self._hearing
+        assert hearing is not None
+        hearing.account.fail(hearing.name, error)
+        if consecutive == MAX_FAILURES:
+            self._dialect.fail(*close_errors.recognition_failed(consecutive, hearing.name))
 
     # Out.
 

@@ -1,4 +1,4 @@
-"""The engine in this process hears what a session driven by hand hears."""
+"""LiveStream with real weights: all words, buffers held back, failures repeated."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 from streamwhisper.audio.files import read_audio
 from streamwhisper.errors import RecognitionError
 from streamwhisper.events import Committed, Done
-from streamwhisper.live.stream import EmbeddedStream
+from streamwhisper.live.stream import LiveStream
 from streamwhisper.session.options import SessionOptions
 
 SAMPLE = Path(__file__).parents[3] / "examples" / "sample.flac"
@@ -23,10 +23,10 @@ def letters(text: str) -> list[str]:
     return "".join(sign for sign in text.lower() if sign.isalnum() or sign.isspace()).split()
 
 
-async def hear(stream: EmbeddedStream, sound: np.ndarray, chunk: int) -> list[object]:
+async def transcribe(stream: LiveStream, sound: np.ndarray, chunk: int) -> list[object]:
     async def send() -> None:
         for start in range(0, len(sound), chunk):
-            await stream.send(sound[start : start + chunk].astype("<f4").tobytes())
+            await stream.send(sound[start : start + chunk])
         await stream.end()
 
     async with stream:
@@ -40,16 +40,16 @@ def text_of(events: list[object]) -> str:
     return "".join(event.text for event in events if isinstance(event, Committed))
 
 
-async def test_all_that_is_said_comes_and_done_is_last(recognizer):
-    events = await hear(EmbeddedStream(recognizer), read_audio(SAMPLE), 16000)
+async def test_every_word_arrives_and_done_is_last(recognizer):
+    events = await transcribe(LiveStream(recognizer), read_audio(SAMPLE), 16000)
     assert letters(text_of(events)) == letters(SPOKEN.read_text())
     assert isinstance(events[-1], Done)
 
 
-async def test_more_than_the_buffers_hold_is_held_back_and_not_lost(recognizer):
+async def test_send_waits_while_the_buffers_are_full_and_loses_nothing(recognizer):
     silence = np.zeros(90 * 16000, np.float32)
     sound = np.concatenate([silence, read_audio(SAMPLE)[: 5 * 16000]])
-    events = await hear(EmbeddedStream(recognizer), sound, len(sound) // 7)
+    events = await transcribe(LiveStream(recognizer), sound, len(sound) // 7)
     assert letters(text_of(events))[:4] == ["good", "morning", "and", "welcome"]
 
 
@@ -67,22 +67,22 @@ class Failing:
         return self._recognizer.recognize(requests)
 
 
-async def test_a_failure_is_tried_again_and_no_word_is_lost(recognizer):
+async def test_a_failed_request_is_repeated_and_loses_no_word(recognizer):
     sound = read_audio(SAMPLE)[: 5 * 16000]
-    whole = await hear(EmbeddedStream(recognizer, SessionOptions()), sound, 80000)
-    events = await hear(EmbeddedStream(Failing(recognizer, 2)), sound, 80000)
+    whole = await transcribe(LiveStream(recognizer, SessionOptions()), sound, 80000)
+    events = await transcribe(LiveStream(Failing(recognizer, 2)), sound, 80000)
     assert text_of(events) == text_of(whole)
 
 
-async def test_a_failure_that_lasts_is_told_to_the_reader(recognizer):
-    stream = EmbeddedStream(Failing(recognizer, 99))
+async def test_a_lasting_failure_is_raised_to_the_reader(recognizer):
+    stream = LiveStream(Failing(recognizer, 99))
     with pytest.raises(RecognitionError, match="out of memory"):
-        await hear(stream, read_audio(SAMPLE)[: 5 * 16000], 8000)
+        await transcribe(stream, read_audio(SAMPLE)[: 5 * 16000], 8000)
 
 
 async def test_leaving_in_the_middle_leaves_no_thread_waiting(recognizer):
-    async with EmbeddedStream(recognizer) as stream:
-        await stream.send(read_audio(SAMPLE)[: 3 * 16000].astype("<f4").tobytes())
+    async with LiveStream(recognizer) as stream:
+        await stream.send(read_audio(SAMPLE)[: 3 * 16000])
         await stream.flush()
         async for event in stream:
             assert event
