@@ -74,7 +74,7 @@ class LiveStream:
             ...
         await scheduler.aclose()
 
-    Memory is bounded. `send` waits while about 40 s of audio are not recognized yet. A reader
+    Memory is bounded. `send` waits while the buffers are full (at most about 40 s). A reader
     that falls behind receives only the newest `Partial`; recognition pauses while 4,096 other
     events are unread. Every method may be cancelled: audio is either taken whole or not at all,
     and no event is lost. Leaving the context early drops what is not recognized yet.

@@ -33,11 +33,13 @@ class Gated:
     def __init__(self, recognizer: ScriptedRecognizer, failures: int = 0) -> None:
         self.gate = threading.Event()
         self.gate.set()
+        self.entered = threading.Event()
         self.requests: list[RecognitionRequest] = []
         self.failures = failures
         self._recognizer = recognizer
 
     def recognize(self, requests: Sequence[RecognitionRequest]) -> list[Hypothesis]:
+        self.entered.set()
         assert self.gate.wait(20)
         self.requests += requests
         if self.failures:
@@ -143,14 +145,14 @@ async def test_a_queued_partial_gives_way_to_one_with_more_audio(
     first, second = Owner(scheduler), Owner(scheduler, observer)
     running = [asyncio.create_task(owner.run()) for owner in (first, second)]
     await first.feed(spoken.pcm[: 4 * 32000])
-    await until(lambda: scheduler.waiting == 0)  # the recognizer holds the first one's request
+    await until(gated.entered.is_set)
     await second.feed(spoken.pcm[: 2 * 32000])
     await until(lambda: scheduler.waiting == 1)
     await second.feed(spoken.pcm[2 * 32000 : 4 * 32000])
     assert scheduler.waiting == 1
     assert observer.replaced > 0
     gated.gate.set()
-    await until(lambda: len(observer.answers) == 1)
+    await until(lambda: len(observer.answers) >= 1)
     assert gated.requests[1].mel.shape[1] > 200  # more than was sent before the request queued
     assert second.driver.take_wait() > 0
     for task in running:
@@ -207,7 +209,7 @@ async def test_the_answer_to_a_withdrawn_request_reaches_no_session(
     owner = Owner(scheduler)
     running = asyncio.create_task(owner.run())
     await owner.feed(spoken.pcm[: 3 * 32000])
-    await until(lambda: bool(scheduler._workers) and scheduler.waiting == 0)
+    await until(gated.entered.is_set)
     before, owner.session = owner.session, new_session()
     owner.driver.withdraw()
     owner.driver.wake(owner.session)
