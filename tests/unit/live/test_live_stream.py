@@ -78,6 +78,10 @@ async def transcribe(stream: LiveStream, spoken: Script) -> list[Event]:
         return [event async for event in stream]
 
 
+async def all_events(stream: LiveStream) -> list[Event]:
+    return [event async for event in stream]
+
+
 def text_of(events: Sequence[Event]) -> str:
     return "".join(event.text for event in events if isinstance(event, Committed)).strip()
 
@@ -218,7 +222,7 @@ async def test_failures_are_repeated_and_a_lasting_one_is_raised(
     async with LiveStream(Gated(scripted, failures=99), OPTIONS) as stream:
         await stream.send(spoken.sound[: 3 * 16000])
         with pytest.raises(RecognitionError, match="out of memory"):
-            await anext(aiter(stream))
+            await all_events(stream)
         with pytest.raises(RecognitionError, match="out of memory"):
             await stream.send(spoken.sound)
 
