@@ -11,7 +11,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterator
 
-from benchmarks.lib.results import heading, report
+from benchmarks.lib.results import SAVE_HELP, heading, report
 from benchmarks.lib.speech import SAMPLE_RATE, Recording, clips, speech_folder
 from streamwhisper.audio.mel import log_mel
 from streamwhisper.engine.local import LocalOptions, LocalRecognizer
@@ -41,7 +41,7 @@ def main() -> None:
     """Measure, print a table and a JSON line."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--model", default="base")
-    parser.add_argument("--save", action="store_true", help="append to RESULTS.md")
+    parser.add_argument("--save", action="store_true", help=SAVE_HELP)
     flags = parser.parse_args()
     recognizer = LocalRecognizer.load(flags.model, LocalOptions(threads=1))
     folder, floor = speech_folder(), LanguageDetection().floor

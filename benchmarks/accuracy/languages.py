@@ -18,7 +18,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from benchmarks.lib.measure import count_errors, normalize_any, percentile
-from benchmarks.lib.results import heading, report
+from benchmarks.lib.results import SAVE_HELP, heading, report
 from benchmarks.lib.speech import Recording, clips, joined, normalized, speech_folder
 from benchmarks.lib.virtual import VirtualStream, replaced
 from streamwhisper.engine.local import LocalOptions, LocalRecognizer
@@ -138,7 +138,7 @@ def main() -> None:
     parser.add_argument("--pace", type=float, default=0.12, help="seconds that a request takes")
     parser.add_argument("--text", action="store_true", help="print streamed and offline text")
     parser.add_argument("--json", action="store_true", help="print the JSON line alone")
-    parser.add_argument("--save", action="store_true", help="append to RESULTS.md")
+    parser.add_argument("--save", action="store_true", help=SAVE_HELP)
     flags = parser.parse_args()
     recognizer = LocalRecognizer.load(flags.model, LocalOptions(threads=1))
     recognizer.warm_up()

@@ -28,7 +28,7 @@ import numpy as np
 
 from benchmarks.lib.bootstrap import interval, resampled
 from benchmarks.lib.measure import Errors, count_errors
-from benchmarks.lib.results import heading, report
+from benchmarks.lib.results import SAVE_HELP, heading, report
 from benchmarks.lib.speech import Recording, clips, normalized, speech_folder
 from benchmarks.peers.offline_speed import Engine, worker
 from benchmarks.peers.peer_setup import environment, executable, weights_folder
@@ -309,7 +309,7 @@ def main() -> None:
     parser.add_argument("--clips", type=int, help="the first of the shuffled order; default: all")
     parser.add_argument("--part", nargs="*", default=[], choices=names, metavar="SYSTEM")
     parser.add_argument("--share", type=float, default=0.5, help="of the clips, for --part")
-    parser.add_argument("--save", action="store_true", help="append the table to RESULTS.md")
+    parser.add_argument("--save", action="store_true", help=SAVE_HELP)
     flags = parser.parse_args()
     if not 0 < flags.share <= 1:
         parser.error(f"--share is {flags.share:g}; expected more than 0, at most 1")

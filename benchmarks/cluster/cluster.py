@@ -29,7 +29,7 @@ from ray.cluster_utils import Cluster
 from benchmarks.latency.streaming import Server, figures, running_server
 from benchmarks.latency.streams import play, recordings
 from benchmarks.lib.measure import count_errors, percentile
-from benchmarks.lib.results import RESULTS, heading, report
+from benchmarks.lib.results import SAVE_HELP, heading, report
 from benchmarks.lib.speech import SAMPLE_RATE, Recording, normalized
 from benchmarks.lib.watching import metrics
 from benchmarks.robustness.pressure import beside, crowd, nothing
@@ -226,7 +226,7 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--seconds", type=float, default=60.0, help="of each stream")
     parser.add_argument("--streams", type=int, default=2, help="beside the killing")
-    parser.add_argument("--save", action="store_true", help=f"append to {RESULTS.name}")
+    parser.add_argument("--save", action="store_true", help=SAVE_HELP)
     flags = parser.parse_args()
     found: dict[str, Any] = {}
     with cluster(flags.model, flags.workers) as address:

@@ -22,7 +22,7 @@ from typing import Any
 import simpy
 
 from benchmarks.lib.measure import percentile
-from benchmarks.lib.results import RESULTS, heading, report
+from benchmarks.lib.results import SAVE_HELP, heading, report
 
 __all__ = ["Fleet", "Outcome", "Service", "simulate"]
 
@@ -330,7 +330,7 @@ def main() -> None:
     parser.add_argument("--model", default="tiny.en", help="for the real ones")
     parser.add_argument("--speakers", type=int, default=4, help="likewise, for each worker")
     parser.add_argument("--times", type=argparse.FileType(), help="the JSON line of a check")
-    parser.add_argument("--save", action="store_true", help=f"append to {RESULTS.name}")
+    parser.add_argument("--save", action="store_true", help=SAVE_HELP)
     flags = parser.parse_args()
     if flags.check is not None:
         from benchmarks.cluster.fleet_check import check

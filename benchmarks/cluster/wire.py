@@ -16,7 +16,7 @@ from dataclasses import replace
 from typing import Any
 
 from benchmarks.lib.measure import Errors, count_errors, percentile
-from benchmarks.lib.results import RESULTS, heading, report
+from benchmarks.lib.results import SAVE_HELP, heading, report
 from benchmarks.lib.speech import SAMPLE_RATE, clips, normalized, speech_folder
 from streamwhisper.cluster.past_cache import PastCache
 from streamwhisper.cluster.wire import (
@@ -80,7 +80,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--model", default="tiny.en")
     parser.add_argument("--clips", type=int, default=40)
-    parser.add_argument("--save", action="store_true", help=f"append to {RESULTS.name}")
+    parser.add_argument("--save", action="store_true", help=SAVE_HELP)
     flags = parser.parse_args()
     recognizer = LocalRecognizer.load(flags.model, LocalOptions(threads=1))
     wired = Wired(recognizer)

@@ -28,7 +28,7 @@ import psutil
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from benchmarks.lib.measure import percentiles
-from benchmarks.lib.results import RESULTS, heading, report
+from benchmarks.lib.results import SAVE_HELP, heading, report
 from benchmarks.lib.speech import SAMPLE_RATE, clips, speech_folder
 from streamwhisper.audio.files import write_wav
 from streamwhisper.audio.formats import AudioFormat
@@ -154,7 +154,7 @@ def main() -> None:
     parser.add_argument("--clips", type=int, default=20, help="utterances that are dictated")
     parser.add_argument("--seconds", type=float, default=30.0, help="of faint noise")
     parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--save", action="store_true", help=f"append to {RESULTS.name}")
+    parser.add_argument("--save", action="store_true", help=SAVE_HELP)
     flags = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)

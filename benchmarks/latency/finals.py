@@ -30,7 +30,7 @@ from typing import Any
 
 from benchmarks.latency.streaming import Run, Server, running_server, send_paced, stream
 from benchmarks.lib.measure import Errors, count_errors, percentiles
-from benchmarks.lib.results import RESULTS, heading, report
+from benchmarks.lib.results import SAVE_HELP, heading, report
 from benchmarks.lib.speech import (
     SAMPLE_RATE,
     Recording,
@@ -210,7 +210,7 @@ def main() -> None:
     parser.add_argument("--margin", type=float, default=0.05, help="seconds kept after a word")
     parser.add_argument("--threads", type=int, default=max(1, (os.cpu_count() or 2) - 1))
     parser.add_argument("--serve", default="", help="more flags for streamwhisper serve")
-    parser.add_argument("--save", action="store_true", help=f"append to {RESULTS.name}")
+    parser.add_argument("--save", action="store_true", help=SAVE_HELP)
     flags = parser.parse_args()
     chosen = timed_clips(flags.clips)
     pressed = {

@@ -25,7 +25,7 @@ import numpy as np
 from prometheus_client.parser import text_string_to_metric_families
 
 from benchmarks.latency.streaming import Server, running_server, stream
-from benchmarks.lib.results import RESULTS, heading, report
+from benchmarks.lib.results import SAVE_HELP, heading, report
 from benchmarks.lib.speech import SAMPLE_RATE, Recording, load, speech_folder
 
 ITEMS = ["synthetic-nonspeech/digital_silence_30s", "noise/transcribecpp_noise"]
@@ -124,7 +124,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=30.0, help="of each")
     parser.add_argument("--threads", type=int, default=max(1, (os.cpu_count() or 2) - 1))
     parser.add_argument("--serve", default="", help="more flags for streamwhisper serve")
-    parser.add_argument("--save", action="store_true", help=f"append to {RESULTS.name}")
+    parser.add_argument("--save", action="store_true", help=SAVE_HELP)
     flags = parser.parse_args()
     folder = speech_folder()
     heard = [

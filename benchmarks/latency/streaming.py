@@ -30,7 +30,7 @@ import psutil
 from benchmarks.lib import measure
 from benchmarks.lib.measure import Errors, HeardWord, ScreenUpdate
 from benchmarks.lib.offline import VARIANTS, offline_transcripts
-from benchmarks.lib.results import RESULTS, heading, report
+from benchmarks.lib.results import SAVE_HELP, heading, report
 from benchmarks.lib.speech import SAMPLE_RATE, Recording, load, normalized, speech_folder, tokens
 from streamwhisper.client import StreamEvent, connect
 from streamwhisper.events import Committed, Partial
@@ -304,7 +304,7 @@ def live_arguments(description: str, item: str, owner: str) -> argparse.Argument
     parser.add_argument("--chunk", type=float, default=0.1, help="seconds sent at a time")
     parser.add_argument("--speed", type=float, default=1.0, help="1 is real time")
     parser.add_argument("--serve", default="", help="more flags for streamwhisper serve")
-    parser.add_argument("--save", action="store_true", help=f"append to {RESULTS.name}")
+    parser.add_argument("--save", action="store_true", help=SAVE_HELP)
     return parser
 
 

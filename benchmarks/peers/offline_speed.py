@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.lib.measure import Errors, count_errors
-from benchmarks.lib.results import heading, report
+from benchmarks.lib.results import SAVE_HELP, heading, report
 from benchmarks.lib.speech import Recording, load, normalized, speech_folder
 from benchmarks.peers.peer_setup import (
     PeerError,
@@ -145,7 +145,7 @@ def main() -> None:
     parser.add_argument("--compute", nargs="+", default=["int8", "float32"])
     parser.add_argument("--beams", nargs="+", type=int, default=[1, 5])
     parser.add_argument("--no-reference", dest="reference", action="store_false")
-    parser.add_argument("--save", action="store_true", help="append the table to RESULTS.md")
+    parser.add_argument("--save", action="store_true", help=SAVE_HELP)
     flags = parser.parse_args()
     folder = speech_folder()
     recordings = [load(folder, item, flags.gap, flags.limit) for item in flags.items]

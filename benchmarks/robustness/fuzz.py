@@ -21,7 +21,7 @@ from websockets.asyncio.client import connect as connect_websocket
 from websockets.exceptions import ConnectionClosed
 
 from benchmarks.latency.streaming import Server, running_server
-from benchmarks.lib.results import RESULTS, heading, report
+from benchmarks.lib.results import SAVE_HELP, heading, report
 from benchmarks.lib.watching import Held, held_by, table
 from benchmarks.robustness.hostile import NEVER, conversations
 from streamwhisper.protocol import ErrorMessage, parse_server_message
@@ -127,7 +127,7 @@ def main() -> None:
     parser.add_argument("--model", default="tiny.en")
     parser.add_argument("--frames", type=int, default=100_000)
     parser.add_argument("--every", type=int, default=10_000, help="frames between two rows")
-    parser.add_argument("--save", action="store_true", help=f"append to {RESULTS.name}")
+    parser.add_argument("--save", action="store_true", help=SAVE_HELP)
     flags = parser.parse_args()
     arguments = ["--max-wait", "0", "--resume", "1"]
     with running_server(flags.model, 1, arguments) as server:

@@ -24,7 +24,7 @@ from websockets.exceptions import ConnectionClosed
 
 from benchmarks.latency.streaming import Server, figures, running_server
 from benchmarks.latency.streams import play, recordings
-from benchmarks.lib.results import RESULTS, heading, report
+from benchmarks.lib.results import SAVE_HELP, heading, report
 from benchmarks.lib.speech import Recording
 from benchmarks.lib.watching import metrics
 from benchmarks.robustness.hostile import speech
@@ -185,7 +185,7 @@ def main() -> None:
     parser.add_argument("--model", default="tiny.en")
     parser.add_argument("--limit", type=float, default=30.0, help="seconds of the stream")
     parser.add_argument("--threads", type=int, default=max(1, (os.cpu_count() or 2) // 2))
-    parser.add_argument("--save", action="store_true", help=f"append to {RESULTS.name}")
+    parser.add_argument("--save", action="store_true", help=SAVE_HELP)
     flags = parser.parse_args()
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))

@@ -14,7 +14,7 @@ import asyncio
 from dataclasses import asdict
 
 from benchmarks.latency.streaming import running_server
-from benchmarks.lib.results import RESULTS, heading, report
+from benchmarks.lib.results import SAVE_HELP, heading, report
 from benchmarks.lib.watching import Held, held_by, table
 from benchmarks.robustness.hostile import containers, speech
 from streamwhisper.client import Reconnection, connect
@@ -64,7 +64,7 @@ def main() -> None:
     parser.add_argument("--model", default="tiny.en")
     parser.add_argument("--sessions", type=int, default=2000)
     parser.add_argument("--every", type=int, default=200, help="sessions between two rows")
-    parser.add_argument("--save", action="store_true", help=f"append to {RESULTS.name}")
+    parser.add_argument("--save", action="store_true", help=SAVE_HELP)
     flags = parser.parse_args()
     with running_server(flags.model, 1, ["--resume", "1", "--max-wait", "0"]) as server:
         rows: list[Held] = [held_by(server, 0)]
