@@ -4,6 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 RUNTIME := $(VENV)/.runtime
 TEST := $(VENV)/.test
+DOCS := $(VENV)/.docs
 PINS := pyproject.toml constraints.txt
 BENCH = $(BIN)/python -m benchmarks
 INSTALL = $(BIN)/python -m pip install -qq --disable-pip-version-check -c constraints.txt
@@ -14,7 +15,7 @@ PORT ?= 8765
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint serve bench clean
+.PHONY: help demo test docs lint serve bench clean
 
 help: ## show this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):[^#]*## /  make \1\t/'
@@ -33,6 +34,9 @@ lint: $(TEST) ## check style and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+docs: $(DOCS) ## build the documentation site into site/
+	$(BIN)/python -m mkdocs build --strict --quiet
 
 serve: $(RUNTIME) ## start a server
 	$(BIN)/streamwhisper serve --model $(MODEL) --host $(HOST) --port $(PORT) $(ARGS)
@@ -55,7 +59,7 @@ bench: $(TEST) ## measure latency, accuracy and cost in ten minutes; STREAMWHISP
 		|| echo "The peers could not be run; all of streamwhisper's own figures are above."
 
 clean: ## remove the virtual environment and every cache
-	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) build dist site .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(BIN)/python:
@@ -69,4 +73,9 @@ $(RUNTIME): $(PINS) | $(BIN)/python
 $(TEST): $(PINS) | $(BIN)/python
 	@echo "Installing streamwhisper and its tests into $(VENV); the first time this takes minutes."
 	@$(INSTALL) -e '.[test]'
+	@touch $(RUNTIME) $@
+
+$(DOCS): $(PINS) | $(BIN)/python
+	@echo "Installing streamwhisper and the documentation tools into $(VENV)."
+	@$(INSTALL) -e '.[docs]'
 	@touch $(RUNTIME) $@
