@@ -1,0 +1,24 @@
+"""The changelog's table of moved modules is that of the code."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from streamwhisper.moved import MODULES
+from streamwhisper.version import __version__
+
+CHANGELOG = (Path(__file__).parents[2] / "CHANGELOG.md").read_text(encoding="utf-8")
+
+
+def test_moved_modules_are_where_the_changelog_says() -> None:
+    rows = re.findall(r"^ *\| (`streamwhisper\..+?) \| (`.+?`) \|$", CHANGELOG, re.MULTILINE)
+    assert len(rows) >= 5
+    for old, new in rows:
+        names = (re.findall(r"`([\w.]+)`", cell) for cell in (old, new))
+        for before, after in zip(*names, strict=True):
+            assert MODULES[before] == after
+
+
+def test_this_version_has_an_entry() -> None:
+    assert f"\n## [{__version__}] - " in CHANGELOG
