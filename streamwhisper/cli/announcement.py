@@ -1,4 +1,4 @@
-"""What ``serve`` says once it takes sessions in: where it is, for programs and for people."""
+"""Addresses that ``serve`` prints once it accepts sessions, and the browser it opens."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ import typer
 
 __all__ = ["announce", "open_page", "page_at"]
 
-_EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}  # listened on, and where that is for itself
+_EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}  # every interface -> this machine
 
 
 def announce(url: str, certificate: Path | None) -> None:
-    """Print the addresses of the stream and of its page of captions, in the network as well.
+    """Print the addresses of the stream and of the captions page, also on the local network.
 
     Args:
-        url: of the stream.
-        certificate: a file, whose fingerprint is printed.
+        url: address of the stream.
+        certificate: PEM file whose fingerprint is printed.
     """
     from streamwhisper.server.access.tls import fingerprint, lan_address
 
@@ -34,18 +34,18 @@ def announce(url: str, certificate: Path | None) -> None:
 
 
 def page_at(url: str) -> str:
-    """The address of the page of captions of the server with this stream, for its own machine."""
+    """Return the address of the captions page of the server whose stream is at `url`."""
     parts = urlsplit(url)
     host = _EVERYWHERE.get(parts.hostname or "", parts.netloc.rpartition(":")[0])
     return f"{'https' if parts.scheme == 'wss' else 'http'}://{host}:{parts.port}/"
 
 
 def open_page(page: str) -> threading.Thread:
-    """Show a page in the browser of whoever is here; nobody need wait for the thread."""
+    """Open a page in a browser, on a daemon thread."""
 
     def show() -> None:
         if not webbrowser.open(page):
-            typer.echo(f"No browser is found here; open {page} in one.", err=True)
+            typer.echo(f"No browser found. Open {page} in one.", err=True)
 
     thread = threading.Thread(target=show, name="browser", daemon=True)
     thread.start()

@@ -3,60 +3,66 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Annotated
 
 import typer
 
-from streamwhisper.cli.flags import (
-    DEFAULT_ADDRESS,
-    DEFAULT_MODEL,
-    Adapter,
-    Address,
-    Compile,
-    Device,
-    Dtype,
-    Json,
-    Precision,
-    option,
-)
+from streamwhisper.cli.commands import SectionedHelp
+from streamwhisper.cli.flags import DEFAULT_ADDRESS, Address, Json, ModelFlags
+from streamwhisper.cli.groups import grouped
 from streamwhisper.cli.loading import check_ray, hub_options
 
 __all__ = ["cluster_app"]
 
 cluster_app = typer.Typer(
-    help="Recognition on many machines: models on the workers of a Ray cluster.",
+    help="Run models on the workers of a Ray cluster.",
     no_args_is_help=True,
+    rich_markup_mode=None,
 )
 
-_NAME_HELP = "What gateways ask for. Default: the model's own name."
 
+@dataclass(frozen=True, slots=True)
+class WorkerFlags:
+    """The workers of a model."""
 
-@cluster_app.command("start")
-def start(
-    model: Annotated[
-        str, option("--model", "-m", help="Name, checkpoint file or folder, or hub id.")
-    ] = DEFAULT_MODEL,
-    name: Annotated[str | None, typer.Option("--name", help=_NAME_HELP)] = None,
-    workers: Annotated[int, typer.Option("--workers", min=1, help="That there always are.")] = 1,
+    name: Annotated[
+        str | None,
+        typer.Option("--name", help="Name that gateways ask for. Default: the model's name."),
+    ] = None
+    workers: Annotated[int, typer.Option("--workers", min=1, help="Minimum number of workers.")] = 1
     max_workers: Annotated[
-        int | None, typer.Option("--max-workers", min=1, help="While much is spoken.")
-    ] = None,
-    device: Device = "auto",
-    dtype: Precision = Dtype.auto,
-    threads: Annotated[int, option("--threads", min=1, help="CPU threads of each worker.")] = 1,
+        int | None,
+        typer.Option(
+            "--max-workers", min=1, help="Maximum number of workers, under load. Default: minimum."
+        ),
+    ] = None
     gpus: Annotated[
-        float, typer.Option("--gpus", min=0, help="Of each worker; 0.5: two share one.")
-    ] = 0.0,
+        float,
+        typer.Option("--gpus", min=0, help="GPUs per worker; 0.5: two workers share one."),
+    ] = 0.0
     pasts: Annotated[
-        int, typer.Option("--pasts", min=0, help="Windows whose sound a worker keeps encoded.")
-    ] = 64,
-    adapter: Adapter = None,
-    compiled: Compile = False,
+        int,
+        typer.Option("--pasts", min=0, help="Windows whose encoded audio each worker caches."),
+    ] = 64
+
+
+@cluster_app.command("start", cls=SectionedHelp)
+@grouped
+def start(
+    model: ModelFlags,
+    workers: WorkerFlags,
     address: Address = DEFAULT_ADDRESS,
 ) -> None:
-    """Deploy a model; without a cluster, start one on this machine first.
+    """Deploy a model; start a cluster on this machine if there is none.
 
-    Another model under the same name takes its place, worker by worker, while sessions run.
+    A model under a name that is in use replaces the old one worker by worker, while sessions run.
+    Each worker uses one CPU thread unless --threads says otherwise.
+
+    \b
+    Examples:
+      streamwhisper cluster start --model base --workers 4
+      streamwhisper serve --engine ray --model base
     """
     check_ray()
     from streamwhisper.checkpoints.hub import check_name
@@ -65,32 +71,32 @@ def start(
     from streamwhisper.cluster.worker import WorkerOptions
 
     hub = hub_options()
-    check_name(model, hub)
+    check_name(model.model, hub)
     try:
-        scale = Scale(workers, max_workers or workers, gpus)
+        scale = Scale(workers.workers, workers.max_workers or workers.workers, workers.gpus)
     except ValueError as error:
         raise typer.BadParameter(str(error)) from error
     options = WorkerOptions(
-        model,
-        device,
-        dtype.value,
-        threads,
-        str(adapter.resolve()) if adapter else None,
-        compiled,
-        pasts,
+        model.model,
+        model.device,
+        model.dtype,
+        model.threads or 1,
+        str(model.adapter.resolve()) if model.adapter else None,
+        model.compiled,
+        workers.pasts,
         str(hub.cache_dir),
         hub.offline,
     )
     join_or_start(address)
-    served = name or model
-    typer.echo(f"deploying {model} as {served}; the workers load and warm up")
+    served = workers.name or model.model
+    typer.echo(f"deploying {model.model} as {served}: the workers load and warm up")
     deploy(served, options, scale)
     typer.echo(f"ready: streamwhisper serve --engine ray --model {served}")
 
 
-@cluster_app.command("status")
+@cluster_app.command("status", cls=SectionedHelp)
 def status(address: Address = DEFAULT_ADDRESS, as_json: Json = False) -> None:
-    """Show the models of a cluster, and its machines."""
+    """Show the models and machines of a cluster."""
     check_ray()
     from dataclasses import asdict
 
@@ -113,14 +119,17 @@ def _counted(workers: Mapping[str, int]) -> str:
     return ", ".join(f"{count} {state.lower()}" for state, count in workers.items()) or "none"
 
 
-@cluster_app.command("stop")
+@cluster_app.command("stop", cls=SectionedHelp)
 def stop(
     name: Annotated[
-        str | None, typer.Option("--name", help="Of one model. Default: all, and the cluster.")
+        str | None,
+        typer.Option(
+            "--name", help="Remove only this model. Default: all models, and stop the cluster."
+        ),
     ] = None,
     address: Address = DEFAULT_ADDRESS,
 ) -> None:
-    """Take a model from a cluster, or all of them and stop Ray on this machine."""
+    """Remove a model, or all models and stop Ray on this machine."""
     check_ray()
     from streamwhisper.cli.nodes import stop_node
     from streamwhisper.cluster.deployment import remove, shut_down

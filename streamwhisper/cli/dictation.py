@@ -1,4 +1,4 @@
-"""Dictation as a command runs it: its parts, chosen by the flags and by what the system has."""
+"""Builds dictation from flags: microphone, engine, output, hotkey and signals."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ DEFAULT_HOTKEY = "ctrl+alt+space"
 
 @dataclass(frozen=True, slots=True)
 class Keys:
-    """When to listen, and how that is heard."""
+    """When dictation listens, and whether it plays tones."""
 
     mode: str
     hotkey: str | None
@@ -46,7 +46,7 @@ class Keys:
 
     @property
     def wanted(self) -> str | None:
-        """The hotkey; listening all the time needs none."""
+        """The hotkey to register; None in continuous mode unless one is set."""
         return self.hotkey or (None if self.mode == "continuous" else DEFAULT_HOTKEY)
 
 
@@ -58,7 +58,7 @@ async def dictate(
     keys: Keys,
     phrases: Phrases | None,
 ) -> None:
-    """Dictate until Ctrl-C, which commits what was said; the second one ends it at once."""
+    """Dictate until Ctrl-C, which commits the text so far; a second Ctrl-C exits at once."""
     from streamwhisper.dictation.app import Dictation
     from streamwhisper.dictation.beep import beep
     from streamwhisper.dictation.control import Control
@@ -71,13 +71,13 @@ async def dictate(
         with stop_signals(stop), _toggle_signal(switch), _hotkey(keys, switch, face.say):
             if keys.beep:
                 switch.tell(beep)
-            ears = Microphone(MicrophoneOptions(microphone), face.say)
-            await Dictation(ears, engine, sink, face, switch, phrases).run(stop)
+            recorder = Microphone(MicrophoneOptions(microphone), face.say)
+            await Dictation(recorder, engine, sink, face, switch, phrases).run(stop)
 
 
 @contextmanager
 def _toggle_signal(switch: Switch) -> Iterator[None]:
-    """SIGUSR1 toggles, where there are signals."""
+    """Toggle dictation on SIGUSR1 (not on Windows)."""
     if sys.platform == "win32":
         yield
         return
@@ -91,7 +91,7 @@ def _toggle_signal(switch: Switch) -> Iterator[None]:
 
 @contextmanager
 def _hotkey(keys: Keys, switch: Switch, notice: Notice) -> Iterator[None]:
-    """Have the hotkey work the switch; where a desktop has none, that is said."""
+    """Connect the hotkey to the switch; report a desktop without global hotkeys."""
     from streamwhisper.dictation.hotkeys import Hotkey, NoHotkeysError, listen_for
 
     if keys.wanted is None:
@@ -123,7 +123,7 @@ def _hotkey(keys: Keys, switch: Switch, notice: Notice) -> Iterator[None]:
 
 
 def embedded(load: Callable[[], LocalRecognizer], options: SessionOptions) -> Engine:
-    """The engine in this process; its model is loaded while the microphone is open already."""
+    """Return the engine in this process; its model loads while the microphone already records."""
     from streamwhisper.audio.formats import AudioFormat
     from streamwhisper.engine.malloc import release_free_memory, share_one_arena
     from streamwhisper.live.stream import LiveStream
@@ -147,7 +147,7 @@ def embedded(load: Callable[[], LocalRecognizer], options: SessionOptions) -> En
 
 
 def server(url: str, token: str | None, options: SessionOptions) -> Engine:
-    """A server's engine; of the options it takes language and vocabulary."""
+    """Return a server's engine; of `options`, it uses the language and the vocabulary."""
     from streamwhisper.client import connect
     from streamwhisper.session.language import LanguageDetection
 
@@ -172,7 +172,7 @@ def choose_sink(
     progressive: bool,
     paste: bool,
 ) -> Sink:
-    """Where text goes: one of the names that ``--to`` has."""
+    """Return the destination of text for a value of ``--to``."""
     if to == "terminal":
         return face
     if to == "type":
@@ -195,7 +195,7 @@ def choose_sink(
 
 
 def runtime_folder() -> Path:
-    """Where the dictation that runs is found by others of the same user."""
+    """Return the folder in which commands of the same user find a running dictation."""
     if folder := os.environ.get("XDG_RUNTIME_DIR"):
         return Path(folder) / "streamwhisper"
     import platformdirs

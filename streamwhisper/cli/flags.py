@@ -1,34 +1,31 @@
-"""Options that several commands share, and how every option gets its environment variable."""
+"""Flags that several commands share, and how every flag gets its environment variable."""
 
 from __future__ import annotations
 
-from enum import StrEnum
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
+
+if TYPE_CHECKING:
+    from streamwhisper.session.options import SessionOptions
 
 __all__ = [
     "DEFAULT_ADDRESS",
     "DEFAULT_MODEL",
-    "Adapter",
     "Address",
-    "Compile",
-    "Device",
+    "DetectionFlag",
     "Dtype",
     "Endpoint",
-    "Engine",
-    "HowSoon",
     "Json",
-    "Language",
-    "Languages",
+    "LanguageFlag",
     "Latency",
-    "Model",
-    "Precision",
+    "LiveFlags",
+    "ModelFlags",
     "Task",
-    "Threads",
     "Token",
-    "WhatEnds",
     "option",
     "split_names",
 ]
@@ -36,83 +33,139 @@ __all__ = [
 DEFAULT_MODEL = "tiny.en"
 DEFAULT_ADDRESS = "127.0.0.1:6379"
 
-
-class Latency(StrEnum):
-    """How soon text is committed."""
-
-    low = "low"
-    balanced = "balanced"
-    accurate = "accurate"
-
-
-class Endpoint(StrEnum):
-    """What ends an utterance: a silence, or one whose length follows from the text before it."""
-
-    fixed = "fixed"
-    sentence = "sentence"
-
-
-class Engine(StrEnum):
-    """Where sound is recognized."""
-
-    local = "local"
-    ray = "ray"
-
-
-class Dtype(StrEnum):
-    """Precisions to compute in."""
-
-    auto = "auto"
-    float32 = "float32"
-    bfloat16 = "bfloat16"
-    float16 = "float16"
-    int8 = "int8"
+# The values of the options behind these flags; importing the options would cost `--help` a second.
+Latency = Literal["low", "balanced", "accurate"]
+Endpoint = Literal["fixed", "sentence"]
+Dtype = Literal["auto", "float32", "bfloat16", "float16", "int8"]
 
 
 def option(flag: str, *short: str, help: str, **more: Any) -> Any:
-    """An option whose variable is STREAMWHISPER_ and its name: ``--max-sessions`` is in
+    """Return a Typer option with an environment variable.
+
+    The variable is ``STREAMWHISPER_`` and the flag's name: ``--max-sessions`` is
     ``STREAMWHISPER_MAX_SESSIONS``.
     """
     name = flag.split("/")[0].removeprefix("--").replace("-", "_").upper()
-    return typer.Option(flag, *short, envvar=f"STREAMWHISPER_{name}", help=help, **more)
+    return typer.Option(
+        flag, *short, envvar=f"STREAMWHISPER_{name}", show_envvar=False, help=help, **more
+    )
 
 
 def split_names(text: str | None) -> tuple[str, ...]:
-    """Names with commas between them; none for None."""
+    """Return the names in a comma-separated list; an empty tuple for None."""
     return tuple(name.strip() for name in (text or "").split(",") if name.strip())
 
 
-Model = Annotated[str, option("--model", "-m", help="Name, checkpoint file or folder, or hub id.")]
-Device = Annotated[str, option("--device", help="cpu, cuda, cuda:1, mps; auto chooses.")]
-Precision = Annotated[Dtype, option("--dtype", help="Precision; auto chooses.")]
-Threads = Annotated[int | None, option("--threads", min=1, help="CPU threads for one operation.")]
-Adapter = Annotated[Path | None, option("--adapter", help="Folder of a LoRA adapter to merge in.")]
-Compile = Annotated[
-    bool,
-    option("--compile", help="Compile the step that writes a token; needs a compiler."),
-]
-HowSoon = Annotated[Latency, option("--latency", help="Sooner, or fewer errors.")]
-WhatEnds = Annotated[
-    Endpoint,
-    option(
-        "--endpoint",
-        help="End utterances after a fixed silence, or sooner where a sentence is finished "
-        "and later where it goes on.",
-    ),
-]
+_model_option = partial(option, rich_help_panel="Model")
+
 Address = Annotated[
     str,
-    option("--address", help="HOST:PORT of a cluster's head; auto: the one this machine is in."),
+    option("--address", help="HOST:PORT of the cluster's head; auto: the cluster of this machine."),
 ]
-Token = Annotated[str | None, option("--token", help="The key that the server wants.")]
-Language = Annotated[
-    str | None, typer.Option("--language", "-l", help="Such as en; default: found by listening.")
-]
-Languages = Annotated[
-    str | None,
-    option("--languages", help="Those that may be spoken where it is found, such as de,fr."),
-]
+Token = Annotated[str | None, option("--token", help="Access token for the server.")]
 Task = Annotated[
-    Literal["transcribe", "translate"], typer.Option("--task", help="translate: into English.")
+    Literal["transcribe", "translate"],
+    typer.Option("--task", help="translate: English text, whatever language is spoken."),
 ]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object a line.")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object per line.")]
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFlags:
+    """Which model to load, where it runs and in which precision."""
+
+    model: Annotated[
+        str,
+        _model_option("--model", "-m", help="Model name, checkpoint file or folder, or hub id."),
+    ] = DEFAULT_MODEL
+    device: Annotated[
+        str, _model_option("--device", help="cpu, cuda, cuda:1 or mps; auto chooses.")
+    ] = "auto"
+    dtype: Annotated[Dtype, _model_option("--dtype", help="Precision; auto chooses.")] = "auto"
+    threads: Annotated[
+        int | None,
+        _model_option(
+            "--threads",
+            min=1,
+            help="CPU threads per operation. Default: half the cores, at most 4.",
+        ),
+    ] = None
+    adapter: Annotated[
+        Path | None, _model_option("--adapter", help="Folder of a LoRA adapter to merge.")
+    ] = None
+    compiled: Annotated[
+        bool,
+        _model_option("--compile", help="Compile the decoder step with torch (needs a compiler)."),
+    ] = False
+
+
+@dataclass(frozen=True, slots=True)
+class LanguageFlag:
+    """Which language is spoken."""
+
+    language: Annotated[
+        str | None,
+        typer.Option("--language", "-l", help="Spoken language, e.g. en. Default: auto-detect."),
+    ] = None
+
+    def code(self) -> str | None:
+        """Return the language's code; None: to be detected.
+
+        Raises:
+            StreamWhisperError: a language that Whisper does not know.
+        """
+        from streamwhisper.whisper.languages import language_code
+
+        return language_code(self.language) if self.language else None
+
+
+@dataclass(frozen=True, slots=True)
+class DetectionFlag:
+    """Which languages detection may choose from."""
+
+    languages: Annotated[
+        str | None,
+        option("--languages", help="Limit language detection to these, e.g. de,fr."),
+    ] = None
+
+    def names(self) -> tuple[str, ...]:
+        """Return the languages as they are written."""
+        return split_names(self.languages)
+
+    def codes(self) -> tuple[str, ...]:
+        """Return the languages' codes; none: any language of the model.
+
+        Raises:
+            StreamWhisperError: a language that Whisper does not know.
+        """
+        from streamwhisper.whisper.languages import language_code
+
+        return tuple(map(language_code, self.names()))
+
+
+@dataclass(frozen=True, slots=True)
+class LiveFlags:
+    """When live text is committed and when an utterance ends."""
+
+    latency: Annotated[Latency, option("--latency", help="Trade latency for accuracy.")] = (
+        "balanced"
+    )
+    endpoint: Annotated[
+        Endpoint,
+        option(
+            "--endpoint",
+            help="End an utterance after a fixed silence (0.6 s), or sooner after a complete "
+            "sentence and later inside one.",
+        ),
+    ] = "sentence"
+
+    def session_options(self, spoken: str | None, among: tuple[str, ...]) -> SessionOptions:
+        """Return options of a session for a spoken language, or for detection among several."""
+        from streamwhisper.session.endpoint import EndpointOptions
+        from streamwhisper.session.language import LanguageDetection
+        from streamwhisper.session.options import SessionOptions
+
+        options = SessionOptions(
+            spoken or LanguageDetection(among), endpoint=EndpointOptions(self.endpoint)
+        )
+        return options.tuned(self.latency)

@@ -1,4 +1,4 @@
-"""Models for commands: found with a bar of progress, loaded with the options of the shell."""
+"""Models for commands: found with a progress bar, loaded with the options of the command line."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from streamwhisper.cli.flags import Dtype
 from streamwhisper.errors import RecognitionError
 
 if TYPE_CHECKING:
     from contextlib import ExitStack
 
     from streamwhisper.checkpoints.hub import HubOptions
+    from streamwhisper.cli.flags import ModelFlags
     from streamwhisper.cluster.recognizer import RayRecognizer
     from streamwhisper.engine.local import LocalRecognizer
     from streamwhisper.live.scheduler import SchedulerOptions
@@ -23,14 +23,18 @@ __all__ = ["check_ray", "find_model", "hub_options", "load_model", "load_remote"
 
 
 def hub_options() -> HubOptions:
-    """Where models are kept and looked for, by the environment."""
+    """Return where models are kept and looked for, according to the environment."""
     from streamwhisper.checkpoints.hub import HubOptions
 
     return HubOptions.from_environment(os.environ)
 
 
 def find_model(name: str) -> Path:
-    """The file or folder of a model, fetched if need be; raises `ModelError`."""
+    """Return the file or folder of a model; download it first if it is not cached.
+
+    Raises:
+        ModelError: an unknown name, or a download that failed.
+    """
     from streamwhisper.checkpoints.hub import resolve
     from streamwhisper.console import DownloadBar
 
@@ -38,28 +42,26 @@ def find_model(name: str) -> Path:
         return resolve(name, options=hub_options(), progress=progress)
 
 
-def load_model(
-    model: str,
-    device: str,
-    dtype: Dtype,
-    threads: int | None,
-    adapter: Path | None,
-    *,
-    compiled: bool = False,
-) -> LocalRecognizer:
-    """A recognizer with this model; raises `ModelError`."""
-    find_model(model)  # first, for its progress and so that a wrong name costs no import of torch
+def load_model(flags: ModelFlags) -> LocalRecognizer:
+    """Return a recognizer in this process.
+
+    Raises:
+        ModelError: the model cannot be found or read.
+    """
+    find_model(flags.model)  # before torch is imported, so that a wrong name fails at once
     from streamwhisper.engine.local import LocalOptions, LocalRecognizer
 
-    options = LocalOptions(device, dtype.value, threads, adapter=adapter, compile=compiled)
-    return LocalRecognizer.load(model, options, hub_options())
+    options = LocalOptions(
+        flags.device, flags.dtype, flags.threads, adapter=flags.adapter, compile=flags.compiled
+    )
+    return LocalRecognizer.load(flags.model, options, hub_options())
 
 
 def check_ray() -> None:
-    """Raise RecognitionError where Ray is not installed."""
+    """Raise RecognitionError when Ray is not installed."""
     if find_spec("ray") is None:
         raise RecognitionError(
-            "recognition on a cluster needs Ray, which is not installed; "
+            "--engine ray and the cluster commands need Ray, which is not installed; run: "
             "pip install 'streamwhisper[cluster]'"
         )
 
@@ -67,13 +69,16 @@ def check_ray() -> None:
 def load_remote(
     name: str, address: str, languages: Sequence[str], leaving: ExitStack
 ) -> tuple[RayRecognizer, SchedulerOptions]:
-    """A recognizer whose model is with the workers of a Ray cluster; raises RecognitionError.
+    """Return a recognizer whose model runs on the workers of a Ray cluster.
 
     Args:
-        name: under which the model was deployed.
-        address: of the cluster's head.
-        languages: that the model must know.
-        leaving: closes it.
+        name: the name under which the model was deployed.
+        address: HOST:PORT of the cluster's head.
+        languages: codes that the model must support.
+        leaving: closes the recognizer on exit.
+
+    Raises:
+        RecognitionError: no cluster at the address, or no such model on it.
     """
     from streamwhisper.cluster.recognizer import RayRecognizer, join
     from streamwhisper.live.scheduler import SchedulerOptions

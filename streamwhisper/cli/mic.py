@@ -1,14 +1,13 @@
-"""``streamwhisper mic``: dictation from the microphone into any window."""
+"""``streamwhisper mic``: dictation with the microphone, into the terminal or any app."""
 
 from __future__ import annotations
 
 import asyncio
 import os
-from dataclasses import asdict, replace
-from enum import StrEnum
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -22,57 +21,20 @@ from streamwhisper.cli.dictation import (
     server,
 )
 from streamwhisper.cli.flags import (
-    DEFAULT_MODEL,
-    Adapter,
-    Device,
-    Dtype,
-    Endpoint,
-    HowSoon,
-    Language,
-    Languages,
-    Latency,
-    Model,
-    Precision,
-    Threads,
+    DetectionFlag,
+    LanguageFlag,
+    LiveFlags,
+    ModelFlags,
     Token,
-    WhatEnds,
     option,
-    split_names,
 )
+from streamwhisper.cli.groups import grouped
 from streamwhisper.cli.loading import load_model
 
 __all__ = ["mic"]
 
-listening = partial(option, rich_help_panel="When it listens")
-outlet = partial(option, rich_help_panel="Where the text goes")
-engine = partial(option, rich_help_panel="Engine")
-
-
-class Action(StrEnum):
-    """What a dictation that runs can be told."""
-
-    toggle = "toggle"
-    start = "start"
-    stop = "stop"
-
-
-class Mode(StrEnum):
-    """When dictation listens."""
-
-    continuous = "continuous"
-    toggle = "toggle"
-    hold = "hold"
-
-
-class To(StrEnum):
-    """Where text goes."""
-
-    terminal = "terminal"
-    stdout = "stdout"
-    type = "type"
-    clipboard = "clipboard"
-    file = "file"
-    command = "command"
+_listening = partial(option, rich_help_panel="Listening")
+_output = partial(option, rich_help_panel="Output")
 
 
 def _read_settings(context: typer.Context, file: Path | None) -> Path | None:
@@ -82,167 +44,234 @@ def _read_settings(context: typer.Context, file: Path | None) -> Path | None:
     from streamwhisper.dictation.settings import read_settings
 
     settings = context.obj = read_settings(file)
-    said = asdict(settings.listen) | asdict(settings.when) | asdict(settings.to)
-    context.default_map = {name: value for name, value in said.items() if value is not None}
+    given = asdict(settings.listen) | asdict(settings.when) | asdict(settings.to)
+    context.default_map = {name: value for name, value in given.items() if value is not None}
     return file
 
 
-def mic(
-    context: typer.Context,
-    action: Annotated[
-        Action | None,
-        typer.Argument(help="Tell the dictation that runs already when to listen.", metavar="WHAT"),
-    ] = None,
+@dataclass(frozen=True, slots=True)
+class ListeningFlags:
+    """When dictation listens, and to which microphone."""
+
     mode: Annotated[
-        Mode,
-        listening(
+        Literal["continuous", "toggle", "hold"],
+        _listening(
             "--mode",
-            help="All the time; from one press of the hotkey to the next; or while it is held.",
+            help="continuous: always; toggle: from one press of the hotkey to the next; hold: "
+            "while the hotkey is held.",
         ),
-    ] = Mode.continuous,
+    ] = "continuous"
     hotkey: Annotated[
         str | None,
-        listening(
+        _listening(
             "--hotkey",
-            help=f"Heard in every window; on Wayland set up a key that runs: streamwhisper mic "
-            f"toggle. Default: {DEFAULT_HOTKEY}, but none for continuous.",
+            help="Hotkey in every window. On Wayland, bind a key of the desktop to: streamwhisper "
+            f"mic toggle. Default: {DEFAULT_HOTKEY}; none for continuous.",
         ),
-    ] = None,
+    ] = None
     beep: Annotated[
-        bool, listening("--beep/--no-beep", help="A tone when it begins and ends to listen.")
-    ] = False,
+        bool, _listening("--beep/--no-beep", help="Play a tone when listening starts and stops.")
+    ] = False
     microphone: Annotated[
-        str | None, listening("--microphone", help="Its name, part of it, or its number.")
-    ] = None,
+        str | None, _listening("--microphone", help="Microphone: its name, part of it, or number.")
+    ] = None
+
+    @property
+    def keys(self) -> Keys:
+        """When to listen."""
+        return Keys(self.mode, self.hotkey, self.beep)
+
+
+@dataclass(frozen=True, slots=True)
+class OutputFlags:
+    """Where dictated text goes."""
+
     to: Annotated[
-        To,
-        outlet(
+        Literal["terminal", "stdout", "type", "clipboard", "file", "command"],
+        _output(
             "--to",
-            help="The terminal; lines on standard output; keys into the focused window; the "
-            "clipboard; the end of a file (--output); a program (--command).",
+            help="terminal; stdout: one line per utterance; type: keys into the focused window; "
+            "clipboard; file: appended to --output; command: standard input of --command.",
         ),
-    ] = To.terminal,
-    output: Annotated[Path | None, outlet("--output", help="The file that text goes to.")] = None,
+    ] = "terminal"
+    output: Annotated[Path | None, _output("--output", help="File to append text to.")] = None
     command: Annotated[
         str | None,
-        outlet("--command", help="The program that finds each utterance on its standard input."),
-    ] = None,
+        _output("--command", help="Program that reads each utterance on its standard input."),
+    ] = None
     progressive: Annotated[
-        bool, outlet("--progressive", help="Type what may still change, too, and correct it.")
-    ] = False,
+        bool, _output("--progressive", help="Also type text that may change, and correct it.")
+    ] = False
     paste: Annotated[
-        bool,
-        outlet("--paste", help="Paste in place of typing; the clipboard is restored."),
-    ] = False,
+        bool, _output("--paste", help="Paste instead of typing; the clipboard is restored.")
+    ] = False
     verbatim: Annotated[
-        bool, outlet("--verbatim", help='Obey no spoken commands, such as "new line".')
-    ] = False,
+        bool, _output("--verbatim", help='Ignore spoken commands, e.g. "new line".')
+    ] = False
+
+
+@dataclass(frozen=True, slots=True)
+class EngineFlags:
+    """A server in place of the engine in this process."""
+
     url: Annotated[
-        str | None, engine("--url", help="A server; default: the engine in this process.")
-    ] = None,
-    token: Token = None,
-    language: Language = None,
-    languages: Languages = None,
-    model: Model = DEFAULT_MODEL,
-    device: Device = "auto",
-    dtype: Precision = Dtype.auto,
-    threads: Threads = None,
-    adapter: Adapter = None,
-    latency: HowSoon = Latency.balanced,
-    endpoint: WhatEnds = Endpoint.sentence,
+        str | None,
+        option("--url", help="Address of a server. Default: the engine in this process."),
+    ] = None
+    token: Token = None
+
+
+@dataclass(frozen=True, slots=True)
+class SettingsFlags:
+    """The settings file, and questions that end the command."""
+
     config: Annotated[
         Path | None,
         typer.Option(
             "--config",
             is_eager=True,
             callback=_read_settings,
-            help="Settings file; default: dictation.toml in the user's configuration folder.",
+            help="Settings file. Default: dictation.toml in the user's configuration folder.",
         ),
-    ] = None,
-    init: Annotated[
-        bool, typer.Option("--init", help="Write a settings file to begin with, and exit.")
-    ] = False,
-    force: Annotated[bool, typer.Option("--force", help="--init may overwrite it.")] = False,
+    ] = None
+    init: Annotated[bool, typer.Option("--init", help="Write a settings file and exit.")] = False
+    force: Annotated[
+        bool, typer.Option("--force", help="Let --init overwrite the settings file.")
+    ] = False
     list_devices: Annotated[
-        bool, typer.Option("--list-devices", help="Show the microphones, and exit.")
-    ] = False,
+        bool, typer.Option("--list-devices", help="List the microphones and exit.")
+    ] = False
     doctor: Annotated[
-        bool, typer.Option("--doctor", help="Check that all is there, say what to do, and exit.")
-    ] = False,
-) -> None:
-    """Dictate: what is said into the microphone is written, here or into any window."""
-    if init:
-        from streamwhisper.dictation.settings import settings_path, write_default
+        bool, typer.Option("--doctor", help="Check the set-up, suggest fixes, and exit.")
+    ] = False
 
-        path = config or settings_path()
-        write_default(path, force)
-        typer.echo(path)
-        return
-    if action is not None:
+
+@grouped
+def mic(
+    context: typer.Context,
+    action: Annotated[
+        Literal["toggle", "start", "stop"] | None,
+        typer.Argument(
+            help="Control the dictation that is already running: toggle, start or stop.",
+            metavar="[ACTION]",
+        ),
+    ],
+    listening: ListeningFlags,
+    output: OutputFlags,
+    engine: EngineFlags,
+    language: LanguageFlag,
+    detection: DetectionFlag,
+    model: ModelFlags,
+    live: LiveFlags,
+    settings: SettingsFlags,
+) -> None:
+    """Dictate with the microphone, into the terminal or any app.
+
+    \b
+    Examples:
+      streamwhisper mic                              # text in the terminal
+      streamwhisper mic --to type                    # into the focused window
+      streamwhisper mic --to type --mode hold        # while Ctrl, Alt and Space are held
+      streamwhisper mic toggle                       # start or pause the running dictation
+      streamwhisper mic --doctor                     # check the set-up
+    """
+    if settings.init:
+        _write_settings(settings)
+    elif action is not None:
         from streamwhisper.dictation.control import send
 
-        typer.echo(send(runtime_folder(), action.value))
-        return
-    if list_devices:
+        typer.echo(send(runtime_folder(), action))
+    elif settings.list_devices:
         _list_devices()
-        return
-    _check(context, to)
-    load = partial(load_model, model, device, dtype, threads, adapter)
-    if doctor:
-        from streamwhisper.dictation.doctor import examine, report
+    else:
+        _check(context, output.to)
+        if settings.doctor:
+            _examine(listening, output, engine, model)
+        _dictate(context, listening, output, engine, language, detection, model, live, settings)
 
-        findings = examine(microphone, None if url else load, os.environ, typing=to is To.type)
-        raise typer.Exit(0 if report(findings) else 1)
+
+def _dictate(
+    context: typer.Context,
+    listening: ListeningFlags,
+    output: OutputFlags,
+    engine: EngineFlags,
+    language: LanguageFlag,
+    detection: DetectionFlag,
+    model: ModelFlags,
+    live: LiveFlags,
+    files: SettingsFlags,
+) -> None:
+    """Dictate until Ctrl-C."""
     from streamwhisper.dictation.settings import read_settings
     from streamwhisper.dictation.terminal import TerminalSink
     from streamwhisper.phrasing.phrases import Phrases
-    from streamwhisper.session.endpoint import EndpointOptions
-    from streamwhisper.session.language import LanguageDetection
-    from streamwhisper.session.options import SessionOptions
-    from streamwhisper.whisper.languages import language_code
 
-    settings = context.obj or read_settings(config)
-    code = language_code(language) if language else None
-    among = tuple(map(language_code, split_names(languages)))
-    spoken = SessionOptions(
-        code or LanguageDetection(among),
-        endpoint=EndpointOptions(endpoint.value),
-        vocabulary=settings.vocabulary,
-    ).tuned(latency.value)
-    obeyed = replace(settings.phrases, language=code or settings.phrases.language)
-    face = TerminalSink(stderr=to is not To.terminal)
+    settings = context.obj or read_settings(files.config)
+    code = language.code()
+    spoken = replace(live.session_options(code, detection.codes()), vocabulary=settings.vocabulary)
+    phrases = replace(settings.phrases, language=code or settings.phrases.language)
+    face = TerminalSink(stderr=output.to != "terminal")
+    sink = choose_sink(
+        output.to,
+        face,
+        output.output,
+        output.command,
+        progressive=output.progressive,
+        paste=output.paste,
+    )
     asyncio.run(
         dictate(
-            microphone,
-            server(url, token, spoken) if url else embedded(load, spoken),
-            choose_sink(to.value, face, output, command, progressive=progressive, paste=paste),
+            listening.microphone,
+            server(engine.url, engine.token, spoken)
+            if engine.url
+            else embedded(partial(load_model, model), spoken),
+            sink,
             face,
-            Keys(mode.value, hotkey, beep),
-            None if verbatim else Phrases(obeyed),
+            listening.keys,
+            None if output.verbatim else Phrases(phrases),
         )
     )
 
 
-def _check(context: typer.Context, to: To) -> None:
-    """Refuse flags that do not go together."""
+def _check(context: typer.Context, to: str) -> None:
+    """Raise BadParameter for flags that do not go together."""
     for name, place, needed in (
-        ("output", To.file, True),
-        ("command", To.command, True),
-        ("progressive", To.type, False),
-        ("paste", To.type, False),
+        ("output", "file", True),
+        ("command", "command", True),
+        ("progressive", "type", False),
+        ("paste", "type", False),
     ):
         source = context.get_parameter_source(name)
-        if source is not None and source.name == "COMMANDLINE" and to is not place:
-            raise typer.BadParameter(f"--{name} goes with --to {place.value}, not with {to.value}")
-        if needed and to is place and not context.params[name]:
-            raise typer.BadParameter(f"--to {place.value} needs --{name}")
+        if source is not None and source.name == "COMMANDLINE" and to != place:
+            raise typer.BadParameter(f"--{name} needs --to {place}; --to is {to}")
+        if needed and to == place and not context.params[name]:
+            raise typer.BadParameter(f"--to {place} needs --{name}")
+
+
+def _write_settings(settings: SettingsFlags) -> None:
+    from streamwhisper.dictation.settings import settings_path, write_default
+
+    path = settings.config or settings_path()
+    write_default(path, settings.force)
+    typer.echo(path)
+
+
+def _examine(
+    listening: ListeningFlags, output: OutputFlags, engine: EngineFlags, model: ModelFlags
+) -> None:
+    """Print findings about the set-up and exit: 0 when all is well, else 1."""
+    from streamwhisper.dictation.doctor import examine, report
+
+    load = None if engine.url else partial(load_model, model)
+    findings = examine(listening.microphone, load, os.environ, typing=output.to == "type")
+    raise typer.Exit(0 if report(findings) else 1)
 
 
 def _list_devices() -> None:
     from streamwhisper.dictation.devices import find_device, list_devices
 
     devices = list_devices()
-    find_device(None, devices)  # says what to do where there is none
+    find_device(None, devices)  # raises when there is none
     for device in devices:
         typer.echo(
             f"{'*' if device.default else ' '} {device.index}: {device.name} "

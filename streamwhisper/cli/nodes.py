@@ -1,7 +1,7 @@
-"""Ray on this machine, as `streamwhisper cluster start` starts and `stop` ends it.
+"""Ray on this machine: started by `streamwhisper cluster start`, ended by `stop`.
 
-``ray stop`` would end every Ray process of the machine, whosever it is. So Ray is started under a
-process that ends with all that it started, and that one's number is kept.
+``ray stop`` would end every Ray process of the machine, including other users'. So Ray runs under a
+process that ends together with everything it started, and the id of that process is kept in a file.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ _STOP_SECONDS = 30.0
 
 
 def join_or_start(address: str) -> None:
-    """Join the cluster at an address; the one of this machine alone is started if need be.
+    """Join the cluster at an address; start one on this machine if the address is the default.
 
     Raises:
-        RecognitionError: there is none, or it does not start.
+        RecognitionError: no cluster at the address, or Ray does not start.
     """
     from streamwhisper.cluster.recognizer import join
 
@@ -41,20 +41,20 @@ def join_or_start(address: str) -> None:
 
 
 def stop_node() -> bool:
-    """End the Ray that `join_or_start` has started; whether there was one."""
+    """End the Ray that `join_or_start` started; return whether there was one."""
     import ray
 
     ray.shutdown()
-    number = _running()
-    if number is None:
+    pid = _running()
+    if pid is None:
         return False
-    os.killpg(number, signal.SIGTERM)  # it leads its own group
+    os.killpg(pid, signal.SIGTERM)  # it leads its own group
     until = time.monotonic() + _STOP_SECONDS
     while _running() is not None and time.monotonic() < until:
         time.sleep(0.05)
     with contextlib.suppress(ProcessLookupError):
-        os.killpg(number, signal.SIGKILL)
-    _number_file().unlink(missing_ok=True)
+        os.killpg(pid, signal.SIGKILL)
+    _pid_file().unlink(missing_ok=True)
     return True
 
 
@@ -65,7 +65,7 @@ def _start() -> None:
     folder.mkdir(parents=True, exist_ok=True)
     log = folder / "ray.log"
     command = [sys.executable, "-m", "ray.scripts.scripts", "start", "--head", "--block"]
-    # For this machine alone: what other machines are to reach is started with `ray start`.
+    # Only for this machine; a cluster that others can reach is started with `ray start`.
     host, _, port = DEFAULT_ADDRESS.partition(":")
     command += [f"--node-ip-address={host}", f"--port={port}", "--include-dashboard=false"]
     with log.open("wb") as output:
@@ -76,7 +76,7 @@ def _start() -> None:
             stderr=output,
             start_new_session=True,
         )
-    _number_file().write_text(str(process.pid))
+    _pid_file().write_text(str(process.pid))
     until = time.monotonic() + _START_SECONDS
     while True:
         try:
@@ -84,19 +84,19 @@ def _start() -> None:
             return
         except RecognitionError as error:
             if process.poll() is not None or time.monotonic() > until:
-                raise RecognitionError(f"Ray does not start; {log} says why ({error})") from error
+                raise RecognitionError(f"Ray does not start ({error}); see {log}") from error
         time.sleep(0.2)
 
 
-def _number_file() -> Path:
+def _pid_file() -> Path:
     return hub_options().cache_dir / "cluster" / "ray.pid"
 
 
 def _running() -> int | None:
-    """The number of the process that holds Ray; None if it is gone, or another's by now."""
+    """Return the id of the process that runs Ray; None if it ended or the id was reused."""
     try:
-        number = int(_number_file().read_text())
-        started = Path(f"/proc/{number}/cmdline").read_bytes()
+        pid = int(_pid_file().read_text())
+        command = Path(f"/proc/{pid}/cmdline").read_bytes()
     except (OSError, ValueError):
         return None
-    return number if b"ray.scripts.scripts" in started else None
+    return pid if b"ray.scripts.scripts" in command else None

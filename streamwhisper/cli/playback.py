@@ -1,4 +1,4 @@
-"""A recording sent to a server as if it were being spoken."""
+"""Plays a recording to a server at the speed of speech."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ Show = Callable[[ServerMessage], None]
 
 
 async def play(file: Path, url: str, show: Show, *, speed: float = 1.0, **options: Any) -> None:
-    """Send `file` to the server at `url`, and hand on what it says.
+    """Send `file` to the server at `url` and pass each of its messages to `show`.
 
     Args:
-        speed: 1 is real time, 2 twice as fast.
-        options: of the client, such as its ``token`` or the ``language``.
+        speed: 1 is real time, 2 is twice as fast.
+        options: options of the client, e.g. ``token`` or ``language``.
 
     Raises:
-        AudioFormatError: the file is damaged; the text of what came before was shown.
+        AudioFormatError: the file is damaged; the text before the damage was shown.
     """
     async with connect(url, encoding="pcm_f32le", **options) as client:
         sending = asyncio.create_task(_send(client, file, speed))
@@ -46,7 +46,7 @@ async def play(file: Path, url: str, show: Show, *, speed: float = 1.0, **option
 async def play_here(
     file: Path, recognizer: Recognizer, show: Show, *, speed: float = 1.0, **options: Any
 ) -> None:
-    """The same with a server in this process, on a port of its own."""
+    """Send `file` to a server in this process, on a free port."""
     async with Server(recognizer, ServerOptions(port=0)) as server:
         await play(file, server.url, show, speed=speed, **options)
 
@@ -56,13 +56,13 @@ async def _send(client: StreamClient, file: Path, speed: float) -> None:
         async for chunk in _paced(file, speed):
             await client.send(chunk)
     except AudioFormatError:
-        await client.end()  # the text of what came before the damage is wanted
+        await client.end()  # commit the text before the damage
         raise
     await client.end()
 
 
 async def _paced(file: Path, speed: float) -> AsyncIterator[bytes]:
-    """The file's sound in chunks, each when a microphone would have it."""
+    """Yield the file's audio in chunks, each at the moment a microphone would deliver it."""
     loop = asyncio.get_running_loop()
     started, sent = loop.time(), 0
     for chunk in stream_audio(file, chunk_samples=CHUNK):

@@ -1,4 +1,4 @@
-"""Recordings from files and standard input, and their transcripts to where they belong."""
+"""Reads recordings from files and standard input, and writes their transcripts."""
 
 from __future__ import annotations
 
@@ -26,18 +26,18 @@ __all__ = ["STANDARD_INPUT", "OutputWriter", "stem", "transcribe_files"]
 
 STANDARD_INPUT = Path("-")
 MISSING = 0.5
-"""Seconds that a recording may be shorter than it says."""
+"""Seconds by which a recording may be shorter than its declared duration."""
 
 
 @dataclass(frozen=True, slots=True)
 class OutputWriter:
-    """Where transcripts go.
+    """Writer of transcripts to files or standard output.
 
     Attributes:
-        format: of files, or "json-lines".
-        folder: None for standard output.
-        titled: whether a text has the name of its file above it.
-        layout: of subtitles.
+        format: format of the output; "json-lines" prints one object per file.
+        folder: folder to write to; None: standard output.
+        titled: whether each text is printed below the name of its file.
+        layout: layout of subtitles.
     """
 
     format: str
@@ -51,8 +51,8 @@ class OutputWriter:
         from streamwhisper.subtitles.writers import FORMATS, as_record, render, write
 
         if self.format == "json-lines":
-            told = {"file": str(file), "duration": transcript.duration, **as_record(transcript)}
-            print_json(told)
+            record = {"file": str(file), "duration": transcript.duration, **as_record(transcript)}
+            print_json(record)
         if self.folder is not None:
             formats = [self.format] if self.format in FORMATS else list(FORMATS)
             write(transcript, stem(file), self.folder, formats, self.layout)
@@ -63,7 +63,7 @@ class OutputWriter:
 
 @dataclass(slots=True)
 class _AudioReader:
-    """Reads files one after the other; those that cannot be read are named and passed over."""
+    """Reader of files in order; reports and skips those that cannot be read."""
 
     files: list[Path]
     raw: AudioFormat | None
@@ -88,11 +88,11 @@ class _AudioReader:
         if self.raw is not None:
             return _named(str(file), decode_bytes, file.read_bytes(), self.raw)
         samples = read_audio(file)
-        declared, there = declared_seconds(file), len(samples) / SAMPLE_RATE
-        if declared is not None and there < declared - max(MISSING, declared / 100):
+        declared, present = declared_seconds(file), len(samples) / SAMPLE_RATE
+        if declared is not None and present < declared - max(MISSING, declared / 100):
             self._fail(
-                f"{file}: cut short: it says it lasts {declared:.1f} s, but ends after "
-                f"{there:.1f} s; what there is, is transcribed"
+                f"{file} is cut short: it declares {declared:.1f} s but ends after "
+                f"{present:.1f} s; the audio up to there is transcribed"
             )
         return samples
 
@@ -108,9 +108,9 @@ def transcribe_files(
     files: list[Path],
     raw: AudioFormat | None,
     options: TranscriptionOptions,
-    outlet: OutputWriter,
+    writer: OutputWriter,
 ) -> bool:
-    """Transcribe what can be read; whether that was all."""
+    """Transcribe the files that can be read; return whether all could be."""
     from streamwhisper.audio.files import declared_seconds
     from streamwhisper.console import recordings_bar
     from streamwhisper.transcription.transcribe import transcribe_all
@@ -121,7 +121,7 @@ def transcribe_files(
     reader = _AudioReader(files, raw)
     with recordings_bar(name, total) as progress:
         for transcript in transcribe_all(recognizer, reader, options, progress=progress):
-            outlet.put(reader.read.popleft(), transcript)
+            writer.put(reader.read.popleft(), transcript)
     return not reader.failed
 
 
@@ -131,7 +131,7 @@ def _named(
     data: bytes,
     raw: AudioFormat | None,
 ) -> NDArray[np.float32]:
-    """Decode bytes; an error names where they came from."""
+    """Decode bytes; errors name their source."""
     try:
         return decode(data, raw)
     except AudioFormatError as error:
@@ -139,5 +139,5 @@ def _named(
 
 
 def stem(file: Path) -> str:
-    """What the files of a recording are named after."""
+    """Return the name, without a suffix, of the files written for a recording."""
     return "stdin" if file == STANDARD_INPUT else file.stem

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,52 +11,55 @@ from streamwhisper.cli.flags import option
 if TYPE_CHECKING:
     from streamwhisper.server.rest.options import RestOptions
 
-__all__ = [
-    "MaxUploadBytes",
-    "MaxUploadSeconds",
-    "RestPort",
-    "Transcriptions",
-    "UploadTimeout",
-    "rest_options",
-]
+__all__ = ["RestFlags"]
 
-rest_option = partial(option, rich_help_panel="Whole recordings (REST)")
-
-RestPort = Annotated[
-    int | None,
-    rest_option(
-        "--rest-port",
-        min=0,
-        max=65535,
-        help="Take recordings in here, as OpenAI's and Deepgram's REST interfaces do; "
-        "needs the extra called rest.",
-    ),
-]
-MaxUploadBytes = Annotated[
-    int, rest_option("--max-upload-bytes", min=1024, help="Size of a request.")
-]
-MaxUploadSeconds = Annotated[
-    float, rest_option("--max-upload-seconds", help="How long a recording may last.")
-]
-UploadTimeout = Annotated[
-    float, rest_option("--upload-timeout", help="Seconds until a request is there whole.")
-]
-Transcriptions = Annotated[
-    int, rest_option("--transcriptions", min=1, help="Recordings at a time; others wait in line.")
-]
+_rest = partial(option, rich_help_panel="Recordings over HTTP (REST)")
 
 
-def rest_options(
-    port: int | None, max_bytes: int, max_seconds: float, timeout: float, at_a_time: int
-) -> RestOptions | None:
-    """How recordings are taken in; None: they are not.
+@dataclass(frozen=True, slots=True)
+class RestFlags:
+    """The port for recordings and its limits."""
 
-    Raises:
-        ValueError: a package is missing, or a value makes no sense.
-    """
-    from streamwhisper.server.rest.options import RestOptions, check_installed
+    rest_port: Annotated[
+        int | None,
+        _rest(
+            "--rest-port",
+            min=0,
+            max=65535,
+            help="Transcribe uploads on this port with OpenAI's and Deepgram's REST interfaces; "
+            "needs the extra 'rest'.",
+        ),
+    ] = None
+    max_upload_bytes: Annotated[
+        int, _rest("--max-upload-bytes", min=1024, help="Maximum size of a request in bytes.")
+    ] = 100 * 1024 * 1024
+    max_upload_seconds: Annotated[
+        float,
+        _rest("--max-upload-seconds", help="Maximum length of a recording in seconds."),
+    ] = 7200.0
+    upload_timeout: Annotated[
+        float, _rest("--upload-timeout", help="Seconds a client has to send a whole request.")
+    ] = 300.0
+    transcriptions: Annotated[
+        int,
+        _rest("--transcriptions", min=1, help="Recordings transcribed at a time; others queue."),
+    ] = 1
 
-    if port is None:
-        return None
-    check_installed()
-    return RestOptions(port, max_bytes, max_seconds, timeout, at_a_time)
+    def rest_options(self) -> RestOptions | None:
+        """Return the port's options; None: no port.
+
+        Raises:
+            ValueError: a package is missing, or a value is out of range.
+        """
+        from streamwhisper.server.rest.options import RestOptions, check_installed
+
+        if self.rest_port is None:
+            return None
+        check_installed()
+        return RestOptions(
+            self.rest_port,
+            self.max_upload_bytes,
+            self.max_upload_seconds,
+            self.upload_timeout,
+            self.transcriptions,
+        )

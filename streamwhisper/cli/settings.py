@@ -1,7 +1,7 @@
-"""A command's settings in a TOML file, and as they are in the end.
+"""A command's settings: read from a TOML file, and printed with their sources.
 
-What a flag says goes before its environment variable, that before the file, and that before the
-default. A setting is called like its flag, without the dashes before it.
+A flag overrides its environment variable, which overrides the file, which overrides the default.
+A setting has the name of its flag without the leading dashes.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ import json
 import tomllib
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
-from enum import Enum
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +24,7 @@ def read_settings(context: typer.Context, file: Path | None) -> Path | None:
     """Take the file's settings as the command's defaults: the callback of ``--config``.
 
     Raises:
-        typer.BadParameter: it cannot be read, or has what is no setting, or no value of one.
+        typer.BadParameter: the file cannot be read, or has an unknown setting or a bad value.
     """
     if file is None or context.resilient_parsing:
         return file
@@ -54,12 +53,12 @@ def read_settings(context: typer.Context, file: Path | None) -> Path | None:
 def show_settings(
     context: typer.Context, effective: Mapping[str, Any], secrets: Sequence[str]
 ) -> str:
-    """A file of all settings, with where each one comes from.
+    """Return a TOML file of all settings, each with its source in a comment.
 
     Args:
-        context: of the command.
-        effective: values other than those that were given, by their names in Python.
-        secrets: names of settings that are not shown.
+        context: the command's context.
+        effective: values that replace the given ones, by parameter name.
+        secrets: names of settings whose values are not shown.
     """
     lines = []
     for name, parameter in _parameters(context).items():
@@ -69,14 +68,14 @@ def show_settings(
         if value is None or value in ([], ()):
             lines.append(f"# {name} is not set")
         elif name in secrets:
-            lines.append(f"# {name} is set, and not shown  # {source}")
+            lines.append(f"# {name} is set (not shown)  # {source}")
         else:
             lines.append(f"{name} = {_toml(value)}  # {source}")
     return "\n".join(lines)
 
 
 def _parameters(context: typer.Context) -> dict[str, Any]:
-    """What can be set, by the names of the flags."""
+    """Return the parameters that a file may set, by the names of their flags."""
     named = {
         parameter.opts[0].removeprefix("--"): parameter for parameter in context.command.params
     }
@@ -94,9 +93,9 @@ def _source(context: typer.Context, parameter: Any) -> str:
 
 
 def _word(value: Any) -> str:
-    """A value of TOML as a shell would give it."""
+    """Return a TOML value as a shell would pass it."""
     if not isinstance(value, str | int | float):
-        raise ValueError(f"expected a single value, not {value!r}")
+        raise ValueError(f"expected a single value, got {value!r}")
     return str(value)
 
 
@@ -107,4 +106,4 @@ def _toml(value: Any) -> str:
         return str(value).lower()
     if isinstance(value, int | float):
         return repr(value)
-    return json.dumps(value.value if isinstance(value, Enum) else str(value), ensure_ascii=False)
+    return json.dumps(str(value), ensure_ascii=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,43 +11,48 @@ from streamwhisper.cli.flags import option
 if TYPE_CHECKING:
     from streamwhisper.server.wyoming.port import WyomingOptions
 
-__all__ = ["Port", "SaysTheEnd", "Zeroconf", "wyoming_options"]
+__all__ = ["WyomingFlags"]
 
-wyoming_option = partial(option, rich_help_panel="Voice assistants (Wyoming)")
-
-Port = Annotated[
-    int | None,
-    wyoming_option(
-        "--wyoming-port",
-        min=0,
-        max=65535,
-        help="Speak Wyoming there, for Home Assistant, which looks at 10300; it has no keys.",
-    ),
-]
-SaysTheEnd = Annotated[
-    bool,
-    wyoming_option(
-        "--wyoming-endpoint", help="Say by what was said when a command is over, and end it."
-    ),
-]
-Zeroconf = Annotated[bool, wyoming_option("--zeroconf", help="Announce it in the local network.")]
+_wyoming = partial(option, rich_help_panel="Voice assistants (Wyoming)")
 
 
-def wyoming_options(
-    port: int | None, *, endpointing: bool, zeroconf: bool
-) -> WyomingOptions | None:
-    """Whether and how Wyoming is spoken.
+@dataclass(frozen=True, slots=True)
+class WyomingFlags:
+    """The Wyoming port."""
 
-    Raises:
-        ValueError: flags that do not fit, or a package is missing.
-    """
-    from streamwhisper.server.wyoming.discovery import check_zeroconf
-    from streamwhisper.server.wyoming.port import WyomingOptions
+    wyoming_port: Annotated[
+        int | None,
+        _wyoming(
+            "--wyoming-port",
+            min=0,
+            max=65535,
+            help="Serve Wyoming on this port; Home Assistant expects 10300. Wyoming has no "
+            "access tokens.",
+        ),
+    ] = None
+    wyoming_endpoint: Annotated[
+        bool,
+        _wyoming("--wyoming-endpoint", help="Detect the end of a command and end the request."),
+    ] = False
+    zeroconf: Annotated[
+        bool, _wyoming("--zeroconf", help="Announce the port on the local network.")
+    ] = False
 
-    if port is None:
-        if endpointing or zeroconf:
-            raise ValueError("--wyoming-endpoint and --zeroconf need --wyoming-port, such as 10300")
-        return None
-    if zeroconf:
-        check_zeroconf()
-    return WyomingOptions(port, endpointing, zeroconf)
+    def wyoming_options(self) -> WyomingOptions | None:
+        """Return the port's options; None: no port.
+
+        Raises:
+            ValueError: flags that do not fit, or a missing package.
+        """
+        from streamwhisper.server.wyoming.discovery import check_zeroconf
+        from streamwhisper.server.wyoming.port import WyomingOptions
+
+        if self.wyoming_port is None:
+            if self.wyoming_endpoint or self.zeroconf:
+                raise ValueError(
+                    "--wyoming-endpoint and --zeroconf need --wyoming-port, e.g. 10300"
+                )
+            return None
+        if self.zeroconf:
+            check_zeroconf()
+        return WyomingOptions(self.wyoming_port, self.wyoming_endpoint, self.zeroconf)

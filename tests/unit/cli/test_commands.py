@@ -8,7 +8,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from streamwhisper.cli.booleans import BooleanValues
+from streamwhisper.cli.commands import BooleanValues
 
 app = typer.Typer()
 

@@ -1,0 +1,86 @@
+"""``streamwhisper stream``: a file through the live engine."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from streamwhisper.cli.flags import (
+    DetectionFlag,
+    Json,
+    LanguageFlag,
+    ModelFlags,
+    Task,
+    Token,
+    option,
+)
+from streamwhisper.cli.groups import grouped
+from streamwhisper.cli.loading import load_model
+
+__all__ = ["stream"]
+
+
+@dataclass(frozen=True, slots=True)
+class ServerFlags:
+    """The server to send audio to."""
+
+    url: Annotated[
+        str | None,
+        option("--url", help="Address of a server. Default: the engine in this process."),
+    ] = None
+    token: Token = None
+    insecure: Annotated[
+        bool,
+        option("--insecure", help="Skip TLS certificate verification (e.g. self-signed)."),
+    ] = False
+
+
+@grouped
+def stream(
+    file: Annotated[
+        Path,
+        typer.Argument(exists=True, dir_okay=False, help="Audio or video file.", metavar="FILE"),
+    ],
+    server: ServerFlags,
+    language: LanguageFlag,
+    detection: DetectionFlag,
+    model: ModelFlags,
+    speed: Annotated[
+        float,
+        typer.Option("--speed", min=0.1, max=1000, help="1: real time; 2: twice as fast."),
+    ] = 1.0,
+    task: Task = "transcribe",
+    as_json: Json = False,
+) -> None:
+    """Play a file through the live engine, in real time.
+
+    \b
+    Examples:
+      streamwhisper stream talk.flac
+      streamwhisper stream talk.flac --url wss://host:8765/v1/stream
+      streamwhisper stream talk.flac --json --speed 4
+    """
+    from streamwhisper.cli.playback import play, play_here
+    from streamwhisper.console import GrowingText, JsonLines
+
+    recognizer = None if server.url else load_model(model)
+    # Sent as given: the server knows its model's languages.
+    options: dict[str, Any] = {
+        "language": language.language,
+        "languages": detection.names(),
+        "task": task,
+    }
+    with JsonLines() if as_json else GrowingText() as text:
+        if server.url:
+            options["token"] = server.token
+            if server.insecure:
+                from streamwhisper.client import trust_anything
+
+                options["tls"] = trust_anything()
+            asyncio.run(play(file, server.url, text.show, speed=speed, **options))
+        elif recognizer:
+            asyncio.run(play_here(file, recognizer, text.show, speed=speed, **options))
