@@ -91,8 +91,8 @@ class _AudioReader:
         declared, present = declared_seconds(file), len(samples) / SAMPLE_RATE
         if declared is not None and present < declared - max(MISSING, declared / 100):
             self._fail(
-                f"{file} is cut short: it declares {declared:.1f} s but ends after "
-                f"{present:.1f} s; the audio up to there is transcribed"
+                f"{file}: cut short: declares {declared:.1f} s but ends after {present:.1f} s; "
+                "the audio up to there is transcribed"
             )
         return samples
 

@@ -138,7 +138,7 @@ def test_json_lines_say_the_file_and_its_segments(tiny_en_path, here, short):
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["a.wav", "b.wav", "-f", "srt"], "need --output-dir"),
+        (["a.wav", "b.wav", "-f", "srt"], "--format srt of several files needs --output-dir"),
         (["x/a.wav", "y/a.mp3", "-o", "out"], "two files"),
         (["-", "-"], "can be read once"),
         (["a.wav", "--max-line-width", "20"], "need --word-timestamps"),

@@ -41,7 +41,7 @@ def test_a_server_of_this_machine_says_two_addresses(capsys):
 def test_without_a_browser_it_is_said_where_the_page_is(monkeypatch, capsys):
     monkeypatch.setattr("webbrowser._tryorder", [])  # none is installed
     open_page("http://127.0.0.1:8765/").join()
-    assert "open http://127.0.0.1:8765/ in one" in capsys.readouterr().err
+    assert "Open http://127.0.0.1:8765/ in one" in capsys.readouterr().err
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="the browser is started by a shell")
