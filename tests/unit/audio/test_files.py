@@ -38,15 +38,6 @@ def test_other_rates_are_resampled(wav):
     assert abs(len(read_audio(path, 8000)) - len(sound) / 2) <= 1
 
 
-@pytest.mark.parametrize("set_name", ["ls-dev", "fleurs-cuttledoc", "sonnets", "ljspeech", "rir"])
-def test_flac_opus_mp3_and_wav_have_their_full_length(speech, set_name):
-    clip = speech.clips(set_name)[0]
-    sound = speech.load(clip)
-    assert sound.dtype == np.float32
-    assert sound.ndim == 1
-    assert abs(len(sound) / 16000 - clip["duration_s"]) < 0.06
-
-
 @pytest.mark.parametrize(
     ("name", "content", "what"),
     [

@@ -6,27 +6,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streamwhisper.audio.mel import HOP, SILENCE, LogMel, log_mel, mel_filters, scale
-
-SETS = ("ls-dev", "fleurs-cuttledoc", "mfa-natural")
+from tests.support.frames import padded, streamed
 
 
 def noise(samples: int, seed: int = 0) -> np.ndarray:
     return (np.random.default_rng(seed).standard_normal(samples) * 0.1).astype(np.float32)
-
-
-def streamed(sound: np.ndarray, cuts: list[int], n_mels: int = 80, capacity: int = 6000) -> LogMel:
-    mel = LogMel(n_mels, capacity)
-    for index, piece in enumerate(np.split(sound, sorted(cuts))):
-        mel.append(piece)
-        if index % 2:
-            mel.window(mel.end_frame)
-            mel.frames(mel.start_frame, mel.end_frame)
-    return mel
-
-
-def padded(raw: np.ndarray, frames: int) -> np.ndarray:
-    rest = np.full((len(raw), frames - raw.shape[1]), SILENCE, np.float32)
-    return np.concatenate([raw, rest], axis=1)
 
 
 @pytest.mark.parametrize("n_mels", [80, 128])
@@ -39,20 +23,6 @@ def test_the_filters_are_those_shipped_with_whisper(n_mels):
 def test_other_numbers_of_bins_are_refused():
     with pytest.raises(ValueError, match="n_mels is 40"):
         mel_filters(40)
-
-
-@pytest.mark.parametrize("n_mels", [80, 128])
-@pytest.mark.parametrize("set_name", SETS)
-def test_whole_and_streamed_frames_equal_the_reference_on_speech(speech, n_mels, set_name):
-    whisper_audio = pytest.importorskip("whisper.audio")
-    for index, clip in enumerate(speech.clips(set_name)[::25][:4]):
-        sound = speech.load(clip)
-        whole = whisper_audio.log_mel_spectrogram(sound, n_mels).numpy()
-        np.testing.assert_allclose(log_mel(sound, n_mels), whole, atol=1e-4)
-        in_window = whisper_audio.log_mel_spectrogram(sound, n_mels, padding=480_000).numpy()
-        cuts = list(np.random.default_rng(index).integers(0, len(sound), 40))
-        raw = streamed(sound, cuts, n_mels).window(0)
-        np.testing.assert_allclose(scale(padded(raw, in_window.shape[1])), in_window, atol=1e-4)
 
 
 @settings(max_examples=60)

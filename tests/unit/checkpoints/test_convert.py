@@ -10,7 +10,6 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from streamwhisper.checkpoints.catalog import KNOWN_MODELS
 from streamwhisper.checkpoints.checkpoint import Checkpoint, load_checkpoint
 from streamwhisper.checkpoints.convert import write_huggingface
 from streamwhisper.errors import CheckpointError, ModelError
@@ -138,12 +137,3 @@ def test_a_write_that_fails_leaves_no_half_of_a_file(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         write_huggingface(checkpoint_of(), tmp_path / "out", advance=interrupt)
     assert list((tmp_path / "out").iterdir()) == []
-
-
-def test_real_weights_come_back_identical(tiny_en_path: Path, tmp_path: Path) -> None:
-    before = load_checkpoint(tiny_en_path)
-    write_huggingface(before, tmp_path / "tuned")
-    after = load_checkpoint(tmp_path / "tuned")
-    assert after.dims == KNOWN_MODELS["tiny.en"].dims
-    assert after.alignment_heads == before.alignment_heads
-    assert_equal(after.state, before.state)

@@ -10,7 +10,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamwhisper.audio.mel import HOP, LogMel, scale
 from streamwhisper.cluster.wire import (
     WIRE_VERSION,
     FramesMissing,
@@ -29,13 +28,11 @@ from streamwhisper.recognition import (
     DecodingOptions,
     Hypothesis,
     HypothesisWord,
-    ModelInfo,
     RecognitionRequest,
 )
+from tests.support.wire import HALF, INFO
 
-INFO = ModelInfo("tiny.en", 80, multilingual=False)
 TOKENS = st.lists(st.integers(0, 51863), max_size=5).map(tuple)
-HALF = 2**-10  # of numbers below two
 
 
 def window(frames: int, seed: int = 0) -> np.ndarray[Any, np.dtype[np.float32]]:
@@ -75,25 +72,6 @@ def test_a_request_arrives_as_it_was_sent(
     assert replace(arrived, mel=request.mel, past=request.past).__repr__() == repr(request)
 
 
-def test_frames_that_the_worker_has_are_not_sent_again(speech: Any) -> None:
-    """Windows of real speech that grow: put together they are what they would be, sent whole."""
-    sound = speech.load(speech.clips("ls-dev")[0])
-    mel = LogMel(80, len(sound) // HOP + 2)
-    mel.append(sound)
-    known, sent = None, 0
-    for end in range(8000, len(sound), 6400):
-        request = RecognitionRequest(scale(mel.window(0, end)))
-        past = RemotePast("w", "a", known.shape[1]) if known is not None else None
-        first = past.settled if past is not None else 0
-        message = pack_request(request, INFO, "w", 1.0, first)
-        known = half_mel(message, known)
-        arrived = unpack_request(message, known, None)
-        assert arrived.mel.shape == request.mel.shape
-        assert np.abs(arrived.mel - request.mel).max() <= HALF
-        sent += message["mel"].shape[1]
-    assert sent < 2 * len(sound) / HOP
-
-
 @pytest.mark.parametrize("known", [None, window(10).astype(np.float16)])
 def test_frames_that_are_not_there_are_missed(known: Any) -> None:
     message = pack_request(RecognitionRequest(window(50)), INFO, "w", 1.0, first=40)
@@ -125,16 +103,3 @@ def test_a_request_that_cannot_be_read_is_refused_in_words() -> None:
     message["options"] = {"beam": 5}
     with pytest.raises(RecognitionError, match="beam"):
         unpack_request(message, half_mel(message, None), None)
-
-
-def test_half_precision_changes_no_word(recognizer: Any, speech: Any) -> None:
-    """Ten clips of real speech; benchmarks/RESULTS.md has many more."""
-    for clip in speech.clips("ls-dev")[:10]:
-        sound = speech.load(clip)[: 12 * 16000]
-        mel = LogMel(80, len(sound) // HOP + 2)
-        mel.append(sound)
-        request = RecognitionRequest(scale(mel.window(0, len(sound))))
-        message = pack_request(request, INFO, "w", 1.0)
-        arrived = unpack_request(message, half_mel(message, None), None)
-        there, here = recognizer.recognize([arrived]), recognizer.recognize([request])
-        assert there[0].text == here[0].text

@@ -20,6 +20,7 @@ from streamwhisper.session.listener import (
     AudioListener,
 )
 from streamwhisper.vad.gate import GateOptions, SpeechEnd, SpeechStart, VadGate
+from tests.support.voice import sentence
 
 Samples = NDArray[np.float32]
 RATE = 16000
@@ -45,9 +46,9 @@ def take_all(
 
 
 @pytest.fixture(scope="module")
-def talk(speech: Any) -> Samples:
+def talk() -> Samples:
     """Silence and two utterances, nine seconds in all; not a whole number of steps."""
-    parts = [speech.load(clip)[: 2 * RATE] for clip in speech.clips("ls-dev")[:2]]
+    parts = [sentence(1)[: 2 * RATE], sentence(2)[: 2 * RATE]]
     pause = np.zeros(RATE + RATE // 2, np.float32)
     return np.concatenate([pause, parts[0], pause, parts[1], pause, pause[:123]])
 

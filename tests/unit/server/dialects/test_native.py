@@ -12,65 +12,24 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streamwhisper.events import Committed, Done, Flushed, Partial, SpeechStarted
+from streamwhisper.events import Done, Flushed
 from streamwhisper.protocol import (
     Ack,
     ErrorMessage,
     Pong,
     Ready,
     ServerMessage,
-    Start,
     Status,
-    encode_client_message,
-    parse_server_message,
 )
-from streamwhisper.recognition import ModelInfo, Recognizer
+from streamwhisper.recognition import ModelInfo
 from streamwhisper.server.dialect import CLIENT_FAULT, GOING_AWAY, NORMAL, Close
 from streamwhisper.server.dialects.native import NativeDialect
 from streamwhisper.session.language import LanguageDetection
 from streamwhisper.session.options import SessionOptions
+from tests.support.native_dialogue import END, SECOND, START, Conversation, start
 from tests.support.sessions import session_factory
 
-ENGLISH = ModelInfo("tiny.en", 80, multilingual=False)
 MULTILINGUAL = ModelInfo("base", 80, multilingual=True)
-START = '{"type": "start"}'
-END = '{"type": "end"}'
-SECOND = bytes(2 * 16000)  # of silence
-
-
-class Conversation:
-    """One connection's dialect, driven in step, without a socket."""
-
-    def __init__(self, info: ModelInfo = ENGLISH, recognizer: Recognizer | None = None) -> None:
-        self.dialect = NativeDialect(info, SessionOptions(), "session-1", session_factory(info))
-        self.recognizer = recognizer
-        self.seq = 0
-
-    def say(self, *frames: str | bytes) -> list[ServerMessage]:
-        """Hand frames in, do all that comes of them, and read what is sent back."""
-        for frame in frames:
-            self.dialect.receive(frame)
-            self.listen()
-        return self.heard()
-
-    def listen(self) -> None:
-        session = self.dialect.session
-        while session is not None and (request := session.next_request()) is not None:
-            assert self.recognizer is not None
-            session.receive_hypothesis(self.recognizer.recognize([request])[0])
-
-    def heard(self) -> list[ServerMessage]:
-        messages = []
-        for text in self.dialect.outgoing():
-            seq, message = parse_server_message(text)
-            self.seq += 1
-            assert seq == self.seq
-            messages.append(message)
-        return messages
-
-
-def start(**fields: Any) -> str:
-    return encode_client_message(Start(**fields))
 
 
 def only_error(messages: list[ServerMessage]) -> ErrorMessage:
@@ -152,36 +111,6 @@ def test_status_says_how_much_of_the_time_was_spent_waiting() -> None:
     (_, status) = talk.say(SECOND)
     assert isinstance(status, Status)
     assert status.real_time_factor == 0.0
-
-
-@pytest.mark.parametrize("chunks_late", [1, 5, 15])
-def test_the_lag_of_a_loaded_server_is_what_no_hypothesis_covers(
-    recognizer: Any, speech: Any, chunks_late: int
-) -> None:
-    """Eight seconds of speech in chunks of 0.1 s; every answer comes so many chunks late."""
-    sound = (speech.load(speech.clip("librispeech/61-70968-0010")) * 32767).astype("<i2").tobytes()
-    talk = Conversation(recognizer.info, recognizer)
-    talk.say(START)
-    session = talk.dialect.session
-    assert session is not None
-    covered, reach, due, answer = 0.0, 0.0, 0, None
-    states = []
-    for number, at in enumerate(range(0, len(sound) - 3200, 3200)):
-        talk.dialect.receive(sound[at : at + 3200])
-        if answer is not None:
-            talk.dialect.record_wait(0.1)
-            if number == due:
-                session.receive_hypothesis(answer)
-                covered, answer = reach, None
-        if answer is None and (request := session.next_request()) is not None:
-            answer = recognizer.recognize([request])[0]
-            reach, due = session.audio_seconds, number + chunks_late
-        states += [(covered, m) for m in talk.heard() if isinstance(m, Status)]
-    assert len(states) == 8
-    for covered, state in states:
-        assert state.lag_ms / 1000 == pytest.approx(state.audio_seconds - covered, abs=0.05)
-        assert state.lag_ms / 1000 <= 0.4 + 0.2 + 0.2 * chunks_late
-    assert 0 < states[-1][1].real_time_factor <= 1
 
 
 def test_flush_is_answered_with_its_id() -> None:
@@ -406,25 +335,3 @@ def test_finish_commits_first_and_then_says_the_error_in_the_place_of_done() -> 
     talk.listen()
     assert talk.heard() == [error]
     assert talk.dialect.closing == Close(CLIENT_FAULT, "idle_timeout")
-
-
-def test_speech_becomes_text_with_words_and_partials(recognizer: Any, speech: Any) -> None:
-    sound = (speech.load(speech.clip("librispeech/61-70968-0002")) * 32767).astype("<i2").tobytes()
-    chunks = [sound[at : at + len(SECOND)] for at in range(0, len(sound), len(SECOND))]
-    talk = Conversation(recognizer.info, recognizer)
-    messages = talk.say(START, *chunks, END)
-    committed = [message for message in messages if isinstance(message, Committed)]
-    text = "".join(message.text for message in committed)
-    assert "fortune and a happy life" in text.lower()
-    assert committed[-1].final
-    assert any(isinstance(message, Partial) for message in messages)
-    assert any(isinstance(message, SpeechStarted) for message in messages)
-    words = [word for message in committed for word in message.words]
-    assert " ".join(word.word for word in words) == text.strip()
-    assert all(0 <= word.confidence <= 1 for word in words)
-
-    bare = Conversation(recognizer.info, recognizer)
-    messages = bare.say(start(words=False, partials=False), *chunks, END)
-    assert not any(isinstance(message, Partial) for message in messages)
-    assert "".join(event.text for event in messages if isinstance(event, Committed)) == text
-    assert not any(event.words for event in messages if isinstance(event, Committed))
