@@ -1,4 +1,4 @@
-"""What tests share: real speech, weights and a recognizer, or a reason to skip; a file server."""
+"""Shared fixtures: real speech, weights and a recognizer (or a reason to skip), a file server."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from streamwhisper.errors import ModelError
 from tests.support.file_server import FileServer
+from tests.support.paths import ROOT
 
 # A busy machine is no reason for a property to fail.
 settings.register_profile("streamwhisper", deadline=None)
@@ -27,7 +28,30 @@ settings.load_profile("streamwhisper")
 Clip = dict[str, Any]
 Samples = NDArray[np.float32]
 
-DEFAULT_SPEECH = Path(__file__).parents[2] / "shared" / "speech"
+DEFAULT_SPEECH = ROOT.parent / "shared" / "speech"
+
+
+# What a test needs, by the fixtures it uses and by the folder it lies in.
+NEEDS = {
+    "recognizer": "weights",
+    "tiny_en_path": "weights",
+    "base_path": "weights",
+    "speech": "speech",
+}
+FOLDERS = {"cluster": "ray", "desktop": "desktop", "web": "browser"}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark tests by what they need."""
+    for item in items:
+        names = [*getattr(item, "fixturenames", ())]
+        if (call := getattr(item, "callspec", None)) is not None:  # fixtures named by a parameter
+            names += [value for value in call.params.values() if isinstance(value, str)]
+        needed = {NEEDS[name] for name in names if name in NEEDS}
+        folders = item.path.relative_to(ROOT).parts[2:-1]
+        needed |= {FOLDERS[name] for name in folders if name in FOLDERS}
+        for name in needed:
+            item.add_marker(name)
 
 
 @dataclass(frozen=True)

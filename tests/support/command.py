@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from tests.support.paths import SAMPLE
 
-SAMPLE = Path(__file__).parents[2] / "examples" / "sample.flac"
 SPOKEN = SAMPLE.with_suffix(".txt")
 # A test run in the background may ignore SIGINT, and would hand that on.
 START = (

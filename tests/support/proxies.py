@@ -14,8 +14,8 @@ import pytest
 
 from streamwhisper.client import trust_anything
 from streamwhisper.server.access.tls import self_signed
+from tests.support.paths import DEPLOY
 
-DEPLOY = Path(__file__).parents[2] / "deploy"
 NGINX = """
 daemon off; master_process off; pid {folder}/pid; error_log stderr;
 events {{}}

@@ -19,10 +19,11 @@ from streamwhisper.cluster.worker import WorkerOptions
 from streamwhisper.events import Committed
 from streamwhisper.live.listen import listen
 from streamwhisper.recognition import Recognizer
+from tests.support.paths import SAMPLE
 
 Samples = NDArray[np.float32]
 NAME = "captions"
-SOUND = read_audio(Path(__file__).parents[2] / "examples" / "sample.flac")[: 14 * 16000]
+SOUND = read_audio(SAMPLE)[: 14 * 16000]
 
 
 def chunks(at: float = 0.0, disturb: Callable[[], object] | None = None) -> Iterator[Samples]:

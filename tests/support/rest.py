@@ -18,9 +18,9 @@ from streamwhisper.server.access.limits import Limits
 from streamwhisper.server.access.policy import AccessOptions
 from streamwhisper.server.app import Server, ServerOptions
 from streamwhisper.server.rest.options import RestOptions
+from tests.support.paths import DOCS
 from tests.support.sdk import python_with
 
-SAMPLE = Path(__file__).parents[2] / "examples" / "sample.flac"
 KEY = "correct-horse-battery"
 STAGE = Key.of("stage", KEY)
 CLIENTS = ("rest-clients", "openai==3.54.0", "deepgram-sdk==7.17.0")
@@ -135,7 +135,7 @@ async def measured(server: Server, **headers: str) -> dict[tuple[str, tuple[str,
 
 def table_of(heading: str) -> set[str]:
     """What stands in the first column of the tables below a heading of the page on clients."""
-    page = (Path(__file__).parents[2] / "docs" / "COMPATIBILITY.md").read_text(encoding="utf-8")
+    page = (DOCS / "COMPATIBILITY.md").read_text(encoding="utf-8")
     section = page.split(f"### {heading}\n")[1].split("\n#")[0]
     cells = [line.split("|")[1] for line in section.splitlines() if line.startswith("| `")]
     return {name.strip("` ") for cell in cells for name in cell.split(",")}

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,8 +19,8 @@ from streamwhisper.recognition import Hypothesis, HypothesisWord, ModelInfo, Rec
 from streamwhisper.session.endpoint import EndpointOptions
 from streamwhisper.session.options import SessionOptions
 from streamwhisper.vad.gate import SpeechEnd, VadGate
+from tests.support.paths import SAMPLE
 
-SAMPLE = Path(__file__).parents[2] / "examples" / "sample.flac"
 RATE = 16000
 STEP = 0.3  # seconds from word to word
 MARGIN = 0.7  # seconds without a word at both ends of speech: post-roll and what a detector errs by

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from functools import cache
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from streamwhisper.audio.files import read_audio
+from tests.support.paths import SAMPLE
 
-SAMPLE = Path(__file__).parents[2] / "examples" / "sample.flac"
 RATE = 16000
 # Seconds of the sample between which each of its sentences lies.
 BOUNDS = ((0.4, 2.3), (3.0, 7.0), (7.7, 11.6), (12.3, 15.8), (16.5, 22.3))

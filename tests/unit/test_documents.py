@@ -13,9 +13,9 @@ import yaml
 
 from streamwhisper.cli.main import app
 from streamwhisper.version import __version__
-from tests.unit.test_layers import RANKS
+from tests.support.layers import RANKS
+from tests.support.paths import ROOT
 
-ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 ARCHITECTURE = (ROOT / "docs/ARCHITECTURE.md").read_text(encoding="utf-8")
 CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")

@@ -3,33 +3,14 @@
 from __future__ import annotations
 
 import ast
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 import streamwhisper
+from tests.support.layers import RANKS, TORCH
 
 ROOT = Path(streamwhisper.__file__).parent
-# From the top to the bottom; what stands in one line does not know its neighbours.
-LAYERS = [
-    {"__main__"},
-    {"cli"},
-    {"dictation", "server"},
-    {"cluster", "console", "live", "transcription"},
-    {"client", "engine", "session", "subtitles"},
-    {"checkpoints"},
-    {"vad", "whisper"},
-    {"phrasing", "protocol", "transcript"},
-    {"audio"},
-    {"recognition"},
-    {"events", "rolling"},
-    {"errors", "moved", "version"},
-]
-# Packages that compute with torch; `transcription` runs the network on whole recordings.
-TORCH = {"checkpoints", "engine", "transcription", "whisper"}
-RANKS = {name: rank for rank, layer in enumerate(LAYERS) for name in layer}
 
 
 def _module(file: Path) -> str:
@@ -99,24 +80,3 @@ def test_the_recognizing_wing_knows_neither_asyncio_nor_sessions(module):
     if _noun(module) == "whisper" or module == "streamwhisper.engine.local":
         for name in _imports(FILES[module]):
             assert not _within(name, "asyncio", "streamwhisper.session")
-
-
-@pytest.mark.parametrize(
-    ("module", "heavy"),
-    [
-        ("streamwhisper", "numpy"),
-        ("streamwhisper.cli.main", "numpy"),
-        ("streamwhisper.cli.cluster", "numpy"),
-        ("streamwhisper.cli.mic", "numpy"),
-        ("streamwhisper.cli.serve", "websockets"),
-        ("streamwhisper.cli.transcribe", "numpy"),
-        ("streamwhisper.client", "torch"),
-        ("streamwhisper.cluster.dispatch", "torch"),
-        ("streamwhisper.session.session", "torch"),
-        ("streamwhisper.server.app", "torch"),
-        ("streamwhisper.checkpoints.hub", "torch"),
-    ],
-)
-def test_a_module_is_imported_without_what_it_does_not_need(module, heavy):
-    code = f"import sys, {module}; sys.exit({heavy!r} in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
 from importlib import import_module
 from importlib.util import find_spec
@@ -45,12 +44,3 @@ def test_an_old_name_is_the_new_object(module, name):
 def test_a_name_that_never_was_is_an_attribute_error():
     with pytest.raises(AttributeError, match="no attribute 'Ear'"):
         import_module("streamwhisper.session.language").Ear  # noqa: B018
-
-
-def test_an_import_statement_warns_at_its_own_line():
-    code = "\nfrom streamwhisper.longform.options import WordOptions"
-    python = [sys.executable, "-W", "error::DeprecationWarning:__main__", "-c", code]
-    result = subprocess.run(python, capture_output=True, text=True, check=False)
-    assert "DeprecationWarning: streamwhisper.longform is now streamwhisper.transcription" in (
-        result.stderr
-    )

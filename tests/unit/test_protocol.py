@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 from dataclasses import replace
-from pathlib import Path
 from typing import Any, get_args
 
 import pytest
@@ -41,6 +40,7 @@ from streamwhisper.protocol import (
     parse_client_message,
     parse_server_message,
 )
+from tests.support.paths import DOCS
 
 # Half surrogate pairs are in it: JSON can carry them, UTF-8 cannot.
 texts = st.text(st.characters(exclude_categories=()), max_size=20)
@@ -239,7 +239,7 @@ def test_messages_are_values() -> None:
 
 def documented() -> list[str]:
     """The lines of JSON in the protocol's page."""
-    page = (Path(__file__).parents[2] / "docs" / "PROTOCOL.md").read_text(encoding="utf-8")
+    page = (DOCS / "PROTOCOL.md").read_text(encoding="utf-8")
     blocks = [block.split("\n```")[0] for block in page.split("```json\n")[1:]]
     return [line for block in blocks for line in block.split("\n")]
 

@@ -8,7 +8,6 @@ import os
 import subprocess
 import sys
 import wave
-from pathlib import Path
 
 import av
 import numpy as np
@@ -16,8 +15,8 @@ import pytest
 
 from streamwhisper.audio.files import declared_seconds, decode_bytes, read_audio, write_wav
 from streamwhisper.cli.main import main
+from tests.support.paths import SAMPLE
 
-SAMPLE = Path(__file__).parents[3] / "examples" / "sample.flac"
 SPOKEN = SAMPLE.with_suffix(".txt")
 
 

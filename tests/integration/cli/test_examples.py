@@ -16,9 +16,9 @@ import pytest
 
 from streamwhisper.audio.files import read_audio, write_wav
 from tests.support.microphones import microphones
+from tests.support.paths import EXAMPLES
 from tests.support.processes import ServerProcess, serving
 
-EXAMPLES = Path(__file__).parents[3] / "examples"
 NAMES = ("captions_to_srt", "terminal_client", "many_files")
 ASSISTANT = "voice_assistant"
 

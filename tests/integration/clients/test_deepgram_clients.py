@@ -27,11 +27,12 @@ from streamwhisper.server.access.policy import AccessOptions
 from streamwhisper.server.app import Server, ServerOptions
 from streamwhisper.server.publishing.recorder import RecordingOptions
 from tests.support.deepgram_stream import finals, results, text_of, transcript, words_of
+from tests.support.paths import SUPPORT
 from tests.support.scripted import OPTIONS, ScriptedRecognizer, script
 from tests.support.sdk import node_with, python_with
 
 KEY = "dg-4f0c6a1e77b2"
-CLIENTS = Path(__file__).parents[2] / "support" / "clients"
+CLIENTS = SUPPORT / "clients"
 CLIP = "librispeech/61-70968-0000"
 RAW = {"model": "nova-3", "encoding": "linear16", "sample_rate": "16000"}
 KINDS = ("sync", "async", "node")

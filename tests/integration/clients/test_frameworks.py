@@ -21,12 +21,11 @@ from numpy.typing import NDArray
 from streamwhisper.client import SyncStreamClient
 from streamwhisper.events import Committed
 from tests.support.microphones import microphones
+from tests.support.paths import DOCS, EXAMPLES, SUPPORT
 from tests.support.processes import ServerProcess, serving
 from tests.support.sdk import python_with
 
-TESTS = Path(__file__).parents[2] / "support"
-EXAMPLES = TESTS.parents[1] / "examples"
-PAGE = TESTS.parents[1] / "docs" / "COMPATIBILITY.md"
+PAGE = DOCS / "COMPATIBILITY.md"
 PACKAGES = {
     "livekit": (
         "livekit-agents==1.8.9",
@@ -206,7 +205,7 @@ def test_no_plugin_connects_a_second_time(talk: Talk, stt: str) -> None:
 def test_pipecat_is_told_when_all_that_it_asked_for_is_there(
     server: ServerProcess, conversation: Path
 ) -> None:
-    script = TESTS / "pipecat_frames.py"
+    script = SUPPORT / "pipecat_frames.py"
     command = [*interpreter("pipecat"), script, EXAMPLES, http(server), KEY, conversation]
     printed = run_together({"frames": command})["frames"]
     transcripts = [json.loads(line) for line in printed if line.startswith("[")]
@@ -266,7 +265,7 @@ def test_livekit_gets_what_it_flushes_without_waiting_for_silence(
     server: ServerProcess, life: Sound, wizard: Sound, tmp_path: Path
 ) -> None:
     first, second = written(tmp_path / "a.wav", life), written(tmp_path / "b.wav", wizard)
-    command = [*interpreter("livekit"), TESTS / "livekit_stream.py", http(server), KEY]
+    command = [*interpreter("livekit"), SUPPORT / "livekit_stream.py", http(server), KEY]
     shown = run_together({"stream": [*command, first, second]})
     events = [json.loads(line) for line in shown["stream"]]
     finals = [(text, timed) for kind, text, timed in events if kind == "final_transcript"]

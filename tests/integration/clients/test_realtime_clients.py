@@ -21,11 +21,12 @@ from streamwhisper.server.access.keys import Key
 from streamwhisper.server.access.policy import AccessOptions
 from streamwhisper.server.access.tls import load_certificate, self_signed
 from streamwhisper.server.app import Server, ServerOptions
+from tests.support.paths import SUPPORT
 from tests.support.realtime import check, completed, of
 from tests.support.sdk import node_with, python_with
 
 KEY = "sk-4f0c6a1e77b2"
-CLIENTS = Path(__file__).parents[2] / "support" / "clients"
+CLIENTS = SUPPORT / "clients"
 CLIP = "librispeech/61-70968-0000"
 INTENT = {"intent": "transcription"}
 DONE = "conversation.item.input_audio_transcription.completed"

@@ -22,12 +22,13 @@ from streamwhisper.client import SyncStreamClient
 from streamwhisper.events import Committed
 from streamwhisper.server.wyoming.discovery import SERVICE
 from tests.support.multicast import multicast_works
+from tests.support.paths import SUPPORT
 from tests.support.processes import ServerProcess, serving
 from tests.support.sdk import python_with
 from tests.support.transcripts import letters
 from tests.support.wyoming_dialogue import Answer, joined, kinds, only
 
-SCRIPT = Path(__file__).parents[2] / "support" / "wyoming_client.py"
+SCRIPT = SUPPORT / "wyoming_client.py"
 LIFE = "librispeech/61-70968-0002"
 FITZOOTH = "librispeech/61-70968-0011"  # heard right where the name is listed
 

@@ -28,6 +28,7 @@ from streamwhisper.cluster.wire import WIRE_VERSION, Message, pack_request
 from streamwhisper.cluster.worker import WorkerOptions
 from streamwhisper.errors import RecognitionError
 from streamwhisper.recognition import RecognitionRequest
+from tests.support.paths import DEPLOY
 from tests.support.ray_cluster import NAME, chunks, heard
 
 PATIENCE = 60.0  # seconds for Ray to notice what happened to it
@@ -133,7 +134,7 @@ def test_arguments_of_a_configuration_file_are_checked() -> None:
 
 
 def test_the_manifest_for_kubernetes_says_what_serve_understands() -> None:
-    manifest = Path(__file__).parents[3] / "deploy" / "rayservice.yaml"
+    manifest = DEPLOY / "rayservice.yaml"
     service = next(yaml.safe_load_all(manifest.read_text(encoding="utf-8")))
     config = ServeDeploySchema.model_validate(yaml.safe_load(service["spec"]["serveConfigV2"]))
     [described] = config.applications

@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 
 from streamwhisper.server.access.tls import self_signed
+from tests.support.paths import ROOT
 from tests.support.sdk import python_with
 
-ROOT = Path(__file__).parents[3]
 RAY = "ray[serve]==2.60.0"
 
 

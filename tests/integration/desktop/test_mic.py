@@ -17,9 +17,9 @@ import pytest
 from streamwhisper.audio.files import read_audio, write_wav
 from streamwhisper.cli.main import main
 from tests.support.desktop import SoundServer, need, screen, sound_server, text_box, until
+from tests.support.paths import SAMPLE
 from tests.support.processes import ServerProcess, serving
 
-SAMPLE = Path(__file__).parents[3] / "examples" / "sample.flac"
 SECONDS = 7.3
 SPOKEN = " ".join(SAMPLE.with_suffix(".txt").read_text().splitlines()[:2])
 """What is said in the first ones of them."""

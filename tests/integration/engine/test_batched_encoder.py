@@ -15,8 +15,8 @@ from streamwhisper.engine.local import LocalOptions, LocalRecognizer
 from streamwhisper.recognition import DecodingOptions, Hypothesis, RecognitionRequest
 from streamwhisper.whisper.static_decoder import StaticDecoder
 from streamwhisper.whisper.tail import SilentTails, encode
+from tests.support.paths import SAMPLE
 
-SAMPLE = Path(__file__).parents[3] / "examples" / "sample.flac"
 RATE = 16000
 WINDOWS = ((0, 6), (4, 7), (9, 17.3), (2, 3))
 """First and last second; of several lengths."""

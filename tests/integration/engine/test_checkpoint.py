@@ -31,3 +31,14 @@ def test_the_reference_implementation_understands_speech_with_these_weights(
     options = whisper.DecodingOptions(language="en", fp16=False, without_timestamps=True)
     text = whisper.decode(model, mel, options).text.lower()
     assert "ask not what your country can do for you" in text.replace(",", "")
+
+
+@pytest.mark.parametrize(("fixture", "name"), [("tiny_en_path", "tiny.en"), ("base_path", "base")])
+def test_real_weights_have_the_published_sizes(
+    request: pytest.FixtureRequest, fixture: str, name: str
+) -> None:
+    checkpoint = load_checkpoint(request.getfixturevalue(fixture))
+    known = KNOWN_MODELS[name]
+    assert (checkpoint.name, checkpoint.dims) == (name, known.dims)
+    assert checkpoint.alignment_heads == known.alignment_heads
+    assert checkpoint.multilingual is known.dims.multilingual

@@ -21,6 +21,8 @@ from streamwhisper.recognition import DecodingOptions, RecognitionRequest
 from streamwhisper.whisper.decoding import detect_languages
 from streamwhisper.whisper.tail import encode_padded
 
+pytestmark = pytest.mark.weights
+
 MODELS = {"tiny.en": "tiny_en_path", "base": "base_path"}
 UTTERANCES = int(os.environ.get("STREAMWHISPER_PARITY_UTTERANCES", "20"))
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import soundfile
 
-ROOT = Path(__file__).parents[3]
+from tests.support.paths import ROOT
 
 
 def programs() -> str:

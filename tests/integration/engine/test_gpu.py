@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -23,10 +22,14 @@ from streamwhisper.transcription.transcribe import detect_language, transcribe, 
 from streamwhisper.whisper.fallback import FallbackOptions
 from streamwhisper.whisper.search import SearchOptions
 from streamwhisper.whisper.static_decoder import StaticDecoder
+from tests.support.paths import SAMPLE
 
-pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA GPU")
+pytestmark = [
+    pytest.mark.gpu,
+    pytest.mark.weights,
+    pytest.mark.skipif(not torch.cuda.is_available(), reason="CUDA is not available"),
+]
 
-SAMPLE = Path(__file__).parents[3] / "examples" / "sample.flac"
 RATE = 16000
 Load = Callable[[str, str, Precision], LocalRecognizer]
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,8 +13,8 @@ from streamwhisper.errors import RecognitionError
 from streamwhisper.events import Committed, Done
 from streamwhisper.live.stream import LiveStream
 from streamwhisper.session.options import SessionOptions
+from tests.support.paths import SAMPLE
 
-SAMPLE = Path(__file__).parents[3] / "examples" / "sample.flac"
 SPOKEN = SAMPLE.with_suffix(".txt")
 
 

@@ -27,6 +27,8 @@ from streamwhisper.errors import RecognitionError
 from streamwhisper.recognition import DecodingOptions, Hypothesis, RecognitionRequest
 from streamwhisper.whisper.quantized import can_quantize
 
+pytestmark = pytest.mark.weights
+
 Mel = NDArray[np.float32]
 Answered = list[tuple[RecognitionRequest, Hypothesis]]
 

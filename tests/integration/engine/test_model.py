@@ -15,6 +15,8 @@ from streamwhisper.checkpoints.checkpoint import load_checkpoint
 from streamwhisper.whisper.kv_cache import DecoderCache, EncoderRow
 from streamwhisper.whisper.model import Whisper
 
+pytestmark = pytest.mark.weights
+
 reference = pytest.importorskip("whisper", reason="the reference is the openai-whisper package")
 
 TEXT = [50257, 50362, 843, 523, 616, 5891, 3399]

@@ -17,7 +17,7 @@ from streamwhisper.transcription.options import (
     WordOptions,
 )
 from streamwhisper.transcription.parts import joined, transcribe_parts
-from tests.support.rest import SAMPLE
+from tests.support.paths import SAMPLE
 
 SMALL = ChunkOptions(batch_size=1, longest=6.0, longest_pause=0.0)
 TIMED = TranscriptionOptions(words=WordOptions(), chunks=SMALL)

@@ -25,6 +25,8 @@ from streamwhisper.whisper.search import (
 from streamwhisper.whisper.tail import EncodedAudio, encode_padded
 from streamwhisper.whisper.tokenizer import Tokenizer, get_tokenizer
 
+pytestmark = pytest.mark.weights
+
 MODELS = {"tiny.en": "tiny_en_path", "base": "base_path"}
 
 

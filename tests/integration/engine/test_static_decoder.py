@@ -24,8 +24,8 @@ from streamwhisper.transcription.transcribe import transcribe
 from streamwhisper.whisper.alignment import CONTEXT_ROWS
 from streamwhisper.whisper.search import SearchOptions
 from streamwhisper.whisper.static_decoder import StaticDecoder
+from tests.support.paths import SAMPLE
 
-SAMPLE = Path(__file__).parents[3] / "examples" / "sample.flac"
 COMPILED = """
 import json, sys
 import numpy as np

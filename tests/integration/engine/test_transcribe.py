@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,8 +15,8 @@ from streamwhisper.errors import AudioFormatError, RecognitionError
 from streamwhisper.transcription.options import ChunkOptions, TranscriptionOptions, WordOptions
 from streamwhisper.whisper.fallback import FallbackOptions
 from streamwhisper.whisper.search import SearchOptions
+from tests.support.paths import SAMPLE
 
-SAMPLE = Path(__file__).parents[3] / "examples" / "sample.flac"
 SPOKEN = SAMPLE.with_suffix(".txt").read_text()
 PLAIN = TranscriptionOptions(search=SearchOptions(timestamps=False))
 

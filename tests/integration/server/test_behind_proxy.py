@@ -22,8 +22,9 @@ from streamwhisper.server.access.proxies import parse_network
 from streamwhisper.server.app import Server, ServerOptions
 from streamwhisper.server.rest.options import RestOptions
 from tests.support.handshakes import transcript
+from tests.support.paths import SAMPLE
 from tests.support.proxies import get, proxied
-from tests.support.rest import SAMPLE, form
+from tests.support.rest import form
 from tests.support.scripted import OPTIONS, ScriptedRecognizer, script
 from tests.support.transcripts import letters
 

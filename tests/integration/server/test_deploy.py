@@ -16,9 +16,9 @@ import yaml
 from streamwhisper.server.access.keys import read_keys
 from streamwhisper.server.access.limits import Limits, Quota
 from streamwhisper.server.app import DEFAULT_PORT, ServerOptions
+from tests.support.paths import DEPLOY
 from tests.support.serve_command import settings
 
-DEPLOY = Path(__file__).parents[3] / "deploy"
 UNIT = (DEPLOY / "streamwhisper.service").read_text(encoding="utf-8")
 DOCKERFILE = (DEPLOY / "Dockerfile").read_text(encoding="utf-8")
 

@@ -17,7 +17,8 @@ from streamwhisper.server.dialects.deepgram.formatting import bare
 from streamwhisper.server.dialects.deepgram.query import WORDING
 from streamwhisper.server.rest.deepgram import ACCEPTED, LACKING, PARAMETERS, REFUSED
 from streamwhisper.transcription.options import TranscriptionOptions, WordOptions
-from tests.support.rest import KEY, SAMPLE, STAGE, ask, call, serving, table_of
+from tests.support.paths import SAMPLE
+from tests.support.rest import KEY, STAGE, ask, call, serving, table_of
 
 SOUND = SAMPLE.read_bytes()
 LISTEN = "/v1/listen"

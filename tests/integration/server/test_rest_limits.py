@@ -26,9 +26,9 @@ from streamwhisper.server.rest.listener import _impatient
 from streamwhisper.server.rest.options import RestOptions
 from streamwhisper.transcription import parts
 from tests.support.handshakes import handshake, refused, transcript
+from tests.support.paths import SAMPLE
 from tests.support.rest import (
     KEY,
-    SAMPLE,
     STAGE,
     TRANSCRIPTIONS,
     ask,

@@ -19,10 +19,10 @@ from streamwhisper.server.rest.openai import FIELDS, FORMATS, IGNORED
 from streamwhisper.subtitles.writers import render
 from streamwhisper.transcription.options import TranscriptionOptions, WordOptions
 from streamwhisper.whisper.search import SearchOptions
+from tests.support.paths import SAMPLE
 from tests.support.processes import serving as process_serving
 from tests.support.rest import (
     KEY,
-    SAMPLE,
     STAGE,
     TRANSCRIPTIONS,
     ask,

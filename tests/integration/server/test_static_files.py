@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -13,8 +12,9 @@ from websockets.http11 import Request, Response
 
 from streamwhisper.recognition import ModelInfo
 from streamwhisper.server.websocket.static_files import StaticFiles
+from tests.support.paths import ROOT
 
-CLIENT = Path(__file__).parents[3] / "clients" / "web"
+CLIENT = ROOT / "clients" / "web"
 PAGES = StaticFiles(ModelInfo("tiny.en", 80, multilingual=False))
 BROWSER = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import itertools
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,8 +15,8 @@ from hypothesis.extra.numpy import arrays
 from streamwhisper.audio.files import load_audio, read_audio
 from streamwhisper.audio.samples import ChunkConverter, convert_samples
 from streamwhisper.errors import AudioFormatError
+from tests.support.paths import SAMPLE
 
-SAMPLE = Path(__file__).parents[3] / "examples" / "sample.flac"
 INT16 = arrays(np.int16, st.integers(1, 200))
 TONE = (0.5 * np.sin(2 * np.pi * 440 * np.arange(16000) / 16000)).astype(np.float32)
 

@@ -16,7 +16,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.torch import save_file
 
-from streamwhisper.checkpoints.catalog import KNOWN_MODELS
 from streamwhisper.checkpoints.checkpoint import load_checkpoint, state_shapes
 from streamwhisper.errors import CheckpointError
 from tests.support.made_up import (
@@ -106,20 +105,6 @@ def test_unknown_sizes_align_with_the_upper_half_of_the_decoder(tmp_path: Path) 
     checkpoint = load_checkpoint(write_ctranslate2(tmp_path / "tiny.en.bin", made_up()))
     assert checkpoint.name == "tiny.en"
     assert checkpoint.alignment_heads == ((1, 0), (1, 1), (2, 0), (2, 1))
-
-
-# --- the real thing ------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(("fixture", "name"), [("tiny_en_path", "tiny.en"), ("base_path", "base")])
-def test_real_weights_have_the_published_sizes(
-    request: pytest.FixtureRequest, fixture: str, name: str
-) -> None:
-    checkpoint = load_checkpoint(request.getfixturevalue(fixture))
-    known = KNOWN_MODELS[name]
-    assert (checkpoint.name, checkpoint.dims) == (name, known.dims)
-    assert checkpoint.alignment_heads == known.alignment_heads
-    assert checkpoint.multilingual is known.dims.multilingual
 
 
 # --- damaged, foreign and hostile files ----------------------------------------------------

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import tomllib
 from importlib.resources import files
-from pathlib import Path
 from typing import get_args
 
 import pytest
@@ -12,6 +11,7 @@ import pytest
 from streamwhisper.phrasing.language_table import LONGEST, LanguageTable, languages, read_table
 from streamwhisper.phrasing.text_buffer import Kind
 from streamwhisper.phrasing.words import key_of, split_words
+from tests.support.paths import DOCS
 
 
 @pytest.mark.parametrize("language", languages())
@@ -57,7 +57,7 @@ def test_an_unknown_language_has_an_empty_table() -> None:
 
 
 def test_the_commands_that_are_described_exist() -> None:
-    text = (Path(__file__).parents[3] / "docs" / "PHRASES.md").read_text(encoding="utf-8")
+    text = (DOCS / "PHRASES.md").read_text(encoding="utf-8")
     rows = [line.split("|")[1] for line in text.splitlines() if line.startswith("| ")]
     names = [name.strip() for row in rows[1:] for name in row.replace("…", ",").split(",")]
     assert len(names) > 30

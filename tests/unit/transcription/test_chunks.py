@@ -14,6 +14,7 @@ from streamwhisper.audio.mel import HOP
 from streamwhisper.transcription.chunks import cut_up
 from streamwhisper.transcription.options import ChunkOptions
 from streamwhisper.vad.spans import BLOCK, SpeechMap, map_speech
+from tests.support.voice import sentence
 
 
 @st.composite
@@ -89,9 +90,9 @@ def test_without_a_map_everything_is_heard_with_overlaps():
 
 
 @pytest.mark.parametrize("gain", [1.0, 0.01])
-def test_a_sentence_is_found_between_silences_even_where_it_is_quiet(speech_clip, gain):
+def test_a_sentence_is_found_between_silences_even_where_it_is_quiet(gain):
     silence = np.zeros(3 * SAMPLE_RATE, np.float32)
-    sound = np.concatenate([silence, speech_clip * np.float32(gain), silence])
+    sound = np.concatenate([silence, sentence(1) * np.float32(gain), silence])
     chunks = cut_up(len(sound), map_speech(sound), [], ChunkOptions())
     assert chunks[0].start == pytest.approx(3 * SAMPLE_RATE, abs=SAMPLE_RATE // 2)
     assert chunks[-1].end == pytest.approx(len(sound) - 3 * SAMPLE_RATE, abs=SAMPLE_RATE)
@@ -102,9 +103,3 @@ def test_nobody_speaks_in_silence_or_hum():
     hum = (0.1 * np.sin(2 * np.pi * 50 * time)).astype(np.float32)
     for sound in (np.zeros(5 * SAMPLE_RATE, np.float32), hum, np.zeros(0, np.float32)):
         assert map_speech(sound).spans() == []
-
-
-@pytest.fixture(scope="module")
-def speech_clip(request):
-    speech = request.getfixturevalue("speech")
-    return speech.load(speech.clip("librispeech/61-70968-0000"))

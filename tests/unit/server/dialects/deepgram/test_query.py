@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import re
-from pathlib import Path
 
 import pytest
 
@@ -20,8 +19,9 @@ from streamwhisper.server.dialects.deepgram.query import (
     read_query,
 )
 from streamwhisper.session.language import LanguageDetection
+from tests.support.paths import DOCS
 
-PAGE = Path(__file__).parents[4] / "docs" / "COMPATIBILITY.md"
+PAGE = DOCS / "COMPATIBILITY.md"
 ENGLISH = ModelInfo("tiny.en", 80, multilingual=False)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -18,6 +17,7 @@ from streamwhisper.server.dialects.wyoming.dialect import MAX_TEXT, SILENCE_SECO
 from streamwhisper.server.dialects.wyoming.events import WyomingEvent
 from streamwhisper.server.dialects.wyoming.requests import FIELDS, SENSITIVITIES, Transcription
 from streamwhisper.session.language import LanguageDetection
+from tests.support.paths import DOCS
 from tests.support.scripted import OPTIONS, script
 from tests.support.sessions import session_factory
 from tests.support.wyoming_dialogue import (
@@ -32,7 +32,6 @@ from tests.support.wyoming_dialogue import (
     utterance,
 )
 
-DOCS = Path(__file__).parents[4] / "docs"
 ENGLISH = ModelInfo("tiny.en", 80, multilingual=False)
 MULTILINGUAL = ModelInfo("base", 80, multilingual=True)
 

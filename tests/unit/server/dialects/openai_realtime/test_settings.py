@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -33,12 +32,13 @@ from streamwhisper.server.dialects.openai_realtime.settings import (
 )
 from streamwhisper.session.language import LanguageDetection
 from streamwhisper.session.options import SessionOptions
+from tests.support.paths import DOCS
 
 SESSION = initial_session("sess_1", "base")
 MULTILINGUAL = ModelInfo("base", 80, multilingual=True)
 ENGLISH = ModelInfo("tiny.en", 80, multilingual=False)
 USUAL = SessionOptions()
-DOCS = Path(__file__).parents[4] / "docs" / "COMPATIBILITY.md"
+PAGE = DOCS / "COMPATIBILITY.md"
 
 
 def heard(session: Json) -> Any:
@@ -54,7 +54,7 @@ def options(info: ModelInfo = MULTILINGUAL, **settings: Any) -> SessionOptions:
 
 
 def test_the_page_on_compatibility_says_what_the_code_does() -> None:
-    page = DOCS.read_text(encoding="utf-8")
+    page = PAGE.read_text(encoding="utf-8")
     section = page.partition("## OpenAI Realtime")[2].partition("\n## ")[0]
     rows = [line for line in section.splitlines() if line.startswith("| `")]
     fields = [f"| `{path}` | {field.done} |" for path, field in FIELDS.items()]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 
@@ -14,8 +12,6 @@ from benchmarks.lib.measure import SpokenWord
 from benchmarks.lib.speech import SAMPLE_RATE, Recording
 from streamwhisper.events import Committed, Done, Flushed, SpeechEnded, SpeechStarted
 from streamwhisper.server.metrics import Metrics
-
-SAMPLE = Path(__file__).parents[3] / "examples" / "sample.flac"
 
 
 def committed(text: str, utterance: int, *, final: bool = False) -> Committed:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import json
 import re
-from pathlib import Path
 
 import pytest
 
@@ -18,9 +17,10 @@ from streamwhisper.session.endpoint import EndpointOptions
 from streamwhisper.session.language import LanguageDetection
 from streamwhisper.session.options import SessionOptions
 from tests.support.deepgram_stream import CLOSE, SOUND, TEXT, FluxTalk, Message
+from tests.support.paths import DOCS
 from tests.support.scripted import OPTIONS, RATE, script
 
-PAGE = Path(__file__).parents[4] / "docs" / "COMPATIBILITY.md"
+PAGE = DOCS / "COMPATIBILITY.md"
 SCRIPT = script()
 SILENCE = bytes(2 * RATE * 2)
 
