@@ -32,12 +32,13 @@ UPDATE = "session.update"
 UPDATE_BETA = "transcription_session.update"
 
 CLIENT_EVENTS = {
-    UPDATE: "what it names is changed, `null` clears, the rest stays; answered by "
+    UPDATE: "changes the named fields; `null` clears a field; answered by "
     "`session.updated` with the whole session",
-    UPDATE_BETA: "the same in the words of the beta; answered by `transcription_session.updated`",
-    APPEND: "sound, up to 15 MiB in one event; no answer",
-    COMMIT: "ends the item, which is heard out; answered by `input_audio_buffer.committed`",
-    CLEAR: "sound that no item has taken yet is forgotten; answered by "
+    UPDATE_BETA: "changes the named fields, in the format of the beta; answered by "
+    "`transcription_session.updated`",
+    APPEND: "audio, up to 15 MiB in one event; no answer",
+    COMMIT: "ends the item and transcribes the rest; answered by `input_audio_buffer.committed`",
+    CLEAR: "discards audio that is not part of an item yet; answered by "
     "`input_audio_buffer.cleared`",
 }
 """The types that are taken, and what is done."""

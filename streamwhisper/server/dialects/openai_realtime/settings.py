@@ -70,50 +70,52 @@ def _is_number(value: object) -> bool:
 
 _NO_RESPONSE = "accepted; there are no responses"
 FIELDS: Mapping[str, Field] = {
-    "type": _choice(("transcription",), "any other is an error: this server only transcribes"),
-    "include": _texts(f"with `{LOGPROBS}` texts come with the log probability of each word"),
+    "type": _choice(
+        ("transcription",), "any other value is an error: this server only transcribes"
+    ),
+    "include": _texts(f"with `{LOGPROBS}`, texts have the log probability of each word"),
     "audio.input.format.type": _choice(
         ("audio/pcm", "audio/pcmu", "audio/pcma"),
         "16-bit little-endian PCM, G.711 mu-law or A-law; one channel",
     ),
     "audio.input.format.rate": _integer(
-        4000, 192_000, "any, 4000 to 192000 Hz; 24000 for PCM and 8000 for G.711 if left out"
+        4000, 192_000, "4000 to 192000 Hz; by default 24000 for PCM and 8000 for G.711"
     ),
     "audio.input.noise_reduction.type": _choice(
-        ("near_field", "far_field"), "accepted; sound is heard as it comes"
+        ("near_field", "far_field"), "accepted; the audio is not changed"
     ),
-    "audio.input.noise_reduction.strength": _number(0, 1e6, "accepted, likewise"),
+    "audio.input.noise_reduction.strength": _number(0, 1e6, "accepted; the audio is not changed"),
     "audio.input.transcription.model": _text(
-        "accepted, whatever it is: the served model listens. With `gpt-realtime-whisper` and "
-        "`gpt-live-transcribe` turns are not detected unless that is asked for"
+        "any name: the served model transcribes. With `gpt-realtime-whisper` and "
+        "`gpt-live-transcribe`, turns are not detected unless `turn_detection` is set"
     ),
     "audio.input.transcription.language": _text(
-        "spoken language: a code, a tag or an English name; an error if the model does not know it"
+        "spoken language: a code, a tag or an English name; an error if the model lacks it"
     ),
     "audio.input.transcription.languages": _texts(
-        "those among which the language is found; a model that knows English alone takes that one"
+        "candidates for language detection; an English-only model uses English"
     ),
     "audio.input.transcription.prompt": _text(
-        "stands before the text of every window, as if it had been said: names, spelling, style"
+        "context before the text of every window: names, spelling, style"
     ),
     "audio.input.transcription.keywords": _texts(
-        "words and phrases that are preferred where the sound allows it"
+        "words and phrases that are preferred when the audio is ambiguous"
     ),
     "audio.input.transcription.delay": _choice(
         DELAYS,
-        "`minimal` and `low` commit words soonest, `medium` is as usual, `high` and `xhigh` wait "
-        "for more sound",
+        "`minimal` and `low` commit words earliest, `medium` is the default, `high` and `xhigh` "
+        "wait for more audio",
     ),
     "audio.input.turn_detection.type": _choice(
         ("server_vad", "semantic_vad"),
-        "a fixed silence ends an item; or one whose length is judged by the text before it. "
-        "`turn_detection: null`: only a commit ends an item",
+        "`server_vad`: a fixed silence ends an item; `semantic_vad`: its length depends on the "
+        "text. `turn_detection: null`: only a commit ends an item",
     ),
     "audio.input.turn_detection.threshold": _number(
-        0, 1, "probability of speech from which speech begins"
+        0, 1, "speech probability at which speech begins"
     ),
     "audio.input.turn_detection.prefix_padding_ms": _integer(
-        0, 10_000, "sound before the speech that belongs to it; 300 to 1500 are heard"
+        0, 10_000, "audio included before the speech; at least 300, at most 1500"
     ),
     "audio.input.turn_detection.silence_duration_ms": _integer(
         0, 60_000, "silence that ends an item"
@@ -121,11 +123,11 @@ FIELDS: Mapping[str, Field] = {
     "audio.input.turn_detection.idle_timeout_ms": _integer(
         1,
         3_600_000,
-        "after so long without speech, once: `input_audio_buffer.timeout_triggered`, and an item "
+        "after this time without speech, once: `input_audio_buffer.timeout_triggered` and an item "
         "without text",
     ),
     "audio.input.turn_detection.eagerness": _choice(
-        EAGERNESS, "how soon a pause ends an item; `auto` and `medium` are as the server is set"
+        EAGERNESS, "how early a pause ends an item; `auto` and `medium` are the server's setting"
     ),
     "audio.input.turn_detection.create_response": _flag(_NO_RESPONSE),
     "audio.input.turn_detection.interrupt_response": _flag(_NO_RESPONSE),
