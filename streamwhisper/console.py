@@ -1,4 +1,4 @@
-"""What the command line shows: growing text, bars and tables. Colours only on a terminal."""
+"""Terminal output: growing text, progress bars and tables; colour only on a terminal."""
 
 from __future__ import annotations
 
@@ -43,10 +43,10 @@ __all__ = [
 
 
 class GrowingText:
-    """Text as it is heard: committed words solid, the partial dim behind them.
+    """Live transcript: committed words solid, the partial dim behind them.
 
-    On a terminal the last line lives and finished lines scroll up. Elsewhere only committed
-    text is written, as it comes. Each utterance begins a new line.
+    On a terminal the last line is redrawn and finished lines scroll up. Elsewhere only committed
+    text is written, as it arrives. Each utterance begins a new line.
     """
 
     def __init__(self, console: Console | None = None) -> None:
@@ -70,7 +70,7 @@ class GrowingText:
             self._live.stop()
 
     def show(self, event: ServerMessage) -> None:
-        """Take in one event; those without text change nothing."""
+        """Show one event; events without text change nothing."""
         if isinstance(event, Partial):
             self.guess(event.text)
         elif isinstance(event, Committed):
@@ -81,13 +81,13 @@ class GrowingText:
             print_error(f"{event.code}: {event.message}")
 
     def guess(self, text: str) -> None:
-        """Show what may still change, in place of the last guess."""
+        """Show text that may still change, in place of the last partial."""
         self._partial = text
         self._refresh()
 
     def append(self, text: str) -> None:
-        """Add text that stays."""
-        # What is left of the partial stays on the screen until the next one comes.
+        """Append committed text."""
+        # The rest of the partial stays on the screen until the next one arrives.
         known = self._partial.startswith(text)
         self._partial = self._partial[len(text) :] if known else ""
         if not self._line:
@@ -99,10 +99,10 @@ class GrowingText:
         self._refresh()
 
     def erase(self, count: int) -> str:
-        """Take back the last `count` characters of the line that lives.
+        """Remove the last `count` characters of the live line.
 
         Returns:
-            those that were taken back: fewer, where the rest has been left behind.
+            the removed characters; fewer than `count` where the line is shorter.
         """
         if not self._live or not count:
             return ""
@@ -112,7 +112,7 @@ class GrowingText:
         return taken
 
     def end_line(self) -> None:
-        """Leave the line behind, without what may still change."""
+        """Finish the line; the partial is dropped."""
         self._partial = ""
         line, self._line = self._line, ""
         if self._live:
@@ -125,7 +125,7 @@ class GrowingText:
             self._console.file.flush()
 
     def mark(self, mark: str, style: str = "") -> None:
-        """Put a sign in front of the line that lives, in place of the last one."""
+        """Show a mark in front of the live line, in place of the last one."""
         if (mark, style) != self._mark:
             self._mark = (mark, style)
             self._refresh()
@@ -146,7 +146,7 @@ class GrowingText:
 
 
 class JsonLines:
-    """Every event as the line of JSON that a server sends for it, but for its housekeeping."""
+    """Events as the JSON lines that a server sends for them; `ack` and `status` are left out."""
 
     def __init__(self) -> None:
         self._seq = 0
@@ -166,9 +166,9 @@ class JsonLines:
 
 
 def fit_end(text: Text, cells: int) -> Text:
-    """The end of `text` that fits into so many terminal cells, with … where it was cut.
+    """Return the end of `text` that fits into `cells` terminal cells, with … in front if cut.
 
-    It is cut between words where it has any.
+    The cut is between words where there are any.
     """
     if text.cell_len <= cells:
         return text
@@ -178,7 +178,7 @@ def fit_end(text: Text, cells: int) -> Text:
 
 
 class DownloadBar:
-    """Tells of a model that is fetched: a bar and messages on stderr."""
+    """Progress of a model download on stderr: a bar, and messages above it."""
 
     def __init__(self, name: str) -> None:
         self._name = name
@@ -192,11 +192,11 @@ class DownloadBar:
         _stop(self._bars)
 
     def message(self, text: str) -> None:
-        """Show a line above the bar."""
+        """Print a line above the bar."""
         self._bars.console.print(text, style="dim", markup=False, highlight=False, soft_wrap=True)
 
     def advance(self, done: int, total: int | None) -> None:
-        """`done` bytes of `total` (None: not known) are here."""
+        """Show that `done` of `total` bytes (None: unknown) have arrived."""
         if self._task is None:
             self._bars.start()
             self._task = self._bars.add_task(self._name, total=total)
@@ -205,10 +205,10 @@ class DownloadBar:
 
 @contextmanager
 def recordings_bar(name: str, total: float | None) -> Iterator[Callable[[float], None]]:
-    """A bar on stderr for `total` seconds of sound; None where that is not known.
+    """Show a progress bar on stderr for `total` seconds of audio (None: unknown).
 
     Yields:
-        a function of the seconds that were dealt with since it was called last.
+        a function to call with the seconds of audio finished since the last call.
     """
     bars = _bars(TextColumn("{task.completed:.0f} s"), TimeRemainingColumn())
     task = bars.add_task(name, total=total)
@@ -220,12 +220,12 @@ def recordings_bar(name: str, total: float | None) -> Iterator[Callable[[float],
 
 
 def print_json(record: Mapping[str, object]) -> None:
-    """Print an object on one line of stdout; times are rounded to milliseconds."""
+    """Print an object as one JSON line on stdout; numbers are rounded to three decimals."""
     print(json.dumps(_rounded(record), ensure_ascii=False, default=str), flush=True)
 
 
 def print_transcript(text: str, title: str | None) -> None:
-    """Print a transcript, under its title where it has one."""
+    """Print a transcript, below its title if there is one."""
     print(f"{title}:\n{text}\n" if title else text, flush=True)
 
 
@@ -275,6 +275,6 @@ def _bars(*columns: ProgressColumn) -> Progress:
 
 
 def _stop(bars: Progress) -> None:
-    # Stopping bars that never started writes an empty line where stderr is no terminal.
+    # Stopping bars that never started writes an empty line when stderr is not a terminal.
     if bars.live.is_started:
         bars.stop()

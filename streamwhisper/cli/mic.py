@@ -149,13 +149,6 @@ class SettingsFlags:
 @grouped
 def mic(
     context: typer.Context,
-    action: Annotated[
-        Literal["toggle", "start", "stop"] | None,
-        typer.Argument(
-            help="Control the dictation that is already running: toggle, start or stop.",
-            metavar="[ACTION]",
-        ),
-    ],
     listening: ListeningFlags,
     output: OutputFlags,
     engine: EngineFlags,
@@ -164,6 +157,13 @@ def mic(
     model: ModelFlags,
     live: LiveFlags,
     settings: SettingsFlags,
+    action: Annotated[
+        Literal["toggle", "start", "stop"] | None,
+        typer.Argument(
+            help="Control the dictation that is already running: toggle, start or stop.",
+            metavar="ACTION",
+        ),
+    ] = None,
 ) -> None:
     """Dictate with the microphone, into the terminal or any app.
 

@@ -32,11 +32,11 @@ __all__ = ["transcribe"]
 def transcribe(
     files: Annotated[
         list[Path],
-        typer.Argument(help="Audio or video files; - for standard input.", metavar="FILE..."),
+        typer.Argument(help="Audio or video files; - for standard input.", metavar="FILE"),
     ],
-    model: ModelFlags,
     language: LanguageFlag,
     output: OutputFlags,
+    model: ModelFlags,
     windows: WindowFlags,
     prompts: PromptFlags,
     search: SearchFlags,

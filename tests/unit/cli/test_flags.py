@@ -95,3 +95,9 @@ def test_no_flag_is_cut_in_the_help_however_narrow_the_terminal(command: str, wi
 def test_the_help_begins_with_examples(command: str) -> None:
     shown = CliRunner().invoke(app, [*command.split(), "--help"]).output
     assert shown.index("Examples:") < shown.index("Options:")
+
+
+def test_mic_needs_no_argument_and_its_usage_says_so() -> None:
+    shown = CliRunner().invoke(app, ["mic", "--help"]).output
+    assert shown.splitlines()[0].endswith("mic [OPTIONS] [ACTION]")
+    assert "required" not in shown
