@@ -43,7 +43,7 @@ _MODULES = [
     ("phrasing", "phrasing", "context:disambiguation page:text_buffer reading:interpreter"),
     ("phrasing", "phrasing", "table:language_table"),
     ("server", "live", "inquiry:driver"),
-    ("server", "server", "binding:sockets running:run signals:stop_signals"),
+    ("server", "server", "binding:sockets running:run signals:run"),
     ("server", "server.access", "keys limits origins proxies refusal:rejection tls"),
     ("server", "server.publishing", "recording:recorder recovery rooms"),
     ("server", "server.sessions", "account:telemetry faults:close_errors opening:startup outcome"),
@@ -106,8 +106,8 @@ _NAMES = {
     "server.dialects.deepgram.messages": "Stream:StreamMetadata",
     "server.dialects.deepgram.transcript_state": "Heard:TranscriptState",
     "server.dialects.openai_realtime.items": "Listening:ItemOptions",
-    "server.publishing.observers": "Overheard:ObservedSession Refused:SessionRejected "
-    "Witness:SessionObserver Witnesses:Observers",
+    "server.publishing.observers": "Overheard:ObservedSession "
+    "Refused:server.access.rejection.SessionRejected Witness:SessionObserver Witnesses:Observers",
     "server.rest.deepgram": "DeepgramDialect:DeepgramRestDialect",
     "server.rest.forms": "Field:FormField",
     "server.rest.openai": "OpenAiDialect:OpenAiRestDialect",

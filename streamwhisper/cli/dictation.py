@@ -64,7 +64,7 @@ async def dictate(
     from streamwhisper.dictation.control import Control
     from streamwhisper.dictation.microphone import Microphone, MicrophoneOptions
     from streamwhisper.dictation.switch import Switch
-    from streamwhisper.server.stop_signals import stop_signals
+    from streamwhisper.server.run import stop_signals
 
     switch, stop = Switch(on=keys.mode == "continuous"), asyncio.Event()
     async with Control(runtime_folder(), switch):

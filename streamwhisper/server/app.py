@@ -297,7 +297,7 @@ class Server:
         if path.startswith(WATCH_PATH):
             await self._rooms.watch(path.removeprefix(WATCH_PATH), websocket)
             return
-        visitor = self._access.visitor(request, peer_of(websocket))
+        visitor = self._access.authenticate(request, peer_of(websocket))
         route, limits = ROUTES[path], self.options.limits
         name = websocket.id.hex[:12]
         handshake = Handshake(
@@ -325,7 +325,7 @@ class Server:
         )
         places = route.slots(handshake.query)
         try:
-            self._access.check_room(visitor, places)
+            self._access.check_slots(visitor, places)
         except HandshakeRejected as refusal:  # the last place was taken during the handshake
             self._metrics.sessions_refused.inc()
             dialect.fail(*close_errors.refused(refusal))
@@ -338,7 +338,7 @@ class Server:
     @contextmanager
     def _place(self, visitor: Client, guest: ActiveConnection, places: int = 1) -> Iterator[None]:
         """Holds places for a connection while the body runs."""
-        with self._access.session(visitor, places):
+        with self._access.hold_slots(visitor, places):
             self._connections.add(guest)
             self._empty.clear()
             try:

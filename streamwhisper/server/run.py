@@ -1,22 +1,51 @@
-"""Runs a server until the process is asked to stop."""
+"""Run a server until the process receives a stop signal."""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
+import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from streamwhisper.recognition import Recognizer
 from streamwhisper.server.app import Server
 from streamwhisper.server.options import ServerOptions
 from streamwhisper.server.sessions.startup import Loading
-from streamwhisper.server.stop_signals import stop_signals
 
-__all__ = ["run", "serve"]
+__all__ = ["run", "serve", "stop_signals"]
 
 log = logging.getLogger(__name__)
+
+
+@contextlib.contextmanager
+def stop_signals(stop: asyncio.Event) -> Iterator[None]:
+    """Set `stop` at the first SIGTERM or SIGINT; the second one ends the process at once."""
+    loop = asyncio.get_running_loop()
+    handled = (signal.SIGTERM, signal.SIGINT)
+
+    def on_signal() -> None:
+        for number in handled:
+            with contextlib.suppress(NotImplementedError):
+                loop.remove_signal_handler(number)
+            signal.signal(number, signal.SIG_DFL)
+        stop.set()
+
+    before = {number: signal.getsignal(number) for number in handled}
+    for number in handled:
+        try:
+            loop.add_signal_handler(number, on_signal)
+        except NotImplementedError:  # Windows
+            signal.signal(number, lambda *_: loop.call_soon_threadsafe(on_signal))
+    try:
+        yield
+    finally:
+        for number in handled:
+            with contextlib.suppress(NotImplementedError):
+                loop.remove_signal_handler(number)
+            signal.signal(number, before[number] or signal.SIG_DFL)
 
 
 async def serve(
@@ -25,30 +54,30 @@ async def serve(
     *,
     ready: Callable[[str], None] | None = None,
 ) -> None:
-    """Serve until SIGTERM or SIGINT, then drain every session (`Server.shut_down`), and return.
+    """Serve until SIGTERM or SIGINT, then drain all sessions (`Server.shut_down`) and return.
 
     A second signal ends the process at once.
 
     Args:
-        recognizer: listens to all sessions. While it loads, the port is open already.
-        options: where to listen, and what to grant.
-        ready: told the URL of the stream once sessions are taken in.
+        recognizer: serves all sessions. While it loads, the port is open already.
+        options: address, access, limits and features of the server.
+        ready: called with the URL of the native protocol once sessions are accepted.
 
     Raises:
-        OSError: the address or the port cannot be had.
+        OSError: the address or the port is not available.
     """
     stop = asyncio.Event()
     with stop_signals(stop):
-        present = None if isinstance(recognizer, Loading) else recognizer
-        async with Server(present, options) as server:
+        loaded = None if isinstance(recognizer, Loading) else recognizer
+        async with Server(loaded, options) as server:
             stopped = asyncio.create_task(stop.wait())
             if isinstance(recognizer, Loading):
                 log.info("port %d is open; loading the model", server.port)
-                loaded = recognizer.begin()
-                either: set[asyncio.Future[Any]] = {loaded, stopped}
+                loading = recognizer.begin()
+                either: set[asyncio.Future[Any]] = {loading, stopped}
                 await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
-                if loaded.done():
-                    server.open(*loaded.result())
+                if loading.done():
+                    server.open(*loading.result())
             if ready is not None and not stop.is_set():
                 ready(server.url)
             await stopped
@@ -61,7 +90,7 @@ def run(
     *,
     ready: Callable[[str], None] | None = None,
 ) -> None:
-    """`serve` on an event loop of its own: uvloop's, but for Windows, which it does not know."""
+    """Call `serve` on a new event loop: that of uvloop, or of asyncio on Windows."""
     if sys.platform == "win32":
         new_event_loop = asyncio.new_event_loop
     else:

@@ -1,4 +1,4 @@
-"""Keys that let clients in: where a request carries one, and the file that lists them."""
+"""Access tokens: the server's keys, where a request carries one, and the key file."""
 
 from __future__ import annotations
 
@@ -21,51 +21,51 @@ from streamwhisper.server.publishing.rooms import ROOM_NAME, is_room
 __all__ = ["SCHEMES", "SUBPROTOCOL", "Key", "find_key", "presented_keys", "read_keys"]
 
 SUBPROTOCOL = "streamwhisper"
-"""What a server speaks; browsers name it beside the one that carries their key."""
+"""Subprotocol of the native protocol; browsers offer it beside the one that carries their token."""
 
 SCHEMES = frozenset({"token", "bearer"})
-"""How a key is announced: in the header, and as the subprotocol before the one that is the key."""
+"""Schemes of a token: in the header, and as the subprotocol before the one that is the token."""
 
-_PREFIXES = ("bearer.", "openai-insecure-api-key.")  # of subprotocols that carry a key
+_PREFIXES = ("bearer.", "openai-insecure-api-key.")  # of subprotocols that carry a token
 _SECRET = re.compile(r"[!-~]+")  # printable, without spaces: what fits into a header
 _SHA256 = re.compile(r"[0-9a-fA-F]{64}")
-_ALLOWANCE = {field.name.replace("_", "-"): field.name for field in fields(Quota)}
-_FIELDS = ("name", "key", "sha256", "rooms", *_ALLOWANCE)
+_QUOTA = {field.name.replace("_", "-"): field.name for field in fields(Quota)}
+_FIELDS = ("name", "key", "sha256", "rooms", *_QUOTA)
 
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """A key, of which only the SHA-256 is kept.
+    """A key; only the SHA-256 of its access token is stored.
 
     Attributes:
-        name: for the log.
-        digest: SHA-256 of what a client presents.
-        allowance: what it grants.
-        rooms: those in which its holder may publish; None: any. Viewers need no key.
+        name: identifies the key in the log.
+        digest: SHA-256 of the access token.
+        quota: limits of the key's sessions.
+        rooms: rooms in which its holder may publish; None: all. Viewers need no key.
     """
 
     name: str
     digest: bytes = field(repr=False)
-    allowance: Quota = field(default_factory=Quota)
+    quota: Quota = field(default_factory=Quota)
     rooms: tuple[str, ...] | None = None
 
     @classmethod
-    def of(cls, name: str, secret: str, allowance: Quota | None = None) -> Key:
-        """The key for a secret.
+    def of(cls, name: str, secret: str, quota: Quota | None = None) -> Key:
+        """Return the key of an access token.
 
         Raises:
-            ValueError: it could not be presented.
+            ValueError: the token is empty, or does not fit into an HTTP header.
         """
         if not _SECRET.fullmatch(secret):
             raise ValueError(
-                f"the key {name!r} is empty, or has spaces or characters beyond ASCII; expected "
-                'such as: python -c "import secrets; print(secrets.token_urlsafe())"'
+                f"the key {name!r} is empty, or contains spaces or non-ASCII characters; create "
+                'one with: python -c "import secrets; print(secrets.token_urlsafe())"'
             )
-        return cls(name, _digest(secret), allowance or Quota())
+        return cls(name, _digest(secret), quota or Quota())
 
 
 def find_key(keys: Iterable[Key], secret: str) -> Key | None:
-    """The key for what a client presents; all are compared, each in constant time."""
+    """Return the key of an access token; all keys are compared, each in constant time."""
     digest = _digest(secret)
     found = None
     for key in keys:
@@ -75,7 +75,7 @@ def find_key(keys: Iterable[Key], secret: str) -> Key | None:
 
 
 def presented_keys(request: Request) -> Iterator[str]:
-    """What a request presents: as a bearer or token, as ``?token=``, and as a subprotocol."""
+    """Yield the access tokens of a request: of its headers, ``?token=`` and subprotocols."""
     for header in request.headers.get_all("Authorization"):
         scheme, _, secret = header.partition(" ")
         if scheme.lower() in SCHEMES and secret:
@@ -94,41 +94,43 @@ def presented_keys(request: Request) -> Iterator[str]:
             yield protocol
 
 
-def read_keys(file: Path, allowance: Quota) -> tuple[Key, ...]:
-    """The keys of a TOML file; `allowance` holds where a key has no limits of its own.
+def read_keys(file: Path, quota: Quota) -> tuple[Key, ...]:
+    """Read the keys of a TOML file; `quota` applies where a key has no limits of its own.
 
     ::
 
         [[key]]
         name = "stage"
         key = "…"              # or sha256 = "…", in hexadecimal
-        sessions = 2           # see `Quota`
+        sessions = 2           # this and the following: see `Quota`
         audio-rate = 4
         audio-burst = 60
         session-seconds = 7200
 
     Raises:
-        OSError: it cannot be read.
-        ValueError: something else stands there.
+        OSError: the file cannot be read.
+        ValueError: the file does not contain valid keys.
     """
     try:
         found = tomllib.loads(file.read_text(encoding="utf-8"))
         tables = found.pop("key", None)
         if found or not isinstance(tables, list):
             raise ValueError(f"expected tables [[key]], found {', '.join(found) or 'none'}")
-        keys = tuple(_read_key(table, allowance) for table in tables)
+        keys = tuple(_read_key(table, quota) for table in tables)
     except ValueError as error:
         raise ValueError(f"{file}: {error}") from error
     names = [key.name for key in keys]
     if twice := {name for name in names if names.count(name) > 1}:
-        raise ValueError(f"{file}: more than one key has the name {min(twice)!r}")
+        raise ValueError(f"{file}: several keys have the name {min(twice)!r}; each needs its own")
     return keys
 
 
-def _read_key(table: dict[str, Any], allowance: Quota) -> Key:
+def _read_key(table: dict[str, Any], quota: Quota) -> Key:
     name = table.get("name")
     if not isinstance(name, str) or not name:
-        raise ValueError(f"a key has the name {name!r}; every key needs one, for the log")
+        raise ValueError(
+            f"a key has the name {name!r}; expected text, which identifies it in the log"
+        )
     for field_name in table:
         if field_name not in _FIELDS:
             near = get_close_matches(field_name, _FIELDS, 1, 0)[0]
@@ -136,20 +138,20 @@ def _read_key(table: dict[str, Any], allowance: Quota) -> Key:
     secret, sha256 = table.get("key"), table.get("sha256")
     if (secret is None) == (sha256 is None):
         raise ValueError(f"key {name!r}: expected either key or sha256")
-    granted = {_ALLOWANCE[n]: value for n, value in table.items() if n in _ALLOWANCE}
+    granted = {_QUOTA[n]: value for n, value in table.items() if n in _QUOTA}
     for limit, value in granted.items():
         if isinstance(value, bool) or not isinstance(value, int | float):
             raise ValueError(f"key {name!r}: {limit} is {value!r}; expected a number")
     try:
-        allowance = replace(allowance, **granted)
+        quota = replace(quota, **granted)
     except ValueError as error:
         raise ValueError(f"key {name!r}: {error}") from error
     rooms = _read_rooms(name, table.get("rooms"))
     if secret is not None:
-        return replace(Key.of(name, str(secret), allowance), rooms=rooms)
+        return replace(Key.of(name, str(secret), quota), rooms=rooms)
     if not isinstance(sha256, str) or not _SHA256.fullmatch(sha256):
         raise ValueError(f"key {name!r}: sha256 is not 64 hexadecimal digits")
-    return Key(name, bytes.fromhex(sha256), allowance, rooms)
+    return Key(name, bytes.fromhex(sha256), quota, rooms)
 
 
 def _read_rooms(name: str, rooms: Any) -> tuple[str, ...] | None:
@@ -158,7 +160,7 @@ def _read_rooms(name: str, rooms: Any) -> tuple[str, ...] | None:
     if not isinstance(rooms, list) or not all(isinstance(room, str) for room in rooms):
         raise ValueError(f"key {name!r}: rooms is {rooms!r}; expected a list of names")
     if wrong := [room for room in rooms if not is_room(room)]:
-        raise ValueError(f"key {name!r}: no room can be called {wrong[0]!r}; expected {ROOM_NAME}")
+        raise ValueError(f"key {name!r}: {wrong[0]!r} is not a room name; expected {ROOM_NAME}")
     return tuple(rooms)
 
 

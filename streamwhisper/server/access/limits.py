@@ -1,4 +1,4 @@
-"""How much is granted: by the server as a whole, and to one client."""
+"""Limits of a server, and the quota of each client."""
 
 from __future__ import annotations
 
@@ -11,24 +11,25 @@ __all__ = ["Limits", "Quota", "RateLimiter"]
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What a server grants its clients, whoever they are.
+    """Limits of a server that apply to all clients.
 
     Attributes:
-        max_sessions: connections served at the same time; further ones are refused. Sessions
-            that wait to be resumed take places that no connection needs.
-        max_sessions_per_address: likewise from one address (of IPv6: one /64); None: no limit.
-        max_text_bytes: the largest text frame; a larger one is answered by close 1009.
-        max_message_bytes: the largest frame of any kind, likewise.
-        handshake_timeout: seconds until a connection has become a WebSocket, or is dropped.
-        start_timeout: seconds from there to its ``start``.
-        idle_timeout: seconds without any message before a session is ended.
+        max_sessions: maximum concurrent sessions; more are rejected. Sessions without a connection
+            that can be resumed use slots that no connected session needs.
+        max_sessions_per_address: maximum concurrent sessions per IP address, or per /64 network of
+            IPv6; None: no limit.
+        max_text_bytes: maximum size of a text frame; a larger one closes the connection with 1009.
+        max_message_bytes: maximum size of any frame; a larger one closes the connection with 1009.
+        handshake_timeout: seconds in which a connection must complete its WebSocket handshake.
+        start_timeout: seconds in which the client must send ``start`` after the handshake.
+        idle_timeout: seconds without a message after which a session ends.
         send_timeout: seconds that a client may leave its incoming data unread.
-        drain_timeout: seconds in which what a client has sent is still heard when the server
-            stops.
-        resume_timeout: seconds that a session is kept after its connection was lost; 0: none is.
+        drain_timeout: seconds in which the server finishes received audio when it shuts down.
+        resume_timeout: seconds that a session can be resumed after its connection was lost; 0:
+            sessions cannot be resumed.
 
     Raises:
-        ValueError: a value that makes no sense.
+        ValueError: a value is out of range.
     """
 
     max_sessions: int = 100
@@ -61,18 +62,19 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Quota:
-    """What one client is granted: everybody with the same key, or everybody where there is none.
+    """Limits of one client's sessions.
 
     Attributes:
-        sessions: at the same time with one key; None: as many as the server has.
-        audio_rate: seconds of sound that one session may bring in a second; faster ones are
-            slowed down, by leaving the socket unread. None: as fast as the server keeps up.
-        audio_burst: seconds of sound that may come at once nevertheless, such as what was
-            spoken while a connection was lost.
-        session_seconds: how long a session may last, and how much sound it may bring.
+        sessions: maximum concurrent sessions with one key; None: no limit.
+        audio_rate: seconds of audio that a session may send per second. Faster clients are slowed
+            down: their socket is read later. None: no limit.
+        audio_burst: seconds of audio that a session may send at once in spite of `audio_rate`, e.g.
+            audio that was recorded while the connection was lost.
+        session_seconds: maximum duration of a session, and of its audio, in seconds; None: no
+            limit.
 
     Raises:
-        ValueError: a value that makes no sense.
+        ValueError: a value is out of range.
     """
 
     sessions: int | None = None
@@ -85,8 +87,8 @@ class Quota:
         check_fields(
             self,
             ("sessions", self.sessions is None or self.sessions >= 1, "1 or more"),
-            # With less, one that has fallen behind could hardly catch up, and its pings would
-            # wait behind its sound for longer than WebSocket clients are patient.
+            # With less, a session that has fallen behind could hardly catch up, and its pings
+            # would wait behind its audio for longer than WebSocket clients tolerate.
             ("audio_rate", rate is None or rate >= 2, "2 (times real time) or more"),
             ("audio_burst", self.audio_burst >= 1, "1 s or more"),
             ("session_seconds", seconds is None or seconds > 0, "above 0 s"),
@@ -94,19 +96,19 @@ class Quota:
 
 
 class RateLimiter:
-    """How long to leave a socket unread so that its sound comes no faster than is allowed."""
+    """Limits the rate of a session's audio by pauses in reading its socket."""
 
-    def __init__(self, allowance: Quota, now: float) -> None:
-        """Begin with the whole burst, at a clock's second `now`."""
-        self._allowance = allowance
-        self._ahead = 0.0  # seconds of sound beyond what the rate allows
+    def __init__(self, quota: Quota, now: float) -> None:
+        """Start with the whole burst available; `now` is the time in seconds of a clock."""
+        self._quota = quota
+        self._ahead = 0.0  # seconds of audio beyond the allowed rate
         self._at = now
 
-    def wait(self, heard: float, now: float) -> float:
-        """Seconds to wait after so many seconds of sound came in."""
-        rate = self._allowance.audio_rate
+    def wait(self, received: float, now: float) -> float:
+        """Return the seconds to wait after `received` seconds of audio."""
+        rate = self._quota.audio_rate
         if rate is None:
             return 0.0
-        self._ahead = max(0.0, self._ahead - (now - self._at) * rate) + heard
+        self._ahead = max(0.0, self._ahead - (now - self._at) * rate) + received
         self._at = now
-        return max(0.0, self._ahead - self._allowance.audio_burst) / rate
+        return max(0.0, self._ahead - self._quota.audio_burst) / rate

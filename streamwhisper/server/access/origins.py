@@ -1,8 +1,8 @@
-"""Which web pages may use the server: a browser says where a page comes from, and whom it asks.
+"""Origin and host checks: which web pages may use the server.
 
-Any page that somebody opens could otherwise use a server that their browser can reach, such as
-one on their own machine. A page of an attacker can even have its own name lead there ("DNS
-rebinding"); then its origin fits the host, but the host is not one that the server goes by.
+Without them, any page that a user opens could use every server that the user's browser can reach,
+e.g. one on the same machine. An attacker can even make a domain name resolve to that server ("DNS
+rebinding"): then the page's origin matches the host, but the host is not a name of the server.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ __all__ = ["check_origin", "host_admitted", "is_loopback", "origin_admitted"]
 
 _PORTS = {"http": 80, "https": 443}
 
-Place = tuple[str, int | None]  # host and port
+HostPort = tuple[str, int]
 
 
 def is_loopback(host: str) -> bool:
-    """Whether a host, without its port, is this machine itself."""
+    """Whether a host (without its port) is this machine itself."""
     try:
         return ip_address(host.strip("[]")).is_loopback
     except ValueError:
@@ -26,43 +26,43 @@ def is_loopback(host: str) -> bool:
 
 
 def origin_admitted(origin: str | None, host: str | None, allowed: tuple[str, ...]) -> bool:
-    """Whether a page may open streams.
+    """Whether a web page may use the server.
 
     Args:
-        origin: where the page comes from, such as ``https://captions.example``; None: it is
-            not a browser who asks.
-        host: the server's name as the request has it, and perhaps its port.
-        allowed: origins of other hosts that may, too; ``*``: all.
+        origin: origin of the page, e.g. ``https://captions.example``; None: the client is not a
+            browser.
+        host: the ``Host`` header: the server's name, and perhaps its port.
+        allowed: origins of pages on other hosts that may use the server; ``*``: all.
     """
     if origin is None or "*" in allowed or origin in allowed:
         return True
-    page = _place(origin)
+    page = _host_port(origin)
     scheme = origin.partition(":")[0]
-    return page is not None and host is not None and page == _place(f"{scheme}://{host}")
+    return page is not None and host is not None and page == _host_port(f"{scheme}://{host}")
 
 
 def host_admitted(host: str | None, allowed: tuple[str, ...]) -> bool:
-    """Whether a server that listens on loopback goes by this name (``Host``)."""
+    """Whether a server that listens on loopback accepts this ``Host`` header."""
     if host is None or "*" in allowed:
         return True
-    place = _place(f"http://{host}")
-    if place is None:
+    found = _host_port(f"http://{host}")
+    if found is None:
         return False
-    return is_loopback(place[0]) or place[0] in {urlsplit(origin).hostname for origin in allowed}
+    return is_loopback(found[0]) or found[0] in {urlsplit(origin).hostname for origin in allowed}
 
 
 def check_origin(origin: str) -> str:
-    """An origin for the list of those allowed, as browsers write it.
+    """Return an origin for the list of allowed ones, written as browsers write it.
 
     Raises:
-        ValueError: it is none.
+        ValueError: the text is not an origin.
     """
     if origin in ("*", "null"):
         return origin
     wrong = ValueError(
-        f"{origin!r} is no origin; expected such as https://captions.example, or * for all"
+        f"{origin!r} is not an origin; expected e.g. https://captions.example, or * for all"
     )
-    if _place(origin) is None:
+    if _host_port(origin) is None:
         raise wrong
     parts = urlsplit(origin)
     if parts.path.strip("/") or parts.query or parts.fragment:
@@ -72,7 +72,7 @@ def check_origin(origin: str) -> str:
     return f"{parts.scheme}://{f'[{host}]' if ':' in host else host}{port}"
 
 
-def _place(origin: str) -> Place | None:
+def _host_port(origin: str) -> HostPort | None:
     try:
         parts = urlsplit(origin)
         port = parts.port

@@ -1,4 +1,4 @@
-"""Who may come in, and whether there is a place."""
+"""Authentication, origin checks and session quotas."""
 
 from __future__ import annotations
 
@@ -22,22 +22,21 @@ __all__ = ["AccessOptions", "AccessPolicy", "Client"]
 
 @dataclass(frozen=True, slots=True)
 class AccessOptions:
-    """Who may come in.
+    """Which clients may use a server.
 
     Attributes:
-        keys: clients need one of them; where there are none, everybody may come.
-        origins: web pages of other hosts that may use the server; ``*``: all.
-        allowance: what a client without a key is granted.
-        proxies: of one's own before the server, which are believed when they say in
-            ``X-Forwarded-For`` who asks.
+        keys: accepted access tokens; empty: clients need none.
+        origins: origins of web pages on other hosts that may use the server; ``*``: all.
+        quota: quota of clients without a key.
+        proxies: addresses of trusted proxies, whose ``X-Forwarded-For`` names the client.
 
     Raises:
-        ValueError: something that is no origin.
+        ValueError: an entry of `origins` is not an origin.
     """
 
     keys: tuple[Key, ...] = ()
     origins: tuple[str, ...] = ()
-    allowance: Quota = field(default_factory=Quota)
+    quota: Quota = field(default_factory=Quota)
     proxies: tuple[Network, ...] = ()
 
     def __post_init__(self) -> None:
@@ -46,34 +45,42 @@ class AccessOptions:
 
 @dataclass(frozen=True, slots=True)
 class Client:
-    """Somebody who may come in.
+    """An authenticated client.
 
     Attributes:
-        address: where they are.
-        allowance: what they are granted.
-        key: the name of their key.
-        rooms: those in which they may publish; None: any.
+        address: IP address.
+        quota: limits of the client's sessions.
+        key: name of the client's key; None: the server has no keys.
+        rooms: rooms in which the client may publish; None: all.
     """
 
     address: str = ""
-    allowance: Quota = field(default_factory=Quota)
+    quota: Quota = field(default_factory=Quota)
     key: str | None = None
     rooms: tuple[str, ...] | None = None
 
     @property
     def owner(self) -> tuple[str | None, str]:
-        """Who it is, as well as can be known: a key's holder, or somebody at an address."""
+        """Identity of the client: its key, or its address if it has no key."""
         return (None, self.address) if self.key is None else (self.key, "")
 
 
 class AccessPolicy:
-    """Lets clients in, and counts the sessions that are open."""
+    """Authenticates clients, checks origins, and counts open sessions.
+
+    Attributes:
+        open_sessions: number of sessions that hold a slot.
+        shutting_down: set it to reject every further request.
+    """
 
     def __init__(self, options: AccessOptions, limits: Limits, *, loopback: bool) -> None:
         """Guard a server.
 
         Args:
-            loopback: whether it listens for this machine alone, and so goes by its names alone.
+            options: which clients may use the server.
+            limits: how many sessions may be open.
+            loopback: whether the server listens on loopback only; then the ``Host`` header must
+                name this machine, too.
         """
         self._options = options
         self._limits = limits
@@ -83,11 +90,11 @@ class AccessPolicy:
         self.open_sessions = 0
         self.shutting_down = False
 
-    def check_page(self, request: Request) -> None:
-        """Refuse web pages of others.
+    def check_source(self, request: Request) -> None:
+        """Reject requests of web pages that may not use the server.
 
         Raises:
-            Refusal: the request comes from one.
+            HandshakeRejected: the ``Host`` or the ``Origin`` header is not allowed.
         """
         host, origin = request.headers.get("Host"), request.headers.get("Origin")
         allowed = self._options.origins
@@ -95,104 +102,107 @@ class AccessPolicy:
             raise HandshakeRejected(
                 HTTPStatus.FORBIDDEN,
                 "forbidden_host",
-                f"the request is for the host {_cut(host)}, but this server listens on this "
-                "machine alone and goes by its names, such as localhost; behind a proxy, start "
-                "it with --origin and the address that is public",
+                f"The request names the host {_excerpt(host)}, but this server listens on loopback "
+                "only; expected a name such as localhost. Behind a proxy, start the server with "
+                "--origin and its public address.",
             )
         if not origin_admitted(origin, host, allowed):
             raise HandshakeRejected(
                 HTTPStatus.FORBIDDEN,
                 "forbidden_origin",
-                f"web pages of {_cut(origin)} may not use this server ({_cut(host)}); open a page "
-                "of the server itself, or have it started with --origin for the other one",
+                f"Web pages of {_excerpt(origin)} may not use this server ({_excerpt(host)}). "
+                "Open a page of the server itself, or start the server with --origin and the "
+                "page's origin.",
             )
 
     def address(self, request: Request, peer: str) -> str:
-        """Where a request comes from; `peer` is at the other end of its connection."""
+        """Return the address of the client; `peer` is the other end of the connection."""
         forwarded = request.headers.get_all("X-Forwarded-For")
         return client_address(peer, forwarded, self._options.proxies)
 
-    def visitor(self, request: Request, peer: str) -> Client:
-        """Who asks.
+    def authenticate(self, request: Request, peer: str) -> Client:
+        """Return the client that sent a request.
 
         Args:
-            peer: the address at the other end of the connection.
+            request: carries the access token.
+            peer: address at the other end of the connection.
 
         Raises:
-            Refusal: they have no key.
+            HandshakeRejected: the access token is missing or not accepted.
         """
         options = self._options
         address = self.address(request, peer)
         if not options.keys:
-            return Client(address, options.allowance)
+            return Client(address, options.quota)
         presented = list(presented_keys(request))
         for secret in presented:
             if (key := find_key(options.keys, secret)) is not None:
-                return Client(address, key.allowance, key.name, key.rooms)
+                return Client(address, key.quota, key.name, key.rooms)
         raise HandshakeRejected(
             HTTPStatus.UNAUTHORIZED,
             "unauthorized",
-            "the key that came with the request is none of this server's; ask its operator for one"
+            "Access token not accepted."
             if presented
-            else 'this server wants a key: send it as "Authorization: Bearer KEY", as ?token=KEY, '
-            'or with the WebSocket subprotocols "streamwhisper" and "bearer.KEY"',
+            else 'This server needs an access token. Send it as "Authorization: Bearer TOKEN", as '
+            '?token=TOKEN, or with the WebSocket subprotocols "streamwhisper" and "bearer.TOKEN".',
         )
 
-    def neighbour(self, address: str) -> Client:
-        """Who comes by a protocol that knows no keys."""
-        return Client(address, self._options.allowance)
+    def anonymous(self, address: str) -> Client:
+        """Return the client at `address`, for protocols without access tokens."""
+        return Client(address, self._options.quota)
 
     def check_running(self) -> None:
-        """Refuse everybody once the server stops.
+        """Reject every client while the server shuts down.
 
         Raises:
-            Refusal: it does.
+            HandshakeRejected: the server is shutting down.
         """
         if self.shutting_down:
             raise HandshakeRejected(
                 HTTPStatus.SERVICE_UNAVAILABLE,
                 "shutting_down",
-                "the server is shutting down; try another one, or later",
+                "The server is shutting down. Try again later, or use another server.",
             )
 
-    def check_room(self, visitor: Client | None = None, places: int = 1) -> None:
-        """Refuse who finds no place at present; None: whoever may come next.
+    def check_slots(self, client: Client | None = None, slots: int = 1) -> None:
+        """Check that enough session slots are free.
 
         Args:
-            places: how many sessions are to be in one connection.
+            client: the client that needs them; None: any client.
+            slots: number of sessions that one connection opens.
 
         Raises:
-            Refusal: there are not so many.
+            HandshakeRejected: too few slots are free, or the server is shutting down.
         """
-        limits, more = self._limits, places - 1
+        limits, more = self._limits, slots - 1
         self.check_running()
         if self.open_sessions + more >= limits.max_sessions:
             raise _full(HTTPStatus.SERVICE_UNAVAILABLE, limits.max_sessions, "of this server")
-        if visitor is None:
+        if client is None:
             return
-        most = visitor.allowance.sessions
-        by_key = 0 if visitor.key is None else self._by_key[visitor.key] + more
-        if visitor.key is not None and most is not None and by_key >= most:
+        most = client.quota.sessions
+        by_key = 0 if client.key is None else self._by_key[client.key] + more
+        if client.key is not None and most is not None and by_key >= most:
             raise _full(HTTPStatus.TOO_MANY_REQUESTS, most, "of this key")
         most = limits.max_sessions_per_address
-        if most is not None and self._by_network[_network(visitor.address)] + more >= most:
+        if most is not None and self._by_network[_network(client.address)] + more >= most:
             raise _full(HTTPStatus.TOO_MANY_REQUESTS, most, "of this address")
 
     @contextmanager
-    def session(self, visitor: Client, places: int = 1) -> Iterator[None]:
-        """Holds so many places while its body runs."""
-        counts = [(self._by_network, _network(visitor.address))]
-        if visitor.key is not None:
-            counts.append((self._by_key, visitor.key))
-        self.open_sessions += places
+    def hold_slots(self, client: Client, slots: int = 1) -> Iterator[None]:
+        """Hold session slots while the body runs."""
+        counts = [(self._by_network, _network(client.address))]
+        if client.key is not None:
+            counts.append((self._by_key, client.key))
+        self.open_sessions += slots
         for count, name in counts:
-            count[name] += places
+            count[name] += slots
         try:
             yield
         finally:
-            self.open_sessions -= places
+            self.open_sessions -= slots
             for count, name in counts:
-                count[name] -= places
+                count[name] -= slots
                 if not count[name]:
                     del count[name]
 
@@ -201,13 +211,13 @@ def _full(status: HTTPStatus, most: int, whose: str) -> HandshakeRejected:
     return HandshakeRejected(
         status,
         "too_many_sessions",
-        f"all {most} sessions {whose} are taken; try again in a few seconds, or have the server "
-        "started with a higher limit",
+        f"All {most} sessions {whose} are in use. Try again in a few seconds, or start the server "
+        "with a higher limit.",
     )
 
 
 def _network(address: str) -> str:
-    """What one household or machine has: an address, or of IPv6 a /64."""
+    """Return the network that counts as one client: the address itself, or the /64 of IPv6."""
     try:
         if ip_address(address).version == 6:
             return str(ip_network((address, 64), strict=False))
@@ -216,6 +226,6 @@ def _network(address: str) -> str:
     return address
 
 
-def _cut(header: str | None) -> str:
-    """What a client says, in a message to it."""
+def _excerpt(header: str | None) -> str:
+    """Quote a header in a message; long ones are cut off."""
     return repr(header)[:200]

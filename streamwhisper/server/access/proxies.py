@@ -1,4 +1,4 @@
-"""Proxies of one's own before a server, and whom they speak for."""
+"""Trusted proxies, and the client address that they forward."""
 
 from __future__ import annotations
 
@@ -11,27 +11,29 @@ Network = IPv4Network | IPv6Network
 
 
 def parse_network(text: str) -> Network:
-    """An address, or all of a network.
+    """Parse an IP address or a network.
 
     Raises:
-        ValueError: it is neither.
+        ValueError: the text is neither.
     """
     try:
         return ip_network(text)
     except ValueError as error:
         raise ValueError(
-            f"{text!r} is no address and no network ({error}); expected such as 127.0.0.1 or "
+            f"{text!r} is not an IP address or network ({error}); expected e.g. 127.0.0.1 or "
             "10.0.0.0/8"
         ) from error
 
 
 def client_address(peer: str, forwarded: Iterable[str], proxies: Sequence[Network]) -> str:
-    """Who asks: the last address on the way that is no proxy of ours, for others can lie.
+    """Return the client's address: the last one on the way that is not a trusted proxy.
+
+    Addresses before it can be forged.
 
     Args:
-        peer: the address at the other end of the connection.
-        forwarded: the headers ``X-Forwarded-For``, to which each proxy adds who asked it.
-        proxies: those that are believed.
+        peer: address at the other end of the connection.
+        forwarded: ``X-Forwarded-For`` headers, to which each proxy appends the address of its peer.
+        proxies: addresses of trusted proxies.
     """
     hops = [hop.strip() for hop in ",".join(forwarded).split(",") if hop.strip()]
     while hops and _within(peer, proxies):
@@ -45,5 +47,5 @@ def _within(address: str, networks: Sequence[Network]) -> bool:
     except ValueError:
         return False
     if isinstance(found, IPv6Address) and found.ipv4_mapped is not None:
-        found = found.ipv4_mapped  # a server that listens on :: sees IPv4 so
+        found = found.ipv4_mapped  # how a server that listens on :: sees IPv4
     return any(found in network for network in networks)

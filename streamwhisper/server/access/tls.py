@@ -1,4 +1,4 @@
-"""Encryption: certificates from files, and one that a server signs for itself."""
+"""TLS: certificates from files, and self-signed ones."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ if TYPE_CHECKING:
 
 __all__ = ["fingerprint", "lan_address", "load_certificate", "self_signed"]
 
-_LASTS = timedelta(days=397)  # longer ones are refused by some systems
-_RENEWED = timedelta(days=30)  # before its end
-_ELSEWHERE = ("192.0.2.1", 9)  # for documentation; nothing is sent there (RFC 5737)
+_VALIDITY = timedelta(days=397)  # some systems reject longer ones
+_RENEW_BEFORE = timedelta(days=30)  # before the certificate expires
+_ELSEWHERE = ("192.0.2.1", 9)  # reserved for documentation (RFC 5737); nothing is sent there
 
 
 def load_certificate(cert: Path, key: Path | None = None) -> ssl.SSLContext:
-    """TLS for a server.
+    """Return the TLS context of a server.
 
     Args:
-        cert: PEM, with the certificates between its own and the root's.
-        key: PEM; None where it stands in the same file.
+        cert: PEM file of the certificate and the intermediate ones.
+        key: PEM file of the private key; None: `cert` contains it.
 
     Raises:
-        ValueError: they cannot be read, or are not what they should be.
+        ValueError: a file cannot be read, or does not contain a certificate and its key.
     """
     for file in (cert, key or cert):
         try:
@@ -38,25 +38,25 @@ def load_certificate(cert: Path, key: Path | None = None) -> ssl.SSLContext:
             raise ValueError(f"cannot read {file}: {error.strerror}") from error
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     try:
-        # Without a password a locked key would be asked for at the terminal.
+        # Without a password, OpenSSL would ask for that of an encrypted key at the terminal.
         context.load_cert_chain(cert, key, password=lambda: "")
     except (ssl.SSLError, ValueError) as error:
         raise ValueError(
             f"cannot use {cert} with the key in {key or cert}: {error}; expected a certificate "
-            "and its unlocked key, both in PEM"
+            "and its unencrypted key, both in PEM format"
         ) from error
     return context
 
 
 def fingerprint(cert: Path) -> str:
-    """SHA-256 of a certificate, as browsers show it."""
+    """Return the SHA-256 of a certificate, as browsers show it."""
     pem = cert.read_text(encoding="ascii")
     digest = hashlib.sha256(ssl.PEM_cert_to_DER_cert(pem)).hexdigest().upper()
     return ":".join(digest[at : at + 2] for at in range(0, len(digest), 2))
 
 
 def lan_address() -> str | None:
-    """This machine's address in its network; None without one."""
+    """Return this machine's address in the local network; None: it has none."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         try:
             probe.connect(_ELSEWHERE)
@@ -67,20 +67,22 @@ def lan_address() -> str | None:
 
 
 def self_signed(folder: Path) -> tuple[Path, Path]:
-    """A certificate of this machine for itself, and its key; made anew only where it must be.
+    """Return the files of a self-signed certificate and its key.
+
+    They are created if missing, damaged, about to expire, or made for other names.
 
     Args:
-        folder: where both are kept.
+        folder: folder of both files.
 
     Raises:
-        ValueError: the package that makes it is not installed.
-        OSError: the folder cannot be written.
+        ValueError: the package cryptography is not installed.
+        OSError: the folder cannot be written to.
     """
     try:
         from cryptography import x509
     except ModuleNotFoundError:
         raise ValueError(
-            "a self-signed certificate needs the package cryptography; try: "
+            "a self-signed certificate needs the package cryptography; install it with: "
             "pip install 'streamwhisper[tls]'"
         ) from None
     cert, key = folder / "self-signed.crt", folder / "self-signed.key"
@@ -101,7 +103,7 @@ def self_signed(folder: Path) -> tuple[Path, Path]:
 
 
 def _names() -> list[x509.GeneralName]:
-    """What this machine is called."""
+    """Return the names and addresses of this machine."""
     from cryptography import x509
 
     host = socket.gethostname().lower()
@@ -114,16 +116,16 @@ def _names() -> list[x509.GeneralName]:
 
 
 def _serves(certificate: x509.Certificate, names: list[x509.GeneralName]) -> bool:
-    """Whether it holds for a while yet, and for these names."""
+    """Whether a certificate is valid for a while yet, and for these names."""
     from cryptography import x509
 
     known = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    lasts = certificate.not_valid_after_utc - datetime.now(UTC) > _RENEWED
-    return lasts and set(names) <= set(known)
+    valid = certificate.not_valid_after_utc - datetime.now(UTC) > _RENEW_BEFORE
+    return valid and set(names) <= set(known)
 
 
 def _sign(names: list[x509.GeneralName]) -> tuple[bytes, bytes]:
-    """A certificate and its key, in PEM."""
+    """Return a new certificate and its key, in PEM format."""
     from cryptography import x509
     from cryptography.hazmat.primitives import hashes, serialization
     from cryptography.hazmat.primitives.asymmetric import ec
@@ -138,8 +140,8 @@ def _sign(names: list[x509.GeneralName]) -> tuple[bytes, bytes]:
         .issuer_name(name)
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(days=1))  # clocks differ
-        .not_valid_after(now + _LASTS)
+        .not_valid_before(now - timedelta(days=1))  # clocks of clients may be late
+        .not_valid_after(now + _VALIDITY)
         .add_extension(x509.SubjectAlternativeName(names), critical=False)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
@@ -151,7 +153,7 @@ def _sign(names: list[x509.GeneralName]) -> tuple[bytes, bytes]:
 
 
 def _write(file: Path, content: bytes) -> None:
-    """Write a file that only its owner may read, in one step."""
+    """Write a file that only its owner may read, atomically."""
     part = file.with_suffix(f".part{os.getpid()}")
     part.touch(0o600)
     part.write_bytes(content)

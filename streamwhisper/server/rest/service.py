@@ -84,8 +84,8 @@ class Service:
             Refusal: they have no key, or are a web page of others.
         """
         handshake = handshake_of(request)
-        self._access.check_page(handshake)
-        return self._access.visitor(handshake, peer_of(request))
+        self._access.check_source(handshake)
+        return self._access.authenticate(handshake, peer_of(request))
 
     def address(self, request: Request) -> str:
         """Where a request comes from."""
@@ -99,7 +99,7 @@ class Service:
         """
         self._access.check_running()
         await self.wait()
-        self._access.check_room(visitor)
+        self._access.check_slots(visitor)
         return self.transcriber
 
     @contextmanager
@@ -108,7 +108,7 @@ class Service:
         self._under_way += 1
         self._empty.clear()
         try:
-            with self._access.session(visitor):
+            with self._access.hold_slots(visitor):
                 yield
         finally:
             self._under_way -= 1
@@ -117,7 +117,7 @@ class Service:
 
     def longest(self, visitor: Client) -> float:
         """Seconds that a recording of theirs may last."""
-        granted = visitor.allowance.session_seconds
+        granted = visitor.quota.session_seconds
         return min(self.options.max_seconds, float("inf") if granted is None else granted)
 
     async def stopped(self) -> NoReturn:

@@ -21,9 +21,9 @@ class SessionTelemetry:
         opened: when, by the clock.
     """
 
-    def __init__(self, visitor: Client, metrics: Metrics, clock: Callable[[], float]) -> None:
+    def __init__(self, client: Client, metrics: Metrics, clock: Callable[[], float]) -> None:
         self.opened = clock()
-        self._visitor = visitor
+        self._client = client
         self._metrics = metrics
         self._clock = clock
         self._audio_seconds = 0.0
@@ -31,8 +31,8 @@ class SessionTelemetry:
 
     def open(self, session: str) -> None:
         """A session's connection is here."""
-        visitor = self._visitor
-        values = figures(session=session, address=visitor.address, key=visitor.key)
+        client = self._client
+        values = figures(session=session, address=client.address, key=client.key)
         log.info("session %s: opened", session, extra=values)
 
     def hear(self, seconds: float) -> None:
@@ -77,8 +77,8 @@ class SessionTelemetry:
             extra=figures(
                 session=session,
                 outcome=outcome,
-                address=self._visitor.address,
-                key=self._visitor.key,
+                address=self._client.address,
+                key=self._client.key,
                 seconds=round(seconds, 3),
                 audio_seconds=round(self._audio_seconds, 3),
                 updates=self._updates,

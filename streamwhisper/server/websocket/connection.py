@@ -77,7 +77,7 @@ class Connection:
         self._limits = limits
         self._metrics = metrics
         self._parking = parking
-        self._allowance = visitor.allowance
+        self._allowance = visitor.quota
         self._name = name
         self._unwrap = unwrap
         self._loop = asyncio.get_running_loop()
@@ -85,7 +85,7 @@ class Connection:
         self._drivers = [
             SessionDriver(scheduler, self._account) for _ in range(max(1, len(dialect.sessions)))
         ]
-        self._pace = RateLimiter(visitor.allowance, self._account.opened)
+        self._pace = RateLimiter(visitor.quota, self._account.opened)
         self._client_awaited_since: float | None = None  # None: the reader has something to do
         self._room = asyncio.Event()  # for the reader: a session took audio from its buffers
         self._over = asyncio.Event()  # the dialect is closing

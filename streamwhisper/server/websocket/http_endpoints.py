@@ -118,7 +118,7 @@ class HttpEndpoints:
     def obstacle(self) -> str | None:
         """Why nobody can come in at present."""
         try:
-            self._access.check_room()
+            self._access.check_slots()
             self._opening.check()
         except HandshakeRejected as refusal:
             return refusal.message
@@ -127,21 +127,21 @@ class HttpEndpoints:
     async def _answer(
         self, websocket: ServerConnection, request: Request, path: str
     ) -> Response | None:
-        self._access.check_page(request)
+        self._access.check_source(request)
         if path in self._routes:
-            visitor = self._access.visitor(request, peer_of(websocket))
+            client = self._access.authenticate(request, peer_of(websocket))
             self._access.check_running()
             await self._opening.wait()
             route, query = self._routes[path], query_of(request)
-            self._access.check_room(visitor)
+            self._access.check_slots(client)
             self._opening.check()
             route.check(query, self._opening.info)
-            self._access.check_room(visitor, route.slots(query))
+            self._access.check_slots(client, route.slots(query))
             return None
         if path.startswith(WATCH_PATH):  # viewers need no key
             return self._viewer(path.removeprefix(WATCH_PATH))
         if path == "/metrics":
-            self._access.visitor(request, peer_of(websocket))
+            self._access.authenticate(request, peer_of(websocket))
             return http_response(HTTPStatus.OK, self._metrics.render(), METRICS_CONTENT_TYPE)
         await self._opening.wait()
         info = self._opening.info
@@ -175,8 +175,8 @@ class HttpEndpoints:
             raise HandshakeRejected(
                 HTTPStatus.SERVICE_UNAVAILABLE,
                 "too_many_viewers",
-                f"all {self._rooms.options.max_viewers} places for viewers are taken; try again "
-                "in a few seconds",
+                f"All {self._rooms.options.max_viewers} viewer slots are in use. Try again in a "
+                "few seconds.",
             )
         return None
 

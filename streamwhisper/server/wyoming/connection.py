@@ -81,7 +81,7 @@ class WyomingConnection:
         self._loop = asyncio.get_running_loop()
         self._opened = self._loop.time()
         self._read_at = self._opened
-        self._pace = RateLimiter(visitor.allowance, self._opened)
+        self._pace = RateLimiter(visitor.quota, self._opened)
         self._hearing: _Hearing | None = None
         self._heard = 0.0  # seconds of sound of the session, counted so far
         self._lost = False  # the connection was, and the client did not mean it
@@ -160,7 +160,7 @@ class WyomingConnection:
             return
         account = SessionTelemetry(self._visitor, self._metrics, self._loop.time)
         self._driver.observer = account
-        limit, seconds = None, self._visitor.allowance.session_seconds
+        limit, seconds = None, self._visitor.quota.session_seconds
         if seconds is not None:
             limit = self._loop.call_later(seconds, self._finish, *close_errors.too_long(seconds))
         self._hearing = _Hearing(session, self._dialect.name, account, limit)
@@ -219,7 +219,7 @@ class WyomingConnection:
         heard = self._hearing.session.audio_seconds
         new, self._heard = heard - self._heard, heard
         self._hearing.account.hear(new)
-        most = self._visitor.allowance.session_seconds
+        most = self._visitor.quota.session_seconds
         if most is not None and heard > most:
             self._finish(*close_errors.too_long(most))
         return new

@@ -143,8 +143,8 @@ class WyomingPort:
         try:
             await self._opening.wait()
             peer = writer.get_extra_info("peername") or [""]  # it may be gone by now
-            visitor = self._access.neighbour(str(peer[0]))
-            self._access.check_room(visitor)
+            visitor = self._access.anonymous(str(peer[0]))
+            self._access.check_slots(visitor)
             dialect = WyomingDialect(
                 self._opening.info,
                 self._session,

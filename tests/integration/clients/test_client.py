@@ -148,7 +148,7 @@ async def test_an_error_that_is_not_fatal_is_an_event(session: Any) -> None:
 @both
 async def test_a_full_server_is_a_server_error_that_says_so(session: Any) -> None:
     async with serving(max_sessions=1) as server, connect(server.url):
-        with pytest.raises(ServerError, match="all 1 sessions") as caught:
+        with pytest.raises(ServerError, match="All 1 sessions") as caught:
             await session(server.url, SECOND)
     assert caught.value.code == "too_many_sessions"
 

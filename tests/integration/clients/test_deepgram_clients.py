@@ -351,7 +351,7 @@ async def test_a_client_that_sends_faster_than_is_heard_loses_nothing_on_any_cha
 
 async def test_limits_are_told_in_the_form_of_deepgram_after_what_was_heard() -> None:
     query = "encoding=linear16&sample_rate=16000"
-    access = AccessOptions(allowance=Quota(session_seconds=4.0))
+    access = AccessOptions(quota=Quota(session_seconds=4.0))
     options = {"session": OPTIONS, "access": access}
     async with Server(ScriptedRecognizer(script()), ServerOptions(port=0, **options)) as server:
         said, code, reason = await listening(server, query, *chunks(script().pcm[:320_000]))

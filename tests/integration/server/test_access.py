@@ -65,12 +65,12 @@ async def test_a_key_lets_in_whichever_way_it_comes(path: str, headers: dict[str
 @pytest.mark.parametrize(
     ("path", "headers", "said"),
     [
-        ("", {}, "wants a key"),
-        ("", {"Authorization": f"Basic {SECRET}"}, "wants a key"),
-        ("", {"Sec_WebSocket_Protocol": SUBPROTOCOL}, "wants a key"),
-        ("", {"Authorization": f"Bearer {SECRET}x"}, "none of this server's"),
-        ("?token=", {"Authorization": f"Bearer {SECRET[:-1]}"}, "none of this server's"),
-        ("?token=%FF", {}, "none of this server's"),
+        ("", {}, "needs an access token"),
+        ("", {"Authorization": f"Basic {SECRET}"}, "needs an access token"),
+        ("", {"Sec_WebSocket_Protocol": SUBPROTOCOL}, "needs an access token"),
+        ("", {"Authorization": f"Bearer {SECRET}x"}, "Access token not accepted"),
+        ("?token=", {"Authorization": f"Bearer {SECRET[:-1]}"}, "Access token not accepted"),
+        ("?token=%FF", {}, "Access token not accepted"),
     ],
 )
 async def test_without_a_right_key_the_answer_is_401_and_a_sentence(
@@ -108,7 +108,7 @@ async def test_both_clients_show_their_key_also_when_they_come_back() -> None:
                 return "".join(event.text for event in stream if isinstance(event, Committed))
 
         assert await asyncio.to_thread(beside) == SHORT.text
-        with pytest.raises(ServerError, match="wants a key") as caught:
+        with pytest.raises(ServerError, match="needs an access token") as caught:
             await connect(server.url).__aenter__()
     assert caught.value.code == "unauthorized"
 
@@ -198,7 +198,7 @@ async def test_a_key_has_places_of_its_own_and_gives_them_back() -> None:
         async with connect(server.url, token="1" * 20):
             status, body, headers = await refused(handshake(server, "?token=" + "1" * 20))
             assert (status, body["code"]) == (429, "too_many_sessions")
-            assert "all 1 sessions of this key" in body["message"]
+            assert "All 1 sessions of this key" in body["message"]
             assert int(headers["Retry-After"]) > 0
             async with connect(server.url, token="2" * 20), connect(server.url, token="2" * 20):
                 pass
@@ -216,7 +216,7 @@ async def test_an_address_has_so_many_places_and_only_a_proxy_may_name_it(truste
     async with serving(limits=limits, proxies=proxies) as server, connect(server.url):
         status, body, headers = await refused(handshake(server))
         assert (status, headers["Retry-After"]) == (429, "5")
-        assert "all 1 sessions of this address" in body["message"]
+        assert "All 1 sessions of this address" in body["message"]
         elsewhere = handshake(server, X_Forwarded_For="192.0.2.1, 198.51.100.7")
         if trusted:
             await elsewhere
@@ -248,8 +248,8 @@ async def test_one_household_of_ipv6_is_one_address() -> None:
 
 async def test_sound_that_comes_too_fast_waits_at_its_sender_and_is_all_heard() -> None:
     rate, burst = 10.0, 2.0
-    allowance = Quota(audio_rate=rate, audio_burst=burst)
-    async with serving(heard=LONG, allowance=allowance) as server:
+    quota = Quota(audio_rate=rate, audio_burst=burst)
+    async with serving(heard=LONG, quota=quota) as server:
         async with connect(server.url) as fast, connect(server.url) as other:
             began = time.monotonic()
             hasty = asyncio.create_task(transcript(fast, LONG.pcm))
@@ -267,9 +267,9 @@ async def test_sound_that_comes_too_fast_waits_at_its_sender_and_is_all_heard() 
 
 @pytest.mark.parametrize("by", ["sound", "time"])
 async def test_a_session_that_is_too_long_commits_its_text_and_says_why_it_ends(by: str) -> None:
-    allowance = Quota(session_seconds=12.0 if by == "sound" else 1.0)
+    quota = Quota(session_seconds=12.0 if by == "sound" else 1.0)
     texts = []
-    async with serving(heard=LONG, allowance=allowance) as server, connect(server.url) as stream:
+    async with serving(heard=LONG, quota=quota) as server, connect(server.url) as stream:
         await stream.send(LONG.pcm[: 32000 * 15 if by == "sound" else 32000])
         try:
             async for event in stream:
@@ -325,7 +325,7 @@ async def test_readiness_ends_at_once_when_the_server_stops_and_life_goes_on_to_
             status, why = await get(server, "/readyz")
             assert (status, why) == (
                 503,
-                "not ready: the server is shutting down; try another one, or later\n",
+                "not ready: The server is shutting down. Try again later, or use another server.\n",
             )
             assert (await get(server, "/healthz"))[0] == 200
             assert (await get(server, "/metrics"))[1].count("streamwhisper_ready 0.0") == 1

@@ -91,7 +91,7 @@ def test_the_settings_and_the_keys_are_read_as_they_stand():
     assert {name: found[name] for name in written} == written
     assert all(sources[name] == str(file) for name in written)
     [key] = read_keys(DEPLOY / "keys.toml", Quota())
-    assert key.allowance == Quota(sessions=2, session_seconds=7200)
+    assert key.quota == Quota(sessions=2, session_seconds=7200)
 
 
 CLUSTER_UNITS = ["streamwhisper-node.service", "streamwhisper-gateway.service"]

@@ -23,7 +23,7 @@ SERVE = f"""
 import sys
 from streamwhisper.engine.local import LocalOptions, LocalRecognizer
 from streamwhisper.live.scheduler import SchedulerOptions
-from streamwhisper.server.access.policy import Limits
+from streamwhisper.server.access.limits import Limits
 from streamwhisper.server.app import ServerOptions
 from streamwhisper.server.run import run
 

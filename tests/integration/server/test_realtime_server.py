@@ -113,7 +113,7 @@ async def test_an_event_without_sound_is_as_short_as_in_every_protocol() -> None
 
 
 async def test_a_session_that_lasts_too_long_is_told_and_its_text_completed() -> None:
-    access = AccessOptions(allowance=Quota(session_seconds=6.0))
+    access = AccessOptions(quota=Quota(session_seconds=6.0))
     async with serving(access=access) as server, session(server) as websocket:
         await websocket.send(json.dumps(MANUAL))
         for at in range(0, 8 * 2 * RATE, RATE):

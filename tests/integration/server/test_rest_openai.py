@@ -140,7 +140,7 @@ async def test_what_cannot_be_is_said_in_the_clients_own_errors(
         (german, 400, "language", "unsupported", "knows English alone"),
         (translated, 400, "model", "unsupported", "cannot translate"),
         (broken, 400, "file", "invalid_audio", "cannot be read"),
-        (stranger, 401, None, "invalid_api_key", "none of this server's"),
+        (stranger, 401, None, "invalid_api_key", "Access token not accepted"),
     ):
         assert (refused["status"], refused["error"]["param"]) == (status, field)
         assert (refused["error"]["type"], refused["error"]["code"]) == (

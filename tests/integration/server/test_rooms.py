@@ -286,7 +286,7 @@ async def test_viewers_leave_with_the_server_and_after_the_text() -> None:
 
 async def test_publishing_wants_a_key_and_reading_along_does_not() -> None:
     async with keyed() as server:
-        with pytest.raises(ServerError, match="wants a key"):
+        with pytest.raises(ServerError, match="needs an access token"):
             async with connect(server.url, publish="stage"):
                 pass
         async with (

@@ -123,17 +123,17 @@ async def feel(server: ServerProcess) -> None:
         return connect_websocket(url + query, proxy=None)
 
     status, said = await refusal(url)
-    assert (status, "wants a key" in said) == (401, True)
+    assert (status, "needs an access token" in said) == (401, True)
     status, said = await refusal(url.replace("/stream", "/watch/stage"))
-    assert (status, "all 0 places for viewers" in said) == (503, True)
+    assert (status, "All 0 viewer slots are in use" in said) == (503, True)
     async with connecting(one) as first:
         await first.send(START)
         await first.recv()
         status, said = await refusal(url + one)
-        assert (status, "all 1 sessions of this key" in said) == (429, True)
+        assert (status, "All 1 sessions of this key" in said) == (429, True)
         async with connecting(), connecting():
             status, said = await refusal(url + many)
-            assert (status, "all 3 sessions of this address" in said) == (429, True)
+            assert (status, "All 3 sessions of this address" in said) == (429, True)
     async with await admitted(connecting) as late:
         code, error, said = await closed(late)
         assert (code, error) == (1008, "start_timeout")

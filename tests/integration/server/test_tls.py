@@ -76,7 +76,7 @@ def test_a_certificate_is_kept_and_made_anew_only_where_it_must_be(tmp_path, mon
     self_signed(tmp_path)
     third = fingerprint(cert)
     assert third != second
-    monkeypatch.setattr(tls, "_LASTS", timedelta(days=20))
+    monkeypatch.setattr(tls, "_VALIDITY", timedelta(days=20))
     cert.unlink()
     self_signed(tmp_path)
     soon_over = fingerprint(cert)

@@ -233,8 +233,8 @@ async def test_places_of_an_address_are_counted() -> None:
             assert only(await two.rest(), "error")["code"] == "too_many_sessions"
 
 
-async def test_keys_are_not_asked_for_and_the_usual_allowance_holds() -> None:
-    access = AccessOptions((Key.of("a", "b"),), allowance=Quota(session_seconds=4.0))
+async def test_keys_are_not_asked_for_and_the_default_quota_applies() -> None:
+    access = AccessOptions((Key.of("a", "b"),), quota=Quota(session_seconds=4.0))
     async with serving(access=access) as server, client(server) as home:
         await home.say(*utterance())
         answers = await home.rest()
@@ -245,7 +245,7 @@ async def test_keys_are_not_asked_for_and_the_usual_allowance_holds() -> None:
 
 
 async def test_sound_comes_no_faster_than_is_allowed() -> None:
-    access = AccessOptions(allowance=Quota(audio_rate=2.0, audio_burst=1.0))
+    access = AccessOptions(quota=Quota(audio_rate=2.0, audio_burst=1.0))
     async with serving(access=access) as server, client(server) as home:
         await home.say(*chunks(script(20.0).pcm[: 5 * 32000]), STOP)
         text = only(await home.until("transcript"), "transcript")["text"]

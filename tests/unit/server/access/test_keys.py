@@ -39,7 +39,7 @@ def test_a_key_does_not_show_its_secret():
 
 @pytest.mark.parametrize("secret", ["", "two words", "schlüssel", "line\n"])
 def test_a_secret_that_no_header_can_carry_is_refused(secret):
-    with pytest.raises(ValueError, match="expected such as"):
+    with pytest.raises(ValueError, match="create one with"):
         Key.of("stage", secret)
 
 
@@ -78,8 +78,8 @@ def test_a_file_lists_keys_with_names_and_limits_of_their_own(tmp_path):
     stage, press = read_keys(file, Quota(sessions=9, session_seconds=60.0))
     assert find_key([stage, press], "first") is stage
     assert find_key([stage, press], "the second one") is press
-    assert stage.allowance == Quota(sessions=2, audio_rate=4, session_seconds=60.0)
-    assert press.allowance == Quota(sessions=9, session_seconds=60.0)
+    assert stage.quota == Quota(sessions=2, audio_rate=4, session_seconds=60.0)
+    assert press.quota == Quota(sessions=9, session_seconds=60.0)
     assert (stage.rooms, press.rooms) == (None, ("press.1", "press.2"))
 
 
@@ -88,16 +88,19 @@ def test_a_file_lists_keys_with_names_and_limits_of_their_own(tmp_path):
     [
         ("", "expected tables"),
         ("[[keys]]", "found keys"),
-        ("[[key]]", "needs one"),
+        ("[[key]]", "identifies it in the log"),
         ('[[key]]\nname = "a"', "either key or sha256"),
         ('[[key]]\nname = "a"\nkey = "x"\nsha256 = "y"', "either key or sha256"),
         ('[[key]]\nname = "a"\nsha256 = "abc"', "64 hexadecimal digits"),
         ('[[key]]\nname = "a"\nkey = "x"\nsession = 1', "did you mean 'sessions'"),
         ('[[key]]\nname = "a"\nkey = "x"\nsessions = "many"', "expected a number"),
         ('[[key]]\nname = "a"\nkey = "x"\nrooms = "stage"', "expected a list"),
-        ('[[key]]\nname = "a"\nkey = "x"\nrooms = ["a b"]', "'a b'; expected 1 to 64"),
+        (
+            '[[key]]\nname = "a"\nkey = "x"\nrooms = ["a b"]',
+            "'a b' is not a room name",
+        ),
         ('[[key]]\nname = "a"\nkey = "x"\naudio-rate = 1', r"audio_rate is 1; expected 2"),
-        ('[[key]]\nname = "a"\nkey = "x"\n[[key]]\nname = "a"\nkey = "y"', "more than one"),
+        ('[[key]]\nname = "a"\nkey = "x"\n[[key]]\nname = "a"\nkey = "y"', "each needs its own"),
         ("[[key", "keys.toml"),
     ],
 )

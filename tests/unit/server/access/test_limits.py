@@ -61,6 +61,6 @@ def test_limits_that_let_nobody_in_are_refused(wrong):
 @pytest.mark.parametrize(
     "wrong", [{"sessions": 0}, {"audio_rate": 1.5}, {"audio_burst": 0}, {"session_seconds": 0}]
 )
-def test_allowances_that_no_client_can_live_with_are_refused(wrong):
+def test_quotas_that_no_client_can_live_with_are_refused(wrong):
     with pytest.raises(ValueError, match=f"{next(iter(wrong))} is .*; expected"):
         Quota(**wrong)
