@@ -22,8 +22,10 @@ SENTENCES = (
     "Every word you hear is being written down while I am still speaking.",
     "The dim words at the end of the line are a guess, and they may change.",
     "The bright ones are settled, and nothing will change them again.",
-    "When I stop for a breath, the sentence is finished, "
-    "and the machine waits quietly for the next one.",
+    (
+        "When I stop for a breath, the sentence is finished, "
+        "and the machine waits quietly for the next one."
+    ),
 )
 
 

@@ -242,7 +242,7 @@ def parse_client_message(text: str) -> ClientMessage:
             ``unknown_type``, ``bad_field`` or ``unknown_encoding``.
     """
     fields = _json_object(text)
-    return cast(ClientMessage, _build(_kind(fields, _CLIENT_TYPES), fields))
+    return cast("ClientMessage", _build(_kind(fields, _CLIENT_TYPES), fields))
 
 
 def encode_client_message(message: ClientMessage) -> str:
@@ -258,7 +258,7 @@ def parse_server_message(text: str) -> tuple[int, ServerMessage]:
     """
     fields = _json_object(text)
     message = _build(_kind(fields, _SERVER_TYPES), fields)
-    return cast(int, _field("message", "seq", "int", fields)), cast(ServerMessage, message)
+    return cast("int", _field("message", "seq", "int", fields)), cast("ServerMessage", message)
 
 
 def encode_server_message(message: ServerMessage, seq: int) -> str:
@@ -369,7 +369,7 @@ def _build(kind: type[Any], fields: dict[str, object]) -> Any:
     """An instance of the dataclass `kind` from the JSON `fields`; the rest is ignored."""
     owner = f'"{_NAMES[kind]}" message' if kind in _NAMES else kind.__name__.lower()
     values = {
-        field.name: _field(owner, field.name, cast(str, field.type), fields)
+        field.name: _field(owner, field.name, cast("str", field.type), fields)
         for field in dataclasses.fields(kind)
         if field.name in fields or field.default is dataclasses.MISSING
     }
@@ -390,7 +390,7 @@ def _field(owner: str, name: str, annotation: str, fields: dict[str, object]) ->
 
 
 def _fields(message: object) -> dict[str, object]:
-    names = (field.name for field in dataclasses.fields(cast(Any, message)))
+    names = (field.name for field in dataclasses.fields(cast("Any", message)))
     return {name: _plain(getattr(message, name)) for name in names}
 
 

@@ -242,8 +242,10 @@ def differences(own: Sequence[Heard], reference: Sequence[Heard]) -> list[tuple[
 def table(rows: Sequence[Mapping[str, Any]]) -> str:
     """The rows as a Markdown table."""
     lines = [
-        f"| | WER (95 %) | errors of words | sub / del / ins | points above {REFERENCE} (95 %) "
-        "| texts not the same | drawn | took | real-time factor | CPU-s per s of audio |",
+        (
+            f"| | WER (95 %) | errors of words | sub / del / ins | points above {REFERENCE} (95 %) "
+            "| texts not the same | drawn | took | real-time factor | CPU-s per s of audio |"
+        ),
         "|---" * 10 + "|",
     ]
     for row in rows:

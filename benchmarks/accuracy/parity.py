@@ -119,9 +119,12 @@ class Pair:
             said = "text" if own.text != other.text else "timestamps only"
             yield (
                 name,
-                f"{recording.key}, {way}, {name or 'nothing'}: {said}, token {at}; mean "
-                f"log-probability {own.log_probability:.5f}, reference {other.avg_logprob:.5f}\n"
-                f"    here      {own.text}\n    reference {other.text}",
+                (
+                    f"{recording.key}, {way}, {name or 'nothing'}: {said}, token {at}; mean "
+                    f"log-probability {own.log_probability:.5f}, "
+                    f"reference {other.avg_logprob:.5f}\n"
+                    f"    here      {own.text}\n    reference {other.text}"
+                ),
             )
 
     def _tokens(self, text: str) -> tuple[int, ...]:

@@ -43,7 +43,7 @@ def parsed(setting: str) -> SessionOptions:
     latency, *changes = setting.split()
     if latency not in LATENCIES:
         latency, changes = "balanced", [latency, *changes]
-    return session_options(cast(Latency, latency), changes)
+    return session_options(cast("Latency", latency), changes)
 
 
 def row(setting: str, result: dict[str, Any]) -> str:

@@ -126,11 +126,11 @@ def table(rows: Sequence[dict[str, Any]]) -> str:
         "| engine | WER | took | times real time | CPU-s per s of audio | peak memory |",
         "|---" * 6 + "|",
     ]
-    for row in rows:
-        lines.append(
-            f"| {row['engine']} | {row['wer']} % | {row['seconds']} s | {row['speed']} "
-            f"| {row['cpu_per_audio_second']} | {row['peak_rss_mb']} MB |"
-        )
+    lines += [
+        f"| {row['engine']} | {row['wer']} % | {row['seconds']} s | {row['speed']} "
+        f"| {row['cpu_per_audio_second']} | {row['peak_rss_mb']} MB |"
+        for row in rows
+    ]
     return "\n".join(lines)
 
 

@@ -106,9 +106,11 @@ def draw(frames: list[tuple[float, str]], length: float) -> str:
     """Return an animated SVG that repeats forever."""
     width, height = COLUMNS * WIDTH + 2 * MARGIN, ROWS * HEIGHT + 2 * MARGIN
     out = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" width="{width:.0f}" height="{height}" '
-        'font-family="ui-monospace, Menlo, Consolas, monospace" font-size="14" fill="#e6edf3" '
-        'xml:space="preserve">',
+        (
+            f'<svg xmlns="http://www.w3.org/2000/svg" width="{width:.0f}" height="{height}" '
+            'font-family="ui-monospace, Menlo, Consolas, monospace" font-size="14" fill="#e6edf3" '
+            'xml:space="preserve">'
+        ),
         "<title>streamwhisper mic in a terminal</title>",
         '<rect width="100%" height="100%" rx="8" fill="#0d1117"/>',
     ]

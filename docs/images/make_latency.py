@@ -49,12 +49,17 @@ def draw(results: list[Result]) -> str:
     """Bars to the median, whiskers to the 95th percentile."""
     height = TOP + ROW * len(results) + 44
     out = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" width="{WIDTH}" '
-        'font-family="system-ui, sans-serif" font-size="15" fill="#1c2126">',
+        (
+            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" '
+            f'width="{WIDTH}" '
+            'font-family="system-ui, sans-serif" font-size="15" fill="#1c2126">'
+        ),
         "<title>Seconds from a spoken word to its final text</title>",
         '<rect width="100%" height="100%" rx="8" fill="#faf9f6"/>',
-        '<text x="20" y="28" font-weight="600">Spoken word → final text, tiny.en on one CPU '
-        "thread</text>",
+        (
+            '<text x="20" y="28" font-weight="600">Spoken word → final text, tiny.en on one CPU '
+            "thread</text>"
+        ),
     ]
     bottom = TOP + ROW * len(results)
     for second in range(0, 11, 2):
@@ -66,16 +71,26 @@ def draw(results: list[Result]) -> str:
         middle, end = y + 18, LEFT + result.p95 * SECOND
         weight = 600 if place == 0 else 400
         out += [
-            f'<text x="{LEFT - 12}" y="{middle}" text-anchor="end" font-weight="{weight}">'
-            f"{result.engine}</text>",
-            f'<text x="{LEFT - 12}" y="{middle + 16}" text-anchor="end" font-size="12" '
-            f'fill="#5a626a">{result.cost:.2f} CPU-seconds per second of audio</text>',
-            f'<rect x="{LEFT}" y="{y + 8}" width="{result.median * SECOND:.0f}" height="24" '
-            f'rx="3" fill="{colour}"/>',
-            f'<path d="M{LEFT + result.median * SECOND:.0f} {y + 20}H{end:.0f}m0 -6v12" '
-            f'stroke="{colour}" stroke-width="2" fill="none"/>',
-            f'<text x="{end + 8:.0f}" y="{y + 25}" font-weight="{weight}">'
-            f"{result.median:.2f} s; p95 {result.p95:.2f} s</text>",
+            (
+                f'<text x="{LEFT - 12}" y="{middle}" text-anchor="end" font-weight="{weight}">'
+                f"{result.engine}</text>"
+            ),
+            (
+                f'<text x="{LEFT - 12}" y="{middle + 16}" text-anchor="end" font-size="12" '
+                f'fill="#5a626a">{result.cost:.2f} CPU-seconds per second of audio</text>'
+            ),
+            (
+                f'<rect x="{LEFT}" y="{y + 8}" width="{result.median * SECOND:.0f}" height="24" '
+                f'rx="3" fill="{colour}"/>'
+            ),
+            (
+                f'<path d="M{LEFT + result.median * SECOND:.0f} {y + 20}H{end:.0f}m0 -6v12" '
+                f'stroke="{colour}" stroke-width="2" fill="none"/>'
+            ),
+            (
+                f'<text x="{end + 8:.0f}" y="{y + 25}" font-weight="{weight}">'
+                f"{result.median:.2f} s; p95 {result.p95:.2f} s</text>"
+            ),
         ]
     out.append(
         f'<text x="{WIDTH - 20}" y="{bottom + 36}" text-anchor="end" font-size="12" '

@@ -128,11 +128,10 @@ def read_ctranslate2(path: Path) -> dict[str, torch.Tensor]:
                 f"{len(targets)} equal parts"
             )
         tensor = _dequantised(name, variable, scales.get(f"{name}_scale"), path)
-        for target, part in zip(targets, tensor.tensor_split(len(targets)), strict=True):
-            # A bias on the keys adds the same to every score of a query: softmax ignores it,
-            # so Whisper has none and the converter writes zeros.
-            if not target.endswith(".key.bias"):
-                state[target] = part
+        parts = zip(targets, tensor.tensor_split(len(targets)), strict=True)
+        # A bias on the keys adds the same to every score of a query: softmax ignores it,
+        # so Whisper has none and the converter writes zeros.
+        state.update((name, part) for name, part in parts if not name.endswith(".key.bias"))
     return state
 
 

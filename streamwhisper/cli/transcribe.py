@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -21,9 +21,6 @@ from streamwhisper.cli.transcription_flags import (
     WindowFlags,
 )
 from streamwhisper.errors import AudioFormatError
-
-if TYPE_CHECKING:
-    pass
 
 __all__ = ["transcribe"]
 

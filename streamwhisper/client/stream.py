@@ -157,7 +157,7 @@ class StreamClient:
         if event is None and self._failure is not None:
             raise self._failure
         self._news.set()
-        return cast(StreamEvent | None, event)
+        return cast("StreamEvent | None", event)
 
     async def _has_room(self) -> None:
         """Wait until more may be sent."""

@@ -206,7 +206,8 @@ class Microphone:
                 continue
             opened = capture.heard_at
             until = time.monotonic() + self.options.quiet
-            while capture.alive and capture.heard_at == opened and time.monotonic() < until:
+            # The callback runs in a thread of PortAudio: a field is all that it may set.
+            while capture.alive and capture.heard_at == opened and time.monotonic() < until:  # noqa: ASYNC110
                 await asyncio.sleep(0.05)
             self._capture = capture
             if capture.heard_at > opened:

@@ -172,7 +172,7 @@ class LiveStream:
         """
         while (event := await self._events.get()) is not None:
             self._changed.set()
-            yield cast(Event, event)
+            yield cast("Event", event)
         if self._failure is not None:
             raise self._failure
 

@@ -353,7 +353,7 @@ def _seen(
     if not plain:
         return parts
     if len(plain) < len(rows):
-        logits = torch.cat([cast(Tensor, parts[number]) for number in plain])
+        logits = torch.cat([cast("Tensor", parts[number]) for number in plain])
     first = [
         index == 0 and rows[number].written.beginning
         for number in plain

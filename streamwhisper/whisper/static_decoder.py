@@ -228,7 +228,7 @@ class StaticDecoder:
         weights = []
         for layer, block in enumerate(decoder.blocks):
             x, query = run(
-                cast(DecoderBlock, block),
+                cast("DecoderBlock", block),
                 x,
                 *slots.text[layer],
                 *slots.sound[layer],

@@ -222,7 +222,7 @@ async def _refuse_address(request: Request) -> None:
 
 async def _receive(request: Request) -> tuple[BinaryIO, str]:
     """The body, from its first byte on, and its SHA-256 in hexadecimal."""
-    sound = cast(BinaryIO, SpooledTemporaryFile(max_size=_PIECE))  # noqa: SIM115 (handed on)
+    sound = cast("BinaryIO", SpooledTemporaryFile(max_size=_PIECE))  # noqa: SIM115 (handed on)
     digest = hashlib.sha256()
     try:
         async for piece in request.stream():

@@ -108,7 +108,7 @@ async def admitted(connecting: Callable[[], Any]) -> ClientConnection:
     async with asyncio.timeout(30):
         while True:
             try:
-                return cast(ClientConnection, await connecting())
+                return cast("ClientConnection", await connecting())
             except InvalidStatus as error:
                 if error.response.status_code != 429:
                     raise
