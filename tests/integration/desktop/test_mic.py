@@ -262,8 +262,8 @@ def test_in_a_terminal_the_guess_is_dim_and_every_word_of_real_speech_stays(
     ("arguments", "code", "said"),
     [
         (["--to", "file"], 2, "--to file needs --output"),
-        (["--output", "notes.txt"], 2, "--output goes with --to file, not with terminal"),
-        (["--paste"], 2, "--paste goes with --to type, not with terminal"),
+        (["--output", "notes.txt"], 2, "--output needs --to file; --to is terminal"),
+        (["--paste"], 2, "--paste needs --to type; --to is terminal"),
         (["--mode", "hold", "--hotkey", "ctrl"], 1, "expected a key, after modifiers"),
         (["--to", "type"], 1, "neither DISPLAY nor WAYLAND_DISPLAY is set"),
         (["--config", "none.toml"], 1, "--init` writes one to begin with"),
