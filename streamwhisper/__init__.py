@@ -1,7 +1,13 @@
-"""Real-time streaming dictation: sound goes in, text comes out while the person still speaks.
+"""Live speech-to-text with Whisper: words appear while the person speaks.
 
-The names below are imported when they are first used, so that ``import streamwhisper`` costs
-nothing and needs neither torch nor numpy.
+::
+
+    import streamwhisper
+
+    print(streamwhisper.transcribe("talk.mp3", model="base"))
+
+Every name below is imported when it is first used, so ``import streamwhisper`` is instant and
+loads neither torch nor NumPy.
 """
 
 from __future__ import annotations
@@ -13,56 +19,160 @@ from streamwhisper.moved import install as _install
 from streamwhisper.version import __version__
 
 if TYPE_CHECKING:
-    from streamwhisper.client import StreamClient, SyncStreamClient, connect
+    from streamwhisper.audio.files import AudioInput, read_audio, stream_audio
+    from streamwhisper.audio.formats import AudioFormat
+    from streamwhisper.checkpoints.hub import HubOptions
+    from streamwhisper.client import Reconnection, StreamClient, SyncStreamClient, connect
+    from streamwhisper.engine.loading import load_model
     from streamwhisper.engine.local import LocalOptions, LocalRecognizer
-    from streamwhisper.errors import StreamWhisperError
+    from streamwhisper.errors import (
+        AudioFormatError,
+        CheckpointError,
+        ConnectionLostError,
+        ModelDownloadError,
+        ModelError,
+        ProtocolError,
+        RecognitionError,
+        ServerError,
+        SessionError,
+        StreamWhisperError,
+        UnknownModelError,
+    )
+    from streamwhisper.events import (
+        Committed,
+        Done,
+        Event,
+        Flushed,
+        Partial,
+        SpeechEnded,
+        SpeechStarted,
+        Word,
+    )
+    from streamwhisper.live.listen import listen
+    from streamwhisper.protocol import ErrorMessage, Ready, Status
+    from streamwhisper.recognition import DecodingOptions, ModelInfo, Recognizer
+    from streamwhisper.session.agreement import AgreementOptions
+    from streamwhisper.session.endpoint import EndpointOptions
+    from streamwhisper.session.language import LanguageDetection
     from streamwhisper.session.options import SessionOptions
     from streamwhisper.session.session import Session
-    from streamwhisper.transcript import Transcript
-    from streamwhisper.transcription.options import TranscriptionOptions
-    from streamwhisper.transcription.transcribe import (
-        detect_language,
-        load_model,
-        transcribe,
-        transcribe_all,
+    from streamwhisper.session.window import WindowOptions
+    from streamwhisper.subtitles.cue import Cue
+    from streamwhisper.subtitles.live_cues import Captions
+    from streamwhisper.subtitles.writers import SubtitleOptions
+    from streamwhisper.transcript import Segment, TimedWord, Transcript
+    from streamwhisper.transcription.keywords import TranscriptionKeywords
+    from streamwhisper.transcription.options import (
+        ChunkOptions,
+        PromptOptions,
+        TranscriptionOptions,
+        WordOptions,
     )
+    from streamwhisper.transcription.transcribe import detect_language, transcribe, transcribe_all
+    from streamwhisper.vad.gate import GateOptions
+    from streamwhisper.whisper.fallback import FallbackOptions
+    from streamwhisper.whisper.search import SearchOptions
 
-# Where each public name lives.
-_HOMES = {
-    "LocalOptions": "streamwhisper.engine.local",
-    "LocalRecognizer": "streamwhisper.engine.local",
-    "Session": "streamwhisper.session.session",
-    "SessionOptions": "streamwhisper.session.options",
-    "StreamClient": "streamwhisper.client",
-    "StreamWhisperError": "streamwhisper.errors",
-    "SyncStreamClient": "streamwhisper.client",
-    "Transcript": "streamwhisper.transcript",
-    "TranscriptionOptions": "streamwhisper.transcription.options",
-    "connect": "streamwhisper.client",
-    "detect_language": "streamwhisper.transcription.transcribe",
-    "load_model": "streamwhisper.transcription.transcribe",
-    "transcribe": "streamwhisper.transcription.transcribe",
-    "transcribe_all": "streamwhisper.transcription.transcribe",
+_NAMES = {
+    "streamwhisper.audio.files": "AudioInput read_audio stream_audio",
+    "streamwhisper.audio.formats": "AudioFormat",
+    "streamwhisper.checkpoints.hub": "HubOptions",
+    "streamwhisper.client": "Reconnection StreamClient SyncStreamClient connect",
+    "streamwhisper.engine.loading": "load_model",
+    "streamwhisper.engine.local": "LocalOptions LocalRecognizer",
+    "streamwhisper.errors": "AudioFormatError CheckpointError "
+    "ConnectionLostError ModelDownloadError ModelError "
+    "ProtocolError RecognitionError ServerError "
+    "SessionError StreamWhisperError UnknownModelError",
+    "streamwhisper.events": "Committed Done Event Flushed Partial SpeechEnded SpeechStarted Word",
+    "streamwhisper.live.listen": "listen",
+    "streamwhisper.protocol": "ErrorMessage Ready Status",
+    "streamwhisper.recognition": "DecodingOptions ModelInfo Recognizer",
+    "streamwhisper.session.agreement": "AgreementOptions",
+    "streamwhisper.session.endpoint": "EndpointOptions",
+    "streamwhisper.session.language": "LanguageDetection",
+    "streamwhisper.session.options": "SessionOptions",
+    "streamwhisper.session.session": "Session",
+    "streamwhisper.session.window": "WindowOptions",
+    "streamwhisper.subtitles.cue": "Cue",
+    "streamwhisper.subtitles.live_cues": "Captions",
+    "streamwhisper.subtitles.writers": "SubtitleOptions",
+    "streamwhisper.transcript": "Segment TimedWord Transcript",
+    "streamwhisper.transcription.keywords": "TranscriptionKeywords",
+    "streamwhisper.transcription.options": "ChunkOptions PromptOptions TranscriptionOptions "
+    "WordOptions",
+    "streamwhisper.transcription.transcribe": "detect_language transcribe transcribe_all",
+    "streamwhisper.vad.gate": "GateOptions",
+    "streamwhisper.whisper.fallback": "FallbackOptions",
+    "streamwhisper.whisper.search": "SearchOptions",
 }
+"""The public names of each module."""
+_HOMES = {name: module for module, names in _NAMES.items() for name in names.split()}
 
 __all__ = [
+    "AgreementOptions",
+    "AudioFormat",
+    "AudioFormatError",
+    "AudioInput",
+    "Captions",
+    "CheckpointError",
+    "ChunkOptions",
+    "Committed",
+    "ConnectionLostError",
+    "Cue",
+    "DecodingOptions",
+    "Done",
+    "EndpointOptions",
+    "ErrorMessage",
+    "Event",
+    "FallbackOptions",
+    "Flushed",
+    "GateOptions",
+    "HubOptions",
+    "LanguageDetection",
     "LocalOptions",
     "LocalRecognizer",
+    "ModelDownloadError",
+    "ModelError",
+    "ModelInfo",
+    "Partial",
+    "PromptOptions",
+    "ProtocolError",
+    "Ready",
+    "RecognitionError",
+    "Recognizer",
+    "Reconnection",
+    "SearchOptions",
+    "Segment",
+    "ServerError",
     "Session",
+    "SessionError",
     "SessionOptions",
+    "SpeechEnded",
+    "SpeechStarted",
+    "Status",
     "StreamClient",
     "StreamWhisperError",
+    "SubtitleOptions",
     "SyncStreamClient",
+    "TimedWord",
     "Transcript",
+    "TranscriptionKeywords",
     "TranscriptionOptions",
+    "UnknownModelError",
+    "WindowOptions",
+    "Word",
+    "WordOptions",
     "__version__",
     "connect",
     "detect_language",
+    "listen",
     "load_model",
+    "read_audio",
+    "stream_audio",
     "transcribe",
     "transcribe_all",
 ]
-
 
 _install()
 

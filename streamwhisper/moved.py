@@ -63,11 +63,12 @@ _MODULES = [
     ("server.rest", "server.rest", "order:request sound:upload_audio"),
     ("session", "session", "transcript:event_builder"),
     ("whisper", "checkpoints", "adapter:lora cache:model_cache catalog checkpoints:checkpoint"),
-    ("whisper", "checkpoints", "conversion:convert ctranslate2 generation:generation_config hub"),
+    ("whisper", "checkpoints", "conversion:convert ctranslate2 hub"),
+    ("whisper", "whisper", "generation:generation_config"),
     ("whisper", "checkpoints", "huggingface:safetensors_names layout:model_folder"),
     ("whisper", "checkpoints", "mapping:mapped_file pickled:openai_pickle"),
     ("whisper", "checkpoints", "repository:hub_repository sources:download"),
-    ("whisper", "whisper", "abreast:batched_encoder branch:beam_branch guard:guards"),
+    ("whisper", "whisper", "abreast:batched_encoder branch:beam guard:guards"),
     ("whisper", "whisper", "output:output_layer rows:kv_cache rules:logit_filters"),
     ("whisper", "whisper", "settled:encoded_prefix static:static_decoder vocabulary:biasing"),
 ]
@@ -126,9 +127,12 @@ _NAMES = {
     "session.listener": "Listener:AudioListener",
     "transcription.chunked": "Heard:ChunkHypothesis",
     "transcription.segments": "Window:SegmentWindow",
+    "transcription.transcribe": "Sound:audio.files.AudioInput",
     "whisper.batched_encoder": "encode_abreast:encode_batched",
     "whisper.biasing": "Vocabulary:BiasVocabulary get_vocabulary:get_bias_vocabulary",
     "whisper.encoded_prefix": "SettledSound:EncodedPrefix",
+    "whisper.generation_config": "declared_generation:"
+    "checkpoints.declared_generation.declared_generation",
     "whisper.kv_cache": "Branches:TreeBranches KeysValues:KeyValues Seat:BatchSlot "
     "SettledText:DecodedPrefix SoundBatch:EncodedBatch",
     "whisper.logit_filters": "TokenRules:LogitFilters",

@@ -1,70 +1,75 @@
-"""What offline transcription gives: a transcript of segments, and of words where asked for."""
+"""The transcript of a recording."""
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
+from pathlib import Path
+
+from streamwhisper.segment import Segment, TimedWord
+from streamwhisper.subtitles.writers import FORMATS, SubtitleOptions, render
 
 __all__ = ["Segment", "TimedWord", "Transcript"]
 
 
 @dataclass(frozen=True, slots=True)
-class TimedWord:
-    """A word with the punctuation around it.
-
-    Attributes:
-        word: as it is spelt, with its leading space if it has one.
-        start, end: in seconds from the start of the recording.
-        probability: mean over its tokens.
-    """
-
-    word: str
-    start: float
-    end: float
-    probability: float
-
-
-@dataclass(frozen=True, slots=True)
-class Segment:
-    """A stretch of a transcript, such as a sentence.
-
-    Attributes:
-        id: counts from 0.
-        start, end: in seconds from the start of the recording.
-        text: as it is spelt, with its leading space if it has one.
-        seek: where the window begins in which it was heard, in frames of 10 ms.
-        tokens: of the text, timestamp tokens included where there are any.
-        temperature: at which the window's text was found.
-        log_probability: mean over the window's tokens.
-        compression_ratio: how well zlib packs the window's text.
-        no_speech_probability: of the window.
-        words: None where they were not asked for.
-    """
-
-    id: int
-    start: float
-    end: float
-    text: str
-    seek: int = 0
-    tokens: tuple[int, ...] = ()
-    temperature: float = 0.0
-    log_probability: float = 0.0
-    compression_ratio: float = 0.0
-    no_speech_probability: float = 0.0
-    words: tuple[TimedWord, ...] | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class Transcript:
-    """What was said in a recording.
+    """The transcript of a recording; ``str(transcript)`` is its text.
 
     Attributes:
-        text: of all segments, as it is spelt, with its leading space if it has one.
-        segments: in order.
-        language: the code of the language that was given or heard.
-        duration: of the recording, in seconds.
+        text: the text of all segments as spelled by the model, usually with a leading space.
+        segments: in order of time.
+        language: code of the language that was given or detected, e.g. ``"en"``.
+        duration: length of the recording in seconds.
     """
 
     text: str
     segments: tuple[Segment, ...]
     language: str
     duration: float
+
+    def __str__(self) -> str:
+        """Return the text without surrounding space."""
+        return self.text.strip()
+
+    def to_srt(self, options: SubtitleOptions | None = None) -> str:
+        """Return the transcript as SubRip subtitles.
+
+        Args:
+            options: line widths and counts; they need word timestamps.
+        """
+        return render(self, "srt", options)
+
+    def to_vtt(self, options: SubtitleOptions | None = None) -> str:
+        """Return the transcript as WebVTT subtitles.
+
+        Args:
+            options: line widths and counts; they need word timestamps.
+        """
+        return render(self, "vtt", options)
+
+    def to_json(self) -> str:
+        """Return the transcript as a JSON object with the fields of openai-whisper's result."""
+        return render(self, "json")
+
+    def save(self, path: str | os.PathLike[str], options: SubtitleOptions | None = None) -> Path:
+        """Write the transcript to a file whose suffix names the format.
+
+        Args:
+            path: ends in ``.txt``, ``.json``, ``.srt``, ``.vtt`` or ``.tsv``; an existing file
+                is replaced.
+            options: line widths and counts of subtitles; they need word timestamps.
+
+        Returns:
+            the path of the file.
+
+        Raises:
+            ValueError: another suffix.
+        """
+        file = Path(path)
+        format = file.suffix.lower().removeprefix(".")
+        if format not in FORMATS:
+            expected = ", ".join(f".{name}" for name in FORMATS)
+            raise ValueError(f"{file} ends in {file.suffix!r}; expected one of {expected}")
+        file.write_text(render(self, format, options), encoding="utf-8")
+        return file

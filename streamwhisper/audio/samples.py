@@ -9,13 +9,12 @@ import numpy as np
 import soxr
 from numpy.typing import NDArray
 
+from streamwhisper.audio.constants import SAMPLE_RATE
 from streamwhisper.audio.formats import bounded
 from streamwhisper.errors import AudioFormatError
 
-__all__ = ["SAMPLE_RATE", "ChunkConverter", "SupportsArray", "as_samples", "convert_samples"]
+__all__ = ["ChunkConverter", "SupportsArray", "as_samples", "convert_samples"]
 
-SAMPLE_RATE = 16000
-"""Hertz: what Whisper's front end expects."""
 _RATES = (4000, 192_000)
 _MAX_CHANNELS = 16
 _LOUDEST = 10.0

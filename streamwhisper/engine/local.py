@@ -8,10 +8,12 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 
+import streamwhisper
 from streamwhisper.audio.constants import (
     FRAMES_PER_POSITION,
     FRAMES_PER_SECOND,
@@ -148,6 +150,12 @@ class LocalRecognizer:
         if options.compile:
             compile_decoder(whisper)
         return cls(whisper, str(model), options)
+
+    def transcribe(
+        self, audio: streamwhisper.AudioInput, **keywords: Any
+    ) -> streamwhisper.Transcript:
+        """Transcribe a recording with this model; see `streamwhisper.transcribe`."""
+        return streamwhisper.transcribe(audio, model=self, **keywords)
 
     @property
     def search_output(self) -> Output:

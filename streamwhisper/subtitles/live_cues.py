@@ -1,43 +1,31 @@
-"""Committed text as cues for a screen, and cues in the formats of subtitles.
+"""Cues of one or two lines from committed text, while it is spoken.
 
-A cue is one or two lines that can be read at once. The last one grows while its sentence is
-spoken; no cue before it changes any more. A longer text of a cue begins with the shorter one,
-but for where its line is broken, and is written with as many characters or more.
+Only the last cue changes: it grows with its sentence. A grown cue begins with the text it had,
+apart from line breaks, and is never written with fewer bytes.
 """
 
 from __future__ import annotations
 
 import html
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import replace
 
 from streamwhisper.events import Committed
+from streamwhisper.subtitles.cue import SRT_HEAD, VTT_HEAD, Cue, srt_cue, vtt_cue
 
 __all__ = ["SRT_HEAD", "VTT_HEAD", "Captions", "Cue", "as_srt", "as_vtt"]
 
 LINE = 42
-"""Characters of a line; a cue has two at the most."""
+"""Maximum number of characters in a line; a cue has at most two lines."""
 LONGEST = 6.0
-"""Seconds of a cue."""
+"""Maximum length of a cue, in seconds."""
 PAUSE = 1.5
-"""Seconds between two words that never share a cue."""
+"""Seconds between two words; with more they never share a cue."""
 _SENTENCE_ENDS = tuple(".?!。?!…")
-
-SRT_HEAD = ""
-VTT_HEAD = "WEBVTT\n\n"
-
-
-@dataclass(frozen=True, slots=True)
-class Cue:
-    """Text to be shown from `start` to `end`, in seconds."""
-
-    start: float
-    end: float
-    text: str
 
 
 class Captions:
-    """Puts committed text into cues, numbered from 1."""
+    """Builds cues, numbered from 1, from `Committed` events."""
 
     def __init__(self) -> None:
         self._number = 0
@@ -45,7 +33,7 @@ class Captions:
         self._closed = True
 
     def add(self, event: Committed) -> list[tuple[int, Cue]]:
-        """The cues that are new or have grown, in order, with their numbers."""
+        """Add an event; return the cues that are new or have grown, with their numbers."""
         changed: dict[int, Cue] = {}
         for start, end, piece in _pieces(event):
             if self._begins_anew(start, end, piece):
@@ -78,19 +66,18 @@ class Captions:
 
 
 def as_srt(number: int, cue: Cue) -> str:
-    """A cue as it stands in a SubRip file."""
-    times = f"{_clock(cue.start, ',')} --> {_clock(cue.end, ',')}"
-    return f"{number}\n{times}\n{_wrapped(cue.text)}\n\n"
+    """Return a cue as a block of a SubRip file, broken into lines."""
+    return srt_cue(number, replace(cue, text=_wrapped(cue.text)))
 
 
 def as_vtt(number: int, cue: Cue) -> str:
-    """A cue as it stands in a WebVTT file, after `VTT_HEAD`."""
-    times = f"{_clock(cue.start, '.')} --> {_clock(cue.end, '.')}"
-    return f"{number}\n{times}\n{html.escape(_wrapped(cue.text), quote=False)}\n\n"
+    """Return a cue as a numbered block of a WebVTT file, broken into lines and escaped."""
+    text = html.escape(_wrapped(cue.text), quote=False)
+    return f"{number}\n{vtt_cue(replace(cue, text=text), hours=True)}"
 
 
 def _pieces(event: Committed) -> Iterator[tuple[float, float, str]]:
-    """The text word by word: start, end, and the word with the signs and spaces before it."""
+    """Yield the text word by word: start, end, and the word with what precedes it."""
     at = 0
     for word in event.words:
         found = event.text.find(word.word, at)
@@ -108,7 +95,7 @@ def _one_line(text: str) -> str:
 
 
 def _lines(text: str) -> list[str]:
-    """The text in lines of at most `LINE` characters, broken at spaces, if it has any."""
+    """Break the text into lines of at most `LINE` characters, at spaces if it has any."""
     lines: list[str] = []
     for word in text.split(" "):
         if lines and len(lines[-1]) + 1 + len(word) <= LINE:
@@ -120,9 +107,3 @@ def _lines(text: str) -> list[str]:
 
 def _wrapped(text: str) -> str:
     return "\n".join(_lines(text))
-
-
-def _clock(seconds: float, point: str) -> str:
-    milliseconds = round(seconds * 1000)
-    minutes, rest = divmod(milliseconds, 60_000)
-    return f"{minutes // 60:02}:{minutes % 60:02}:{rest // 1000:02}{point}{rest % 1000:03}"

@@ -1,7 +1,6 @@
 """Transcripts as files: plain text, JSON, SubRip (srt), WebVTT (vtt) and tab-separated (tsv).
 
-The formats and their layout are those of openai-whisper's writers, so what reads theirs reads
-ours.
+The formats and their layout are those of openai-whisper's writers.
 """
 
 from __future__ import annotations
@@ -10,29 +9,44 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Protocol
 
 from streamwhisper.errors import check_fields
-from streamwhisper.transcript import Segment, TimedWord, Transcript
+from streamwhisper.segment import Segment, TimedWord
+from streamwhisper.subtitles.cue import VTT_HEAD, Cue, milliseconds, srt_cue, vtt_cue
 
-__all__ = ["FORMATS", "SubtitleOptions", "as_record", "render", "write"]
+__all__ = ["FORMATS", "SubtitleOptions", "Writable", "as_record", "render", "write"]
 
 LONG_PAUSE = 3.0
-"""Seconds between the starts of two words from which they do not share a subtitle."""
+"""Seconds between the starts of two words; from there on they never share a subtitle."""
 
-Cue = tuple[str, str, str]
-"""Start, end and text of a subtitle, as they are written."""
+
+class Writable(Protocol):
+    """What the formats need of a transcript."""
+
+    @property
+    def text(self) -> str:
+        """The text of all segments."""
+
+    @property
+    def segments(self) -> Sequence[Segment]:
+        """The segments in order of time."""
+
+    @property
+    def language(self) -> str:
+        """The code of the language."""
 
 
 @dataclass(frozen=True, slots=True)
 class SubtitleOptions:
-    """How words are laid out in srt and vtt; without words a subtitle is a segment.
+    """Layout of srt and vtt; it needs timed words. Without them each subtitle is a segment.
 
     Attributes:
-        max_line_width: the most characters in a line.
-        max_line_count: the most lines in a subtitle; with `max_line_width` subtitles go beyond
-            segments.
-        max_words_per_line: the most words in a subtitle.
-        highlight_words: whether each word is underlined while it is spoken.
+        max_line_width: maximum number of characters in a line; None for no limit.
+        max_line_count: maximum number of lines in a subtitle; together with `max_line_width`
+            a subtitle may span segments. None for no limit.
+        max_words_per_line: maximum number of words in a subtitle; None for no limit.
+        highlight_words: underline each word while it is spoken.
 
     Raises:
         ValueError: a count below 1.
@@ -52,24 +66,29 @@ class SubtitleOptions:
         )
 
 
-def render(transcript: Transcript, format: str, options: SubtitleOptions | None = None) -> str:
+def render(transcript: Writable, format: str, options: SubtitleOptions | None = None) -> str:
     """Return a transcript as the content of a file.
 
     Args:
+        transcript: e.g. the result of `streamwhisper.transcribe`.
         format: one of `FORMATS`.
-        options: for srt and vtt.
+        options: layout of srt and vtt.
     """
     return FORMATS[format](transcript, options or SubtitleOptions())
 
 
 def write(
-    transcript: Transcript,
+    transcript: Writable,
     name: str,
     folder: Path,
     formats: Sequence[str],
     options: SubtitleOptions | None = None,
 ) -> list[Path]:
-    """Write ``NAME.FORMAT`` for each format into `folder`, which is made where it is missing."""
+    """Write ``NAME.FORMAT`` for each format into `folder`, which is created if it is missing.
+
+    Returns:
+        the paths of the files.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     paths = [folder / f"{name}.{format}" for format in formats]
     for path, format in zip(paths, formats, strict=True):
@@ -77,8 +96,8 @@ def write(
     return paths
 
 
-def as_record(transcript: Transcript) -> dict[str, object]:
-    """A transcript as openai-whisper returns it."""
+def as_record(transcript: Writable) -> dict[str, object]:
+    """Return a transcript with the fields of openai-whisper's result."""
     segments = []
     for segment in transcript.segments:
         record: dict[str, object] = {
@@ -107,81 +126,69 @@ def as_record(transcript: Transcript) -> dict[str, object]:
     return {"text": transcript.text, "segments": segments, "language": transcript.language}
 
 
-def _txt(transcript: Transcript, options: SubtitleOptions) -> str:
+def _txt(transcript: Writable, options: SubtitleOptions) -> str:
     return "".join(f"{segment.text.strip()}\n" for segment in transcript.segments)
 
 
-def _json(transcript: Transcript, options: SubtitleOptions) -> str:
+def _json(transcript: Writable, options: SubtitleOptions) -> str:
     return json.dumps(as_record(transcript))
 
 
-def _tsv(transcript: Transcript, options: SubtitleOptions) -> str:
-    """Times are whole milliseconds, which every spreadsheet reads alike."""
+def _tsv(transcript: Writable, options: SubtitleOptions) -> str:
+    """Write times in whole milliseconds, which do not depend on a spreadsheet's locale."""
     lines = ["start\tend\ttext\n"]
     for segment in transcript.segments:
         text = segment.text.strip().replace("\t", " ")
-        lines.append(f"{round(1000 * segment.start)}\t{round(1000 * segment.end)}\t{text}\n")
+        lines.append(f"{milliseconds(segment.start)}\t{milliseconds(segment.end)}\t{text}\n")
     return "".join(lines)
 
 
-def _srt(transcript: Transcript, options: SubtitleOptions) -> str:
-    cues = _cues(transcript, options, lambda s: _clock(s, hours=True, point=","))
-    numbered = enumerate(cues, start=1)
-    return "".join(f"{n}\n{start} --> {end}\n{text}\n\n" for n, (start, end, text) in numbered)
+def _srt(transcript: Writable, options: SubtitleOptions) -> str:
+    cues = _cues(transcript.segments, options)
+    return "".join(srt_cue(number, cue) for number, cue in enumerate(cues, start=1))
 
 
-def _vtt(transcript: Transcript, options: SubtitleOptions) -> str:
-    cues = _cues(transcript, options, lambda s: _clock(s, hours=False, point="."))
-    return "WEBVTT\n\n" + "".join(f"{start} --> {end}\n{text}\n\n" for start, end, text in cues)
+def _vtt(transcript: Writable, options: SubtitleOptions) -> str:
+    cues = _cues(transcript.segments, options)
+    return VTT_HEAD + "".join(vtt_cue(cue, hours=False) for cue in cues)
 
 
-FORMATS: dict[str, Callable[[Transcript, SubtitleOptions], str]] = {
+FORMATS: dict[str, Callable[[Writable, SubtitleOptions], str]] = {
     "txt": _txt,
     "json": _json,
     "srt": _srt,
     "vtt": _vtt,
     "tsv": _tsv,
 }
-"""Names of formats, which are the ends of their files' names, and what renders them."""
+"""Formats by name, which is the suffix of their files."""
 
 
-def _clock(seconds: float, *, hours: bool, point: str) -> str:
-    """Such as ``01:02:03.456``; without hours where there are none, unless they are wanted."""
-    minutes, milliseconds = divmod(round(seconds * 1000), 60_000)
-    whole, minutes = divmod(minutes, 60)
-    shown = f"{whole:02d}:" if hours or whole else ""
-    return f"{shown}{minutes:02d}:{milliseconds // 1000:02d}{point}{milliseconds % 1000:03d}"
-
-
-def _cues(
-    transcript: Transcript, options: SubtitleOptions, clock: Callable[[float], str]
-) -> Iterator[Cue]:
-    segments = transcript.segments
+def _cues(segments: Sequence[Segment], options: SubtitleOptions) -> Iterator[Cue]:
     if segments and segments[0].words is not None:
         for subtitle in _subtitles(segments, options):
             if options.highlight_words:
-                yield from _highlighted(subtitle, clock)
+                yield from _highlighted(subtitle)
             else:
                 text = "".join(word.word for word in subtitle)
-                yield clock(subtitle[0].start), clock(subtitle[-1].end), text
+                yield Cue(subtitle[0].start, subtitle[-1].end, text)
     else:
         for segment in segments:
             text = segment.text.strip().replace("-->", "->")
-            yield clock(segment.start), clock(segment.end), text
+            yield Cue(segment.start, segment.end, text)
 
 
-def _highlighted(subtitle: Sequence[TimedWord], clock: Callable[[float], str]) -> Iterator[Cue]:
+def _highlighted(subtitle: Sequence[TimedWord]) -> Iterator[Cue]:
     """One cue for each word, in which it is underlined, and one for each gap between words."""
     words = [word.word for word in subtitle]
-    reached = clock(subtitle[0].start)
+    reached = subtitle[0].start
     for index, word in enumerate(subtitle):
-        start, end = clock(word.start), clock(word.end)
-        if start != reached:
-            yield reached, start, "".join(words)
+        if milliseconds(word.start) != milliseconds(reached):
+            yield Cue(reached, word.start, "".join(words))
         bare = word.word.lstrip()
         space = word.word[: len(word.word) - len(bare)]
-        yield start, end, "".join([*words[:index], f"{space}<u>{bare}</u>", *words[index + 1 :]])
-        reached = end
+        marked = f"{space}<u>{bare}</u>"
+        yield Cue(word.start, word.end, "".join([*words[:index], marked, *words[index + 1 :]]))
+        reached = word.end
 
 
 @dataclass(slots=True)
@@ -189,10 +196,10 @@ class _Layout:
     """The subtitle that is being filled.
 
     Attributes:
-        words: those it has; a line break is part of the word behind it.
-        width: characters in its last line.
-        lines: how many it has.
-        last: where the last word began.
+        last: start of the last word, in seconds.
+        words: words so far; a line break is part of the word after it.
+        width: characters in the last line.
+        lines: number of lines.
     """
 
     last: float
@@ -202,7 +209,7 @@ class _Layout:
 
 
 def _subtitles(segments: Sequence[Segment], options: SubtitleOptions) -> Iterator[list[TimedWord]]:
-    """Words laid out in lines and subtitles."""
+    """Lay words out in lines and subtitles."""
     width, most_lines = options.max_line_width or 1000, options.max_line_count
     by_segment = options.max_line_width is None or most_lines is None
     starts = (word.start for segment in segments for word in segment.words or ())
@@ -231,7 +238,7 @@ def _subtitles(segments: Sequence[Segment], options: SubtitleOptions) -> Iterato
 
 
 def _runs(segments: Sequence[Segment], most: int) -> Iterator[tuple[bool, TimedWord]]:
-    """All words, and whether each is the first of its segment or of `most` words of it."""
+    """Yield all words; True marks the first of a segment and of each `most` words of it."""
     for segment in segments:
         for index, word in enumerate(segment.words or ()):
             yield index % most == 0, word

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from streamwhisper.audio.constants import SAMPLE_RATE
 from streamwhisper.audio.mel import HOP, log_mel
 from streamwhisper.engine.local import LocalRecognizer
-from streamwhisper.transcript import Segment
+from streamwhisper.segment import Segment
 from streamwhisper.transcription.chunks import Chunk, cut_up
 from streamwhisper.transcription.options import TranscriptionOptions
 from streamwhisper.transcription.segments import SegmentWindow, sentences, whole

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from streamwhisper.transcript import Segment, TimedWord
+from streamwhisper.segment import Segment, TimedWord
 from streamwhisper.transcription.segments import SegmentWindow
 from streamwhisper.whisper.timing import Punctuation
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from streamwhisper.audio.constants import FRAMES_PER_SECOND, SECONDS_PER_POSITION
-from streamwhisper.transcript import Segment
+from streamwhisper.segment import Segment, SegmentScores
 from streamwhisper.whisper.search import SearchResult
 from streamwhisper.whisper.timing import SENTENCE_ENDS, AlignedWord, Punctuation
 from streamwhisper.whisper.tokenizer import Tokenizer
@@ -147,10 +147,12 @@ def _segment(
         text=tokenizer.decode(tokens),
         seek=window.first,
         tokens=tuple(tokens),
-        temperature=result.temperature,
-        log_probability=result.log_probability,
-        compression_ratio=result.compression_ratio,
-        no_speech_probability=result.no_speech_probability,
+        scores=SegmentScores(
+            result.temperature,
+            result.log_probability,
+            result.compression_ratio,
+            result.no_speech_probability,
+        ),
     )
 
 

@@ -25,7 +25,7 @@ from streamwhisper.audio.constants import (
 )
 from streamwhisper.audio.mel import log_mel
 from streamwhisper.engine.local import LocalRecognizer
-from streamwhisper.transcript import Segment
+from streamwhisper.segment import Segment
 from streamwhisper.transcription.hallucination import first_with_words, is_anomalous, suspect
 from streamwhisper.transcription.options import (
     Clip,

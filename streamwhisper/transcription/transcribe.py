@@ -1,117 +1,238 @@
-"""Whole recordings: transcribe them, translate them, tell their language."""
+"""Transcription of whole recordings, translation and language detection."""
 
 from __future__ import annotations
 
+import functools
+import os
+import warnings
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from pathlib import Path
+from typing import Any, Unpack, overload
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from streamwhisper.audio.constants import SAMPLE_RATE, WINDOW_SAMPLES
-from streamwhisper.audio.files import read_audio
+from streamwhisper.audio.files import AudioInput, load_audio
 from streamwhisper.audio.mel import log_mel
-from streamwhisper.checkpoints.hub import HubOptions
-from streamwhisper.engine.local import LocalOptions, LocalRecognizer
+from streamwhisper.engine.loading import DEFAULT_MODEL, as_model, load_model
+from streamwhisper.engine.local import LocalRecognizer
 from streamwhisper.errors import RecognitionError
 from streamwhisper.transcript import Transcript
 from streamwhisper.transcription import chunked
+from streamwhisper.transcription.keywords import TranscriptionKeywords, with_keywords
 from streamwhisper.transcription.options import TranscriptionOptions
 from streamwhisper.transcription.sequential import SequentialTranscriber, hear_windows
 from streamwhisper.whisper.decoding import detect_languages
 from streamwhisper.whisper.tail import encode_padded
 
-__all__ = ["Progress", "Sound", "detect_language", "load_model", "transcribe", "transcribe_all"]
+__all__ = [
+    "Model",
+    "Progress",
+    "detect_language",
+    "load_model",
+    "transcribe",
+    "transcribe_all",
+]
 
 ROUND = 4
-"""Batches for each worker that are gathered before they are heard, longest chunks first."""
+"""Batches for each worker that are collected before they are computed, longest chunks first."""
 SIDE_BY_SIDE = 4
-"""Recordings at a time where each is heard window by window; all of them are in memory."""
+"""Recordings transcribed at the same time by the sequential method; all are in memory."""
 
-Sound = str | Path | NDArray[np.float32]
-"""A file that PyAV reads, or float32 mono ``[n]`` at 16 kHz."""
+Model = str | Path | LocalRecognizer
+"""A model's name or path, or the result of `load_model`."""
 Progress = Callable[[float], None]
-"""Called with the seconds of sound that were dealt with since it was called last."""
+"""Called with the seconds of audio processed since the last call."""
+
+Samples = NDArray[np.float32]
 
 
-def load_model(
-    name: str | Path = "tiny.en",
-    options: LocalOptions | None = None,
-    hub: HubOptions | None = None,
-) -> LocalRecognizer:
-    """Load a model, fetching it where necessary; it serves live sound as well.
+def _accept_model_first(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Accept the order ``(model, audio)``, and the old names of the audio argument."""
 
-    Args:
-        name: of a model, a checkpoint file or folder, or a hub id.
-        options: device, precision, threads, adapter.
+    @functools.wraps(function)
+    def call(*args: Any, **keywords: Any) -> Any:
+        for old, new in (("sound", "audio"), ("sounds", "audios")):
+            if old in keywords:
+                name = f"streamwhisper.{function.__name__}({old}=...)"
+                warnings.warn(f"{name} is now {new}=...", DeprecationWarning, stacklevel=2)
+                keywords[new] = keywords.pop(old)
+        if args and hasattr(args[0], "recognize"):
+            model, *rest = args
+            if not rest:
+                return function(model=model, **keywords)
+            args = (rest[0], model, *rest[1:])
+        return function(*args, **keywords)
 
-    Raises:
-        UnknownModelError, ModelDownloadError, CheckpointError: as they say.
-    """
-    return LocalRecognizer.load(name, options, hub)
+    return call
 
 
-def detect_language(model: LocalRecognizer, sound: Sound) -> dict[str, float]:
+@overload
+def detect_language(
+    audio: AudioInput, model: Model = ..., *, sample_rate: int | None = ...
+) -> dict[str, float]: ...
+@overload
+def detect_language(
+    model: LocalRecognizer, audio: AudioInput, /, *, sample_rate: int | None = ...
+) -> dict[str, float]: ...
+@_accept_model_first
+def detect_language(
+    audio: AudioInput, model: Model = DEFAULT_MODEL, *, sample_rate: int | None = None
+) -> dict[str, float]:
     """Return the probability of each language in the first 30 s, most likely first.
 
+    Args:
+        audio: see `transcribe`.
+        model: a multilingual model, by name or loaded.
+        sample_rate: of an array or tensor, in hertz; the default is 16000.
+
     Raises:
-        AudioFormatError: a file that cannot be read.
-        RecognitionError: the model knows English alone.
+        AudioFormatError: the audio cannot be read.
+        RecognitionError: the model supports English only.
     """
-    if not model.info.multilingual:
+    samples = load_audio(audio, sample_rate)[:WINDOW_SAMPLES]
+    recognizer = as_model(model)
+    if not recognizer.info.multilingual:
         raise RecognitionError(
-            f"{model.info.name} knows English alone; take a multilingual model, such as "
-            f"{model.info.name.removesuffix('.en')}, to tell languages apart"
+            f"{recognizer.info.name} supports English only; use a multilingual model to detect "
+            'languages, e.g. "base"'
         )
-    samples = _samples(sound)[:WINDOW_SAMPLES]
     whole = np.pad(samples, (0, WINDOW_SAMPLES - len(samples)))
-    (encoded,) = encode_padded(model.model, [torch.from_numpy(log_mel(whole, model.info.n_mels))])
-    return detect_languages(model.model, model.tokenizer, [encoded])[0]
+    mel = torch.from_numpy(log_mel(whole, recognizer.info.n_mels))
+    (encoded,) = encode_padded(recognizer.model, [mel])
+    return detect_languages(recognizer.model, recognizer.tokenizer, [encoded])[0]
 
 
+@overload
+def transcribe(
+    audio: AudioInput,
+    model: Model = ...,
+    options: TranscriptionOptions | None = ...,
+    *,
+    sample_rate: int | None = ...,
+    progress: Progress | None = ...,
+    **keywords: Unpack[TranscriptionKeywords],
+) -> Transcript: ...
+@overload
 def transcribe(
     model: LocalRecognizer,
-    sound: Sound,
+    audio: AudioInput,
+    /,
+    options: TranscriptionOptions | None = ...,
+    *,
+    sample_rate: int | None = ...,
+    progress: Progress | None = ...,
+    **keywords: Unpack[TranscriptionKeywords],
+) -> Transcript: ...
+@_accept_model_first
+def transcribe(
+    audio: AudioInput,
+    model: Model = DEFAULT_MODEL,
     options: TranscriptionOptions | None = None,
     *,
+    sample_rate: int | None = None,
     progress: Progress | None = None,
+    **keywords: Unpack[TranscriptionKeywords],
 ) -> Transcript:
-    """Transcribe a recording; see `TranscriptionOptions` for what can be chosen.
+    """Transcribe a recording.
+
+    ::
+
+        streamwhisper.transcribe("talk.mp3", model="base", word_timestamps=True).save("talk.srt")
+
+    Args:
+        audio: a path; a file opened in binary mode, or the bytes of one; a NumPy array or torch
+            tensor of any numeric type with any number of channels; or a mapping with ``array``
+            and ``sampling_rate``.
+        model: by name, or the result of `load_model`. A model given by name is loaded for this
+            call only. ``transcribe(model, audio)`` works, too.
+        options: all options as one object; most callers use keywords instead.
+        sample_rate: of an array or tensor, in hertz; the default is 16000.
+        progress: called with the seconds of audio processed since the last call.
+        keywords: see `TranscriptionKeywords`.
 
     Raises:
-        AudioFormatError: a file that cannot be read.
-        RecognitionError: the options do not fit the model.
+        AudioFormatError: the audio cannot be read.
+        RecognitionError: the model does not support the options.
+        ModelError: the model cannot be loaded.
+        TypeError: a keyword is unknown.
+        ValueError: a keyword contradicts `options`, or is out of range.
     """
-    return next(transcribe_all(model, [sound], options, progress=progress))
+    chosen = with_keywords("transcribe", options, keywords)
+    samples = load_audio(audio, sample_rate)
+    return next(transcribe_all([samples], model, chosen, progress=progress))
 
 
+@overload
+def transcribe_all(
+    audios: Iterable[AudioInput],
+    model: Model = ...,
+    options: TranscriptionOptions | None = ...,
+    *,
+    sample_rate: int | None = ...,
+    progress: Progress | None = ...,
+    **keywords: Unpack[TranscriptionKeywords],
+) -> Iterator[Transcript]: ...
+@overload
 def transcribe_all(
     model: LocalRecognizer,
-    sounds: Iterable[Sound],
+    audios: Iterable[AudioInput],
+    /,
+    options: TranscriptionOptions | None = ...,
+    *,
+    sample_rate: int | None = ...,
+    progress: Progress | None = ...,
+    **keywords: Unpack[TranscriptionKeywords],
+) -> Iterator[Transcript]: ...
+@_accept_model_first
+def transcribe_all(
+    audios: Iterable[AudioInput],
+    model: Model = DEFAULT_MODEL,
     options: TranscriptionOptions | None = None,
     *,
+    sample_rate: int | None = None,
     progress: Progress | None = None,
+    **keywords: Unpack[TranscriptionKeywords],
 ) -> Iterator[Transcript]:
-    """Transcribe recordings, and yield their transcripts in order, as soon as they are there.
+    """Transcribe recordings and yield their transcripts in order, each as soon as it is ready.
 
-    Chunks, or windows, of several recordings share a batch. No more of them are read ahead than
-    fill a few.
+    Chunks or windows of several recordings share a batch. Only as many recordings are read ahead
+    as fill a few batches. The arguments are those of `transcribe`, with an iterable of audios.
 
     Raises:
-        AudioFormatError: a file that cannot be read.
-        RecognitionError: the options do not fit the model.
+        AudioFormatError: a recording cannot be read.
+        RecognitionError: the model does not support the options.
+        ModelError: the model cannot be loaded.
+        TypeError: a keyword is unknown, or `audios` is a single recording.
+        ValueError: a keyword contradicts `options`, or is out of range.
     """
-    options = options or TranscriptionOptions()
-    options.check(model)
-    if options.method == "sequential":
-        yield from _sequential(model, sounds, options, progress)
-        return
+    if isinstance(audios, str | bytes | os.PathLike | Mapping | np.ndarray):
+        raise TypeError(
+            f"audios is one recording ({type(audios).__name__}); expected a list of them, or use "
+            "transcribe"
+        )
+    chosen = with_keywords("transcribe_all", options, keywords)
+    recognizer = as_model(model)
+    chosen.check(recognizer)
+    loaded = (load_audio(audio, sample_rate) for audio in audios)
+    if chosen.method == "sequential":
+        return _sequential(recognizer, loaded, chosen, progress)
+    return _in_rounds(recognizer, loaded, chosen, progress)
+
+
+def _in_rounds(
+    model: LocalRecognizer,
+    audios: Iterable[Samples],
+    options: TranscriptionOptions,
+    progress: Progress | None,
+) -> Iterator[Transcript]:
     with ThreadPoolExecutor(model.workers) as executor:
-        for recordings in _rounds(model, sounds, options):
+        for recordings in _rounds(model, audios, options):
             heard = chunked.hear(model, recordings, options, executor, progress)
             for recording, own in zip(recordings, heard, strict=True):
                 if progress:
@@ -121,13 +242,13 @@ def transcribe_all(
 
 
 def _rounds(
-    model: LocalRecognizer, sounds: Iterable[Sound], options: TranscriptionOptions
+    model: LocalRecognizer, audios: Iterable[Samples], options: TranscriptionOptions
 ) -> Iterator[list[chunked.Recording]]:
-    """Recordings that have enough chunks together to keep every worker busy."""
+    """Group recordings so that each group has enough chunks to keep every worker busy."""
     enough = ROUND * model.workers * options.chunks.batch_size
     gathered: list[chunked.Recording] = []
-    for sound in sounds:
-        gathered.append(chunked.prepare(model, _samples(sound), options))
+    for samples in audios:
+        gathered.append(chunked.prepare(model, samples, options))
         if sum(len(recording.chunks) for recording in gathered) >= enough:
             yield gathered
             gathered = []
@@ -153,14 +274,14 @@ def _chunked(
 
 def _sequential(
     model: LocalRecognizer,
-    sounds: Iterable[Sound],
+    audios: Iterable[Samples],
     options: TranscriptionOptions,
     progress: Progress | None,
 ) -> Iterator[Transcript]:
-    left, under_way = iter(sounds), deque[SequentialTranscriber]()
+    left, under_way = iter(audios), deque[SequentialTranscriber]()
     while True:
-        for sound in islice(left, SIDE_BY_SIDE - len(under_way)):
-            under_way.append(SequentialTranscriber(model, _samples(sound), options, progress))
+        for samples in islice(left, SIDE_BY_SIDE - len(under_way)):
+            under_way.append(SequentialTranscriber(model, samples, options, progress))
         if not under_way:
             return
         if waiting := [transcriber for transcriber in under_way if transcriber.task]:
@@ -168,7 +289,3 @@ def _sequential(
         while under_way and not under_way[0].task:
             done = under_way.popleft()
             yield Transcript(done.text, tuple(done.segments), done.language, done.seconds)
-
-
-def _samples(sound: Sound) -> NDArray[np.float32]:
-    return sound if isinstance(sound, np.ndarray) else read_audio(sound)

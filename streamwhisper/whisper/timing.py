@@ -19,7 +19,7 @@ from torch import Tensor
 
 from streamwhisper.audio.constants import SECONDS_PER_POSITION
 from streamwhisper.recognition import Task
-from streamwhisper.transcript import Segment, TimedWord
+from streamwhisper.segment import Segment, TimedWord
 from streamwhisper.whisper.alignment import dynamic_time_warping
 from streamwhisper.whisper.languages import UNSPACED_LANGUAGES
 from streamwhisper.whisper.model import Whisper

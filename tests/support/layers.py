@@ -8,14 +8,15 @@ LAYERS = [
     {"cli"},
     {"dictation", "server"},
     {"cluster", "console", "live", "transcription"},
+    {"transcript"},
     {"client", "engine", "session", "subtitles"},
     {"checkpoints"},
     {"vad", "whisper"},
-    {"phrasing", "protocol", "transcript"},
+    {"phrasing", "protocol", "segment"},
     {"audio"},
     {"recognition"},
     {"events", "rolling"},
-    {"errors", "moved", "version"},
+    {"errors", "keywords", "moved", "version"},
 ]
 # Packages that compute with torch; `transcription` runs the network on whole recordings.
 TORCH = {"checkpoints", "engine", "transcription", "whisper"}

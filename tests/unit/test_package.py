@@ -1,4 +1,10 @@
+"""The flat public API: every name is there, at once and without heavy imports."""
+
 from __future__ import annotations
+
+import subprocess
+import sys
+from importlib import import_module
 
 import pytest
 
@@ -6,11 +12,34 @@ import streamwhisper
 
 
 @pytest.mark.parametrize("name", streamwhisper.__all__)
-def test_every_public_name_can_be_had(name):
-    assert getattr(streamwhisper, name) is not None
+def test_every_public_name_exists(name):
+    value = getattr(streamwhisper, name)
+    assert value is not None
     assert name in dir(streamwhisper)
 
 
-def test_a_name_that_is_not_there_is_an_attribute_error():
+def test_names_and_their_modules_agree():
+    assert {*streamwhisper._HOMES, "__version__"} == set(streamwhisper.__all__)
+    for name, module in streamwhisper._HOMES.items():
+        assert name in import_module(module).__all__
+
+
+def test_every_error_and_event_is_public():
+    for module in ("streamwhisper.errors", "streamwhisper.events"):
+        public = {n for n in import_module(module).__all__ if n[0].isupper()}
+        assert public <= set(streamwhisper.__all__)
+
+
+def test_the_import_loads_nothing_heavy():
+    code = (
+        "import sys, streamwhisper;"
+        "sys.exit(sorted({'torch', 'numpy', 'av', 'websockets', 'asyncio'} & {*sys.modules}) or 0)"
+    )
+    python = [sys.executable, "-c", code]
+    result = subprocess.run(python, capture_output=True, text=True, check=False)
+    assert (result.returncode, result.stderr) == (0, "")
+
+
+def test_an_unknown_name_is_an_attribute_error():
     with pytest.raises(AttributeError, match="no attribute 'Whisperer'"):
         streamwhisper.Whisperer  # noqa: B018

@@ -6,6 +6,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import soxr
+import torch
 
 from benchmarks.lib.measure import count_errors
 from benchmarks.lib.speech import normalized
@@ -52,7 +54,7 @@ def test_small_chunks_cut_anywhere_join_to_the_whole_text(recognizer, vad):
 
 def test_recordings_in_a_batch_come_in_order_and_as_each_would_alone(recognizer, speech):
     clips = [speech.load(speech.clip(f"librispeech/61-70968-000{i}")) for i in range(5)]
-    sounds = [*clips[:3], np.zeros(16000, np.float32), SAMPLE, *clips[3:], clips[0][:0]]
+    sounds = [*clips[:3], np.zeros(16000, np.float32), SAMPLE, *clips[3:], clips[0][:100]]
     done: list[float] = []
     together = list(transcribe_all(recognizer, sounds, PLAIN, progress=done.append))
     alone = [transcribe(recognizer, sound, PLAIN) for sound in sounds]
@@ -93,6 +95,38 @@ def test_each_recording_has_its_own_language(base, speech):
     assert english.text != found[0].text
 
 
+def test_the_text_does_not_depend_on_the_form_of_the_samples(recognizer):
+    """16-bit samples are what microphones and WAV files deliver; a slip would invent text."""
+    floats = read_audio(SAMPLE)[:96000]
+    words = transcribe(floats, recognizer, language="en").text
+    pcm = np.round(floats * 32768).clip(-32768, 32767).astype(np.int16)
+    assert len(words.split()) > 8
+    forms = [pcm, np.stack([pcm, pcm], axis=1), np.stack([pcm] * 2), torch.from_numpy(pcm)]
+    forms += [pcm.astype(np.int32) << 16, {"array": floats, "sampling_rate": 16000}]
+    assert {found.text for found in transcribe_all(forms, recognizer)} == {words}
+    upsampled = transcribe(soxr.resample(pcm, 16000, 48000), recognizer, sample_rate=48000)
+    assert normalized(upsampled.text) == normalized(words)
+
+
+def test_keywords_and_both_orders_are_the_same_call(recognizer, tmp_path):
+    options = TranscriptionOptions(words=WordOptions())
+    expected = transcribe(recognizer, SAMPLE, options)
+    assert transcribe(SAMPLE, recognizer, word_timestamps=True) == expected
+    assert transcribe(SAMPLE.read_bytes(), model=recognizer, word_timestamps=True).text
+    assert recognizer.transcribe(str(SAMPLE), word_timestamps=True) == expected
+    with pytest.warns(DeprecationWarning, match="sound=...\\) is now audio="):
+        assert transcribe(recognizer, sound=SAMPLE, options=options) == expected
+    subtitles = expected.save(tmp_path / "sample.srt").read_text()
+    assert subtitles.startswith("1\n00:00:0")
+
+
+def test_a_single_recording_is_no_list_of_them(recognizer):
+    with pytest.raises(TypeError, match="audios is one recording"):
+        transcribe_all(str(SAMPLE), recognizer)
+    with pytest.raises(TypeError, match="model is of type int"):
+        transcribe(SAMPLE, 5)
+
+
 def test_a_timestamp_that_is_drawn_by_chance_is_no_text(recognizer):
     hot = FallbackOptions((1.5,), None, None, None)  # at which one is drawn, as a rule
     options = TranscriptionOptions(words=WordOptions(), fallback=hot)
@@ -117,7 +151,7 @@ def test_what_an_english_model_cannot_do_is_said(recognizer, options, said):
 def test_what_cannot_be_is_said(recognizer, base, tmp_path):
     with pytest.raises(RecognitionError, match="no language 'xx'"):
         transcribe(base, SAMPLE, TranscriptionOptions(language="xx"))
-    with pytest.raises(RecognitionError, match="knows English alone"):
+    with pytest.raises(RecognitionError, match="supports English only"):
         detect_language(recognizer, SAMPLE)
     with pytest.raises(AudioFormatError, match="no such file"):
         transcribe(recognizer, tmp_path / "none.wav")

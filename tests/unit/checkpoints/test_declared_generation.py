@@ -132,7 +132,7 @@ def test_a_model_that_is_not_multilingual_is_told_no_language(tmp_path: Path) ->
     recognizer = _load(tmp_path, is_multilingual=False)
     assert not recognizer.info.multilingual
     assert recognizer.tokenizer.sot_sequence(language=None, task="transcribe") == (50258,)
-    with pytest.raises(RecognitionError, match="knows English alone"):
+    with pytest.raises(RecognitionError, match="supports English only"):
         detect_language(recognizer, NOISE)
 
 
