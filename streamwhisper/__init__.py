@@ -49,6 +49,8 @@ if TYPE_CHECKING:
         Word,
     )
     from streamwhisper.live.listen import listen
+    from streamwhisper.live.scheduler import Scheduler, SchedulerOptions
+    from streamwhisper.live.stream import LiveStream
     from streamwhisper.protocol import ErrorMessage, Ready, Status
     from streamwhisper.recognition import DecodingOptions, ModelInfo, Recognizer
     from streamwhisper.session.agreement import AgreementOptions
@@ -86,6 +88,8 @@ _NAMES = {
     "SessionError StreamWhisperError UnknownModelError",
     "streamwhisper.events": "Committed Done Event Flushed Partial SpeechEnded SpeechStarted Word",
     "streamwhisper.live.listen": "listen",
+    "streamwhisper.live.scheduler": "Scheduler SchedulerOptions",
+    "streamwhisper.live.stream": "LiveStream",
     "streamwhisper.protocol": "ErrorMessage Ready Status",
     "streamwhisper.recognition": "DecodingOptions ModelInfo Recognizer",
     "streamwhisper.session.agreement": "AgreementOptions",
@@ -109,6 +113,7 @@ _NAMES = {
 """The public names of each module."""
 _HOMES = {name: module for module, names in _NAMES.items() for name in names.split()}
 
+
 __all__ = [
     "AgreementOptions",
     "AudioFormat",
@@ -130,6 +135,7 @@ __all__ = [
     "GateOptions",
     "HubOptions",
     "LanguageDetection",
+    "LiveStream",
     "LocalOptions",
     "LocalRecognizer",
     "ModelDownloadError",
@@ -142,6 +148,8 @@ __all__ = [
     "RecognitionError",
     "Recognizer",
     "Reconnection",
+    "Scheduler",
+    "SchedulerOptions",
     "SearchOptions",
     "Segment",
     "ServerError",
