@@ -124,7 +124,7 @@ def with_keywords(
         if words is None:
             raise ValueError(f"{_SILENCE} is {silence}; expected word_timestamps=True with it")
         values["word_timestamps"] = replace(
-            words, hallucination_silence_threshold=cast(float, silence)
+            words, hallucination_silence_threshold=cast("float", silence)
         )
     for name in _SEQUENCES:
         if name in values:
@@ -139,7 +139,7 @@ def _as_tuple(name: str, value: object) -> object:
         raise ValueError(f"{name} is {value!r}; expected a list, e.g. {name}=[{value!r}]")
     if isinstance(value, int | float):
         return (value,)
-    return value if value is None else tuple(cast(Sequence[object], value))
+    return value if value is None else tuple(cast("Sequence[object]", value))
 
 
 def _code(language: str) -> str:

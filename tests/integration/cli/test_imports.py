@@ -11,7 +11,7 @@ import pytest
 @pytest.mark.parametrize(
     ("module", "heavy"),
     [
-        ("streamwhisper", "numpy"),
+        *(("streamwhisper", heavy) for heavy in ("asyncio", "av", "numpy", "torch", "websockets")),
         ("streamwhisper.cli.main", "numpy"),
         ("streamwhisper.cli.cluster", "numpy"),
         ("streamwhisper.cli.mic", "numpy"),
