@@ -46,7 +46,7 @@ def test_the_page_runs_and_hears_what_is_said(
     names: dict[str, Any] = {}
     exec(compile(programs(), "EMBEDDING.md", "exec"), names)
     printed = capsys.readouterr().out
-    for text in (printed, names["text"], names["first"], names["second"]):
+    for text in (printed, names["text"], names["first"], *names["both"]):
         assert text.lower().count("happy life") == 2
     assert [turn.lower().count("happy life") for turn in names["turns"]] == [1, 1, 0]
     assert "cannot connect to ws://127.0.0.1:9" in printed
