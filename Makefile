@@ -36,7 +36,7 @@ lint: $(TEST) ## check style and types
 	$(BIN)/mypy
 
 docs: $(DOCS) ## build the documentation site into site/
-	$(BIN)/python -m mkdocs build --strict --quiet
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
 
 serve: $(RUNTIME) ## start a server
 	$(BIN)/streamwhisper serve --model $(MODEL) --host $(HOST) --port $(PORT) $(ARGS)
