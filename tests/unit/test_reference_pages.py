@@ -1,4 +1,4 @@
-"""docs/CLI.md describes every command, and the site shows every option of it."""
+"""Reference pages: every command with its options, and every public name."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import typer.main
 
+import streamwhisper
 from streamwhisper.cli.main import app
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -68,3 +69,9 @@ def test_the_table_of_a_command_has_all_its_options(name: str) -> None:
 )
 def test_files_of_the_repository_have_their_place_in_the_site(source: str, path: str) -> None:
     assert hooks.site_path(source) == path
+
+
+def test_the_page_on_the_api_lists_every_public_name_once() -> None:
+    page = (DOCS / "reference" / "api.md").read_text(encoding="utf-8")
+    names = re.findall(r"^::: streamwhisper\.(\w+)$", page, re.MULTILINE)
+    assert sorted(names) == sorted({*streamwhisper.__all__} - {"__version__"})
