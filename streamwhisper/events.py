@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from streamwhisper.deprecation import renamed_fields
+
 __all__ = [
     "Committed",
     "Done",
@@ -44,16 +46,17 @@ class SpeechStarted:
     at: float
 
 
+@renamed_fields(decided="detected_at")
 @dataclass(frozen=True, slots=True)
 class SpeechEnded:
     """The voice activity gate closed; speech ended `at` this second.
 
     Attributes:
-        decided: seconds of sound that had been heard when this was known.
+        detected_at: seconds of audio received when this was decided.
     """
 
     at: float
-    decided: float
+    detected_at: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +69,7 @@ class Partial:
     words: tuple[Word, ...] = ()
 
 
+@renamed_fields(heard="covered_until")
 @dataclass(frozen=True, slots=True)
 class Committed:
     """Text that will never change.
@@ -87,7 +91,7 @@ class Committed:
     language: str | None
     utterance: int
     final: bool
-    heard: float | None = None
+    covered_until: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -231,6 +231,8 @@ _SERVER_TYPES: dict[str, type[Any]] = {
     "error": ErrorMessage,
     "watching": Watching,
 }
+# Fields whose name on the wire is an older one.
+_WIRE_NAMES = {"covered_until": "heard", "detected_at": "decided"}
 _NAMES = {kind: name for names in (_CLIENT_TYPES, _SERVER_TYPES) for name, kind in names.items()}
 
 
@@ -369,9 +371,10 @@ def _build(kind: type[Any], fields: dict[str, object]) -> Any:
     """An instance of the dataclass `kind` from the JSON `fields`; the rest is ignored."""
     owner = f'"{_NAMES[kind]}" message' if kind in _NAMES else kind.__name__.lower()
     values = {
-        field.name: _field(owner, field.name, cast("str", field.type), fields)
+        field.name: _field(owner, name, cast("str", field.type), fields)
         for field in dataclasses.fields(kind)
-        if field.name in fields or field.default is dataclasses.MISSING
+        for name in [_WIRE_NAMES.get(field.name, field.name)]
+        if name in fields or field.default is dataclasses.MISSING
     }
     return kind(**values)
 
@@ -391,7 +394,7 @@ def _field(owner: str, name: str, annotation: str, fields: dict[str, object]) ->
 
 def _fields(message: object) -> dict[str, object]:
     names = (field.name for field in dataclasses.fields(cast("Any", message)))
-    return {name: _plain(getattr(message, name)) for name in names}
+    return {_WIRE_NAMES.get(name, name): _plain(getattr(message, name)) for name in names}
 
 
 def _plain(value: object) -> object:

@@ -44,7 +44,7 @@ def main() -> None:
     parser.add_argument("--save", action="store_true", help=SAVE_HELP)
     flags = parser.parse_args()
     recognizer = LocalRecognizer.load(flags.model, LocalOptions(threads=1))
-    folder, floor = speech_folder(), LanguageDetection().floor
+    folder, floor = speech_folder(), LanguageDetection().min_probability
     found = [
         (clip.language, *answer)
         for name in SETS

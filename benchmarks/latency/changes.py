@@ -28,7 +28,7 @@ from streamwhisper.session.options import SessionOptions
 from streamwhisper.session.session import Session
 
 CHUNK = SAMPLE_RATE // 10
-PATIENT = AgreementOptions(risk=1e-4, patience=0.3)
+PATIENT = AgreementOptions(max_change_risk=1e-4, risk_doubling_time=0.3)
 """Commits late: what it commits is what a word is compared with."""
 ITEMS = ["longform/speaker-4446", "longform/speaker-260", "longform/2300-131720"]
 PROBABILITIES = [(0.0, 0.5), (0.5, 0.7), (0.7, 0.9), (0.9, 0.97), (0.97, 1.1)]

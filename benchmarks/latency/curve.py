@@ -26,10 +26,10 @@ SETTINGS = [
     *LATENCIES,
     "update_interval=0.15",
     "update_interval=0.5",
-    "agreement.risk=0.0005",
-    "agreement.risk=0.02",
-    "agreement.patience=0.4",
-    "agreement.slack=10.0",
+    "agreement.max_change_risk=0.0005",
+    "agreement.max_change_risk=0.02",
+    "agreement.risk_doubling_time=0.4",
+    "agreement.max_age=10.0",
 ]
 MARKERS = "os^vD<>PX*hd"
 STEP = 0.11  # inches

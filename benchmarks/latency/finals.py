@@ -76,7 +76,7 @@ def endpoints(run: Run) -> list[Endpoint]:
     ends = run.speech_ends()
     found = []
     for (told, message), (utterance, final) in zip(ended, run.finals().items(), strict=True):
-        decided = message.decided
+        decided = message.detected_at
         if decided >= run.recording.seconds:  # the end of the sound ended it
             continue
         sent, end = run.sent(decided), ends.get(utterance)

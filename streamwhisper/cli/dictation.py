@@ -152,7 +152,9 @@ def server(url: str, token: str | None, options: SessionOptions) -> Engine:
     from streamwhisper.session.language import LanguageDetection
 
     spoken = options.language
-    code, among = (None, spoken.among) if isinstance(spoken, LanguageDetection) else (spoken, ())
+    code, among = (
+        (None, spoken.candidates) if isinstance(spoken, LanguageDetection) else (spoken, ())
+    )
     return lambda: connect(
         url,
         encoding="pcm_f32le",

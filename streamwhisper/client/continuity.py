@@ -101,7 +101,7 @@ class Continuity:
         end = self._told[-1].end
         if isinstance(event, Committed):
             beyond = bool(event.words) and event.words[-1].end >= end + _BEYOND
-            return beyond or (event.heard is not None and event.heard >= end)
+            return beyond or (event.covered_until is not None and event.covered_until >= end)
         return isinstance(event, Flushed | Done)
 
     def _tell(self, event: Event) -> list[Event]:
@@ -117,12 +117,12 @@ class Continuity:
         self._text = self._text or bool(event.text)
         self._told += event.words
         if event.final:
-            heard = inf if event.heard is None else event.heard
+            heard = inf if event.covered_until is None else event.covered_until
             # Speech that was cut off has words after what is dealt with: they will come again.
             self._told = [word for word in self._told if word.end > heard + _ROUNDING]
             self._next_utterance = event.utterance + 1
-            if event.heard is not None:
-                self._settle(event.heard)
+            if event.covered_until is not None:
+                self._settle(event.covered_until)
         return [event] if event.text or event.final else []
 
     def _new_bound(self, event: SpeechStarted | SpeechEnded) -> bool:
@@ -148,7 +148,7 @@ class Continuity:
         if isinstance(event, SpeechEnded):
             self._open = False
             self._ended.append((self._started, event.at + at))
-            return replace(event, at=event.at + at, decided=event.decided + at)
+            return replace(event, at=event.at + at, detected_at=event.detected_at + at)
         if isinstance(event, Done):
             speech = event.speech_seconds + self._speech_before
             return replace(event, audio_seconds=event.audio_seconds + at, speech_seconds=speech)
@@ -168,7 +168,7 @@ class Continuity:
         return replace(
             event,
             utterance=event.utterance + self._first_utterance,
-            heard=None if event.heard is None else event.heard + at,
+            covered_until=None if event.covered_until is None else event.covered_until + at,
         )
 
     def _joined(self, event: Committed | Partial) -> str:

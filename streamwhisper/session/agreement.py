@@ -15,6 +15,7 @@ import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from streamwhisper.deprecation import renamed_fields
 from streamwhisper.recognition import HypothesisWord
 
 __all__ = ["MOST_PATIENCE", "AgreementOptions", "Draft", "normalized", "risk", "terms"]
@@ -27,50 +28,62 @@ COEFFICIENTS = (-0.336, -1.193, -2.031, -2.72, -0.873)
 """Of the `terms`; fitted by benchmarks/latency/changes.py on tiny.en and base together."""
 
 
+@renamed_fields(
+    risk="max_change_risk",
+    patience="risk_doubling_time",
+    slack="max_age",
+    fresh="first_window_factor",
+    clear="clear_logprob",
+    shown="max_shown_risk",
+    disbelief="min_mean_logprob",
+)
 @dataclass(frozen=True, slots=True)
 class AgreementOptions:
-    """How likely a committed word may be to differ from what would be heard there later.
+    """When a word is stable enough to be committed, or to be shown.
 
     Attributes:
-        risk: that is taken for a word that is heard for the first time.
-        patience: seconds of standing in which the risk taken doubles, so that no word waits long.
-        slack: for words that were spoken longer ago than this it doubles, too, though they keep
-            changing.
-        fresh: in a window without committed text patience and slack are so many times as long;
-            first words are easily misheard.
-        clear: mean log probability of words in clear speech; where it is lower, patience and slack
-            are longer in proportion, up to `MOST_PATIENCE` times.
-        shown: that is taken for a word in a partial.
-        disbelief: a draft with a lower mean log probability is in no hurry, and is left out at
-            the end of an utterance: in noise nine of ten such words are wrong, and without speech
-            all are.
+        max_change_risk: highest probability of a later change at which a new word is committed.
+        risk_doubling_time: seconds in which the accepted risk doubles while a word stays
+            unchanged, so that no word waits long.
+        max_age: seconds after a word was spoken from which the accepted risk doubles as well,
+            even for words that keep changing.
+        first_window_factor: multiplies `risk_doubling_time` and `max_age` in a window without
+            committed text, because first words are easily misheard.
+        clear_logprob: mean log probability of words in clear speech. Below it,
+            `risk_doubling_time` and `max_age` grow in proportion, up to `MOST_PATIENCE` times.
+        max_shown_risk: highest probability of a later change at which a word appears in a partial.
+        min_mean_logprob: drafts with a lower mean log probability are never committed early, and
+            are dropped at the end of an utterance: in noise nine of ten such words are wrong, and
+            without speech all are.
     """
 
-    risk: float = 0.005
-    patience: float = 0.2
-    slack: float = 0.5
-    fresh: float = 2.0
-    clear: float = -0.3
-    shown: float = 0.3
-    disbelief: float = -1.2
+    max_change_risk: float = 0.005
+    risk_doubling_time: float = 0.2
+    max_age: float = 0.5
+    first_window_factor: float = 2.0
+    clear_logprob: float = -0.3
+    max_shown_risk: float = 0.3
+    min_mean_logprob: float = -1.2
 
     def at_first(self) -> AgreementOptions:
         """The options for a window without committed text."""
-        return self._slower(self.fresh)
+        return self._slower(self.first_window_factor)
 
     def translated(self) -> AgreementOptions:
         """The options for a translation, whose words are all less probable."""
-        return replace(self, disbelief=self.disbelief * TRANSLATED)
+        return replace(self, min_mean_logprob=self.min_mean_logprob * TRANSLATED)
 
     def heard_in(self, words: Sequence[HypothesisWord]) -> AgreementOptions:
         """The options for sound in which so likely words were heard of late."""
         if not words:
             return self
         mean = sum(word.log_probability for word in words) / len(words)
-        return self._slower(min(MOST_PATIENCE, max(1.0, mean / self.clear)))
+        return self._slower(min(MOST_PATIENCE, max(1.0, mean / self.clear_logprob)))
 
     def _slower(self, times: float) -> AgreementOptions:
-        return replace(self, patience=self.patience * times, slack=self.slack * times)
+        return replace(
+            self, risk_doubling_time=self.risk_doubling_time * times, max_age=self.max_age * times
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,9 +132,9 @@ class Draft:
         """
         count, hurry = 0, self.credible(options)
         for word, since, doubt in zip(self.words, self.since, self._risks(now), strict=True):
-            waited = max(now - since, now - start - word.end - options.slack)
-            doublings = min(MOST_DOUBLINGS, waited / options.patience) if hurry else 0.0
-            if doubt > options.risk * 2**doublings:
+            waited = max(now - since, now - start - word.end - options.max_age)
+            doublings = min(MOST_DOUBLINGS, waited / options.risk_doubling_time) if hurry else 0.0
+            if doubt > options.max_change_risk * 2**doublings:
                 break
             count += 1
         return count
@@ -129,12 +142,14 @@ class Draft:
     def credible(self, options: AgreementOptions) -> bool:
         """Whether the words are worth committing though they are in doubt."""
         scores = [word.log_probability for word in self.words]
-        return not scores or sum(scores) / len(scores) >= options.disbelief
+        return not scores or sum(scores) / len(scores) >= options.min_mean_logprob
 
     def likely(self, now: float, options: AgreementOptions) -> int:
         """How many leading words are worth showing before they are committed."""
         doubts = self._risks(now)
-        return sum(1 for _ in itertools.takewhile(lambda doubt: doubt <= options.shown, doubts))
+        return sum(
+            1 for _ in itertools.takewhile(lambda doubt: doubt <= options.max_shown_risk, doubts)
+        )
 
     def evidence(self, now: float) -> list[tuple[float, float, bool]]:
         """For each word the arguments of `risk`, when the sound reaches up to `now`."""

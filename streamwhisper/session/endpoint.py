@@ -10,6 +10,7 @@ import unicodedata
 from dataclasses import dataclass
 from typing import Literal
 
+from streamwhisper.deprecation import renamed_fields
 from streamwhisper.errors import check_fields
 
 __all__ = ["Continuations", "EndpointKind", "EndpointOptions", "ending", "silence_after"]
@@ -23,6 +24,12 @@ BREAKS = ",;:-\u2013\u2014\u2026\u3001\uff0c\uff1b\uff1a\u060c"  # dashes, ellip
 ELLIPSES = ("..", "\u3002\u3002")
 
 
+@renamed_fields(
+    settle="settle_time",
+    sooner="silence_after_sentence",
+    later="silence_mid_sentence",
+    sure="min_word_probability",
+)
 @dataclass(frozen=True, slots=True)
 class EndpointOptions:
     """When a silence ends an utterance; times in seconds of silence.
@@ -40,19 +47,27 @@ class EndpointOptions:
     """
 
     kind: EndpointKind = "sentence"
-    settle: float = 0.4
-    sooner: float = 0.45
-    later: float = 1.0
-    sure: float = 0.85
+    settle_time: float = 0.4
+    silence_after_sentence: float = 0.45
+    silence_mid_sentence: float = 1.0
+    min_word_probability: float = 0.85
 
     def __post_init__(self) -> None:
         check_fields(
             self,
             ("kind", self.kind in ("fixed", "sentence"), '"fixed" or "sentence"'),
-            ("settle", self.settle > 0, "above 0 s"),
-            ("sooner", self.sooner >= self.settle, f"at least settle ({self.settle} s)"),
-            ("later", self.sooner <= self.later <= 10, f"sooner ({self.sooner} s) to 10 s"),
-            ("sure", 0 <= self.sure <= 1, "0 to 1"),
+            ("settle_time", self.settle_time > 0, "above 0 s"),
+            (
+                "silence_after_sentence",
+                self.silence_after_sentence >= self.settle_time,
+                f"at least settle_time ({self.settle_time} s)",
+            ),
+            (
+                "silence_mid_sentence",
+                self.silence_after_sentence <= self.silence_mid_sentence <= 10,
+                f"silence_after_sentence ({self.silence_after_sentence} s) to 10 s",
+            ),
+            ("min_word_probability", 0 <= self.min_word_probability <= 1, "0 to 1"),
         )
 
 
@@ -139,9 +154,9 @@ def silence_after(
         return usual
     found = ending(text, language)
     if found == "open":
-        return max(usual, options.later)
-    if found == "complete" and probability >= options.sure:
-        return min(usual, options.sooner)
+        return max(usual, options.silence_mid_sentence)
+    if found == "complete" and probability >= options.min_word_probability:
+        return min(usual, options.silence_after_sentence)
     return usual
 
 

@@ -11,12 +11,22 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
+from streamwhisper.deprecation import renamed_fields
 from streamwhisper.errors import check_fields
 from streamwhisper.recognition import ModelInfo
 
 __all__ = ["Evidence", "LanguageDetection", "SpokenLanguage", "spoken_language"]
 
 
+@renamed_fields(
+    among="candidates",
+    floor="min_probability",
+    shortest="min_speech",
+    agree="confirmations",
+    limit="max_speech",
+    gap="recheck_after_silence",
+    collapse="recheck_below_logprob",
+)
 @dataclass(frozen=True, slots=True)
 class LanguageDetection:
     """How a session finds its language; times in seconds.
@@ -35,23 +45,27 @@ class LanguageDetection:
         ValueError: a value that makes no sense.
     """
 
-    among: tuple[str, ...] = ()
-    floor: float = 0.7
-    shortest: float = 2.0
-    agree: int = 2
-    limit: float = 6.0
-    gap: float = 2.0
-    collapse: float = -1.0
+    candidates: tuple[str, ...] = ()
+    min_probability: float = 0.7
+    min_speech: float = 2.0
+    confirmations: int = 2
+    max_speech: float = 6.0
+    recheck_after_silence: float = 2.0
+    recheck_below_logprob: float = -1.0
 
     def __post_init__(self) -> None:
         check_fields(
             self,
-            ("floor", 0.5 < self.floor <= 1, "above 0.5, up to 1"),
-            ("shortest", self.shortest >= 0, "0 s or more"),
-            ("agree", self.agree >= 2, "2 or more"),
-            ("limit", self.limit >= self.shortest, f"at least shortest ({self.shortest} s)"),
-            ("gap", self.gap > 0, "above 0 s"),
-            ("collapse", self.collapse < 0, "below 0"),
+            ("min_probability", 0.5 < self.min_probability <= 1, "above 0.5, up to 1"),
+            ("min_speech", self.min_speech >= 0, "0 s or more"),
+            ("confirmations", self.confirmations >= 2, "2 or more"),
+            (
+                "max_speech",
+                self.max_speech >= self.min_speech,
+                f"at least min_speech ({self.min_speech} s)",
+            ),
+            ("recheck_after_silence", self.recheck_after_silence > 0, "above 0 s"),
+            ("recheck_below_logprob", self.recheck_below_logprob < 0, "below 0"),
         )
 
 
@@ -109,14 +123,14 @@ class SpokenLanguage:
         """A language that is given, or is to be found."""
         if isinstance(language, str):
             return cls(None, language)
-        if len(language.among) == 1:
-            return cls(None, language.among[0])
+        if len(language.candidates) == 1:
+            return cls(None, language.candidates[0])
         return cls(language, examining=True)
 
     @property
     def among(self) -> tuple[str, ...]:
         """The languages that may be spoken; none: all that the model knows."""
-        return self.detection.among if self.detection else ()
+        return self.detection.candidates if self.detection else ()
 
     @property
     def settled(self) -> bool:
@@ -128,7 +142,7 @@ class SpokenLanguage:
         detection = self.detection
         if detection is None or not self.examining:
             return self
-        among = detection.among or tuple(evidence.probabilities)
+        among = detection.candidates or tuple(evidence.probabilities)
         allowed = {c: p for c, p in evidence.probabilities.items() if c in among}
         if not allowed:
             return self
@@ -138,25 +152,25 @@ class SpokenLanguage:
             earlier = latest if earlier is None else earlier.joined(latest)
         every = evidence if earlier is None else earlier.joined(evidence)
         best = max(every.probabilities, key=lambda code: every.probabilities[code])
-        candidate = best if every.probabilities[best] >= detection.floor else None
+        candidate = best if every.probabilities[best] >= detection.min_probability else None
         streak = 0
-        if candidate is not None and every.seconds >= detection.shortest:
+        if candidate is not None and every.seconds >= detection.min_speech:
             streak = self.streak + 1 if candidate == self.candidate else 1
-        if streak >= detection.agree:
+        if streak >= detection.confirmations:
             return SpokenLanguage(detection, best)
         rival = self.code is not None and candidate not in (None, self.code)
-        if every.seconds >= detection.limit and not rival:
+        if every.seconds >= detection.max_speech and not rival:
             return SpokenLanguage(detection, self.code or best)
         return SpokenLanguage(detection, self.code, True, candidate, streak, earlier, evidence)
 
     def after_silence(self, seconds: float) -> SpokenLanguage:
         """When somebody speaks after a silence."""
-        long = self.detection is not None and seconds > self.detection.gap
+        long = self.detection is not None and seconds > self.detection.recheck_after_silence
         return SpokenLanguage(self.detection, self.code, True) if long and self.code else self
 
     def doubted(self, log_probability: float) -> SpokenLanguage:
         """After an answer with this mean log probability of its tokens."""
-        low = self.detection is not None and log_probability < self.detection.collapse
+        low = self.detection is not None and log_probability < self.detection.recheck_below_logprob
         return replace(self, examining=True) if low else self
 
 

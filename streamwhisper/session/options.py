@@ -50,7 +50,7 @@ class SessionOptions:
         if latency == "balanced":
             return self
         if latency == "low":
-            low = replace(self.agreement, risk=0.01, patience=0.15)
+            low = replace(self.agreement, max_change_risk=0.01, risk_doubling_time=0.15)
             return replace(self, update_interval=0.2, agreement=low)
-        accurate = replace(self.agreement, risk=0.002, patience=0.3)
+        accurate = replace(self.agreement, max_change_risk=0.002, risk_doubling_time=0.3)
         return replace(self, update_interval=0.4, agreement=accurate)

@@ -57,7 +57,7 @@ class Utterance:
         self._agreement = options.agreement.translated() if translated else options.agreement
         self._sound = sound
         self._limit = round(options.window.limit * SAMPLE_RATE)
-        self._settle = round(options.endpoint.settle * SAMPLE_RATE)
+        self._settle = round(options.endpoint.settle_time * SAMPLE_RATE)
         self._silent_updates = 0
 
     # When to ask, and for what.

@@ -80,7 +80,7 @@ server_messages: st.SearchStrategy[ServerMessage] = st.one_of(
     st.builds(Committed, texts, floats, floats, words, optional_texts, counts, st.booleans()),
     st.builds(
         *(Committed, texts, floats, floats, words, optional_texts, counts, st.booleans()),
-        heard=st.none() | floats,
+        covered_until=st.none() | floats,
     ),
     st.builds(Ack, counts, counts),
     st.builds(Status, st.integers(), floats, floats),

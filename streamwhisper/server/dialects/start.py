@@ -73,7 +73,7 @@ def check_start(
         raise ProtocolError("unsupported_task", str(error)) from None
     try:
         language = _language(start, usual)
-        info.check_languages((language,) if isinstance(language, str) else language.among)
+        info.check_languages((language,) if isinstance(language, str) else language.candidates)
     except RecognitionError as error:
         raise ProtocolError("unsupported_language", str(error)) from None
     return language
@@ -91,4 +91,4 @@ def _language(start: Start, usual: str | LanguageDetection) -> str | LanguageDet
     if not start.languages and start.language is None:
         return usual
     detection = usual if isinstance(usual, LanguageDetection) else LanguageDetection()
-    return replace(detection, among=tuple(dict.fromkeys(map(language_code, start.languages))))
+    return replace(detection, candidates=tuple(dict.fromkeys(map(language_code, start.languages))))

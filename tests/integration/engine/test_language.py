@@ -61,7 +61,7 @@ def test_a_language_that_may_not_be_spoken_is_not_written(
 ) -> None:
     """Of all languages Greek is the likeliest here."""
     clips = {"picovoice-cheetah/test_es": 0.5}
-    text = committed(base, speech, clips, language=LanguageDetection(among=("es", "en")))
+    text = committed(base, speech, clips, language=LanguageDetection(candidates=("es", "en")))
     assert {event.language for event in text} == {"es"}
 
 

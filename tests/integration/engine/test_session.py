@@ -92,7 +92,7 @@ def test_a_finished_sentence_ends_sooner(recognizer: LocalRecognizer, speech: An
     sooner, same = closed(recognizer, sound, SENTENCE, 1.0)
     assert same == text
     assert text.endswith("on the left.")
-    saved = FIXED.gate.silence - SENTENCE.endpoint.sooner
+    saved = FIXED.gate.silence - SENTENCE.endpoint.silence_after_sentence
     assert usual - sooner == pytest.approx(saved, abs=512 / RATE)
 
 
@@ -101,7 +101,7 @@ def test_a_trailing_and_is_waited_for(recognizer: LocalRecognizer, trailing: Sam
     later, same = closed(recognizer, trailing, SENTENCE, 1.5)
     assert same == text
     assert text.endswith(" and")
-    added = SENTENCE.endpoint.later - FIXED.gate.silence
+    added = SENTENCE.endpoint.silence_mid_sentence - FIXED.gate.silence
     assert later - usual == pytest.approx(added, abs=512 / RATE)
 
 
@@ -118,7 +118,7 @@ def test_speech_after_a_hesitation_goes_on_with_the_utterance(
         assert len(finals) == utterances
     assert "ears, and forth" in transcript(events)
     waited, _ = closed(recognizer, sound, SENTENCE, 1.5)
-    assert waited < SENTENCE.endpoint.later - 0.2
+    assert waited < SENTENCE.endpoint.silence_mid_sentence - 0.2
 
 
 @pytest.mark.parametrize("chunk", [RATE // 4, 8 * RATE])

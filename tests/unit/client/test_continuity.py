@@ -66,9 +66,9 @@ def test_another_session_goes_on_where_the_last_one_settled() -> None:
     )
     assert [type(event) for event in heard] == [SpeechEnded, Committed, Done]
     ended, committed, done = heard
-    assert (ended.at, ended.decided) == (5.0, 5.5)
+    assert (ended.at, ended.detected_at) == (5.0, 5.5)
     assert committed.text == " And you?"
-    assert (committed.start, committed.words[0].start, committed.heard) == (2.5, 2.5, 5.0)
+    assert (committed.start, committed.words[0].start, committed.covered_until) == (2.5, 2.5, 5.0)
     assert committed.utterance == 1
     assert (done.audio_seconds, done.speech_seconds) == (6.0, 4.0)
 

@@ -20,7 +20,7 @@ from streamwhisper.session.agreement import (
     terms,
 )
 
-CONSTANT = AgreementOptions(risk=0.05, patience=1e9)
+CONSTANT = AgreementOptions(max_change_risk=0.05, risk_doubling_time=1e9)
 """The same risk, however long a word has stood."""
 
 
@@ -79,7 +79,7 @@ def test_words_are_settled_from_the_first_on_while_their_risk_is_taken(
     texts: list[str], taken: float, age: float
 ) -> None:
     draft = Draft().renewed(spoken(*texts), 0.0)
-    count = draft.settled(age, 0.0, replace(CONSTANT, risk=taken))
+    count = draft.settled(age, 0.0, replace(CONSTANT, max_change_risk=taken))
     risks = [risk(0.9, age, i + 1 < len(texts)) for i in range(len(texts))]
     assert all(each <= taken * 1.001 for each in risks[:count])
     assert count == len(texts) or risks[count] > taken
@@ -95,8 +95,8 @@ def test_a_doubtful_word_holds_back_the_sure_ones_behind_it() -> None:
 @given(sentences, st.floats(0.0, 1.0))
 def test_what_is_likely_is_shown_before_it_is_settled(texts: list[str], most: float) -> None:
     draft = Draft().renewed(spoken(*texts), 0.0)
-    count = draft.likely(0.0, replace(CONSTANT, shown=most))
-    assert count == draft.settled(0.0, 0.0, replace(CONSTANT, risk=most))
+    count = draft.likely(0.0, replace(CONSTANT, max_shown_risk=most))
+    assert count == draft.settled(0.0, 0.0, replace(CONSTANT, max_change_risk=most))
 
 
 def waiting(probability: float, options: AgreementOptions = CONSTANT) -> float:
@@ -111,7 +111,7 @@ def test_a_sure_word_is_settled_at_once_and_a_doubtful_one_after_a_while() -> No
 
 
 def test_no_word_waits_for_long_however_doubtful() -> None:
-    assert waiting(0.001, AgreementOptions(disbelief=-10.0)) < 2
+    assert waiting(0.001, AgreementOptions(min_mean_logprob=-10.0)) < 2
 
 
 def test_words_that_are_hardly_believed_wait() -> None:
@@ -119,13 +119,15 @@ def test_words_that_are_hardly_believed_wait() -> None:
     draft = Draft().renewed(spoken("for", "a", "long", "time", probability=0.2), 1.5)
     assert not draft.credible(AgreementOptions())
     assert draft.settled(5.0, 0.0, AgreementOptions()) == 0
-    assert draft.settled(5.0, 0.0, AgreementOptions(disbelief=-2.0)) == 4
+    assert draft.settled(5.0, 0.0, AgreementOptions(min_mean_logprob=-2.0)) == 4
 
 
 def test_less_risk_and_more_patience_wait_longer() -> None:
     usual = AgreementOptions()
-    assert waiting(0.5, replace(usual, risk=usual.risk / 9)) > waiting(0.5, usual)
-    assert waiting(0.5, replace(usual, patience=1.0)) > waiting(0.5, usual)
+    assert waiting(0.5, replace(usual, max_change_risk=usual.max_change_risk / 9)) > waiting(
+        0.5, usual
+    )
+    assert waiting(0.5, replace(usual, risk_doubling_time=1.0)) > waiting(0.5, usual)
 
 
 @given(st.floats(0.05, 1.0), st.floats(0.05, 1.0))
@@ -138,7 +140,7 @@ def test_the_less_likely_the_words_of_late_the_longer_a_doubtful_one_waits_up_to
         for probability in sorted((one, other))
     )
     assert waiting(0.5, unclear) >= waiting(0.5, clear)
-    assert unclear.patience <= MOST_PATIENCE * options.patience
+    assert unclear.risk_doubling_time <= MOST_PATIENCE * options.risk_doubling_time
 
 
 def test_clear_speech_waits_as_long_as_the_options_say() -> None:

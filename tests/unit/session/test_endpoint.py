@@ -13,7 +13,13 @@ from streamwhisper.session.endpoint import (
     silence_after,
 )
 
-SENTENCE = EndpointOptions(kind="sentence", settle=0.4, sooner=0.45, later=1.0, sure=0.85)
+SENTENCE = EndpointOptions(
+    kind="sentence",
+    settle_time=0.4,
+    silence_after_sentence=0.45,
+    silence_mid_sentence=1.0,
+    min_word_probability=0.85,
+)
 USUAL = 0.6
 
 
@@ -101,7 +107,11 @@ def test_any_text_has_a_silence_within_bounds(
 ) -> None:
     """A usual silence out of the ordinary is never turned against what the text says."""
     silence = silence_after(text, language, usual, SENTENCE, probability)
-    assert min(usual, SENTENCE.sooner) <= silence <= max(usual, SENTENCE.later)
+    assert (
+        min(usual, SENTENCE.silence_after_sentence)
+        <= silence
+        <= max(usual, SENTENCE.silence_mid_sentence)
+    )
     if ending(text, language) == "open":
         assert silence >= usual
     if ending(text, language) == "complete":
@@ -122,11 +132,11 @@ def test_listed_words_stand_as_a_text_is_read(language: str) -> None:
     ("name", "value"),
     [
         ("kind", "clever"),
-        ("settle", 0.0),
-        ("sooner", 0.3),
-        ("later", 0.4),
-        ("later", 11.0),
-        ("sure", 1.1),
+        ("settle_time", 0.0),
+        ("silence_after_sentence", 0.3),
+        ("silence_mid_sentence", 0.4),
+        ("silence_mid_sentence", 11.0),
+        ("min_word_probability", 1.1),
     ],
 )
 def test_options_that_make_no_sense_are_refused_by_name(name: str, value: object) -> None:

@@ -21,7 +21,7 @@ from streamwhisper.session.session import Session
 from tests.support.scripted import SAMPLE
 
 DETECTION = LanguageDetection()
-ENOUGH = DETECTION.shortest
+ENOUGH = DETECTION.min_speech
 CODES = ("de", "en", "es", "fr")
 
 probabilities = (
@@ -50,7 +50,7 @@ def told(seconds: float, window: int = 0, **shares: float) -> Evidence:
 
 def found(code: str = "de") -> SpokenLanguage:
     language = SpokenLanguage.of(DETECTION)
-    for _ in range(DETECTION.agree):
+    for _ in range(DETECTION.confirmations):
         language = language.heard(told(ENOUGH, **{code: 1.0}))
     assert language.code == code
     return language
@@ -60,7 +60,7 @@ def found(code: str = "de") -> SpokenLanguage:
 def test_only_languages_that_may_be_spoken_are_taken(
     happened: Sequence[Any], among: set[str]
 ) -> None:
-    language = SpokenLanguage.of(LanguageDetection(among=tuple(among)))
+    language = SpokenLanguage.of(LanguageDetection(candidates=tuple(among)))
     for happening in happened:
         language = after(language, happening)
         assert language.code in (None, *among)
@@ -96,12 +96,12 @@ def test_no_language_gives_way_but_to_one_that_is_clearly_ahead_several_times_in
         if isinstance(happening, Evidence):
             happening = replace(happening, window=0)
             best = max(happening.probabilities, key=lambda code: happening.probabilities[code])
-            clear = happening.probabilities[best] >= DETECTION.floor
-            clear = clear and happening.seconds >= DETECTION.shortest
+            clear = happening.probabilities[best] >= DETECTION.min_probability
+            clear = clear and happening.seconds >= DETECTION.min_speech
             ahead.append(best if clear else None)
         later = after(language, happening)
         if language.code is not None and later.code != language.code:
-            assert ahead[-DETECTION.agree :] == [later.code] * DETECTION.agree
+            assert ahead[-DETECTION.confirmations :] == [later.code] * DETECTION.confirmations
         language = later
 
 
@@ -110,13 +110,13 @@ def test_after_the_limit_there_is_a_language(happened: Sequence[Any]) -> None:
     language = SpokenLanguage.of(DETECTION)
     for happening in happened:
         language = after(language, happening)
-        if isinstance(happening, Evidence) and happening.seconds >= DETECTION.limit:
+        if isinstance(happening, Evidence) and happening.seconds >= DETECTION.max_speech:
             assert language.code is not None
 
 
 def test_in_a_long_window_too_the_language_changes_when_another_is_ahead() -> None:
     language = found("de")
-    for _ in range(DETECTION.agree):
+    for _ in range(DETECTION.confirmations):
         assert language.code == "de"
         language = language.doubted(-1.5).heard(told(20.0, fr=0.9, de=0.1))
     assert (language.code, language.examining) == ("fr", False)
@@ -130,7 +130,9 @@ def test_what_is_clear_too_soon_decides_nothing() -> None:
 
 
 def test_at_the_limit_the_likeliest_is_taken_however_unlikely() -> None:
-    language = SpokenLanguage.of(DETECTION).heard(told(DETECTION.limit, nl=0.3, de=0.4, en=0.3))
+    language = SpokenLanguage.of(DETECTION).heard(
+        told(DETECTION.max_speech, nl=0.3, de=0.4, en=0.3)
+    )
     assert (language.code, language.examining) == ("de", False)
 
 
@@ -143,7 +145,7 @@ def test_windows_that_are_too_short_for_themselves_add_up() -> None:
 
 
 def test_nothing_is_settled_while_another_language_is_ahead() -> None:
-    language = found("de").after_silence(DETECTION.gap + 0.1)
+    language = found("de").after_silence(DETECTION.recheck_after_silence + 0.1)
     assert language.settled
     assert not language.heard(told(1.0, 1, fr=0.9, de=0.1)).settled
     assert language.heard(told(1.0, 1, fr=0.6, de=0.4)).settled
@@ -156,7 +158,7 @@ def test_nothing_is_settled_while_another_language_is_ahead() -> None:
 )
 def test_the_language_changes_after_a_silence_or_in_doubt(again: Any) -> None:
     language = again(found("de"))
-    for _ in range(DETECTION.agree):
+    for _ in range(DETECTION.confirmations):
         assert language.code == "de"
         language = language.heard(told(ENOUGH, 1, fr=0.9, de=0.1))
     assert (language.code, language.examining) == ("fr", False)
@@ -164,30 +166,30 @@ def test_the_language_changes_after_a_silence_or_in_doubt(again: Any) -> None:
 
 def test_a_short_silence_and_sure_words_are_no_reason_to_examine() -> None:
     language = found("de")
-    assert language.after_silence(DETECTION.gap) == language
-    assert language.doubted(DETECTION.collapse) == language
+    assert language.after_silence(DETECTION.recheck_after_silence) == language
+    assert language.doubted(DETECTION.recheck_below_logprob) == language
 
 
 def test_the_language_that_stands_is_kept_where_none_is_clear() -> None:
     language = found("de").after_silence(9.0)
-    language = language.heard(told(DETECTION.limit, 1, fr=0.6, de=0.4))
+    language = language.heard(told(DETECTION.max_speech, 1, fr=0.6, de=0.4))
     assert (language.code, language.examining) == ("de", False)
 
 
 def test_the_only_language_that_may_be_spoken_is_given() -> None:
-    assert SpokenLanguage.of(LanguageDetection(among=("fr",))) == SpokenLanguage.of("fr")
+    assert SpokenLanguage.of(LanguageDetection(candidates=("fr",))) == SpokenLanguage.of("fr")
 
 
 @pytest.mark.parametrize(
     ("field", "value"),
     [
-        ("floor", 0.5),
-        ("floor", 1.1),
-        ("shortest", -1.0),
-        ("agree", 1),
-        ("limit", 1.0),
-        ("gap", 0.0),
-        ("collapse", 0.0),
+        ("min_probability", 0.5),
+        ("min_probability", 1.1),
+        ("min_speech", -1.0),
+        ("confirmations", 1),
+        ("max_speech", 1.0),
+        ("recheck_after_silence", 0.0),
+        ("recheck_below_logprob", 0.0),
     ],
 )
 def test_a_setting_that_makes_no_sense_is_refused_by_name(field: str, value: float) -> None:
@@ -199,7 +201,7 @@ def test_a_setting_that_makes_no_sense_is_refused_by_name(field: str, value: flo
     ("options", "seen"),
     [
         (SessionOptions(language="de"), 'language is "de"'),
-        (SessionOptions(language=LanguageDetection(among=("en", "fr"))), 'language is "fr"'),
+        (SessionOptions(language=LanguageDetection(candidates=("en", "fr"))), 'language is "fr"'),
         (SessionOptions(task="translate"), 'task is "translate"'),
     ],
 )

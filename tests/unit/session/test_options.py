@@ -13,7 +13,11 @@ def test_sooner_means_more_updates_and_more_risk() -> None:
     low, accurate = options.tuned("low"), options.tuned("accurate")
     assert options.tuned("balanced") is options
     assert low.update_interval < options.update_interval < accurate.update_interval
-    assert low.agreement.risk > options.agreement.risk > accurate.agreement.risk
+    assert (
+        low.agreement.max_change_risk
+        > options.agreement.max_change_risk
+        > accurate.agreement.max_change_risk
+    )
 
 
 def test_what_was_asked_for_otherwise_is_kept() -> None:

@@ -101,7 +101,12 @@ def test_a_request_about_a_pause_that_has_to_wait_gives_way_to_a_final(clip: Sam
 
 @pytest.mark.parametrize(
     ("tail", "silence"),
-    [("", SENTENCE.endpoint.later), ("x", 0.6), ("x.", SENTENCE.endpoint.sooner), (",", 1.0)],
+    [
+        ("", SENTENCE.endpoint.silence_mid_sentence),
+        ("x", 0.6),
+        ("x.", SENTENCE.endpoint.silence_after_sentence),
+        (",", 1.0),
+    ],
 )
 def test_the_silence_follows_the_last_word(clip: Samples, tail: str, silence: float) -> None:
     """Numbers, words that tell nothing, sentences and commas, as `Counting` writes them."""
@@ -228,8 +233,8 @@ def test_final_texts_say_how_far_the_sound_was_dealt_with(clip: Samples) -> None
     events = hear_and_flush(clip, 3 * RATE, later=False)
     committed = [event for event in events if isinstance(event, Committed)]
     ends = [event.at for event in events if isinstance(event, SpeechEnded)]
-    assert [event.heard for event in committed if event.final] == [3.0, *ends]
-    assert all(event.heard is None for event in committed if not event.final)
+    assert [event.covered_until for event in committed if event.final] == [3.0, *ends]
+    assert all(event.covered_until is None for event in committed if not event.final)
 
 
 def test_a_flush_in_the_midst_of_speech_takes_nothing_from_its_seconds(clip: Samples) -> None:

@@ -16,7 +16,7 @@ from streamwhisper.session.utterance import Utterance
 from streamwhisper.session.window import SAMPLE_RATE, WindowOptions
 
 ENGLISH = SpokenLanguage.of("en")
-SURE = AgreementOptions(risk=0.015, patience=1e9, shown=1.0)
+SURE = AgreementOptions(max_change_risk=0.015, risk_doubling_time=1e9, max_shown_risk=1.0)
 """Whatever two hypotheses share is committed."""
 
 
@@ -58,7 +58,7 @@ def test_an_update_is_due_after_enough_new_sound(sound: LogMel) -> None:
 def test_silence_is_heard_out_once_and_then_brings_no_update(sound: LogMel) -> None:
     """The one update ahead of the end covers the speech and the silence that settles it."""
     one = utterance(sound)
-    settle = one.options.endpoint.settle
+    settle = one.options.endpoint.settle_time
     spoken = at(1.0)
     assert one.due(at(1.0 + settle), spoken)
     one.update(heard("word"), at(1.0 + settle))
@@ -104,7 +104,7 @@ def test_speech_after_the_last_word_is_asked_for_again(sound: LogMel) -> None:
 def test_words_that_are_likely_to_change_are_not_shown_until_the_sound_settles(
     sound: LogMel,
 ) -> None:
-    one = utterance(sound, SessionOptions(agreement=replace(SURE, shown=0.1)))
+    one = utterance(sound, SessionOptions(agreement=replace(SURE, max_shown_risk=0.1)))
     likely, doubtful = heard("one").words[0], heard("two", start=0.5).words[0]
     words = (likely, replace(doubtful, log_probability=-1.0))
     one.update(replace(heard(), words=words), at(1.0))

@@ -125,7 +125,7 @@ class Channel:
             self._last_word_end = event.words[-1].end
         over = self._heard.take(event)
         if over and self._turn:
-            yield self._final(event.heard or 0.0, speech_final=True)
+            yield self._final(event.covered_until or 0.0, speech_final=True)
 
     def _final(
         self, until: float, *, speech_final: bool = False, from_finalize: bool = False

@@ -56,7 +56,7 @@ def read_flux(query: Query) -> FluxOptions:
     check_vocabulary(read.get("keyterm", ()))
     language: str | LanguageDetection | None = None
     if hints := read.get("language_hint"):
-        language = LanguageDetection(among=hints)
+        language = LanguageDetection(candidates=hints)
     elif read.get("model", "").endswith("-en"):
         language = "en"
     return FluxOptions(

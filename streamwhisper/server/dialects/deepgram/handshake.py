@@ -48,7 +48,7 @@ def _check(language: Callable[[], str | LanguageDetection | None], info: ModelIn
     try:
         found = language()
         if found is not None:
-            info.check_languages([found] if isinstance(found, str) else found.among)
+            info.check_languages([found] if isinstance(found, str) else found.candidates)
     except (ValueError, RecognitionError) as error:
         raise HandshakeRejected(HTTPStatus.BAD_REQUEST, "bad_query", str(error)) from None
 

@@ -136,7 +136,7 @@ def _language(values: Sequence[str]) -> str | LanguageDetection:
 def _detection(values: Sequence[str]) -> LanguageDetection | None:
     if [value.lower() for value in values] in (["true"], ["false"]):
         return LanguageDetection() if values[0].lower() == "true" else None
-    return LanguageDetection(among=_hints(values))
+    return LanguageDetection(candidates=_hints(values))
 
 
 def _hints(values: Sequence[str]) -> tuple[str, ...]:
@@ -270,5 +270,5 @@ def _chosen(read: Mapping[str, Any]) -> str | LanguageDetection | None:
     language = read.get("detect_language") or read.get("language")
     hints = read.get("language_hint", ())
     if hints and not isinstance(language, str):
-        language = replace(language or LanguageDetection(), among=hints)
+        language = replace(language or LanguageDetection(), candidates=hints)
     return language

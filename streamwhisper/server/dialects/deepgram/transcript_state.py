@@ -49,7 +49,7 @@ class TranscriptState:
         self.words += event.words
         self._language = event.language
         ended = self._speech_ends
-        over = event.heard is not None and bool(ended) and event.heard >= ended[0]
+        over = event.covered_until is not None and bool(ended) and event.covered_until >= ended[0]
         if over:
             ended.popleft()
         return over

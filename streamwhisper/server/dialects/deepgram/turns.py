@@ -64,11 +64,15 @@ class Thresholds:
             return longest if self.eot_threshold == 1 else min(seconds * scale, longest)
 
         usual = silence(gate.silence)
-        sooner = max(endpoint.settle, silence(endpoint.sooner))
+        sooner = max(endpoint.settle_time, silence(endpoint.silence_after_sentence))
         return replace(
             options,
             gate=replace(gate, silence=usual, post_roll=min(gate.post_roll, usual)),
-            endpoint=replace(endpoint, sooner=sooner, later=max(sooner, silence(endpoint.later))),
+            endpoint=replace(
+                endpoint,
+                silence_after_sentence=sooner,
+                silence_mid_sentence=max(sooner, silence(endpoint.silence_mid_sentence)),
+            ),
         )
 
 

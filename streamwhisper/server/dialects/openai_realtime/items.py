@@ -161,8 +161,8 @@ class Items:
         item = self._items[0] if self._items else None
         if event.text.strip() and (item is None or not item.muted):
             self._write(item or self._add(event.start), event)
-        if event.heard is not None:
-            self._complete(event.heard)
+        if event.covered_until is not None:
+            self._complete(event.covered_until)
 
     def flushed(self) -> None:
         """All sound before the oldest commit or clear is heard."""

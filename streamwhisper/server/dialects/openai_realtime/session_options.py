@@ -106,8 +106,10 @@ def _turns(detection: Json | None, usual: SessionOptions) -> tuple[GateOptions, 
         if (pauses := _PAUSES.get(detection["eagerness"])) is None:
             return gate, endpoint
         silence, sooner, later = pauses
-        settle = min(endpoint.settle, sooner)
-        endpoint = replace(endpoint, settle=settle, sooner=sooner, later=later)
+        settle = min(endpoint.settle_time, sooner)
+        endpoint = replace(
+            endpoint, settle_time=settle, silence_after_sentence=sooner, silence_mid_sentence=later
+        )
         return _with_silence(gate, silence), endpoint
     threshold = min(0.99, max(0.01, detection["threshold"]))
     gate = replace(

@@ -163,8 +163,8 @@ def describe(
         endpointing: whether the server says when a command is over.
     """
     spoken = list(LANGUAGES) if info.multilingual else ["en"]
-    if isinstance(language, LanguageDetection) and language.among:
-        spoken = list(language.among)
+    if isinstance(language, LanguageDetection) and language.candidates:
+        spoken = list(language.candidates)
     about = {"attribution": _ATTRIBUTION, "installed": True, "version": __version__}
     model = {
         "name": info.name,
@@ -199,5 +199,10 @@ def _sensitive(options: SessionOptions, sensitivity: str) -> SessionOptions:
     return replace(
         options,
         gate=replace(gate, silence=usually, post_roll=min(gate.post_roll, usually)),
-        endpoint=replace(endpoint, settle=min(endpoint.settle, sooner), sooner=sooner, later=later),
+        endpoint=replace(
+            endpoint,
+            settle_time=min(endpoint.settle_time, sooner),
+            silence_after_sentence=sooner,
+            silence_mid_sentence=later,
+        ),
     )

@@ -28,9 +28,9 @@ def test_a_setting_is_a_latency_or_changes_to_one() -> None:
     assert parsed("balanced") == BALANCED
     assert parsed("low") == BALANCED.tuned("low")
     assert parsed("update_interval=0.3").update_interval == 0.3
-    both = parsed("accurate window.trim_after=8 agreement.patience=0.5")
-    assert (both.window.trim_after, both.agreement.patience) == (8, 0.5)
-    assert both.agreement.risk == BALANCED.tuned("accurate").agreement.risk
+    both = parsed("accurate window.trim_after=8 agreement.risk_doubling_time=0.5")
+    assert (both.window.trim_after, both.agreement.risk_doubling_time) == (8, 0.5)
+    assert both.agreement.max_change_risk == BALANCED.tuned("accurate").agreement.max_change_risk
 
 
 def test_the_default_settings_differ_from_each_other() -> None:

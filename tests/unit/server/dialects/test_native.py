@@ -190,20 +190,23 @@ def test_a_multilingual_model_takes_any_of_its_languages() -> None:
 @pytest.mark.parametrize(
     ("fields", "expected"),
     [
-        ({}, LanguageDetection(among=("fr", "it"), floor=0.9)),
-        ({"language": "auto"}, LanguageDetection(floor=0.9)),
+        ({}, LanguageDetection(candidates=("fr", "it"), min_probability=0.9)),
+        ({"language": "auto"}, LanguageDetection(min_probability=0.9)),
         ({"language": "de-AT"}, "de"),
         (
             {"languages": ["German", "de", "pt-BR"]},
-            LanguageDetection(among=("de", "pt"), floor=0.9),
+            LanguageDetection(candidates=("de", "pt"), min_probability=0.9),
         ),
-        ({"language": "auto", "languages": ["nl"]}, LanguageDetection(among=("nl",), floor=0.9)),
+        (
+            {"language": "auto", "languages": ["nl"]},
+            LanguageDetection(candidates=("nl",), min_probability=0.9),
+        ),
     ],
 )
 def test_the_language_is_the_one_named_or_found_among_those_listed_or_else_as_the_server_does(
     fields: dict[str, Any], expected: str | LanguageDetection
 ) -> None:
-    usual = SessionOptions(language=LanguageDetection(among=("fr", "it"), floor=0.9))
+    usual = SessionOptions(language=LanguageDetection(candidates=("fr", "it"), min_probability=0.9))
     dialect = NativeDialect(MULTILINGUAL, usual, "session-1", session_factory(MULTILINGUAL))
     dialect.receive(json.dumps({"type": "start", **fields}))
     assert dialect.session is not None

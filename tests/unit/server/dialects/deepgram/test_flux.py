@@ -104,12 +104,18 @@ def test_thresholds_make_silences_longer_or_shorter() -> None:
     assert Thresholds().applied(OPTIONS) == OPTIONS
     patient = Thresholds(eot_threshold=0.9).applied(OPTIONS)
     assert patient.gate.silence == pytest.approx(usual * 0.9 / 0.7)
-    assert patient.endpoint.later == pytest.approx(EndpointOptions().later * 0.9 / 0.7)
+    assert patient.endpoint.silence_mid_sentence == pytest.approx(
+        EndpointOptions().silence_mid_sentence * 0.9 / 0.7
+    )
     hasty = Thresholds(eot_threshold=0.5, eot_timeout_ms=500).applied(OPTIONS)
     assert hasty.gate.silence == pytest.approx(usual * 0.5 / 0.7)
-    assert hasty.endpoint.sooner == hasty.endpoint.settle
+    assert hasty.endpoint.silence_after_sentence == hasty.endpoint.settle_time
     silent = Thresholds(eot_threshold=1, eot_timeout_ms=3000).applied(OPTIONS)
-    assert (silent.gate.silence, silent.endpoint.sooner, silent.endpoint.later) == (3.0, 3.0, 3.0)
+    assert (
+        silent.gate.silence,
+        silent.endpoint.silence_after_sentence,
+        silent.endpoint.silence_mid_sentence,
+    ) == (3.0, 3.0, 3.0)
 
 
 def test_what_can_be_changed_is_and_the_rest_is_refused() -> None:
@@ -161,7 +167,10 @@ def test_an_error_ends_the_stream_after_what_was_heard() -> None:
     [
         ({"model": "flux-general-en"}, "en"),
         ({"model": "flux-general-multi"}, None),
-        ({"model": "flux-general-multi", "language_hint": "de"}, LanguageDetection(among=("de",))),
+        (
+            {"model": "flux-general-multi", "language_hint": "de"},
+            LanguageDetection(candidates=("de",)),
+        ),
     ],
 )
 def test_the_model_or_hints_tell_the_language(query: dict[str, str], language: object) -> None:

@@ -70,12 +70,12 @@ def test_endpointing_is_a_silence_within_reason(said: str, meant: float | None) 
         ({"language": "multi"}, LanguageDetection()),
         ({"detect_language": "true"}, LanguageDetection()),
         ({"detect_language": "false", "language": "de"}, "de"),
-        ({"detect_language": ["de", "fr"]}, LanguageDetection(among=("de", "fr"))),
+        ({"detect_language": ["de", "fr"]}, LanguageDetection(candidates=("de", "fr"))),
         (
             {"language": "multi", "language_hint": ["de", "en-US"]},
-            LanguageDetection(among=("de", "en")),
+            LanguageDetection(candidates=("de", "en")),
         ),
-        ({"language_hint": "de"}, LanguageDetection(among=("de",))),
+        ({"language_hint": "de"}, LanguageDetection(candidates=("de",))),
         ({"language": "fr", "language_hint": "de"}, "fr"),
     ],
 )

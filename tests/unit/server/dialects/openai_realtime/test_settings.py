@@ -258,13 +258,13 @@ def test_language_prompt_keywords_and_delay_reach_the_session() -> None:
     assert not found.partials
     several = options(transcription={"languages": ["de", "fr"]})
     assert isinstance(several.language, LanguageDetection)
-    assert several.language.among == ("de", "fr")
+    assert several.language.candidates == ("de", "fr")
 
 
 def test_an_english_model_takes_english_from_a_list_of_guesses() -> None:
     found = options(ENGLISH, transcription={"languages": ["de", "en-GB"]}).language
     assert isinstance(found, LanguageDetection)
-    assert found.among == ("en",)
+    assert found.candidates == ("en",)
 
 
 def test_the_newest_of_language_and_languages_counts() -> None:

@@ -172,7 +172,11 @@ def test_the_sensitivity_says_how_long_a_silence_ends_a_command() -> None:
         read = Transcription.read(asked, ENGLISH, Transcription(OPTIONS))
         assert read.endpointing
         endpoint = read.options.endpoint
-        silences[name] = (read.options.gate.silence, endpoint.sooner, endpoint.later)
+        silences[name] = (
+            read.options.gate.silence,
+            endpoint.silence_after_sentence,
+            endpoint.silence_mid_sentence,
+        )
     for quick, usual, patient in zip(
         silences["aggressive"], silences["default"], silences["relaxed"], strict=True
     ):
