@@ -49,7 +49,7 @@ def test_an_endpoint_is_counted_from_the_sound_that_decided_it():
         (4.2, Done(4.0, 3.0)),
     )
     first, second = endpoints(run)
-    assert first.detected_at == pytest.approx(1.568)
+    assert first.decided == pytest.approx(1.568)
     assert first.told == pytest.approx(0.01)
     assert first.final == pytest.approx(0.05)
     assert first.silence == pytest.approx(1.568 - 0.85)
