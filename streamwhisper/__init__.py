@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from streamwhisper.audio.formats import AudioFormat
     from streamwhisper.checkpoints.hub import HubOptions
     from streamwhisper.client import Reconnection, StreamClient, SyncStreamClient, connect
+    from streamwhisper.dictation.microphone_stream import microphone
     from streamwhisper.engine.loading import load_model
     from streamwhisper.engine.local import LocalOptions, LocalRecognizer
     from streamwhisper.errors import (
@@ -80,6 +81,7 @@ _NAMES = {
     "streamwhisper.audio.formats": "AudioFormat",
     "streamwhisper.checkpoints.hub": "HubOptions",
     "streamwhisper.client": "Reconnection StreamClient SyncStreamClient connect",
+    "streamwhisper.dictation.microphone_stream": "microphone",
     "streamwhisper.engine.loading": "load_model",
     "streamwhisper.engine.local": "LocalOptions LocalRecognizer",
     "streamwhisper.errors": "AudioFormatError CheckpointError "
@@ -176,6 +178,7 @@ __all__ = [
     "detect_language",
     "listen",
     "load_model",
+    "microphone",
     "read_audio",
     "stream_audio",
     "transcribe",

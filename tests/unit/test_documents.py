@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import pytest
 import typer.main
 import yaml
 
+import streamwhisper
 from streamwhisper.cli.main import app
 from streamwhisper.version import __version__
 from tests.support.layers import RANKS
@@ -76,6 +78,15 @@ def test_the_table_of_packages_has_the_order_of_the_imports() -> None:
     packages = {name for name in RANKS if (ROOT / "streamwhisper" / name).is_dir()}
     assert packages <= set(rows) <= set(RANKS)
     assert [RANKS[row] for row in rows] == sorted(RANKS[row] for row in rows)
+
+
+def test_the_python_of_the_readme_uses_public_names_only() -> None:
+    programs = re.findall(r"^```python\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+    assert len(programs) == 2
+    for program in programs:
+        for node in ast.walk(ast.parse(program)):
+            if isinstance(node, ast.Attribute) and ast.unparse(node.value) == "streamwhisper":
+                assert node.attr in streamwhisper.__all__
 
 
 def test_the_citation_names_this_version() -> None:
