@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import importlib.util
 import re
 from collections.abc import Iterator
@@ -75,3 +76,13 @@ def test_the_page_on_the_api_lists_every_public_name_once() -> None:
     page = (DOCS / "reference" / "api.md").read_text(encoding="utf-8")
     names = re.findall(r"^::: streamwhisper\.(\w+)$", page, re.MULTILINE)
     assert sorted(names) == sorted({*streamwhisper.__all__} - {"__version__"})
+
+
+@pytest.mark.parametrize("page", sorted((DOCS / "tutorials").glob("*.md")), ids=lambda p: p.stem)
+def test_the_programs_of_the_tutorials_use_public_names(page: Path) -> None:
+    blocks = re.findall(r"^```python\n(.*?)^```", page.read_text("utf-8"), re.MULTILINE | re.DOTALL)
+    for node in ast.walk(ast.parse("\n".join(blocks))):
+        if isinstance(node, ast.ImportFrom) and node.module == "streamwhisper":
+            assert {alias.name for alias in node.names} <= {*streamwhisper.__all__}
+        elif isinstance(node, ast.Attribute) and getattr(node.value, "id", "") == "streamwhisper":
+            assert node.attr in streamwhisper.__all__

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from pathlib import Path
 
 import pytest
 
+from benchmarks.__main__ import benchmark_files
 from benchmarks.lib import results
 
 
@@ -28,3 +30,10 @@ def test_a_saved_table_goes_to_the_file_of_its_month(
     assert text.count("\n## 2026-12-01 10:00 UTC: tiny.en\n") == 2
     assert "`python -m benchmarks idle --model 'a b' --save`" in text
     assert json.loads(capsys.readouterr().out.splitlines()[-1])["model"] == "tiny.en"
+
+
+def test_the_results_name_benchmarks_that_exist() -> None:
+    text = (results.HISTORY.parent / "RESULTS.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"python -m benchmarks (\w+)", text))
+    assert len(named) > 10
+    assert named <= set(benchmark_files())
