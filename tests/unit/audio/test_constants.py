@@ -12,7 +12,7 @@ from streamwhisper.audio import constants
 
 ROOT = Path(streamwhisper.__file__).parent
 FILES = [file for file in sorted(ROOT.rglob("*.py")) if file.name != "constants.py"]
-OLD_NAMES = {"RATE", "MAX_FRAMES", "TIMESTAMP_STEP", "HOP_LENGTH"}
+OLD_NAMES = {"MAX_FRAMES", "TIMESTAMP_STEP", "HOP_LENGTH"}
 
 
 def _literals(file: Path) -> list[str]:
