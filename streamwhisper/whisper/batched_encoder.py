@@ -1,9 +1,9 @@
-"""Windows encoded abreast, padded to one length: what a GPU needs to be busy.
+"""Batched encoder: windows padded to a common length and encoded as one tensor, for GPUs.
 
-The encoder of `streamwhisper.whisper.model` takes each row's attention by itself, which costs a
-CPU nothing; a GPU then waits for the start of one small kernel after the other. Here all rows go
-through every layer as one tensor, and what pads the shorter ones is masked, so a row gives what
-it gives alone, but for rounding.
+The encoder of `streamwhisper.whisper.model` attends row by row, which costs a CPU nothing; a GPU
+then waits for the start of one small kernel after the other. Here all rows pass every block as one
+tensor, and padding is masked, so each row gets the result that it gets by itself, except for
+rounding.
 """
 
 from __future__ import annotations
@@ -12,17 +12,11 @@ from collections.abc import Iterable, Sequence
 from typing import cast
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
+from streamwhisper.whisper.blocks import DecoderBlock, attend, split_heads
 from streamwhisper.whisper.kv_cache import EncodedBatch, KeyValues
-from streamwhisper.whisper.model import (
-    AudioEncoder,
-    DecoderBlock,
-    EncoderBlock,
-    MultiHeadAttention,
-    Whisper,
-)
+from streamwhisper.whisper.model import Whisper
 
 __all__ = ["encode_batched"]
 
@@ -38,47 +32,45 @@ def encode_batched(
     """Encode B windows as one tensor.
 
     Args:
-        mels: clamped, scaled and padded, ``[B, n_mels, n_frames]``; frames past the last
-            position only feed the convolutions.
-        positions: how many to compute, P.
-        bias: added to the attention scores of these and of T of the tail, ``[B, P + T]``;
-            minus infinity where a row has no such position.
-        tails: keys and values of silence, ``[1, H, T, D / H]`` for each encoder layer and for
-            each decoder layer, of every kind that there is in the batch.
-        kinds: which of the tails each row has, ``[B]``.
+        model: the network.
+        mels: clamped, scaled and padded log-mel frames, ``[B, n_mels, n_frames]``; frames after
+            the last position only feed the convolutions.
+        positions: number of positions to compute, P.
+        bias: added to the attention scores of these and of the T positions of the tail,
+            ``[B, P + T]``; minus infinity where a row has no such position.
+        tails: for each kind of silence in the batch, keys and values ``[1, H, T, W]`` of each
+            encoder layer and of each decoder layer.
+        kinds: index in `tails` for each row, ``[B]``; None: no row has a tail.
     """
-    encoder = model.encoder
-    x = _embed(encoder, mels, positions)
-    mask = bias[:, None, None]
-    for layer, block in enumerate(cast("Iterable[EncoderBlock]", encoder.blocks)):
-        queries, keys, values = (
-            _heads(block.attn, part) for part in block.attn.project(block.attn_ln(x))
-        )
-        keys, values = _lengthened((keys, values), [own[layer] for own, _ in tails], kinds)
-        attended = F.scaled_dot_product_attention(queries, keys, values, attn_mask=mask)
-        x = x + block.attn.out(attended.transpose(1, 2).flatten(2))
-        x = x + block.mlp(block.mlp_ln(x))
+    encoder, mask = model.encoder, bias[:, None, None]
+    x = encoder.embed(mels, positions)
+    for layer, block in enumerate(encoder.blocks):
+        attention = _PaddedRows(encoder.n_head, mask, [own[layer] for own, _ in tails], kinds)
+        x = block(x, attention.attend_audio)
     x = encoder.ln_post(x)
     layers = []
     for layer, decoding in enumerate(cast("Iterable[DecoderBlock]", model.decoder.blocks)):
-        attention = decoding.cross_attn
-        own = _heads(attention, attention.key(x)), _heads(attention, attention.value(x))
+        own = decoding.cross_attn.key_values(x)
         layers.append(_lengthened(own, [cross[layer] for _, cross in tails], kinds))
     return EncodedBatch(layers, bias)
 
 
-def _embed(encoder: AudioEncoder, mels: Tensor, positions: int) -> Tensor:
-    x = F.gelu(encoder.conv2(F.gelu(encoder.conv1(mels))))[:, :, :positions]
-    return x.transpose(1, 2) + encoder.positional_embedding[:positions]
+class _PaddedRows:
+    """Self-attention of one encoder layer for a padded batch."""
 
+    def __init__(
+        self, n_head: int, mask: Tensor, tails: Sequence[KeyValues], kinds: Tensor | None
+    ) -> None:
+        self._n_head, self._mask, self._tails, self._kinds = n_head, mask, tails, kinds
 
-def _heads(attention: MultiHeadAttention, x: Tensor) -> Tensor:
-    """``[B, S, D]`` to ``[B, H, S, D / H]``."""
-    return x.view(*x.shape[:2], attention.n_head, -1).transpose(1, 2)
+    def attend_audio(self, queries: Tensor, keys: Tensor, values: Tensor) -> Tensor:
+        """Attend to each row's positions and to its tail; all are ``[B, P, D]``."""
+        own = split_heads(keys, self._n_head), split_heads(values, self._n_head)
+        return attend(queries, *_lengthened(own, self._tails, self._kinds), self._mask)
 
 
 def _lengthened(own: KeyValues, tails: Sequence[KeyValues], kinds: Tensor | None) -> KeyValues:
-    """Keys and values with those of each row's tail behind them."""
+    """Return keys and values ``[B, H, P, W]`` with each row's tail appended."""
     if kinds is None:
         return own
     shape = (len(own[0]), -1, -1, -1)

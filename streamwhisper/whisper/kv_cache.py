@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
+import torch
 from torch import Tensor
 
 __all__ = [
@@ -19,6 +20,7 @@ __all__ = [
     "Step",
     "Stepping",
     "TreeBranches",
+    "joined",
     "one_batch",
 ]
 
@@ -177,3 +179,19 @@ class Stepping(Protocol):
     def steps(self, caches: Sequence[DecoderCache]) -> AbstractContextManager[Step]:
         """Take in the caches of a batch; they are up to date again when the context ends."""
         ...
+
+
+def joined(dtype: torch.dtype, *parts: KeyValues | None) -> KeyValues:
+    """Copy keys and values of neighbouring stretches of positions, one behind the other."""
+    keys, values = zip(*(part for part in parts if part is not None), strict=True)
+    return _concatenated(dtype, keys), _concatenated(dtype, values)
+
+
+def _concatenated(dtype: torch.dtype, parts: Sequence[Tensor]) -> Tensor:
+    """Return ``[1, H, S, W]`` parts along S; each is converted as it is copied."""
+    _, heads, _, width = parts[0].shape
+    lengths = [part.shape[2] for part in parts]
+    whole = parts[0].new_empty((1, heads, sum(lengths), width), dtype=dtype)
+    for place, part in zip(torch.split(whole, lengths, dim=2), parts, strict=True):
+        place.copy_(part)
+    return whole

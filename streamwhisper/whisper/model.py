@@ -1,14 +1,16 @@
 """Whisper's network in plain PyTorch: an audio encoder and a text decoder.
 
-Follows "Robust Speech Recognition via Large-Scale Weak Supervision" (Radford et al., 2022);
-module and parameter names are those of the published checkpoints, so they load as they are.
-The network holds no state: what grows while text is decoded lives in a `DecoderCache` that the
-caller passes in.
+Follows "Robust Speech Recognition via Large-Scale Weak Supervision" (Radford et al., 2022); module
+and parameter names are those of the published checkpoints. The network holds no state: keys and
+values of decoded text live in a `DecoderCache` that the caller passes in.
 
-A batch is ragged: rows of any lengths lie one behind the other, ``[N, D]`` with N positions of
-all rows, in all that works on single positions, so nothing is padded; attention, which mixes
-positions, takes one row after the other. Shapes: H heads, D width, S positions of one row, L
-tokens of one row.
+Batches are ragged: rows of any length lie one behind the other in one tensor ``[1, N, D]``, so
+nothing is padded, and attention takes one row after the other. The arithmetic itself is in
+`streamwhisper.whisper.blocks`; `streamwhisper.whisper.batched_encoder` and
+`streamwhisper.whisper.static_decoder` run the same blocks on padded batches, for GPUs.
+
+Shapes: N positions of all rows, S positions or L tokens of one row, D model width, H heads,
+W = D / H.
 """
 
 from __future__ import annotations
@@ -21,6 +23,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from streamwhisper.whisper.blocks import DecoderBlock, EncoderBlock
 from streamwhisper.whisper.dimensions import ModelDimensions
 from streamwhisper.whisper.generation_config import GenerationConfig
 from streamwhisper.whisper.kv_cache import (
@@ -31,87 +34,20 @@ from streamwhisper.whisper.kv_cache import (
     Stepping,
     TreeBranches,
 )
+from streamwhisper.whisper.row_attention import CachedRows, EncoderRows
 
-__all__ = ["AudioEncoder", "TextDecoder", "Whisper", "joined"]
-
-
-class MultiHeadAttention(nn.Module):
-    """Projections of one attention layer; the caller decides what attends to what."""
-
-    def __init__(self, n_state: int, n_head: int) -> None:
-        super().__init__()
-        self.n_head = n_head
-        self.query = nn.Linear(n_state, n_state)
-        self.key = nn.Linear(n_state, n_state, bias=False)
-        self.value = nn.Linear(n_state, n_state)
-        self.out = nn.Linear(n_state, n_state)
-        self.fused: nn.Module | None = None
-
-    def fuse(self, fused: nn.Module) -> None:
-        """Take one layer for queries, keys and values, in place of three."""
-        self.fused = fused
-        del self.query, self.key, self.value
-
-    def project(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Queries, keys and values of ``x [N, D]``, each ``[N, D]``."""
-        if self.fused is None:
-            return self.query(x), self.key(x), self.value(x)
-        queries, keys, values = self.fused(x).chunk(3, dim=-1)
-        return queries, keys, values
-
-    def heads(self, x: Tensor) -> Tensor:
-        """``[S, D]`` to ``[1, H, S, D / H]``."""
-        return x.view(1, len(x), self.n_head, -1).transpose(1, 2)
-
-    def merge(self, attended: Sequence[Tensor]) -> Tensor:
-        """Attended values of each row, ``[1, H, S, D / H]``, to the layer's output ``[N, D]``."""
-        output: Tensor = self.out(torch.cat([x[0].transpose(0, 1).flatten(1) for x in attended]))
-        return output
-
-
-def _mlp(n_state: int) -> nn.Sequential:
-    return nn.Sequential(
-        nn.Linear(n_state, 4 * n_state), nn.GELU(), nn.Linear(4 * n_state, n_state)
-    )
-
-
-class EncoderBlock(nn.Module):
-    """Self-attention over all positions, then an MLP; both residual, normed before."""
-
-    def __init__(self, n_state: int, n_head: int) -> None:
-        super().__init__()
-        self.attn = MultiHeadAttention(n_state, n_head)
-        self.attn_ln = nn.LayerNorm(n_state)
-        self.mlp = _mlp(n_state)
-        self.mlp_ln = nn.LayerNorm(n_state)
-
-    def forward(
-        self, x: Tensor, rows: Sequence[EncoderRow], layer: int
-    ) -> tuple[Tensor, list[KeyValues]]:
-        """``x [N, D]`` to the same, and the keys and values of each row's own positions."""
-        normed = self.attn_ln(x)
-        lengths = [row.positions for row in rows]
-        queries, keys, values = (torch.split(part, lengths) for part in self.attn.project(normed))
-        attended, every_own = [], []
-        for row, q, k, v in zip(rows, queries, keys, values, strict=True):
-            own = (self.attn.heads(k), self.attn.heads(v))
-            every_own.append(own)
-            before, tail = (part[layer] if part else None for part in (row.before, row.tail))
-            key, value = joined(x.dtype, before, own, tail)
-            query = self.attn.heads(q)
-            attended.append(F.scaled_dot_product_attention(query, key, value, attn_mask=row.bias))
-        x = x + self.attn.merge(attended)
-        return x + self.mlp(self.mlp_ln(x)), every_own
+__all__ = ["AudioEncoder", "TextDecoder", "Whisper"]
 
 
 class AudioEncoder(nn.Module):
-    """Log-mel frames (10 ms) to encoder positions (20 ms)."""
+    """Encoder: log-mel frames (10 ms) to encoder positions (20 ms)."""
 
     positional_embedding: Tensor
 
     def __init__(self, dims: ModelDimensions) -> None:
         super().__init__()
         n_state = dims.n_audio_state
+        self.n_head = dims.n_audio_head
         self.conv1 = nn.Conv1d(dims.n_mels, n_state, kernel_size=3, padding=1)
         self.conv2 = nn.Conv1d(n_state, n_state, kernel_size=3, stride=2, padding=1)
         self.register_buffer("positional_embedding", torch.empty(dims.n_audio_ctx, n_state))
@@ -120,97 +56,43 @@ class AudioEncoder(nn.Module):
         )
         self.ln_post = nn.LayerNorm(n_state)
 
+    def embed(self, mel: Tensor, positions: int, first: int = 0) -> Tensor:
+        """Return the input of the first block, ``[B, positions, D]``.
+
+        Args:
+            mel: ``[B, n_mels, n_frames]``, from frame 0, or from two frames before position
+                `first`. Frames after the last position only feed the convolutions.
+            positions: number of positions to compute.
+            first: index of the first of them in its window.
+        """
+        x = F.gelu(self.conv2(F.gelu(self.conv1(mel))))
+        skipped = 1 if first else 0  # the position of the two frames before
+        x = x[:, :, skipped : skipped + positions]
+        return x.transpose(1, 2) + self.positional_embedding[first : first + positions]
+
     def forward(self, rows: Sequence[EncoderRow]) -> tuple[Tensor, list[list[KeyValues]]]:
         """Encode the rows.
 
         Returns:
-            the output of all rows ``[N, D]``, and for each layer the keys and values of each
-            row's own positions.
+            encoded positions of all rows, one behind the other, ``[N, D]``; for each layer, the
+            keys and values of each row's computed positions.
         """
-        x = torch.cat([self._embed(row) for row in rows])
-        layers = []
+        x = torch.cat([self.embed(row.mel[None], row.positions, row.first) for row in rows], dim=1)
+        layers: list[list[KeyValues]] = []
         for layer, block in enumerate(self.blocks):
-            x, own = block(x, rows, layer)
-            layers.append(own)
-        return self.ln_post(x), layers
-
-    def _embed(self, row: EncoderRow) -> Tensor:
-        x = F.gelu(self.conv1(row.mel[None]))
-        reach = 1 if row.first else 0  # a position that the mel has more, for the convolutions
-        x = F.gelu(self.conv2(x))[0, :, reach : reach + row.positions]
-        return x.T + self.positional_embedding[row.first : row.first + row.positions]
-
-
-class DecoderBlock(nn.Module):
-    """Causal self-attention, cross-attention to the sound, then an MLP."""
-
-    def __init__(self, n_state: int, n_head: int) -> None:
-        super().__init__()
-        self.attn = MultiHeadAttention(n_state, n_head)
-        self.attn_ln = nn.LayerNorm(n_state)
-        self.cross_attn = MultiHeadAttention(n_state, n_head)
-        self.cross_attn_ln = nn.LayerNorm(n_state)
-        self.mlp = _mlp(n_state)
-        self.mlp_ln = nn.LayerNorm(n_state)
-
-    def forward(
-        self,
-        x: Tensor,
-        lengths: list[int],
-        masks: Sequence[Tensor | None],
-        caches: Sequence[DecoderCache],
-        layer: int,
-        aligning: Sequence[int],
-    ) -> tuple[Tensor, list[Tensor]]:
-        """``x [N, D]`` to the same, and each row's cross-attention weights of `aligning` heads."""
-        x = x + self.attn.merge(self._to_text(self.attn_ln(x), lengths, masks, caches, layer))
-        queries = self.cross_attn.query(self.cross_attn_ln(x)).split(lengths)
-        attended, weights = [], []
-        for q, cache in zip(queries, caches, strict=True):
-            query = self.cross_attn.heads(q)
-            keys = cache.aligning[layer]
-            if keys is not None:
-                scores = query[0, aligning] @ keys * query.shape[-1] ** -0.5
-                weights.append(scores.float().softmax(dim=-1))
-            attended.append(
-                F.scaled_dot_product_attention(
-                    query, *cache.cross_attention[layer], attn_mask=cache.cross_bias
-                )
-            )
-        x = x + self.cross_attn.merge(attended)
-        return x + self.mlp(self.mlp_ln(x)), weights
-
-    def _to_text(
-        self,
-        normed: Tensor,
-        lengths: list[int],
-        masks: Sequence[Tensor | None],
-        caches: Sequence[DecoderCache],
-        layer: int,
-    ) -> list[Tensor]:
-        queries, new_keys, new_values = (
-            torch.split(part, lengths) for part in self.attn.project(normed)
-        )
-        attended = []
-        for q, k, v, mask, cache in zip(queries, new_keys, new_values, masks, caches, strict=True):
-            keys, values = cache.self_attention[layer]
-            length = cache.length + len(q)
-            keys[:, :, cache.length : length] = self.attn.heads(k)
-            values[:, :, cache.length : length] = self.attn.heads(v)
-            attended.append(
-                F.scaled_dot_product_attention(
-                    self.attn.heads(q), keys[:, :, :length], values[:, :, :length], attn_mask=mask
-                )
-            )
-        return attended
+            attention = EncoderRows(rows, layer, self.n_head)
+            x = block(x, attention.attend_audio)
+            layers.append(attention.computed)
+        return self.ln_post(x)[0], layers
 
 
 class TextDecoder(nn.Module):
-    """Tokens and encoded sound to the next token's logits."""
+    """Decoder: tokens and encoded audio to hidden states, and those to logits."""
 
     def __init__(self, dims: ModelDimensions, alignment_heads: Sequence[tuple[int, int]]) -> None:
         super().__init__()
         n_state = dims.n_text_state
+        self.n_head = dims.n_text_head
         # Not nn.Embedding(...): to draw weights on the meta device torch imports its compiler,
         # which costs a second and 150 MB.
         self.token_embedding: nn.Embedding = nn.Embedding.from_pretrained(  # type: ignore[no-untyped-call]
@@ -233,66 +115,61 @@ class TextDecoder(nn.Module):
         branches: Sequence[TreeBranches | None] | None = None,
         since: Sequence[int] | None = None,
     ) -> tuple[list[Tensor], list[Tensor]]:
-        """Run each row's tokens, which follow those in its cache, and add them to it.
+        """Run new tokens of each row and append them to the row's cache.
 
         Args:
-            branches: for rows whose tokens do not follow one another.
-            since: of each row, the first token whose attention is asked for; None: all are.
+            tokens: for each row, at least one token; they follow those in its cache.
+            caches: one for each row.
+            branches: for each row, its tree if its tokens do not follow one another.
+            since: for each row, the first token whose alignment weights are returned; None
+                returns those of all tokens.
 
         Returns:
-            for each row, hidden states ``[L, D]`` (see `logits`), and the cross-attention weights
-            of the alignment heads, float32 ``[n_alignment_heads, L - since, audible]``; of a
-            cache without `aligning` keys, none.
+            for each row, hidden states ``[L, D]`` (see `logits`); for each row whose cache has
+            `aligning` keys, the weights of the alignment heads, float32
+            ``[n_alignment_heads, L - since, audible]``.
         """
-        device = self.positional_embedding.device
-        lengths = [len(row) for row in tokens]
-        every = torch.tensor([token for row in tokens for token in row], device=device)
-        positions: list[int] = []
-        masks: list[Tensor | None] = []
-        for length, cache, own in zip(
-            lengths, caches, branches or [None] * len(caches), strict=True
-        ):
-            if own is None:
-                positions += range(cache.length, cache.length + length)
-                masks.append(_causal_mask(cache.length, length, device))
-            else:
-                positions += [own.position] * length
-                masks.append(own.mask)
-        x = self.token_embedding(every) + self.positional_embedding[positions]
+        lengths = list(map(len, tokens))
+        x, masks = self._embed(tokens, caches, branches or [None] * len(caches))
         aligned: list[list[Tensor]] = [[] for _ in tokens]
         for layer, block in enumerate(self.blocks):
-            x, weights = block(x, lengths, masks, caches, layer, self.aligning[layer])
-            for row, own in enumerate(weights):
-                aligned[row].append(own)
+            rows = CachedRows(caches, lengths, masks, layer)
+            x, queries = block(x, rows.attend_text, rows.attend_audio)
+            for found, own in zip(aligned, rows.align(queries, self.aligning[layer]), strict=True):
+                found += own
         for length, cache in zip(lengths, caches, strict=True):
             cache.length += length
         firsts = since or [0] * len(lengths)
         weights = [
-            torch.cat([own[:, first:] for own in row])
-            for row, first in zip(aligned, firsts, strict=True)
-            if row
+            torch.cat([own[:, first:] for own in found])
+            for found, first in zip(aligned, firsts, strict=True)
+            if found
         ]
-        return list(self.ln(x).split(lengths)), weights
+        return list(self.ln(x)[0].split(lengths)), weights
+
+    def _embed(
+        self,
+        tokens: Sequence[Sequence[int]],
+        caches: Sequence[DecoderCache],
+        branches: Sequence[TreeBranches | None],
+    ) -> tuple[Tensor, list[Tensor | None]]:
+        """Return the input of the first block, ``[1, N, D]``, and each row's attention mask."""
+        device = self.positional_embedding.device
+        positions: list[int] = []
+        masks: list[Tensor | None] = []
+        for row, cache, own in zip(tokens, caches, branches, strict=True):
+            if own is None:
+                positions += range(cache.length, cache.length + len(row))
+                masks.append(_causal_mask(cache.length, len(row), device))
+            else:
+                positions += [own.position] * len(row)
+                masks.append(own.mask)
+        every = torch.tensor([[token for row in tokens for token in row]], device=device)
+        return self.token_embedding(every) + self.positional_embedding[positions], masks
 
     def logits(self, hidden: Tensor) -> Tensor:
-        """Hidden states ``[..., D]`` to float32 logits ``[..., n_vocab]``."""
+        """Return float32 logits ``[..., n_vocab]`` of hidden states ``[..., D]``."""
         return F.linear(hidden, self.token_embedding.weight).float()
-
-
-def joined(dtype: torch.dtype, *parts: KeyValues | None) -> KeyValues:
-    """Copy keys and values of neighbouring stretches of positions, one behind the other."""
-    keys, values = zip(*(part for part in parts if part is not None), strict=True)
-    return _concatenated(dtype, keys), _concatenated(dtype, values)
-
-
-def _concatenated(dtype: torch.dtype, parts: Sequence[Tensor]) -> Tensor:
-    """``[1, H, S, D / H]`` along S; each part is converted as it is copied."""
-    _, heads, _, width = parts[0].shape
-    lengths = [part.shape[2] for part in parts]
-    whole = parts[0].new_empty((1, heads, sum(lengths), width), dtype=dtype)
-    for place, part in zip(torch.split(whole, lengths, dim=2), parts, strict=True):
-        place.copy_(part)
-    return whole
 
 
 def _causal_mask(held: int, length: int, device: torch.device) -> Tensor | None:
@@ -302,16 +179,17 @@ def _causal_mask(held: int, length: int, device: torch.device) -> Tensor | None:
 
 
 class Whisper(nn.Module):
-    """The whole model, for inference."""
+    """Whole network, for inference."""
 
     def __init__(
         self, dims: ModelDimensions, alignment_heads: Sequence[tuple[int, int]] = ()
     ) -> None:
-        """Build it without weights.
+        """Build the network without weights.
 
         Args:
-            alignment_heads: (layer, head) pairs that follow the sound; where none are known,
-                all heads of the upper half of the decoder.
+            dims: its sizes.
+            alignment_heads: (decoder layer, head) pairs whose cross-attention follows the audio;
+                none stands for all heads of the upper half of the decoder.
         """
         super().__init__()
         self.dims = dims
@@ -322,32 +200,40 @@ class Whisper(nn.Module):
 
     @property
     def device(self) -> torch.device:
-        """Where the weights lie."""
+        """Device of the weights."""
         return self.decoder.token_embedding.weight.device
 
     @property
     def dtype(self) -> torch.dtype:
-        """What the weights are kept in."""
+        """Floating-point type of the weights and of the keys and values."""
         return self.decoder.token_embedding.weight.dtype
 
     def cross_attention(self, encoded: Tensor, lengths: Sequence[int]) -> list[list[KeyValues]]:
-        """For each row of ``encoded [N, D]``, each decoder layer's keys and values."""
+        """Return the keys and values of each row for each decoder layer.
+
+        Args:
+            encoded: rows one behind the other, ``[N, D]``.
+            lengths: positions of each row.
+        """
         rows: list[list[KeyValues]] = [[] for _ in lengths]
         for block in cast("Iterable[DecoderBlock]", self.decoder.blocks):
-            attention = block.cross_attn
-            keys = attention.key(encoded).split(lengths)
-            values = attention.value(encoded).split(lengths)
+            keys, values = (
+                torch.split(part, list(lengths), dim=2)
+                for part in block.cross_attn.key_values(encoded[None])
+            )
             for row, key, value in zip(rows, keys, values, strict=True):
-                row.append((attention.heads(key), attention.heads(value)))
+                row.append((key, value))
         return rows
 
     def steps(
         self, caches: Sequence[DecoderCache], *, branching: bool = False
     ) -> AbstractContextManager[Step]:
-        """What writes token by token behind these caches: the decoder, or its `stepping`.
+        """Return the function that appends tokens to these caches, within a context.
 
         Args:
-            branching: whether rows will have more than one token at a time; the decoder's work.
+            caches: one for each row.
+            branching: whether rows will have several tokens in a step; only the decoder itself
+                supports that, so `stepping` is not used.
         """
         if self.stepping is None or branching:
             return nullcontext(self.decoder)
@@ -362,11 +248,14 @@ class Whisper(nn.Module):
         *,
         aligned: bool = True,
     ) -> DecoderCache:
-        """An empty cache for text about one row's sound, `audible` positions of it.
+        """Return an empty cache for one text about one row of audio.
 
         Args:
-            capacity: the most tokens it can hold; None for the whole text context.
-            aligned: whether the attention of the alignment heads is wanted.
+            cross_attention: keys and values of the audio for each decoder layer.
+            audible: positions that hold audio; only these get alignment weights.
+            bias: added to the scores of the cross-attention, ``[1, S]``.
+            capacity: most tokens that the cache can hold; None is the whole text context.
+            aligned: whether alignment weights are wanted.
         """
         dims = self.dims
         capacity = capacity or dims.n_text_ctx

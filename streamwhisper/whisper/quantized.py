@@ -13,7 +13,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from streamwhisper.whisper.model import MultiHeadAttention
+from streamwhisper.whisper.blocks import MultiHeadAttention
 
 __all__ = ["IntegerProduct", "QuantizedLinear", "can_quantize", "is_quantized", "quantize"]
 

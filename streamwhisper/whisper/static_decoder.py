@@ -20,11 +20,11 @@ from typing import cast
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
+from streamwhisper.whisper.blocks import DecoderBlock, alignment_weights, attend, split_heads
 from streamwhisper.whisper.kv_cache import DecoderCache, KeyValues, TreeBranches, one_batch
-from streamwhisper.whisper.model import DecoderBlock, Whisper
+from streamwhisper.whisper.model import Whisper
 
 __all__ = ["StaticDecoder"]
 
@@ -227,7 +227,7 @@ class StaticDecoder:
         mask = (every <= places[..., None])[:, None]
         weights = []
         for layer, block in enumerate(decoder.blocks):
-            x, query = run(
+            x, queries = run(
                 cast("DecoderBlock", block),
                 x,
                 *slots.text[layer],
@@ -238,10 +238,9 @@ class StaticDecoder:
             )
             heads = self._aligning[layer]
             if len(heads):
-                keys = slots.sound[layer][0].index_select(1, heads)
-                scores = query.index_select(1, heads) @ keys.transpose(2, 3)
-                scores = scores * query.shape[-1] ** -0.5 + slots.silent
-                weights.append(scores.float().softmax(dim=-1))
+                chosen = split_heads(queries, decoder.n_head).index_select(1, heads)
+                keys = slots.sound[layer][0].index_select(1, heads).transpose(2, 3)
+                weights.append(alignment_weights(chosen, keys, slots.silent))
         return decoder.ln(x), torch.cat(weights, dim=1)
 
     def _room(self, count: int, length: int) -> _Slots:
@@ -375,24 +374,24 @@ def _block(
     x: Tensor,
     text_keys: Tensor,
     text_values: Tensor,
-    sound_keys: Tensor,
-    sound_values: Tensor,
+    audio_keys: Tensor,
+    audio_values: Tensor,
     places: Tensor,
     mask: Tensor,
     bias: Tensor,
 ) -> tuple[Tensor, Tensor]:
-    """``x [B, L, D]`` to the same, and the queries to the sound, ``[B, H, L, D / H]``."""
-    rows, heads, _, width = text_keys.shape
-    shape = (rows, -1, heads, width)
-    queries, keys, values = (
-        part.view(shape).transpose(1, 2) for part in block.attn.project(block.attn_ln(x))
-    )
-    index = places[:, None, :, None].expand_as(keys)
-    text_keys.scatter_(2, index, keys)
-    text_values.scatter_(2, index, values)
-    attended = F.scaled_dot_product_attention(queries, text_keys, text_values, attn_mask=mask)
-    x = x + block.attn.out(attended.transpose(1, 2).flatten(2))
-    queries = block.cross_attn.query(block.cross_attn_ln(x)).view(shape).transpose(1, 2)
-    attended = F.scaled_dot_product_attention(queries, sound_keys, sound_values, attn_mask=bias)
-    x = x + block.cross_attn.out(attended.transpose(1, 2).flatten(2))
-    return x + block.mlp(block.mlp_ln(x)), queries
+    """Run one layer on the slots, ``x [B, L, D]``; see `DecoderBlock`."""
+    n_head = text_keys.shape[1]
+
+    def attend_text(queries: Tensor, keys: Tensor, values: Tensor) -> Tensor:
+        new_keys, new_values = split_heads(keys, n_head), split_heads(values, n_head)
+        index = places[:, None, :, None].expand_as(new_keys)
+        text_keys.scatter_(2, index, new_keys)
+        text_values.scatter_(2, index, new_values)
+        return attend(queries, text_keys, text_values, mask)
+
+    def attend_audio(queries: Tensor) -> Tensor:
+        return attend(queries, audio_keys, audio_values, bias)
+
+    output: tuple[Tensor, Tensor] = block(x, attend_text, attend_audio)
+    return output

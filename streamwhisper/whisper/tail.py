@@ -32,8 +32,8 @@ from torch import Tensor
 from streamwhisper.audio.constants import FRAMES_PER_POSITION, FRAMES_PER_SECOND
 from streamwhisper.whisper.batched_encoder import encode_batched
 from streamwhisper.whisper.encoded_prefix import EncodedPrefix, extended
-from streamwhisper.whisper.kv_cache import BatchSlot, EncoderRow, KeyValues
-from streamwhisper.whisper.model import Whisper, joined
+from streamwhisper.whisper.kv_cache import BatchSlot, EncoderRow, KeyValues, joined
+from streamwhisper.whisper.model import Whisper
 from streamwhisper.whisper.quantized import is_quantized
 
 __all__ = [
