@@ -138,7 +138,7 @@ def serve(
     """
     from streamwhisper.checkpoints.hub import check_name
     from streamwhisper.engine.malloc import share_one_arena
-    from streamwhisper.server.app import ServerOptions
+    from streamwhisper.server.options import FeatureOptions, ServerOptions
     from streamwhisper.server.publishing.rooms import RoomOptions
     from streamwhisper.server.run import run
     from streamwhisper.server.sessions.startup import Loading
@@ -159,10 +159,12 @@ def serve(
             limits=traffic.limits(quotas, stop),
             session=live.session_options(None, among),
             max_wait=quotas.max_wait or None,
-            rooms=RoomOptions(quotas.max_viewers),
-            wyoming=wyoming.wyoming_options(),
-            recording=recording.recording_options(),
-            rest=rest.rest_options(),
+            features=FeatureOptions(
+                recording=recording.recording_options(),
+                rooms=RoomOptions(quotas.max_viewers),
+                wyoming=wyoming.wyoming_options(),
+                rest=rest.rest_options(),
+            ),
         )
     except ValueError as error:
         raise typer.BadParameter(str(error)) from error
@@ -202,12 +204,12 @@ def _warn_if_open(options: ServerOptions) -> None:
             "--token, --tokens or STREAMWHISPER_TOKEN",
             options.host,
         )
-    elif options.wyoming is not None:
+    elif options.features.wyoming is not None:
         log.warning(
             "Wyoming has no access tokens: every client that can reach %s:%d may use this server; "
             "leave out --wyoming-port or restrict the port with a firewall",
             options.host,
-            options.wyoming.port,
+            options.features.wyoming.port,
         )
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 from streamwhisper.cli.flags import option
 
 if TYPE_CHECKING:
-    from streamwhisper.server.wyoming.port import WyomingOptions
+    from streamwhisper.server.wyoming.options import WyomingOptions
 
 __all__ = ["WyomingFlags"]
 
@@ -45,7 +45,7 @@ class WyomingFlags:
             ValueError: flags that do not fit, or a missing package.
         """
         from streamwhisper.server.wyoming.discovery import check_zeroconf
-        from streamwhisper.server.wyoming.port import WyomingOptions
+        from streamwhisper.server.wyoming.options import WyomingOptions
 
         if self.wyoming_port is None:
             if self.wyoming_endpoint or self.zeroconf:

@@ -1,7 +1,8 @@
-"""The log: lines for people, or one JSON object a line for programs.
+"""Logging: lines of text for people, or one JSON object per line for programs.
 
-It holds neither sound nor keys, at no level, and text only if that is asked for: what the WebSocket
-library would say of frames and headers is left out, and of addresses only the path is written.
+The log contains neither audio nor access tokens at any level, and transcribed text only if that is
+enabled: the WebSocket library's messages about frames and headers are dropped, and URLs are logged
+without their query.
 """
 
 from __future__ import annotations
@@ -17,22 +18,21 @@ LogFormat = Literal["text", "json"]
 LogLevel = Literal["debug", "info", "warning", "error"]
 
 wire_log = logging.getLogger("streamwhisper.server.wire")
-"""For the WebSocket library, whose lesser levels tell of headers and frames."""
-
+"""For the WebSocket library, whose lower levels log headers and frames."""
 
 text_log = logging.getLogger("streamwhisper.server.text")
-"""For committed text: silent, whatever the level of the others, until its own is set."""
+"""For committed text: disabled, whatever the level of the other loggers, until `configure`."""
 
 
 def configure(
     format: LogFormat = "text", level: LogLevel = "info", *, committed: bool = False
 ) -> None:
-    """Write the log of this process to stderr; call it once.
+    """Send the log of this process to stderr; call it once.
 
     Args:
-        format: lines for people, or JSON.
-        level: the least that is said.
-        committed: whether the text that sessions commit is written, too, at any level.
+        format: text for people, or JSON.
+        level: minimum level to log.
+        committed: whether to log the text that sessions commit, at any level.
     """
     text_log.setLevel(logging.INFO if committed else _NEVER)
     writer = logging.StreamHandler()
@@ -40,12 +40,12 @@ def configure(
     root = logging.getLogger()
     root.handlers = [writer]
     root.setLevel(level.upper())
-    for talkative in ("websockets", "asyncio", "httpx", "urllib3"):
-        logging.getLogger(talkative).setLevel(max(root.level, logging.WARNING))
+    for library in ("websockets", "asyncio", "httpx", "urllib3"):
+        logging.getLogger(library).setLevel(max(root.level, logging.WARNING))
 
 
 def figures(**values: Any) -> dict[str, Any]:
-    """The argument ``extra`` of a log call that hands these values to programs as they are."""
+    """Return the argument ``extra`` of a log call that adds these values to the line."""
     return {"figures": {name: value for name, value in values.items() if value is not None}}
 
 
@@ -55,12 +55,12 @@ class _Text(logging.Formatter):
 
     def formatMessage(self, record: logging.LogRecord) -> str:
         values = getattr(record, "figures", {})
-        said = (f"{name}={_word(str(value))}" for name, value in values.items())
-        return " ".join([super().formatMessage(record), *said])
+        words = (f"{name}={_word(str(value))}" for name, value in values.items())
+        return " ".join([super().formatMessage(record), *words])
 
 
 def _word(text: str) -> str:
-    """A text as one word of a line."""
+    """Return a text as one word: quoted if it has spaces or control characters."""
     return text if text.isprintable() and " " not in text else repr(text)
 
 
@@ -79,7 +79,7 @@ class _Json(logging.Formatter):
 
 
 class _OneLine(logging.Filter):
-    """Makes one line of what scanners of ports bring about, in older versions of the library."""
+    """Shortens the traceback that a port scan causes in older versions of the library."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         if record.msg == "opening handshake failed" and record.exc_info:

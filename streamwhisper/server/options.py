@@ -1,4 +1,4 @@
-"""What a server is told at its start: where to listen, and what to grant."""
+"""Options of a server."""
 
 from __future__ import annotations
 
@@ -12,51 +12,67 @@ from streamwhisper.server.access.policy import AccessOptions
 from streamwhisper.server.publishing.recorder import RecordingOptions
 from streamwhisper.server.publishing.rooms import RoomOptions
 from streamwhisper.server.rest.options import RestOptions
-from streamwhisper.server.wyoming.port import WyomingOptions
+from streamwhisper.server.wyoming.options import WyomingOptions
 from streamwhisper.session.options import SessionOptions
 
 if TYPE_CHECKING:
     import ssl
 
-__all__ = ["DEFAULT_PORT", "ServerOptions"]
+__all__ = ["DEFAULT_PORT", "FeatureOptions", "ServerOptions"]
 
 DEFAULT_PORT = 8765
 
 
 @dataclass(frozen=True, slots=True)
-class ServerOptions:
-    """Where to listen, and what to grant.
+class FeatureOptions:
+    """Optional features of a server.
 
     Attributes:
-        host: the address to listen on.
-        port: 0 takes a free one.
-        commit_timeout: seconds that sessions get to commit everything when the server stops,
-            after those in which they hear out their clients (`Limits.drain_timeout`).
-        tls: encrypts; None leaves that to a proxy, or out.
-        max_wait: seconds that requests may wait for the recognizer; while they wait longer, new
-            sessions are refused, for they would spoil those that run. None: they never are.
-        recording: what is recorded of all sessions; None: nothing is.
-        rooms: what viewers of sessions that publish are granted.
-        wyoming: speaks Wyoming at a port of its own; None: it is not spoken.
-        rest: where and how whole recordings are taken in; None: they are not.
+        recording: what to record of each session, and where; None: nothing.
+        rooms: limits of rooms and viewers.
+        wyoming: how to serve the Wyoming protocol; None: not at all.
+        rest: how to transcribe recordings sent over HTTP; None: not at all.
+    """
+
+    recording: RecordingOptions | None = None
+    rooms: RoomOptions = field(default_factory=RoomOptions)
+    wyoming: WyomingOptions | None = None
+    rest: RestOptions | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ServerOptions:
+    """Address, access, limits and features of a server.
+
+    Attributes:
+        host: address to listen on.
+        port: port to listen on; 0: any free one.
+        tls: TLS context; None: no encryption, e.g. behind a proxy that encrypts.
+        access: which clients may use the server.
+        limits: limits that apply to all clients.
+        session: default options of sessions.
+        scheduler: how requests are batched, if the recognizer is passed to `Server`.
+        features: optional features.
+        max_wait: seconds that requests may wait for the recognizer before new sessions are
+            rejected, because they would slow down the running ones; None: sessions are never
+            rejected.
+        commit_timeout: seconds in which sessions must commit all text when the server stops, after
+            the drain (`Limits.drain_timeout`).
 
     Raises:
-        ValueError: a value that makes no sense.
+        ValueError: a value is out of range.
     """
 
     host: str = "127.0.0.1"
     port: int = DEFAULT_PORT
-    commit_timeout: float = 20.0
     tls: ssl.SSLContext | None = None
     access: AccessOptions = field(default_factory=AccessOptions)
     limits: Limits = field(default_factory=Limits)
     session: SessionOptions = field(default_factory=SessionOptions)
     scheduler: SchedulerOptions = field(default_factory=SchedulerOptions)
+    features: FeatureOptions = field(default_factory=FeatureOptions)
     max_wait: float | None = None
-    recording: RecordingOptions | None = None
-    rooms: RoomOptions = field(default_factory=RoomOptions)
-    wyoming: WyomingOptions | None = None
-    rest: RestOptions | None = None
+    commit_timeout: float = 20.0
 
     def __post_init__(self) -> None:
         check_fields(self, ("max_wait", self.max_wait is None or self.max_wait > 0, "above 0 s"))

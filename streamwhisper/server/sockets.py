@@ -1,4 +1,4 @@
-"""Ports that cannot be had: what is said of them."""
+"""Errors of sockets that cannot listen."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ __all__ = ["binding"]
 
 @contextlib.contextmanager
 def binding(host: str, port: int) -> Iterator[None]:
-    """Listen inside of this; an OSError then names the address, and says what to do."""
+    """Add the address and advice to an OSError of the body, which opens a listening socket."""
     try:
         yield
     except OSError as error:
         reason = error.strerror or str(error)
         if error.errno == errno.EADDRINUSE:
-            reason = "the port is in use; take another one (0 finds a free one)"
+            reason = "the port is in use; choose another one, or 0 for any free port"
         raise OSError(error.errno, f"cannot listen on {host}:{port}: {reason}") from error

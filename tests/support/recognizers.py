@@ -63,7 +63,7 @@ async def overload(server: Server, recognizer: Held, *streams: Any) -> None:
     recognizer.gate.clear()
     for stream in streams:
         await stream.send(SOUND)
-    while server._scheduler.wait <= 0.05:
+    while server.context.startup.model.scheduler.wait <= 0.05:
         await asyncio.sleep(0.01)
 
 

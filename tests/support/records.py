@@ -11,6 +11,7 @@ from typing import Any
 from streamwhisper.client import StreamEvent, connect
 from streamwhisper.events import Committed
 from streamwhisper.server.app import Server, ServerOptions
+from streamwhisper.server.options import FeatureOptions
 from streamwhisper.server.publishing.recorder import RecordingOptions
 from tests.support.processes import ServerProcess
 from tests.support.scripted import OPTIONS, ScriptedRecognizer, script
@@ -82,5 +83,9 @@ async def heard_until_killed(server: ServerProcess, pcm: bytes, words: int) -> l
 def recording(folder: Path, **options: Any) -> Server:
     return Server(
         ScriptedRecognizer(script()),
-        ServerOptions(port=0, session=OPTIONS, recording=RecordingOptions(folder, **options)),
+        ServerOptions(
+            port=0,
+            session=OPTIONS,
+            features=FeatureOptions(recording=RecordingOptions(folder, **options)),
+        ),
     )

@@ -17,6 +17,7 @@ from streamwhisper.server.access.keys import Key
 from streamwhisper.server.access.limits import Limits
 from streamwhisper.server.access.policy import AccessOptions
 from streamwhisper.server.app import Server, ServerOptions
+from streamwhisper.server.options import FeatureOptions
 from streamwhisper.server.rest.options import RestOptions
 from tests.support.paths import DOCS
 from tests.support.sdk import python_with
@@ -56,7 +57,7 @@ def serving(
         recognizer,
         ServerOptions(
             port=0,
-            rest=rest or RestOptions(),
+            features=FeatureOptions(rest=rest or RestOptions()),
             access=access or AccessOptions(),
             limits=limits or Limits(),
             **options,

@@ -1,10 +1,9 @@
-"""Records: what each session commits, as JSON lines and subtitles, and its sound if asked for.
+"""Records: the committed text of each session as JSON lines and subtitles, optionally its audio.
 
-A record is written before its client is told, so what anybody has read stands in it, even if the
-process is killed. It is in the system's hands then; at the end of each utterance it is also
-brought to the disk, on a thread of its own, for no session waits for a disk. While the session
-lasts, its files are called ``….part.jsonl`` and so on; the subtitles can be read at any moment.
-Those of a server that was killed are finished by the next one (`finish_records`).
+Text is written to the record before the client receives it, so the record is complete even if the
+process is killed. At the end of each utterance it is also synced to the disk, on a separate thread:
+no session waits for a disk. During the session its files are named ``….part.jsonl`` and so on; the
+subtitles are valid at any moment. `finish_records` finishes the files of a killed server.
 """
 
 from __future__ import annotations
@@ -36,12 +35,12 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class RecordingOptions:
-    """What is recorded, and where.
+    """What to record, and where.
 
     Attributes:
-        folder: is made if it is missing. On a disk of this machine: text is handed to it before
-            its client gets it.
-        audio: whether the sound is kept, too, as 16 kHz mono WAV.
+        folder: folder of the records, created if missing. It should be on a local disk: text is
+            written to it before the client receives it.
+        audio: whether to record the audio, too, as 16 kHz mono WAV.
     """
 
     folder: Path
@@ -49,18 +48,19 @@ class RecordingOptions:
 
 
 class Recorder:
-    """Opens a record for every session, and brings all of them to the disk."""
+    """Opens the record of each session, and syncs records to the disk."""
 
     def __init__(
         self, options: RecordingOptions, on_failure: Callable[[], None] = lambda: None
     ) -> None:
-        """Make sure that there is a folder that can be written to, and nothing unfinished in it.
+        """Create the folder if it is missing, and finish the records of killed servers in it.
 
         Args:
-            on_failure: told of every record that could not be gone on with.
+            options: what to record, and where.
+            on_failure: called for each record that cannot be continued.
 
         Raises:
-            OSError: there is none.
+            OSError: the folder cannot be written to.
         """
         self._options = options
         self._on_failure = on_failure
@@ -72,17 +72,17 @@ class Recorder:
         except OSError as error:
             raise OSError(
                 error.errno,
-                f"cannot record in {options.folder}: {error.strerror or error}; name a folder "
-                "that can be written to",
+                f"cannot record in {options.folder}: {error.strerror or error}; choose a writable "
+                "folder",
             ) from error
         finish_records(options.folder)
 
     def open(self, session: str, about: Mapping[str, object]) -> Record:
-        """The record of a session.
+        """Open the record of a session.
 
         Args:
-            session: its name, which can be part of a file's.
-            about: what stands in the first line, beside the session and when it started.
+            session: name of the session; becomes part of the file names.
+            about: further fields of the record's first line.
         """
         started = datetime.datetime.now(datetime.UTC)
         name = f"{started:%Y%m%dT%H%M%SZ}-{session}"
@@ -95,12 +95,12 @@ class Recorder:
         return Record(self._options, name, heading, self._threads, self._on_failure)
 
     def close(self) -> None:
-        """Wait until everything is on the disk."""
+        """Wait until all records are synced to the disk."""
         self._threads.shutdown()
 
 
 class Record:
-    """One session's files; see `Witness`. What goes wrong ends the record, not the session."""
+    """The files of one session; a `SessionObserver`. An error ends the record, not the session."""
 
     def __init__(
         self,
@@ -117,9 +117,9 @@ class Record:
         self._files: dict[str, _Growing] = {}
         self._wav: WavWriter | None = None
         self._captions = Captions()
-        self._cue = 0  # the number of the last one
+        self._cue = 0  # number of the last cue
         self._broken = False
-        self._syncing = False  # the disk is to be waited for, and has not been yet
+        self._syncing = False  # a sync is queued and has not begun
         with self._failing():
             for kind, head in (
                 ("jsonl", _line(heading)),
@@ -132,7 +132,7 @@ class Record:
                 self._wav = WavWriter(self._files["wav"].descriptor)
 
     def on_audio(self, samples: NDArray[np.float32]) -> None:
-        """Record sound, if that is wanted."""
+        """Record audio, if that is enabled."""
         if self._wav is not None and not self._broken:
             with self._failing():
                 self._wav.write(samples)
@@ -150,7 +150,7 @@ class Record:
                     self._threads.submit(self._sync)
 
     def close(self) -> None:
-        """The session is over: the files get their names."""
+        """Finish the record: give the files their final names."""
         self._threads.submit(self._finish)
 
     def _caption(self, event: Committed) -> None:
@@ -174,8 +174,8 @@ class Record:
         self._broken = True
         self._on_failure()
         log.error(
-            "record %s: cannot be written (%s); the session goes on without it. What stands in "
-            "%s stays",
+            "record %s: cannot be written (%s); the session continues without it. The part in %s "
+            "is kept",
             self._name,
             error.strerror or error,
             self._folder,
@@ -185,7 +185,7 @@ class Record:
         return self._folder / f"{self._name}{part}.{kind}"
 
     def _sync(self) -> None:
-        self._syncing = False  # first: what is written from here on needs another one
+        self._syncing = False  # first: later data needs another sync
         for file in self._files.values():
             with contextlib.suppress(OSError):
                 os.fsync(file.descriptor)
@@ -196,27 +196,27 @@ class Record:
             if not self._broken:
                 with contextlib.suppress(OSError):
                     self._path(kind).rename(self._path(kind, ""))
-            os.close(file.descriptor)  # with it goes the lock
+            os.close(file.descriptor)  # this releases the lock
         self._files = {}
 
 
 class _Growing:
-    """A file that pieces are appended to; the last one may be written anew, if not shorter."""
+    """A file that grows by pieces; the last one can be replaced by one that is not shorter."""
 
     def __init__(self, path: Path, head: bytes) -> None:
-        # For their owner's eyes alone, and never over another one.
+        # Readable by the owner only, and never over an existing file.
         self.descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
         with contextlib.suppress(OSError):  # some file systems have no locks
             lock(self.descriptor)
         self._last = b""
-        self._at = 0  # where the last piece begins
+        self._at = 0  # position of the last piece
         self.append(head)
 
     def append(self, piece: bytes) -> None:
-        """Add a piece.
+        """Append a piece.
 
         Raises:
-            OSError: it cannot be written; the file is as it was.
+            OSError: the piece cannot be written; the file is unchanged.
         """
         at, last = self._at + len(self._last), self._last
         self._at, self._last = at, b""
@@ -227,10 +227,10 @@ class _Growing:
             raise
 
     def replace_last(self, piece: bytes) -> None:
-        """Write the last piece anew, in one go, so that no reader sees half of it.
+        """Replace the last piece in one write, so that no reader sees half of it.
 
         Raises:
-            OSError: it cannot be written; the file is as it was.
+            OSError: the piece cannot be written; the file is unchanged.
         """
         try:
             if os.pwrite(self.descriptor, piece, self._at) != len(piece):

@@ -1,7 +1,7 @@
-"""Records that a server could not finish, for it was killed or the power went.
+"""Recovery of records that a killed server left unfinished.
 
-The next one to record in the same folder does: it cuts off what is torn, and gives the files their
-names. A server that lives has its files locked, which ends with its process, however that ends.
+The next server that records in the same folder truncates incomplete data and gives the files their
+final names. A running server holds a lock on its files; the lock ends with the process.
 """
 
 from __future__ import annotations
@@ -24,42 +24,42 @@ __all__ = ["PART", "finish_records", "lock"]
 log = logging.getLogger(__name__)
 
 PART = ".part"
-"""Stands in the names of files that are not finished, before what they are."""
+"""Marks unfinished files, before the suffix."""
 
 _NAME = re.compile(r"\d{8}T\d{6}Z-[^.]+\.part\.(jsonl|srt|vtt|wav)")
 
 
 def lock(descriptor: int) -> None:
-    """Keep a file for this process until it is closed.
+    """Lock a file until this process closes it.
 
     Raises:
-        BlockingIOError: another one has it.
+        BlockingIOError: another process holds the lock.
     """
     if sys.platform != "win32":
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 def finish_records(folder: Path) -> None:
-    """Finish what servers that live no more have left here; the log tells of each file.
+    """Finish the records of killed servers in a folder, and log each file.
 
     Raises:
         OSError: the folder cannot be read.
     """
     for part in sorted(folder.iterdir()):
-        if not _NAME.fullmatch(part.name):  # somebody else's
+        if not _NAME.fullmatch(part.name):  # not a record
             continue
         try:
             descriptor = os.open(part, os.O_RDWR)
         except OSError as error:
-            _complain(part, error.strerror or str(error))
+            _log_failure(part, error.strerror or str(error))
             continue
         try:
             lock(descriptor)
             _finish(part, descriptor)
-        except BlockingIOError:  # it is being written
+        except BlockingIOError:  # a running server writes it
             pass
         except OSError as error:
-            _complain(part, error.strerror or str(error))
+            _log_failure(part, error.strerror or str(error))
         finally:
             os.close(descriptor)
 
@@ -67,26 +67,26 @@ def finish_records(folder: Path) -> None:
 def _finish(part: Path, descriptor: int) -> None:
     whole = part.with_name(part.name.replace(f"{PART}.", ".", 1))
     if whole.exists():
-        _complain(part, f"{whole.name} is there already, and is not written over")
+        _log_failure(part, f"{whole.name} exists already and is not overwritten")
         return
     size = os.fstat(descriptor).st_size
     _MENDERS[part.suffix](descriptor)
     os.fsync(descriptor)
     part.rename(whole)
     log.warning(
-        "record %s: finished, for the server that kept it could not; %d bytes at its end were cut "
-        "off as torn",
+        "record %s: finished after its server was killed; %d incomplete bytes at its end were "
+        "removed",
         whole.name,
         max(0, size - os.fstat(descriptor).st_size),
     )
 
 
-def _complain(part: Path, why: str) -> None:
-    log.error("record %s: cannot be finished (%s); it stays as it is", part.name, why)
+def _log_failure(part: Path, why: str) -> None:
+    log.error("record %s: cannot be finished (%s); left unchanged", part.name, why)
 
 
 def _mend_lines(descriptor: int) -> None:
-    """Keep all up to the last line that is whole, and JSON."""
+    """Truncate a file after its last complete line of JSON."""
     lines = _read(descriptor).splitlines(keepends=True)
     while lines and not _is_json(lines[-1]):
         lines.pop()
@@ -102,7 +102,7 @@ def _is_json(line: bytes) -> bool:
 
 
 def _mend_cues(descriptor: int) -> None:
-    """Keep all that ends with an empty line."""
+    """Truncate a file after its last empty line, which ends a cue."""
     end = _read(descriptor).rstrip(b"\0").rfind(b"\n\n")
     os.ftruncate(descriptor, end + 2 if end >= 0 else 0)
 

@@ -1,8 +1,8 @@
-"""Rooms: one session publishes what it says, and any number of viewers read it.
+"""Rooms: a session publishes its text, and any number of viewers read it.
 
-A room comes with its first viewer or its publisher, and goes with the last of them. Viewers stay
-while publishers change. Each frame is made once, however many read it, and nobody is waited for:
-a viewer that does not keep up is dropped.
+A room exists while it has a publisher or a viewer. Viewers stay while publishers change. Each frame
+is encoded once for all viewers, and the server waits for none of them: a viewer that does not keep
+up is dropped.
 """
 
 from __future__ import annotations
@@ -33,23 +33,25 @@ ROOM_NAME = "1 to 64 letters, digits, dots, dashes and underscores"
 _NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _READ_ONLY = ErrorMessage(
     "read_only",
-    "viewers only read, and say nothing; to speak, open a session at /v1/stream whose start has "
-    '"publish".',
+    "Viewers only read and must not send messages. To publish, open a session at /v1/stream with "
+    '"publish" in its start.',
     fatal=True,
 )
 
 
 @dataclass(frozen=True, slots=True)
 class RoomOptions:
-    """What viewers are granted.
+    """Limits of rooms and viewers.
 
     Attributes:
-        max_viewers: of all rooms together; further ones are refused.
-        history_bytes: of committed text that is kept for late viewers, as it goes over the wire.
-        buffer_bytes: that a viewer may leave unread before it is dropped; more than the history.
+        max_viewers: maximum concurrent viewers of all rooms; more are rejected.
+        history_bytes: size of the committed text that is kept for viewers who join late, as encoded
+            messages.
+        buffer_bytes: size of the messages that a viewer may leave unread before it is dropped; more
+            than `history_bytes`.
 
     Raises:
-        ValueError: a value that makes no sense.
+        ValueError: a value is out of range.
     """
 
     max_viewers: int = 1000
@@ -66,12 +68,13 @@ class RoomOptions:
 
 
 class Room:
-    """What one session says, for its viewers; see `Witness`.
+    """Publishes one session to its viewers; a `SessionObserver`.
 
     Attributes:
-        session: the name of the one that publishes; None while nobody does.
-        owner: whose session that is, or was.
-        viewers: those who read.
+        name: name of the room.
+        session: name of the publishing session; None: no session publishes.
+        owner: owner of the current or last publishing session.
+        viewers: connections of the viewers.
     """
 
     def __init__(
@@ -82,13 +85,13 @@ class Room:
         on_drop: Callable[[], None],
         on_over: Callable[[Room], None],
     ) -> None:
-        """Wait for a session.
+        """Create a room without a session.
 
         Args:
-            name: of the room.
-            options: how much is kept.
-            on_drop: told of every viewer that is dropped.
-            on_over: told when a session is over.
+            name: name of the room.
+            options: limits of the history and of unread messages.
+            on_drop: called for each viewer that is dropped.
+            on_over: called when a session ends.
         """
         self.name = name
         self.session: str | None = None
@@ -97,35 +100,35 @@ class Room:
         self._options = options
         self._on_drop = on_drop
         self._on_over = on_over
-        self._seq = self._began = 1  # the latter: the number with which the session began, or ended
+        self._seq = self._began = 1  # _began: where the session began or ended
         self._history: deque[str] = deque()  # frames of committed text
         self._bytes = 0
         self._omitted = 0
         self._partial: str | None = None
 
     def publish(self, session: str | None) -> None:
-        """This session publishes from now on, or nobody; what was said before is gone."""
+        """Start the publication of a session, or end it (None); this clears the history."""
         self.session = session
         self._history.clear()
         self._bytes = self._omitted = 0
         self._partial = None
         self._began = self.next_seq()
-        self._show(self._watching())
+        self._broadcast(self._watching())
 
     def enter(self, viewer: ServerConnection) -> None:
-        """Somebody begins to read: what was said before, then all that follows."""
+        """Add a viewer: it receives the history, then every new message."""
         frames = [self._watching(), *self._history]
         if self._partial is not None:
             frames.append(self._partial)
-        for frame in frames:  # without a pause, so that nothing new comes in between
+        for frame in frames:  # without await, so that no new message comes between
             broadcast([viewer], frame)
         self.viewers.add(viewer)
 
     def on_audio(self, samples: NDArray[np.float32]) -> None:
-        """Sound is not published."""
+        """Ignore audio: it is not published."""
 
     def on_event(self, event: Event) -> None:
-        """Publish text, without its words' times."""
+        """Publish text, without the times of its words."""
         if not isinstance(event, Committed | Partial | Done):
             return
         bare = event if isinstance(event, Done) else replace(event, words=())
@@ -133,15 +136,15 @@ class Room:
         self._partial = frame if isinstance(event, Partial) else None
         if isinstance(event, Committed):
             self._keep(frame)
-        self._show(frame)
+        self._broadcast(frame)
 
     def next_seq(self) -> int:
-        """The number of another message."""
+        """Return the number of the next message."""
         self._seq += 1
         return self._seq
 
     def close(self) -> None:
-        """The session is over."""
+        """End the session's publication."""
         self.publish(None)
         self._on_over(self)
 
@@ -155,7 +158,7 @@ class Room:
     def _watching(self) -> str:
         return encode_server_message(Watching(self.name, self.session, self._omitted), self._began)
 
-    def _show(self, frame: str) -> None:
+    def _broadcast(self, frame: str) -> None:
         broadcast(self.viewers, frame)
         most = self._options.buffer_bytes
         slow = [v for v in self.viewers if v.transport.get_write_buffer_size() > most]
@@ -167,7 +170,7 @@ class Room:
 
 
 class Rooms:
-    """All rooms of a server, by their names."""
+    """All rooms of a server, by name."""
 
     def __init__(
         self,
@@ -176,59 +179,64 @@ class Rooms:
         on_drop: Callable[[], None] = lambda: None,
         dismiss: Callable[[str], bool] = lambda session: False,
     ) -> None:
-        """Have none yet.
+        """Create no room yet.
 
         Args:
-            options: what viewers are granted.
-            on_drop: told of every viewer that is dropped.
-            dismiss: lets go of a session that is cut off; False: it is not.
+            options: limits of rooms and viewers.
+            on_drop: called for each viewer that is dropped.
+            dismiss: ends the named session if its connection is lost; returns False if it is
+                connected.
         """
         self.options = options or RoomOptions()
         self._on_drop = on_drop
         self._dismiss = dismiss
         self._rooms: dict[str, Room] = {}
-        self._farewells: set[asyncio.Task[None]] = set()
+        self._closing: set[asyncio.Task[None]] = set()
         self._closed = False
 
     @property
     def viewers(self) -> int:
-        """Those of all rooms."""
+        """Number of viewers of all rooms."""
         return sum(len(room.viewers) for room in self._rooms.values())
 
     @property
     def full(self) -> bool:
-        """Whether no viewer more can come in."""
+        """Whether all viewer slots are in use."""
         return self.viewers >= self.options.max_viewers
 
     def publish(self, name: str, session: str, owner: object) -> Room:
-        """A session is to publish in this room.
+        """Return the room in which a session is to publish.
 
         Args:
-            owner: whose it is. A session of theirs that is cut off makes room for it.
+            name: name of the room.
+            session: name of the session.
+            owner: owner of the session. Another session of the same owner, whose connection was
+                lost, gives the room up for it.
 
         Raises:
-            Refused: the name is none, or another session publishes there.
+            SessionRejected: the name is invalid, or another session publishes in the room.
         """
         if not is_room(name):
-            raise _refused(
+            raise _rejected(
                 "room_name",
                 f'"publish" is {name[:80]!r}; expected {ROOM_NAME}.',
             )
         room = self._room(name)
         if room.session is not None and room.owner == owner and self._dismiss(room.session):
-            room = self._room(name)  # nobody may have been left in it
+            room = self._room(name)  # it is gone if it had no viewers
         if room.session is not None:
-            raise _refused(
+            raise _rejected(
                 "room_taken",
-                f'another session publishes in the room "{name}" (or was cut off, and may be '
-                "back soon: resume it, if it is yours); take another name, or try again later.",
+                f'Another session publishes in the room "{name}", or has lost its connection and '
+                "may return; if it is yours, resume it. Otherwise choose another name, or try "
+                "again later.",
             )
         room.owner = owner
         room.publish(session)
         return room
 
     async def watch(self, name: str, viewer: ServerConnection) -> None:
-        """Serve a viewer until one side leaves."""
+        """Serve a viewer until either side closes the connection."""
         room = self._room(name)
         try:
             room.enter(viewer)
@@ -242,7 +250,7 @@ class Rooms:
             self._tidy(room)
 
     def close(self) -> None:
-        """Take leave of all viewers: of those of a session, once it is over."""
+        """Disconnect all viewers; those of a running session once it has ended."""
         self._closed = True
         for room in list(self._rooms.values()):
             self._tidy(room)
@@ -253,7 +261,7 @@ class Rooms:
         return self._rooms[name]
 
     def _tidy(self, room: Room) -> None:
-        """A session or a viewer has left."""
+        """Remove a room without publisher and viewers; on shutdown, disconnect its viewers."""
         if room.session is not None:
             return
         if not room.viewers:
@@ -261,14 +269,14 @@ class Rooms:
         elif self._closed:
             for viewer in room.viewers:
                 task = asyncio.create_task(viewer.close(GOING_AWAY, "the server is shutting down"))
-                self._farewells.add(task)
-                task.add_done_callback(self._farewells.discard)
+                self._closing.add(task)
+                task.add_done_callback(self._closing.discard)
 
 
 def is_room(name: str) -> bool:
-    """Whether a room can have this name."""
+    """Whether this is a valid room name."""
     return _NAME.fullmatch(name) is not None
 
 
-def _refused(code: str, message: str) -> SessionRejected:
+def _rejected(code: str, message: str) -> SessionRejected:
     return SessionRejected(ErrorMessage(code, message, fatal=True), Close(CLIENT_FAULT, code))

@@ -5,23 +5,19 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
-from collections.abc import Callable
 
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from streamwhisper.engine.local import LocalRecognizer
 from streamwhisper.errors import RecognitionError
-from streamwhisper.recognition import Recognizer
 from streamwhisper.server.access.limits import Limits
-from streamwhisper.server.access.policy import AccessPolicy
-from streamwhisper.server.metrics import Metrics
-from streamwhisper.server.options import ServerOptions
+from streamwhisper.server.context import ServerContext
 from streamwhisper.server.rest.app import rest_app
 from streamwhisper.server.rest.options import RestOptions
 from streamwhisper.server.rest.service import Service
 from streamwhisper.server.rest.transcriber import Transcriber
-from streamwhisper.server.sessions.startup import Startup
+from streamwhisper.server.sessions.startup import LoadedModel
 from streamwhisper.server.sockets import binding
 from streamwhisper.server.websocket.http_endpoints import HttpEndpoints
 
@@ -42,18 +38,15 @@ class RestListener:
 
     def __init__(
         self,
-        options: ServerOptions,
+        context: ServerContext,
         rest: RestOptions,
-        opening: Startup,
-        access: AccessPolicy,
-        metrics: Metrics,
         answers: HttpEndpoints,
     ) -> None:
-        """Listen to nobody yet; what is not `rest` belongs to the other server."""
+        """Create a listener; `context` and `answers` belong to the WebSocket server."""
         self.port = rest.port
-        self._options = options
+        self._options = options = context.options
         self._rest = rest
-        self._service = Service(rest, opening, access, metrics)
+        self._service = Service(rest, context.startup, context.access, context.metrics)
         tls = options.tls
         config = uvicorn.Config(
             rest_app(self._service, answers, options.access.origins),
@@ -91,18 +84,21 @@ class RestListener:
         scheme = "http" if self._options.tls is None else "https"
         log.info("recordings are taken in at %s://%s:%d/v1", scheme, host, self.port)
 
-    def open(self, recognizer: Recognizer, sessions_wait: Callable[[], bool]) -> None:
-        """The model is there.
+    def open(self, model: LoadedModel) -> None:
+        """Accept recordings: the model is loaded.
 
         Raises:
             RecognitionError: it is not in this process.
         """
+        recognizer, scheduler = model.recognizer, model.scheduler
         if not isinstance(recognizer, LocalRecognizer):
             raise RecognitionError(
                 "the REST interfaces need a model in this process, and it is elsewhere; leave "
                 "--rest-port out, or serve the model here"
             )
-        self._service.open(Transcriber(recognizer, sessions_wait, self._rest.at_a_time))
+        self._service.open(
+            Transcriber(recognizer, lambda: scheduler.waiting > 0, self._rest.at_a_time)
+        )
 
     async def stop(self, seconds: float) -> None:
         """Let requests that are under way finish for so long, then stop."""

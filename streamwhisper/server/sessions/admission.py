@@ -10,9 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamwhisper.events import Committed, Event
-from streamwhisper.live.scheduler import Scheduler
 from streamwhisper.protocol import Start
-from streamwhisper.recognition import ModelInfo
 from streamwhisper.server.access.policy import Client
 from streamwhisper.server.access.rejection import SessionRejected
 from streamwhisper.server.logs import figures, text_log
@@ -21,6 +19,7 @@ from streamwhisper.server.publishing.observers import ObservedSession, Observers
 from streamwhisper.server.publishing.recorder import Recorder
 from streamwhisper.server.publishing.rooms import Rooms
 from streamwhisper.server.sessions import close_errors
+from streamwhisper.server.sessions.startup import Startup
 from streamwhisper.session.listener import Decoder
 from streamwhisper.session.options import SessionOptions
 from streamwhisper.session.window import SAMPLE_RATE
@@ -40,27 +39,25 @@ class Admission:
 
     def __init__(
         self,
-        info: ModelInfo,
-        scheduler: Scheduler,
-        max_wait: float | None,
-        interval: float,
+        startup: Startup,
         rooms: Rooms,
         recorder: Recorder | None,
         metrics: Metrics,
+        *,
+        max_wait: float | None,
+        interval: float,
     ) -> None:
         """Open sessions of one server.
 
         Args:
-            info: the model that is served.
-            scheduler: knows how long requests wait for the recognizer.
-            max_wait: wait in seconds above which new sessions are rejected; None: never.
-            interval: seconds between two updates of a session.
+            startup: has the model; its scheduler knows how long requests wait.
             rooms: rooms in which sessions publish.
             recorder: records the sessions; None: sessions are not recorded.
             metrics: counts rejected sessions and measures the commit lag.
+            max_wait: wait in seconds above which new sessions are rejected; None: never.
+            interval: seconds between two updates of a session.
         """
-        self._info = info
-        self._scheduler = scheduler
+        self._startup = startup
         # Sessions whose first audio came so recently that their load does not show yet, by name;
         # the value is the time until which that holds.
         self._new_sessions: dict[str, float] = {}
@@ -79,7 +76,7 @@ class Admission:
             SessionRejected: the server is overloaded, or the room is not available.
         """
         observer = self._admit(client, name, start)
-        return ObservedSession(self._info, decoder, options, observer)
+        return ObservedSession(self._startup.info, decoder, options, observer)
 
     def _admit(self, client: Client, session: str, start: Start) -> SessionObserver:
         wait = self.expected_wait
@@ -96,7 +93,11 @@ class Admission:
         if text_log.isEnabledFor(logging.INFO):
             observers.append(_TextLog(session))
         if self._recorder is not None:
-            about = {"model": self._info.name, "language": start.language, "task": start.task}
+            about = {
+                "model": self._startup.info.name,
+                "language": start.language,
+                "task": start.task,
+            }
             observers.insert(0, self._recorder.open(session, about))
         return Observers([*observers, _NewSession(self._new_sessions, session)])
 
@@ -110,10 +111,11 @@ class Admission:
         now = asyncio.get_running_loop().time()
         for session in [name for name, until in self._new_sessions.items() if until < now]:
             del self._new_sessions[session]
-        cost = _FULL_WINDOW_COST * self._scheduler.cost
+        scheduler = self._startup.model.scheduler
+        cost = _FULL_WINDOW_COST * scheduler.cost
         needed = len(self._new_sessions) * cost
-        free = self._scheduler.idle * (self._interval + cost)
-        return self._scheduler.wait + max(0.0, needed - free)
+        free = scheduler.idle * (self._interval + cost)
+        return scheduler.wait + max(0.0, needed - free)
 
 
 class _CommitLag:

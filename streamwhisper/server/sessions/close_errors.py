@@ -1,4 +1,4 @@
-"""Why a connection is closed: the error that its client is sent, and the close after it."""
+"""Errors that end a session: the message to the client, and how the connection is closed."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ __all__ = [
     "messages_gone",
     "overloaded",
     "recognition_failed",
-    "refused",
+    "rejected",
     "room_forbidden",
     "silent",
     "text_too_big",
@@ -33,62 +33,64 @@ __all__ = [
 
 Fault = tuple[ErrorMessage, Close]
 
-_AFRESH = (
-    'Start afresh, with "resume": null, and send the audio again that comes after the last '
-    '"committed" that was "final".'
+_START_AGAIN = (
+    'Start a new session, with "resume": null, and send the audio after the last "committed" that '
+    'was "final" again.'
 )
 
 
 def silent(seconds: float, *, started: bool) -> Fault:
-    """The client has sent nothing for so many seconds, which is too long."""
+    """Return the error for a client that sent no message for so many seconds."""
     if started:
         return _fault(
             CLIENT_FAULT,
             "idle_timeout",
-            f"no message for {seconds:g} s, so the session was ended; send audio or "
-            'pings to keep it, and {"type": "end"} to end it.',
+            f"Received no message for {seconds:g} s, so the session was closed. Send audio or "
+            '{"type": "ping"} to keep a session open, and {"type": "end"} to end it.',
         )
     return _fault(
         CLIENT_FAULT,
         "start_timeout",
-        f'no start within {seconds:g} s; send {{"type": "start"}} at once.',
+        f'Received no start within {seconds:g} s. Send {{"type": "start"}} right after connecting.',
     )
 
 
 def too_long(seconds: float) -> Fault:
-    """The session has lasted as long as one may."""
+    """Return the error for a session that reached its maximum duration."""
     return _fault(
         CLIENT_FAULT,
         "session_too_long",
-        f"a session may last {seconds:g} s, and bring so much sound; this one has, and its text "
-        "is committed. Open another one to go on.",
+        f"The session reached its limit of {seconds:g} s, and its text is committed. Open another "
+        "session to continue.",
     )
 
 
-def refused(refusal: HandshakeRejected) -> Fault:
-    """Somebody who is not let in found out only when the WebSocket was open."""
-    passes = refusal.status in (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE)
-    error = ErrorMessage(refusal.code, refusal.message, True, RETRY_AFTER if passes else None)
-    return error, Close(TRY_AGAIN_LATER if passes else CLIENT_FAULT, refusal.code)
+def rejected(rejection: HandshakeRejected) -> Fault:
+    """Return the error for a client that is rejected after its handshake."""
+    temporary = rejection.status in (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE)
+    error = ErrorMessage(
+        rejection.code, rejection.message, True, RETRY_AFTER if temporary else None
+    )
+    return error, Close(TRY_AGAIN_LATER if temporary else CLIENT_FAULT, rejection.code)
 
 
 def text_too_big(size: int, limits: Limits) -> Fault:
-    """A text frame of so many bytes."""
+    """Return the error for a text frame that is too large."""
     return _fault(
         TOO_BIG,
         "message_too_big",
-        f"a text frame of {size} bytes; the most is {limits.max_text_bytes}. "
-        "Audio goes in binary frames.",
+        f"Received a text frame of {size} bytes; expected at most {limits.max_text_bytes}. Send "
+        "audio in binary frames.",
     )
 
 
 def overloaded(wait: float, most: float) -> Fault:
-    """Requests wait for so many seconds, which is too long for one session more."""
+    """Return the error for a session that would overload the recognizer."""
     error = ErrorMessage(
         "overloaded",
-        f"the server cannot keep up with another session: requests wait {wait:.1f} s for the "
-        f"recognizer, or will because of those who just began to speak, and above {most:g} s "
-        f"nobody is taken in; try again in {RETRY_AFTER:g} s, or another server.",
+        f"The server cannot keep up with another session: requests wait {wait:.1f} s for the "
+        "recognizer, counting sessions that have just started to send audio; new sessions are "
+        f"accepted up to {most:g} s. Try again in {RETRY_AFTER:g} s, or use another server.",
         fatal=True,
         retry_after=RETRY_AFTER,
     )
@@ -96,62 +98,62 @@ def overloaded(wait: float, most: float) -> Fault:
 
 
 def unknown_token() -> Fault:
-    """The session that the client wants to resume is not here."""
+    """Return the error for a resume token without a session."""
     return _fault(
         CLIENT_FAULT,
         "resume_unknown",
-        "no session waits for this resume token: it is wrong, or nobody came back in time, or "
-        f"the server was started anew. {_AFRESH}",
+        "No session has this resume token: the token is wrong, the session was resumed too late, "
+        f"or the server was restarted. {_START_AGAIN}",
     )
 
 
 def messages_gone(last_seq: int) -> Fault:
-    """The session is here, but not all that the client has not seen of it."""
+    """Return the error for a session whose unseen messages are no longer stored."""
     return _fault(
         CLIENT_FAULT,
         "resume_failed",
         f"the messages after number {last_seq} cannot all be sent again: the server keeps only "
-        f"the newest ones. {_AFRESH}",
+        f"the newest ones. {_START_AGAIN}",
     )
 
 
 def recognition_failed(failures: int, session: str) -> Fault:
-    """The recognizer could not answer a request, however often it was asked."""
+    """Return the error for a request that failed repeatedly."""
     return _fault(
         SERVER_FAULT,
         "recognition_failed",
-        f"the recognizer failed {failures} times on the same audio; text after the last "
-        f"committed one is missing. The server's log says why (session {session}).",
+        f"Recognition failed {failures} times for the same audio; text after the last "
+        f'"committed" is missing. See session {session} in the server log.',
     )
 
 
 def internal(session: str) -> Fault:
-    """Something went wrong that nobody thought of."""
+    """Return the error for an unexpected exception."""
     return _fault(
         SERVER_FAULT,
         "internal",
-        f"an internal error; the server's log has it under session {session}",
+        f"Internal server error. See session {session} in the server log.",
     )
 
 
 def room_forbidden(room: str, allowed: Sequence[str]) -> Fault:
-    """The client's key is not for publishing in this room."""
-    rooms = f"in {', '.join(sorted(allowed))} alone" if allowed else "in no room"
+    """Return the error for a room in which the client's key must not publish."""
+    rooms = f"only in {', '.join(sorted(allowed))}" if allowed else "in no room"
     return _fault(
         CLIENT_FAULT,
         "room_forbidden",
-        f"this key may publish {rooms}, and not in {room[:80]!r}; take another room, or another "
-        "key. To read along needs none: /v1/watch/NAME.",
+        f"This key may publish {rooms}, not in {room[:80]!r}. Use another room or another key. "
+        "Viewers need no key: /v1/watch/NAME.",
     )
 
 
 def cut_off() -> Fault:
-    """The server stops and can wait no longer."""
+    """Return the error for a session that did not finish before the server stopped."""
     return _fault(
         TRY_AGAIN_LATER,
         "shutting_down",
-        "the server is shutting down and could not finish in time; text after the last "
-        "committed one is missing, send its audio again to another server",
+        "The server is shutting down and could not finish in time. Text after the last "
+        '"committed" is missing: send its audio to another server.',
     )
 
 

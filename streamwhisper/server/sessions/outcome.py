@@ -1,4 +1,4 @@
-"""How a connection ended: in order, by somebody's fault, or lost."""
+"""Outcome of a connection: done, closed after an error, or lost."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from streamwhisper.server.dialect import (
 __all__ = ["LOST", "how_client_left", "how_server_left", "outcome_of"]
 
 LOST = "connection_lost"
-"""Neither side meant it: the session can be resumed."""
+"""Outcome of a connection that neither side closed: the session can be resumed."""
 
 _OUTCOMES = {
     NORMAL: "done",
@@ -26,17 +26,17 @@ _OUTCOMES = {
     SERVER_FAULT: "server_error",
     TRY_AGAIN_LATER: "cut_off",
 }
-_BROKEN_FRAMES = {1002, 1007, 1009}  # close codes with which websockets answers them by itself
-_ON_PURPOSE = {1000, 1001, 1005}  # close codes of clients that want no more; 1005: without a code
+_BROKEN_FRAMES = {1002, 1007, 1009}  # close codes that the websockets library sends for them
+_ON_PURPOSE = {1000, 1001, 1005}  # close codes of clients that leave; 1005: none was sent
 
 
 def outcome_of(code: int) -> str:
-    """What became of a session whose connection the server closed with this code."""
+    """Return the outcome of a connection that the server closed with this code."""
     return _OUTCOMES.get(code, "done")
 
 
 def how_client_left(sent: CloseFrame | None, received: CloseFrame | None) -> str:
-    """What became of a session whose client is gone, by the close frames that were exchanged."""
+    """Return the outcome of a connection that the client left, by the close frames exchanged."""
     if sent is not None and sent.code in _BROKEN_FRAMES:
         return "client_error"
     if received is not None and received.code in _ON_PURPOSE:
@@ -45,7 +45,10 @@ def how_client_left(sent: CloseFrame | None, received: CloseFrame | None) -> str
 
 
 def how_server_left(code: int, received: CloseFrame | None) -> str:
-    """The same where the server closed; a client that did not answer may have heard nothing."""
+    """Return the outcome of a connection that the server closed with this code.
+
+    A client that did not answer the close may have missed the last messages.
+    """
     if code == NORMAL and received is None:
         return LOST
     return outcome_of(code)

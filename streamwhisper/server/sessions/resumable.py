@@ -1,9 +1,9 @@
-"""Sessions that can be resumed: those that are connected, and those whose connection was lost.
+"""Resumable sessions: those that are connected, and those whose connection was lost.
 
-A lost session is parked for a while. Nothing is recognized meanwhile: a session that nobody comes
-back for costs no more than its memory, and one that is resumed has its sound heard at once, for
-one request covers all of it. All sessions together are bounded in number; somebody who is here
-goes before somebody who is not, so a newcomer takes the place of the one parked longest.
+A detached session, i.e. one without a connection, is kept for a while. Nothing is recognized
+meanwhile: a session that is not resumed costs only memory, and a resumed one catches up at once,
+because one request covers all of its audio. The total number of sessions is limited. Connected
+clients come first: a new session replaces the one that has been detached longest.
 """
 
 from __future__ import annotations
@@ -19,32 +19,32 @@ __all__ = ["Holder", "ResumableSessions", "Timer"]
 
 
 class Holder(Protocol):
-    """The connection that has a session."""
+    """The connection of a session."""
 
     def hand_over(self) -> None:
-        """Let go of the session at once: it goes on in another connection."""
+        """Give up the session at once: it continues in another connection."""
         ...
 
 
 class Timer(Protocol):
-    """A call that is to come."""
+    """A scheduled call."""
 
     def cancel(self) -> None:
-        """It will not be made."""
+        """Cancel the call."""
         ...
 
 
 @dataclass(slots=True)
-class _Place:
+class _Entry:
     dialect: Resumable
     holder: Holder | None
     timer: Timer | None = None
 
 
 class ResumableSessions:
-    """Knows every session that can be resumed by its token.
+    """All sessions that can be resumed, by token.
 
-    Tokens are looked up by their digest, so the time that it takes tells nothing about them.
+    Tokens are looked up by their digest, so the duration of a lookup reveals nothing about them.
     """
 
     def __init__(
@@ -52,88 +52,88 @@ class ResumableSessions:
         timeout: float,
         capacity: int,
         call_later: Callable[[float, Callable[[], None]], Timer],
-        on_lapse: Callable[[], None] = lambda: None,
+        on_expire: Callable[[], None] = lambda: None,
     ) -> None:
-        """Park sessions for a while.
+        """Start without sessions.
 
         Args:
-            timeout: seconds that a session whose connection was lost is kept; 0: not at all.
-            capacity: sessions that are known at the same time, connected ones included.
-            call_later: has a function called after so many seconds, such as an event loop's.
-            on_lapse: told of every session that nobody came back for.
+            timeout: seconds that a detached session is kept; 0: sessions cannot be resumed.
+            capacity: maximum number of sessions, including connected ones.
+            call_later: schedules a call after so many seconds, e.g. on an event loop.
+            on_expire: called for each detached session that was not resumed.
         """
         self._timeout = timeout
         self._capacity = capacity
         self._call_later = call_later
-        self._on_lapse = on_lapse
-        self._places: dict[bytes, _Place] = {}  # the one parked last comes last
+        self._on_expire = on_expire
+        self._entries: dict[bytes, _Entry] = {}  # the one detached last comes last
 
     @property
-    def parked(self) -> int:
-        """Sessions without a connection."""
-        return sum(place.holder is None for place in self._places.values())
+    def detached(self) -> int:
+        """Number of sessions without a connection."""
+        return sum(entry.holder is None for entry in self._entries.values())
 
-    def enter(self, dialect: Resumable, holder: Holder) -> None:
-        """A session has started; a parked one makes room for it if need be."""
+    def add(self, dialect: Resumable, holder: Holder) -> None:
+        """Add a new session; if there are too many, it replaces a detached one."""
         if self._timeout <= 0:
             return
-        lost = [key for key, place in self._places.items() if place.holder is None]
-        for key in lost[: max(0, len(self._places) - self._capacity + 1)]:
-            self._lapse(key)
-        self._places[_key(dialect.token)] = _Place(dialect, holder)
+        lost = [key for key, entry in self._entries.items() if entry.holder is None]
+        for key in lost[: max(0, len(self._entries) - self._capacity + 1)]:
+            self._expire(key)
+        self._entries[_key(dialect.token)] = _Entry(dialect, holder)
 
-    def park(self, dialect: Resumable) -> bool:
-        """The session's connection was lost; False if it is not to be kept."""
+    def detach(self, dialect: Resumable) -> bool:
+        """Keep a session whose connection was lost; return False if it cannot be resumed."""
         key = _key(dialect.token)
-        place = self._places.pop(key, None)
-        if place is None:
+        entry = self._entries.pop(key, None)
+        if entry is None:
             return False
-        place.holder = None
-        place.timer = self._call_later(self._timeout, lambda: self._lapse(key))
-        self._places[key] = place
+        entry.holder = None
+        entry.timer = self._call_later(self._timeout, lambda: self._expire(key))
+        self._entries[key] = entry
         return True
 
     def resume(self, token: str, holder: Holder) -> Resumable | None:
-        """The session of this token, for another connection; None if there is none.
+        """Return the session of a token for another connection; None: the token is unknown.
 
-        A connection that has it still, and need not know yet that it is dead, hands it over.
+        If the session still has a connection, which may be dead already, that one hands it over.
         """
-        place = self._places.get(_key(token))
-        if place is None:
+        entry = self._entries.get(_key(token))
+        if entry is None:
             return None
-        if place.timer is not None:
-            place.timer.cancel()
-            place.timer = None
-        if place.holder is not None:
-            place.holder.hand_over()
-        place.holder = holder
-        return place.dialect
+        if entry.timer is not None:
+            entry.timer.cancel()
+            entry.timer = None
+        if entry.holder is not None:
+            entry.holder.hand_over()
+        entry.holder = holder
+        return entry.dialect
 
     def dismiss(self, name: str) -> bool:
-        """Nobody will come back for the session of this name; False if it has a connection."""
-        for key, place in self._places.items():
-            if place.dialect.name == name and place.holder is None:
-                self._lapse(key)
+        """End the detached session of this name; return False if there is none."""
+        for key, entry in self._entries.items():
+            if entry.dialect.name == name and entry.holder is None:
+                self._expire(key)
                 return True
         return False
 
-    def leave(self, dialect: Resumable) -> None:
-        """The session is over and cannot be resumed."""
-        self._places.pop(_key(dialect.token), None)
+    def remove(self, dialect: Resumable) -> None:
+        """Remove a session that has ended and cannot be resumed."""
+        self._entries.pop(_key(dialect.token), None)
 
     def close(self) -> None:
-        """Let go of everything: from now on nothing is kept."""
+        """End all detached sessions, and keep no more."""
         self._timeout = 0.0
-        for key in [key for key, place in self._places.items() if place.holder is None]:
-            self._lapse(key)
-        self._places.clear()
+        for key in [key for key, entry in self._entries.items() if entry.holder is None]:
+            self._expire(key)
+        self._entries.clear()
 
-    def _lapse(self, key: bytes) -> None:
-        place = self._places.pop(key)
-        if place.timer is not None:
-            place.timer.cancel()
-        place.dialect.release()
-        self._on_lapse()
+    def _expire(self, key: bytes) -> None:
+        entry = self._entries.pop(key)
+        if entry.timer is not None:
+            entry.timer.cancel()
+        entry.dialect.release()
+        self._on_expire()
 
 
 def _key(token: str) -> bytes:

@@ -1,4 +1,4 @@
-"""The time before a server's model has loaded: its port is open, and who comes waits a while."""
+"""Start-up: the port is open while the model loads; clients wait briefly, then receive 503."""
 
 from __future__ import annotations
 
@@ -6,35 +6,44 @@ import asyncio
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
+from dataclasses import dataclass
 from http import HTTPStatus
 
-from streamwhisper.live.scheduler import SchedulerOptions
+from streamwhisper.live.scheduler import Scheduler, SchedulerOptions
 from streamwhisper.recognition import ModelInfo, Recognizer, RemoteRecognizer
 from streamwhisper.server.access.rejection import RETRY_AFTER, HandshakeRejected
 
-__all__ = ["Loading", "Startup"]
+__all__ = ["LoadedModel", "Loading", "Startup"]
 
 Loaded = tuple[Recognizer, SchedulerOptions]
 
 
+@dataclass(frozen=True, slots=True)
+class LoadedModel:
+    """The recognizer of a server, and the scheduler of its requests."""
+
+    recognizer: Recognizer
+    scheduler: Scheduler
+
+
 class Loading:
-    """A recognizer that is still to come."""
+    """A recognizer that loads on a thread while the server's port is open already."""
 
     def __init__(self, load: Callable[[], Loaded]) -> None:
-        """Have it made by `load`, which also says how its requests are put together.
+        """Prepare to call `load`, which returns the recognizer and its scheduler options.
 
-        That runs on a daemon thread, so that nobody who stops the server waits for it.
+        It runs on a daemon thread, so that a server can stop without waiting for it.
         """
         self._load = load
         self._loaded: Future[Loaded] = Future()
 
     @property
     def under_way(self) -> bool:
-        """Whether the thread runs."""
+        """Whether the thread is running."""
         return self._loaded.running()
 
     def begin(self) -> asyncio.Future[Loaded]:
-        """Load; raises what `load` does."""
+        """Start to load; the future raises what `load` raises."""
         self._loaded.set_running_or_notify_cancel()  # from now on it cannot be cancelled
         threading.Thread(target=self._work, name="loading", daemon=True).start()
         return asyncio.wrap_future(self._loaded)
@@ -42,76 +51,88 @@ class Loading:
     def _work(self) -> None:
         try:
             self._loaded.set_result(self._load())
-        except BaseException as error:  # outermost loop of the thread: the caller is told
+        except BaseException as error:  # outermost frame of the thread: the future raises it
             self._loaded.set_exception(error)
 
 
 class Startup:
-    """The moment from which on sessions are taken in, and those who wait for it.
+    """The model of a server, and the clients that wait until it is loaded.
 
     Attributes:
-        waiting: how many do.
+        waiting: number of waiting clients.
     """
 
-    def __init__(self, patience: float, places: int) -> None:
-        """Nobody is taken in yet.
+    def __init__(self, timeout: float, max_waiting: int) -> None:
+        """Start without a model.
 
         Args:
-            patience: seconds after which who waits is told to come again.
-            places: for who waits; further ones are told so at once.
+            timeout: seconds that a client waits before it is rejected.
+            max_waiting: maximum number of waiting clients; more are rejected at once.
         """
-        self._patience = patience
-        self._places = places
+        self._timeout = timeout
+        self._max_waiting = max_waiting
         self.waiting = 0
-        self._come = asyncio.Event()
-        self._recognizer: Recognizer | None = None
+        self._done = asyncio.Event()
+        self._model: LoadedModel | None = None
 
-    def come(self, recognizer: Recognizer) -> None:
-        """The model is there: all who wait go on."""
-        self._recognizer = recognizer
-        self._come.set()
+    def finish(self, model: LoadedModel) -> None:
+        """Set the loaded model; all waiting clients continue."""
+        self._model = model
+        self._done.set()
 
-    def call_off(self) -> None:
-        """The server stops: nobody waits any more."""
-        self._come.set()
+    def cancel(self) -> None:
+        """Stop waiting: the server shuts down."""
+        self._done.set()
 
     async def wait(self) -> None:
-        """Wait for it, within bounds."""
-        if not self.over and self.waiting < self._places:
+        """Wait until the model is loaded, for a limited time."""
+        if not self.finished and self.waiting < self._max_waiting:
             self.waiting += 1
             try:
-                async with asyncio.timeout(self._patience):
-                    await self._come.wait()
+                async with asyncio.timeout(self._timeout):
+                    await self._done.wait()
             except TimeoutError:
                 pass
             finally:
                 self.waiting -= 1
 
     @property
-    def over(self) -> bool:
-        """Whether the model is there."""
-        return self._recognizer is not None
+    def finished(self) -> bool:
+        """Whether the model is loaded."""
+        return self._model is not None
 
     @property
-    def info(self) -> ModelInfo:
-        """The model that is served.
+    def model(self) -> LoadedModel:
+        """The loaded model.
 
         Raises:
-            Refusal: it is not loaded yet.
+            HandshakeRejected: it is not loaded yet.
         """
-        if self._recognizer is None:
+        if self._model is None:
             raise HandshakeRejected(
                 HTTPStatus.SERVICE_UNAVAILABLE,
                 "loading",
-                "the server is loading its model, which takes seconds, or minutes where it is "
-                f"fetched first; try again in {RETRY_AFTER:g} s",
+                "The server is loading its model, which takes seconds, or minutes if it must be "
+                f"downloaded first. Try again in {RETRY_AFTER:g} s.",
             )
-        return self._recognizer.info
+        return self._model
+
+    @property
+    def info(self) -> ModelInfo:
+        """Description of the loaded model.
+
+        Raises:
+            HandshakeRejected: it is not loaded yet.
+        """
+        return self.model.recognizer.info
 
     def check(self) -> None:
-        """Raise Refusal while there is no model, or it is elsewhere and out of reach."""
-        _ = self.info
-        recognizer = self._recognizer
+        """Check that the model is loaded and reachable.
+
+        Raises:
+            HandshakeRejected: it is not.
+        """
+        recognizer = self.model.recognizer
         obstacle = recognizer.obstacle if isinstance(recognizer, RemoteRecognizer) else None
         if obstacle is not None:
             raise HandshakeRejected(

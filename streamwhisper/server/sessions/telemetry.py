@@ -1,4 +1,4 @@
-"""What one connection uses, for the log and for the metrics."""
+"""Telemetry of a connection, for the log and the metrics."""
 
 from __future__ import annotations
 
@@ -15,28 +15,24 @@ log = logging.getLogger(__name__)
 
 
 class SessionTelemetry:
-    """Counts while a connection lasts, and sums up at its end in one line of the log.
-
-    Attributes:
-        opened: when, by the clock.
-    """
+    """Measures a connection, and logs a summary at its end."""
 
     def __init__(self, client: Client, metrics: Metrics, clock: Callable[[], float]) -> None:
-        self.opened = clock()
         self._client = client
         self._metrics = metrics
         self._clock = clock
+        self._opened = clock()
         self._audio_seconds = 0.0
         self._updates = 0
 
     def open(self, session: str) -> None:
-        """A session's connection is here."""
+        """Log the start of the named session."""
         client = self._client
         values = figures(session=session, address=client.address, key=client.key)
         log.info("session %s: opened", session, extra=values)
 
-    def hear(self, seconds: float) -> None:
-        """So much sound came."""
+    def record_audio(self, seconds: float) -> None:
+        """Count received audio."""
         self._audio_seconds += seconds
         self._metrics.audio_seconds.inc(seconds)
 
@@ -56,15 +52,15 @@ class SessionTelemetry:
         self._metrics.request_errors.inc()
 
     def close(self, session: str, outcome: str, *, kept: bool = False, closed: bool = True) -> None:
-        """The connection is over.
+        """Record the end of the connection, and log the summary.
 
         Args:
-            session: its name.
-            outcome: how it ended.
-            kept: whether the session waits to be resumed.
-            closed: whether the session is over, and has not gone elsewhere.
+            session: name of the session.
+            outcome: how the connection ended.
+            kept: whether the session can be resumed.
+            closed: whether the session has ended, i.e. did not move to another connection.
         """
-        seconds = self._clock() - self.opened
+        seconds = self._clock() - self._opened
         self._metrics.session_seconds.observe(seconds)
         if kept:
             self._metrics.sessions_lost.inc()
@@ -73,7 +69,7 @@ class SessionTelemetry:
         log.info(
             "session %s: %s",
             session,
-            "connection lost, kept to be resumed" if kept else f"closed, {outcome}",
+            "connection lost, session kept to be resumed" if kept else f"closed, {outcome}",
             extra=figures(
                 session=session,
                 outcome=outcome,

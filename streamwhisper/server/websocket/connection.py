@@ -1,13 +1,13 @@
-"""One WebSocket connection: frames to its dialect, requests to the scheduler, texts back.
+"""One WebSocket connection: frames to its dialect, requests to the scheduler, messages back.
 
-Its dialect has a session of its own, or one for each channel of the sound, or one whose connection
-was lost, once its client claims it.
+The dialect has one session, or one for each audio channel. The session may also be one whose
+previous connection was lost, once the client resumes it.
 
-A reader and drivers share a connection. The reader takes frames in, and pauses while a session's
-buffers are full, so that the pressure reaches the client. Each driver has answered what one session
-asks, one request at a time; while that waits for its turn, the reader keeps it up to the newest
-sound. All of them send what has come of it before they go on: a client that does not read stops
-all, and nothing piles up.
+A reader and one driver per session share the connection. The reader receives frames, and pauses
+while a session's buffers are full, so that backpressure reaches the client. A driver has one
+request recognized at a time; while the request waits in the queue, the reader keeps it up to date
+with the newest audio. All of them send what results before they continue: a client that does not
+read stops all of them, and nothing accumulates.
 """
 
 from __future__ import annotations
@@ -15,89 +15,90 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from websockets.asyncio.server import ServerConnection
 from websockets.exceptions import ConnectionClosed
 from websockets.protocol import State
 
-from streamwhisper.errors import RecognitionError
-from streamwhisper.live.driver import MAX_FAILURES, SessionDriver
-from streamwhisper.live.scheduler import Scheduler
-from streamwhisper.server.access.limits import Limits, RateLimiter
+from streamwhisper.live.driver import SessionDriver
 from streamwhisper.server.access.policy import Client
+from streamwhisper.server.context import ServerContext
 from streamwhisper.server.dialect import GOING_AWAY, NORMAL, Close, Dialect
-from streamwhisper.server.metrics import Metrics
+from streamwhisper.server.publishing.observers import ObservedSession
 from streamwhisper.server.sessions import close_errors
+from streamwhisper.server.sessions.active_connections import (
+    PIECE_BYTES,
+    ActiveConnection,
+    until_first,
+)
 from streamwhisper.server.sessions.outcome import LOST, how_client_left, how_server_left
-from streamwhisper.server.sessions.resumable import ResumableSessions
 from streamwhisper.server.sessions.telemetry import SessionTelemetry
 from streamwhisper.server.websocket.keepalive import keep_alive
+from streamwhisper.server.websocket.routes import Route
 from streamwhisper.server.websocket.sender import Leaving, Sender, Unread
-from streamwhisper.session.session import Session
 
 __all__ = ["Connection"]
 
 log = logging.getLogger(__name__)
 
-_PIECE_BYTES = 32 * 1024  # of audio taken in at once, so that no client holds up the event loop
-_LARGE_BYTES = 256 * 1024  # a text frame that would hold up the event loop to look into
+_LARGE_BYTES = 256 * 1024  # unwrapping a larger text frame would hold up the event loop
 _READ_OUT_SECONDS = 1.0
-_RESUMABLE = {LOST, "client_unread"}  # outcomes
-_GONE = {*_RESUMABLE, "client_left"}  # likewise: nobody reads any more
+_RESUMABLE = {LOST, "client_unread"}  # outcomes after which a session can be resumed
+_GONE = {*_RESUMABLE, "client_left"}  # outcomes after which the client reads no more
 
 
-class Connection:
-    """Drives one session from its first frame to its close."""
+class Connection(ActiveConnection[Dialect]):
+    """Drives the sessions of one WebSocket from its first frame to its close."""
 
     def __init__(
         self,
+        context: ServerContext,
+        client: Client,
         websocket: ServerConnection,
         dialect: Dialect,
-        scheduler: Scheduler,
-        limits: Limits,
-        metrics: Metrics,
-        parking: ResumableSessions,
-        *,
-        visitor: Client,
+        route: Route,
         name: str,
-        unwrap: Callable[[str | bytes], str | bytes] = lambda frame: frame,
     ) -> None:
-        """Join a socket, what is spoken on it, and who recognizes.
+        """Create a connection.
 
         Args:
-            parking: where sessions wait whose connection is lost.
-            visitor: whose connection it is.
-            name: for the log.
-            unwrap: takes the sound out of text frames that carry it.
+            context: the server.
+            client: the authenticated client.
+            websocket: carries the connection.
+            dialect: protocol of the connection.
+            route: route of the connection's path.
+            name: names the session in the log.
         """
+        limits = context.options.limits
+        limits = replace(limits, idle_timeout=min(limits.idle_timeout, route.idle_timeout))
+        super().__init__(dialect, client, limits, context.metrics)
         self._websocket = websocket
-        self._outlet = Sender(websocket, limits.send_timeout)
-        self._dialect = dialect
-        self._limits = limits
-        self._metrics = metrics
-        self._parking = parking
-        self._allowance = visitor.quota
+        self._sender = Sender(websocket, limits.send_timeout)
+        self._resumable = context.resumable
         self._name = name
-        self._unwrap = unwrap
-        self._loop = asyncio.get_running_loop()
-        self._account = SessionTelemetry(visitor, metrics, self._loop.time)
+        self._unwrap = route.unwrap
+        self._telemetry = SessionTelemetry(client, context.metrics, self._loop.time)
+        scheduler = context.startup.model.scheduler
         self._drivers = [
-            SessionDriver(scheduler, self._account) for _ in range(max(1, len(dialect.sessions)))
+            SessionDriver(scheduler, self._telemetry) for _ in range(max(1, len(dialect.sessions)))
         ]
-        self._pace = RateLimiter(visitor.quota, self._account.opened)
-        self._client_awaited_since: float | None = None  # None: the reader has something to do
-        self._room = asyncio.Event()  # for the reader: a session took audio from its buffers
-        self._over = asyncio.Event()  # the dialect is closing
-        self._stopping = asyncio.Event()  # the server is
+        self._client_awaited_since: float | None = None  # None: the reader is busy
+        self._stopping = asyncio.Event()  # the server is shutting down
         self._all_read = asyncio.Event()  # the reader waits for the client
         self._sending = asyncio.Lock()
-        self._handed_over = False  # the session is another connection's
-        self._gone = False  # the client is
+        self._handed_over = False  # another connection has the session
+        self._gone = False  # the client reads no more
+
+    @property
+    def sessions(self) -> Sequence[ObservedSession]:
+        """The sessions that are driven now."""
+        return self._dialect.sessions
 
     async def run(self) -> None:
-        """Serve the client until one side leaves. Raises nothing but a cancellation."""
-        self._account.open(self._name)
+        """Serve the client until either side closes the connection. Raises only CancelledError."""
+        self._telemetry.open(self._name)
         outcome = "server_error"
         try:
             outcome = await self._converse()
@@ -106,61 +107,15 @@ class Connection:
         except Unread:
             self._websocket.transport.abort()
             outcome = "client_unread"
-        except Exception:  # outermost loop of a connection
+        except Exception:  # outermost frame of a connection
             log.exception("session %s: failed", self._name)
-            await self._apologize()
+            await self._report_failure()
         finally:
             await self._leave(outcome)
         await self._read_out()
 
-    async def _read_out(self) -> None:
-        """Read what is left of a client that leaves: unread, it would hide that it is gone."""
-        with contextlib.suppress(ConnectionClosed, TimeoutError):
-            async with asyncio.timeout(_READ_OUT_SECONDS):
-                while self._websocket.state is State.CLOSING:
-                    await self._websocket.recv()
-
-    @property
-    def lag(self) -> float:
-        """Seconds of sound that are received and not recognized yet."""
-        lags = (s.audio_seconds - s.covered_seconds for s in self._dialect.sessions)
-        return max(lags, default=0.0)
-
-    async def _leave(self, outcome: str) -> None:
-        dialect = self._dialect
-        if self._handed_over:
-            outcome = "handed_over"
-        elif (resumable := dialect.resumable) is not None and dialect.sessions:
-            if outcome in _RESUMABLE and self._parking.park(resumable):
-                self._withdraw()
-                self._account.close(self._name, outcome, kept=True)
-                return
-            self._parking.leave(resumable)
-        if outcome in _GONE and dialect.sessions and dialect.closing is None:
-            await self._hear_out()
-        dialect.release()
-        self._account.close(self._name, outcome, closed=not self._handed_over)
-
-    async def _hear_out(self) -> None:
-        """Have the last words of a client that is gone committed: others read along, or record."""
-        self._gone = True
-        self._withdraw()
-        drivers = [asyncio.create_task(self._drive(n)) for n in range(len(self._drivers))]
-        try:
-            async with asyncio.timeout(self._limits.drain_timeout):
-                with contextlib.suppress(ConnectionClosed):
-                    await self._read()
-                self._dialect.finish(None, Close(NORMAL))
-                self._wake()
-                await asyncio.gather(*drivers)
-        except TimeoutError:
-            log.warning("session %s: its last words were not heard in time", self._name)
-        finally:
-            for driver in drivers:
-                driver.cancel()
-
     def hand_over(self) -> None:
-        """Let go of the session, which goes on in another connection; say so, and close."""
+        """Give up the session, which continues in another connection; report that, and close."""
         dialect = self._dialect.resumable
         assert dialect is not None
         self._withdraw()
@@ -168,162 +123,160 @@ class Connection:
         self._dialect = dialect.left_behind()
         self._wake()
 
-    def _withdraw(self) -> None:
-        """What is asked for is not waited for any more, and may be asked for again."""
-        for driver in self._drivers:
-            driver.withdraw()
-        for session in self._dialect.sessions:
-            session.abandon_request()
-
     def shut_down(self) -> None:
-        """The server stops: hear what the client has sent, commit everything, and close."""
+        """Process what the client has sent, commit all text, and close: the server stops."""
         self._stopping.set()
-
-    def cut_off(self) -> None:
-        """The server can wait no longer: close now, saying what is missing."""
-        self._dialect.fail(*close_errors.cut_off())
-        self._wake()
 
     def _wake(self) -> None:
         for number, driver in enumerate(self._drivers):
-            driver.wake(self._session(number) if self._dialect.closing is None else None)
-        self._room.set()
-        if self._dialect.closing is not None:
+            driver.wake(None if self._closing else self._session(number))
+        self._buffers_freed.set()
+        if self._closing:
             self._over.set()
 
+    # Conversation.
+
     async def _converse(self) -> str:
-        tasks = [
-            asyncio.create_task(work)
-            for work in (
-                self._read(),
-                *map(self._drive, range(len(self._drivers))),
-                self._drain(),
-                self._limit_length(),
-                keep_alive(self._websocket, lambda: self._client_awaited_since),
-                self._over.wait(),
-                self._websocket.wait_closed(),
-            )
-        ]
-        try:
-            finished, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-            for task in finished:
-                task.result()
+        """Serve the client until either side closes the connection; return the outcome."""
+        async with until_first(
+            self._read(),
+            *map(self._drive, range(len(self._drivers))),
+            self._drain(),
+            self._limit_duration(),
+            keep_alive(self._websocket, lambda: self._client_awaited_since),
+            self._over.wait(),
+            self._websocket.wait_closed(),
+        ):
             close = self._dialect.closing
             if close is None:
                 return self._how_client_left()
             await self._send()
-            # The reader stays until then: frames left unread would hold up the handshake.
-            await self._outlet.close(close)
+            # The reader runs until then: unread frames would hold up the closing handshake.
+            await self._sender.close(close)
             return how_server_left(close.code, self._websocket.protocol.close_rcvd)
-        finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _limit_duration(self) -> None:
+        """End a session that reaches its maximum duration; its audio is committed."""
+        seconds = self._client.quota.session_seconds
+        if seconds is not None:
+            await asyncio.sleep(seconds)
+            self._finish(*close_errors.too_long(seconds))
+        await self._over.wait()
+
+    async def _drain(self) -> None:
+        """When the server stops: process what the client has sent, commit all text, and close."""
+        await self._stopping.wait()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self._limits.drain_timeout):
+                # The pong arrives after everything that the client sent before the ping.
+                await (await self._websocket.ping())
+                await asyncio.sleep(0)  # the reader has now what arrived together with the pong
+                while not self._all_read.is_set():  # it may be set briefly between two frames
+                    await self._all_read.wait()
+        self._finish(None, Close(GOING_AWAY, "the server is shutting down"))
+        await self._over.wait()
+
+    # Audio and commands of the client.
 
     async def _read(self) -> None:
         while True:
-            for piece in _pieces(await self._unwrapped(await self._next_frame())):
-                while isinstance(piece, bytes) and not self._dialect.can_receive:
-                    self._room.clear()
-                    await self._room.wait()
-                heard = self._take(piece)
+            frame = await self._next_frame()
+            large = len(frame) > _LARGE_BYTES
+            frame = await asyncio.to_thread(self._unwrap, frame) if large else self._unwrap(frame)
+            for piece in _pieces(frame):
+                if isinstance(piece, bytes):
+                    await self._wait_for_buffers()
+                received = self._receive(piece)
                 self._wake()
                 await self._send()
-                # A large frame must not hold up the others, nor come faster than is allowed.
-                await self._hold(self._pace.wait(heard, self._loop.time()))
-
-    async def _unwrapped(self, frame: str | bytes) -> str | bytes:
-        if len(frame) > _LARGE_BYTES:
-            return await asyncio.to_thread(self._unwrap, frame)
-        return self._unwrap(frame)
-
-    async def _hold(self, seconds: float) -> None:
-        """Leave the socket unread for a while, or until the connection is over."""
-        self._metrics.audio_held_seconds.inc(seconds)
-        if seconds <= 0:
-            await asyncio.sleep(0)
-        elif self._dialect.closing is None:
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(seconds):
-                    await self._over.wait()
-
-    async def _limit_length(self) -> None:
-        """End a session that lasts too long; what it has heard is committed."""
-        if self._allowance.session_seconds is not None:
-            await asyncio.sleep(self._allowance.session_seconds)
-            self._end_for_length(self._allowance.session_seconds)
-        await self._over.wait()
-
-    def _end_for_length(self, seconds: float) -> None:
-        self._dialect.finish(*close_errors.too_long(seconds))
-        self._wake()
+                await self._hold(received)
 
     async def _next_frame(self) -> str | bytes:
-        """The next frame; an empty one when the client has been silent for too long."""
-        started, limits = bool(self._dialect.sessions), self._limits
+        """Return the next frame; an empty one if the client sent none for too long."""
+        started, limits = bool(self.sessions), self._limits
         seconds = limits.idle_timeout if started else limits.start_timeout
-        since = self._loop.time() if started else self._account.opened
-        patience = None if self._dialect.closing is not None else since + seconds
+        since = self._loop.time() if started else self._opened
+        deadline = None if self._closing else since + seconds
         try:
             self._all_read.set()
             self._client_awaited_since = self._loop.time()
-            async with asyncio.timeout_at(patience):
+            async with asyncio.timeout_at(deadline):
                 return await self._websocket.recv()
         except TimeoutError:
-            self._dialect.finish(*close_errors.silent(seconds, started=started))
-            self._wake()
+            self._finish(*close_errors.silent(seconds, started=started))
             return b""
         finally:
             self._all_read.clear()
             self._client_awaited_since = None
 
-    async def _drain(self) -> None:
-        """Once the server stops: hear what the client has sent by now, commit all, and close."""
-        await self._stopping.wait()
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(self._limits.drain_timeout):
-                # Its answer comes behind everything that the client sent before it saw the ping.
-                await (await self._websocket.ping())
-                await asyncio.sleep(0)  # what came together with the answer is at the reader now
-                while not self._all_read.is_set():  # it may be for a moment between two frames
-                    await self._all_read.wait()
-        self._dialect.finish(None, Close(GOING_AWAY, "the server is shutting down"))
-        self._wake()
-        await self._over.wait()
-
-    def _take(self, frame: str | bytes) -> float:
-        """Have the dialect receive a frame; how many seconds of sound that brought."""
+    def _receive(self, frame: str | bytes) -> float:
+        """Pass a frame to the dialect; return the seconds of audio in it."""
         if isinstance(frame, str) and (size := len(frame.encode())) > self._limits.max_text_bytes:
             self._dialect.fail(*close_errors.text_too_big(size, self._limits))
             return 0.0
-        started, before = bool(self._dialect.sessions), self._audio_seconds
+        started, before = bool(self.sessions), self._audio_seconds
         self._dialect.receive(frame)
         if not started:
             self._enter()
             return 0.0
-        heard = self._audio_seconds - before
-        self._account.hear(heard)
-        most = self._allowance.session_seconds
-        if most is not None and self._audio_seconds > most:
-            self._end_for_length(most)
-        return heard
+        total = self._audio_seconds
+        self._record_audio(self._telemetry, total - before, total)
+        return total - before
 
     @property
     def _audio_seconds(self) -> float:
-        """Sound received; channels are heard at the same time."""
-        return max((s.audio_seconds for s in self._dialect.sessions), default=0.0)
+        """Seconds of audio received; all channels count once."""
+        return max((session.audio_seconds for session in self.sessions), default=0.0)
+
+    # Recognition and messages to the client.
+
+    async def _drive(self, number: int) -> None:
+        """Have the requests of one session recognized, once it exists."""
+        await self._drivers[number].run(
+            lambda: self._session(number),
+            publish=self._publish,
+            finished=lambda: self._closing,
+            failed=lambda *failure: self._record_failure(self._telemetry, self._name, *failure),
+        )
+
+    async def _publish(self) -> None:
+        self._buffers_freed.set()
+        await self._send()
+
+    def _session(self, number: int) -> ObservedSession | None:
+        return self.sessions[number] if number < len(self.sessions) else None
+
+    async def _send(self) -> None:
+        """Send the dialect's messages, in order, as fast as the client reads."""
+        async with self._sending:
+            # Reported before the answer comes, so that a late answer does not hide the wait.
+            self._dialect.record_wait(sum(driver.take_wait() for driver in self._drivers))
+            for text in self._dialect.outgoing():
+                if not self._gone:
+                    await self._sender.send(text)
+
+    async def _report_failure(self) -> None:
+        error, close = close_errors.internal(self._name)
+        self._dialect.fail(error, close)
+        try:
+            await self._send()
+            await self._sender.close(close)
+        except (ConnectionClosed, Leaving, Unread):
+            self._websocket.transport.abort()
+
+    # Start, resumption and end of a session.
 
     def _enter(self) -> None:
-        """A session that starts can be resumed from now on; one that is claimed goes on here."""
+        """Make a started session resumable, or resume the one that the client claims."""
         dialect = self._dialect.resumable
-        if dialect is None or dialect.closing is not None:
+        if dialect is None or self._closing:
             return
         claim = dialect.claim
         if claim is None:
             if dialect.sessions:
-                self._parking.enter(dialect, self)
+                self._resumable.add(dialect, self)
             return
-        resumed = self._parking.resume(claim.resume or "", self)
+        resumed = self._resumable.resume(claim.resume or "", self)
         if resumed is None:
             self._dialect.fail(*close_errors.unknown_token())
         elif resumed.rejoin(claim):
@@ -331,50 +284,56 @@ class Connection:
             self._dialect, self._name = resumed, resumed.name
             self._metrics.sessions_resumed.inc()
         else:
-            self._parking.leave(resumed)
+            self._resumable.remove(resumed)
             resumed.release()
             self._dialect.fail(*close_errors.messages_gone(claim.last_seq))
 
-    async def _drive(self, number: int) -> None:
-        """Recognize what the session of this number asks for, once there is one."""
-        await self._drivers[number].run(
-            lambda: self._session(number),
-            publish=self._publish,
-            finished=lambda: self._dialect.closing is not None,
-            failed=self._record_failure,
-        )
+    async def _leave(self, outcome: str) -> None:
+        """Detach the session if it can be resumed; otherwise end it."""
+        dialect = self._dialect
+        if self._handed_over:
+            outcome = "handed_over"
+        elif (resumable := dialect.resumable) is not None and self.sessions:
+            if outcome in _RESUMABLE and self._resumable.detach(resumable):
+                self._withdraw()
+                self._telemetry.close(self._name, outcome, kept=True)
+                return
+            self._resumable.remove(resumable)
+        if outcome in _GONE and self.sessions and not self._closing:
+            await self._finish_without_client()
+        dialect.release()
+        self._telemetry.close(self._name, outcome, closed=not self._handed_over)
 
-    async def _publish(self) -> None:
-        self._room.set()
-        await self._send()
-
-    def _record_failure(self, error: RecognitionError, consecutive: int) -> None:
-        self._account.fail(self._name, error)
-        if consecutive == MAX_FAILURES:
-            self._dialect.fail(*close_errors.recognition_failed(consecutive, self._name))
-
-    def _session(self, number: int) -> Session | None:
-        sessions = self._dialect.sessions
-        return sessions[number] if number < len(sessions) else None
-
-    async def _send(self) -> None:
-        """Send what the dialect has to say, in order, at the pace that the client reads."""
-        async with self._sending:
-            # Reported before the answer comes, so that a late answer does not hide the wait.
-            self._dialect.record_wait(sum(driver.take_wait() for driver in self._drivers))
-            for text in self._dialect.outgoing():
-                if self._gone:
-                    continue
-                await self._outlet.send(text)
-
-    async def _apologize(self) -> None:
-        error, close = close_errors.internal(self._name)
-        self._dialect.fail(error, close)
+    async def _finish_without_client(self) -> None:
+        """Commit the rest of the audio, for viewers and records: the client reads no more."""
+        self._gone = True
+        self._withdraw()
+        drivers = [asyncio.create_task(self._drive(n)) for n in range(len(self._drivers))]
         try:
-            await self._send()
-            await self._outlet.close(close)
-        except (ConnectionClosed, Leaving, Unread):
-            self._websocket.transport.abort()
+            async with asyncio.timeout(self._limits.drain_timeout):
+                with contextlib.suppress(ConnectionClosed):
+                    await self._read()
+                self._finish(None, Close(NORMAL))
+                await asyncio.gather(*drivers)
+        except TimeoutError:
+            log.warning("session %s: the rest of its audio was not recognized in time", self._name)
+        finally:
+            for driver in drivers:
+                driver.cancel()
+
+    def _withdraw(self) -> None:
+        """Stop waiting for answers; the requests may be sent again."""
+        for driver in self._drivers:
+            driver.withdraw()
+        for session in self.sessions:
+            session.abandon_request()
+
+    async def _read_out(self) -> None:
+        """Read the rest of a leaving client's frames: unread, they would hide its close."""
+        with contextlib.suppress(ConnectionClosed, TimeoutError):
+            async with asyncio.timeout(_READ_OUT_SECONDS):
+                while self._websocket.state is State.CLOSING:
+                    await self._websocket.recv()
 
     def _how_client_left(self) -> str:
         protocol = self._websocket.protocol
@@ -382,8 +341,9 @@ class Connection:
 
 
 def _pieces(frame: str | bytes) -> Iterator[str | bytes]:
+    """Split a binary frame into pieces of `PIECE_BYTES`."""
     if isinstance(frame, str):
         yield frame
         return
-    for start in range(0, len(frame), _PIECE_BYTES):
-        yield frame[start : start + _PIECE_BYTES]
+    for start in range(0, len(frame), PIECE_BYTES):
+        yield frame[start : start + PIECE_BYTES]

@@ -1,4 +1,4 @@
-"""Answers to HTTP requests: pages, health and figures, and who may open a WebSocket."""
+"""HTTP endpoints: web pages, health, metrics, and the handshakes of WebSockets."""
 
 from __future__ import annotations
 
@@ -12,13 +12,12 @@ from urllib.parse import parse_qs
 from websockets.asyncio.server import ServerConnection
 from websockets.http11 import Request, Response
 
-from streamwhisper.server.access.policy import AccessPolicy
 from streamwhisper.server.access.rejection import HandshakeRejected, http_response
+from streamwhisper.server.context import ServerContext
 from streamwhisper.server.dialect import Query
 from streamwhisper.server.logs import figures
-from streamwhisper.server.metrics import METRICS_CONTENT_TYPE, Metrics
-from streamwhisper.server.publishing.rooms import Rooms, is_room
-from streamwhisper.server.sessions.startup import Startup
+from streamwhisper.server.metrics import METRICS_CONTENT_TYPE
+from streamwhisper.server.publishing.rooms import ROOM_NAME, is_room
 from streamwhisper.server.websocket.routes import STREAM_PATH, Route
 from streamwhisper.server.websocket.static_files import StaticFiles
 
@@ -28,60 +27,48 @@ log = logging.getLogger(__name__)
 
 WATCH_PATH = "/v1/watch/"
 _WELCOME = """\
-streamwhisper: sound in, text out, over a WebSocket. This server listens with {model}.
+streamwhisper: live speech-to-text over WebSocket. Model: {model}
 
   {scheme}://{host}{path}
 
-In a browser, this address is a page of captions.
+Open this address in a browser for live captions.
 
-Send {{"type": "start"}}, then audio in binary frames (by default 16-bit PCM, 16 kHz, mono),
-then {{"type": "end"}}. Text comes back as JSON while you speak: "partial" may still change,
-"committed" never does.
+Protocol: send {{"type": "start"}}, then audio in binary frames (default: 16-bit PCM, 16 kHz, mono),
+then {{"type": "end"}}. The server returns JSON messages while you speak: "partial" text may still
+change, "committed" text is final.
 
-From a shell:   streamwhisper stream speech.wav --url {scheme}://{host}{path}
-In Python:      streamwhisper.connect("{scheme}://{host}{path}")
+Shell:   streamwhisper stream speech.wav --url {scheme}://{host}{path}
+Python:  streamwhisper.connect("{scheme}://{host}{path}")
 
-Live clients of Deepgram (/v1/listen) and of OpenAI's Realtime API (/v1/realtime) are at home, too.
+Clients of Deepgram (/v1/listen, /v2/listen) and of the OpenAI Realtime API (/v1/realtime) are
+supported.
 
-/healthz and /readyz say how the server is, /metrics what it does (for Prometheus).
+Status: /healthz, /readyz. Metrics for Prometheus: /metrics
 """
 
 
 class HttpEndpoints:
-    """What a server says before there is a WebSocket."""
+    """Answers plain HTTP requests, and accepts or rejects WebSocket handshakes."""
 
-    def __init__(
-        self,
-        opening: Startup,
-        access: AccessPolicy,
-        metrics: Metrics,
-        rooms: Rooms,
-        routes: Mapping[str, Route],
-        *,
-        encrypted: bool,
-    ) -> None:
-        """Answer for one server.
+    def __init__(self, context: ServerContext, routes: Mapping[str, Route]) -> None:
+        """Create the endpoints.
 
         Args:
-            opening: knows the model that is served, once it has loaded.
-            access: who may come in.
-            metrics: shown, and told of refusals.
-            rooms: that can be watched.
+            context: the server.
             routes: the WebSocket paths that accept audio, and their dialects.
-            encrypted: whether the server is reached by TLS.
         """
-        self._opening = opening
-        self._access = access
-        self._metrics = metrics
-        self._rooms = rooms
+        self._startup = context.startup
+        self._access = context.access
+        self._metrics = context.metrics
+        self._rooms = context.rooms
         self._routes = routes
-        self._scheme = "wss" if encrypted else "ws"
+        self._scheme = "ws" if context.options.tls is None else "wss"
         self._pages = cache(StaticFiles)
 
     async def process_request(
         self, websocket: ServerConnection, request: Request
     ) -> Response | None:
-        """Answer plain HTTP requests; None lets a WebSocket handshake go on."""
+        """Return the response to a plain HTTP request; None: continue the WebSocket handshake."""
         path = path_of(request)
         if path == "/healthz":
             return http_response(HTTPStatus.OK, "ok\n")
@@ -89,39 +76,39 @@ class HttpEndpoints:
             return self.readiness()
         try:
             return await self._answer(websocket, request, path)
-        except HandshakeRejected as refusal:
-            self._metrics.count_error(refusal.code)
+        except HandshakeRejected as rejection:
+            self._metrics.count_error(rejection.code)
             route = self._routes.get(path)
             if route is not None:
                 self._metrics.sessions_refused.inc()
             log.info(
-                "refused %s: %s",
+                "rejected %s: %s",
                 path[:200],
-                refusal.code,
+                rejection.code,
                 extra=figures(
                     address=self._access.address(request, peer_of(websocket)),
-                    status=refusal.status.value,
+                    status=rejection.status.value,
                 ),
             )
             if route is not None:
-                return route.refuse(refusal, str(websocket.id))
-            return refusal.response()
+                return route.refuse(rejection, str(websocket.id))
+            return rejection.response()
 
     def process_response(
         self, websocket: ServerConnection, request: Request, response: Response
     ) -> None:
-        """Add the headers of what waits at the path to the answer that opens a WebSocket."""
+        """Add the route's headers to the response that opens a WebSocket."""
         route = self._routes.get(path_of(request))
         if route is not None and response.status_code == HTTPStatus.SWITCHING_PROTOCOLS:
             response.headers.update(route.headers(query_of(request), str(websocket.id)))
 
     def obstacle(self) -> str | None:
-        """Why nobody can come in at present."""
+        """Return why the server accepts no new client at present; None: it does."""
         try:
             self._access.check_slots()
-            self._opening.check()
-        except HandshakeRejected as refusal:
-            return refusal.message
+            self._startup.check()
+        except HandshakeRejected as rejection:
+            return rejection.message
         return None
 
     async def _answer(
@@ -131,27 +118,27 @@ class HttpEndpoints:
         if path in self._routes:
             client = self._access.authenticate(request, peer_of(websocket))
             self._access.check_running()
-            await self._opening.wait()
+            await self._startup.wait()
             route, query = self._routes[path], query_of(request)
             self._access.check_slots(client)
-            self._opening.check()
-            route.check(query, self._opening.info)
+            self._startup.check()
+            route.check(query, self._startup.info)
             self._access.check_slots(client, route.slots(query))
             return None
-        if path.startswith(WATCH_PATH):  # viewers need no key
+        if path.startswith(WATCH_PATH):  # viewers need no access token
             return self._viewer(path.removeprefix(WATCH_PATH))
         if path == "/metrics":
             self._access.authenticate(request, peer_of(websocket))
             return http_response(HTTPStatus.OK, self._metrics.render(), METRICS_CONTENT_TYPE)
-        await self._opening.wait()
-        info = self._opening.info
+        await self._startup.wait()
+        info = self._startup.info
         if (page := self._pages(info).response(request)) is not None:
             return page
         if path == "/":
             return self._welcome(request, info.name)
         return http_response(
             HTTPStatus.NOT_FOUND,
-            f"nothing at {path}; streams are at {STREAM_PATH}, and / says how to use them\n",
+            f"Not found: {path[:200]}. The WebSocket is {STREAM_PATH}; / explains its use.\n",
         )
 
     def _welcome(self, request: Request, model: str) -> Response:
@@ -167,8 +154,7 @@ class HttpEndpoints:
         if not is_room(room):
             return http_response(
                 HTTPStatus.NOT_FOUND,
-                f"no room can be called {room[:80]!r}; a name has 1 to 64 letters, digits, dots, "
-                "dashes and underscores\n",
+                f"{room[:80]!r} is not a room name; expected {ROOM_NAME}\n",
             )
         self._access.check_running()
         if self._rooms.full:
@@ -181,7 +167,7 @@ class HttpEndpoints:
         return None
 
     def readiness(self) -> Response:
-        """Whether somebody may come in, and why not."""
+        """Return whether the server accepts new clients, and why not."""
         obstacle = self.obstacle()
         if obstacle is None:
             return http_response(HTTPStatus.OK, "ready\n")
@@ -189,16 +175,16 @@ class HttpEndpoints:
 
 
 def path_of(request: Request) -> str:
-    """What is asked for, without its query."""
+    """Return the path of a request, without its query."""
     return request.path.partition("?")[0]
 
 
 def query_of(request: Request) -> Query:
-    """What is asked for beside the path, by name."""
+    """Return the query parameters of a request."""
     return parse_qs(request.path.partition("?")[2], keep_blank_values=True)
 
 
 def peer_of(websocket: ServerConnection) -> str:
-    """The address at the other end."""
+    """Return the address at the other end of a connection."""
     address: Any = websocket.remote_address
     return str(address[0]) if address else ""

@@ -1,7 +1,7 @@
-"""Finding out that a client is gone without having said so.
+"""Keepalive: detects clients that are gone without closing the connection.
 
-The WebSocket library would count every pong that is late, also one that lies unread behind sound
-because the server holds back. Here only the time counts in which the server waits for the client.
+The WebSocket library would count every late pong, also one that waits behind audio which the server
+does not read yet. Here only the time counts for which the server waits for the client.
 """
 
 from __future__ import annotations
@@ -24,13 +24,14 @@ async def keep_alive(
     """Ping the client until it does not answer; then drop the connection, and return.
 
     Args:
-        waiting_since: when the reader began to wait for the client, by the event loop's clock;
-            None while it does not.
+        websocket: the connection.
+        waiting_since: returns when the reader began to wait for the client, by the event loop's
+            clock; None: it does not wait.
         interval: seconds between two pings.
-        patience: seconds of waiting in vain after which the client is gone.
+        patience: seconds without an answer after which the client is considered gone.
 
     Raises:
-        ConnectionClosed: it was closed otherwise.
+        ConnectionClosed: the connection was closed otherwise.
     """
     loop = asyncio.get_running_loop()
     while True:

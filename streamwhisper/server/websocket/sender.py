@@ -1,4 +1,4 @@
-"""The way out of a WebSocket connection: text at the pace that the client reads, then a close."""
+"""Sender of a WebSocket connection: text as fast as the client reads, then the close."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ __all__ = ["Leaving", "Sender", "Unread"]
 
 
 class Unread(Exception):
-    """The client has left what was sent to it unread for too long."""
+    """The client has left its messages unread for too long."""
 
 
 class Leaving(Exception):
-    """The client has said that it leaves, or broke the protocol, and reads no more."""
+    """The client is closing the connection, or broke the protocol, and reads no more."""
 
 
 class Sender:
-    """Sends to a client that may not read."""
+    """Sends to a client that may have stopped reading."""
 
     def __init__(self, websocket: ServerConnection, timeout: float) -> None:
-        """Be patient for so many seconds with each frame."""
+        """Give the client so many seconds to read each frame."""
         self._websocket = websocket
         self._timeout = timeout
 
@@ -32,11 +32,12 @@ class Sender:
         """Send a text frame.
 
         Raises:
-            Leaving, Unread: as they say.
-            ConnectionClosed: it is.
+            Leaving: the client is closing the connection.
+            Unread: the client does not read.
+            ConnectionClosed: the connection is closed.
         """
-        # To send would be to wait for the end of the connection, and while frames wait to be
-        # read, that is not noticed.
+        # To send would wait for the end of the connection, which is not noticed while received
+        # frames are unread.
         if self._websocket.state is State.CLOSING:
             raise Leaving
         try:
@@ -49,7 +50,7 @@ class Sender:
         """Close the connection.
 
         Raises:
-            Unread: the client reads nothing, the close not either.
+            Unread: the client does not read, not even the close.
         """
         try:
             async with asyncio.timeout(self._timeout):

@@ -1,4 +1,4 @@
-"""The captions page and the web client's files, as answers to plain HTTP requests."""
+"""The captions page and the files of the web client."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from streamwhisper.server.access.rejection import http_response
 
 __all__ = ["StaticFiles"]
 
-# In an installed package, and where the project itself is run.
+# In an installed package, and in the source tree.
 _FOLDERS = (Path(__file__).parents[1] / "web", Path(__file__).parents[3] / "clients" / "web")
 _TYPES = {
     ".html": "text/html; charset=utf-8",
@@ -27,7 +27,7 @@ _INDEX = "/index.html"
 _WATCH = "/watch/"
 _SERVED = 'content="" data-multilingual="true"'
 _HEADERS = {
-    # Nothing from elsewhere, no inline code, and no other site may put the page in a frame.
+    # Nothing from other hosts, no inline code, and no frames on other sites.
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; "
     "img-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; "
     "frame-ancestors 'self'",
@@ -38,13 +38,13 @@ _HEADERS = {
 
 
 class StaticFiles:
-    """The files of the web client, held in memory: no path leads to any other."""
+    """The files of the web client, held in memory: no request can reach other files."""
 
     def __init__(self, info: ModelInfo) -> None:
         """Read the files.
 
         Args:
-            info: the model that is served, which the page tells.
+            info: the served model, which the page shows.
         """
         self._files = _read()
         multilingual = str(info.multilingual).lower()
@@ -54,15 +54,15 @@ class StaticFiles:
             self._files[_INDEX] = page.encode()
 
     def response(self, request: Request) -> Response | None:
-        """The answer to a request for a page or one of its files; None: it is for neither.
+        """Return the response to a request for a page or a file; None: there is none at its path.
 
-        The page is at ``/`` for browsers alone, and ``/watch/NAME`` leads to it.
+        The page is at ``/`` for browsers only; ``/watch/NAME`` redirects to it.
         """
         path, _, query = request.path.partition("?")
         if path == "/" and "text/html" in request.headers.get("Accept", ""):
             return self._file(_INDEX)
         if path.startswith(_WATCH) and path != _WATCH:
-            # So that the page's own addresses hold behind a proxy that adds to the path.
+            # A relative address also works behind a proxy that adds a path prefix.
             room = quote(unquote(path.removeprefix(_WATCH)), safe="")
             return _redirect(f"../?watch={room}" + (f"&{query}" if query else ""))
         return self._file(path)

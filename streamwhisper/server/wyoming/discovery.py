@@ -1,4 +1,4 @@
-"""Telling the local network of a service, so that nobody need type its address (RFC 6763)."""
+"""Announcement of a service in the local network by DNS-SD (RFC 6763)."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from streamwhisper.server.access.tls import lan_address
 __all__ = ["SERVICE", "announced", "check_zeroconf"]
 
 SERVICE = "_wyoming._tcp.local."
-"""What Home Assistant looks for."""
+"""Service type that Home Assistant looks for."""
 
 
 def check_zeroconf() -> None:
-    """See that what announces is installed.
+    """Check that the package zeroconf is installed.
 
     Raises:
-        ValueError: it is not.
+        ValueError: it is not installed.
     """
     if find_spec("zeroconf") is None:
         raise ValueError(
-            "to announce the server in the local network needs the package zeroconf; try: "
+            "the announcement in the local network needs the package zeroconf; install it with: "
             "pip install 'streamwhisper[zeroconf]'"
         )
 
@@ -33,10 +33,11 @@ async def announced(host: str, port: int) -> AsyncIterator[None]:
     """Announce a service while the body runs.
 
     Args:
-        host: what it listens on; a service for this machine alone is announced to it alone.
+        host: address the service listens on; one on loopback is announced on loopback only.
+        port: port of the service.
 
     Raises:
-        OSError: there is no network to announce it in.
+        OSError: no local network is available.
     """
     from zeroconf import Error, InterfaceChoice, ServiceInfo
     from zeroconf.asyncio import AsyncZeroconf
@@ -44,7 +45,9 @@ async def announced(host: str, port: int) -> AsyncIterator[None]:
     everywhere = host in ("", "0.0.0.0", "::")
     address = lan_address() if everywhere else socket.gethostbyname(host)
     if address is None:
-        raise OSError("there is no local network to announce the server in; leave --zeroconf out")
+        raise OSError(
+            "no local network is available to announce the server in; leave out --zeroconf"
+        )
     name = socket.gethostname().partition(".")[0]
     service = ServiceInfo(
         SERVICE,

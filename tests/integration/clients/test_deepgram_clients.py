@@ -25,6 +25,7 @@ from streamwhisper.server.access.keys import Key
 from streamwhisper.server.access.limits import Limits, Quota
 from streamwhisper.server.access.policy import AccessOptions
 from streamwhisper.server.app import Server, ServerOptions
+from streamwhisper.server.options import FeatureOptions
 from streamwhisper.server.publishing.recorder import RecordingOptions
 from tests.support.deepgram_stream import finals, results, text_of, transcript, words_of
 from tests.support.paths import SUPPORT
@@ -368,7 +369,7 @@ async def test_each_channel_takes_a_place_of_its_own(recognizer: Any) -> None:
     async with serving(recognizer, limits=Limits(max_sessions=3)) as server:
         url = f"ws://127.0.0.1:{server.port}/v1/listen?{stereo}"
         async with connect_websocket(url, additional_headers=headers, proxy=None):
-            assert server._access.open_sessions == 2
+            assert server.context.access.open_sessions == 2
             with pytest.raises(InvalidStatus) as caught:
                 await connect_websocket(url, additional_headers=headers, proxy=None)
             body = json.loads(caught.value.response.body)
@@ -376,7 +377,7 @@ async def test_each_channel_takes_a_place_of_its_own(recognizer: Any) -> None:
                 503,
                 "TOO_MANY_SESSIONS",
             )
-        while server._access.open_sessions:
+        while server.context.access.open_sessions:
             await asyncio.sleep(0.01)
 
 
@@ -386,7 +387,7 @@ async def test_each_channel_has_a_record_of_its_own(tmp_path: Path) -> None:
     query = "encoding=linear16&sample_rate=16000&channels=2&multichannel=true"
     recording = RecordingOptions(tmp_path)
     async with serving(
-        ScriptedRecognizer(script()), session=OPTIONS, recording=recording
+        ScriptedRecognizer(script()), session=OPTIONS, features=FeatureOptions(recording=recording)
     ) as server:
         said, _, _ = await listening(server, query, *chunks(both))
     name = said[-1]["request_id"].replace("-", "")[:12]
@@ -406,9 +407,11 @@ async def test_a_stream_that_is_closed_without_a_word_is_no_error(recognizer: An
         async with connect_websocket(url, proxy=None) as websocket:
             await websocket.send(script().pcm[:160_000])
             await websocket.send('{"type": "CloseStream"}')
-        while server._access.open_sessions:
+        while server.context.access.open_sessions:
             await asyncio.sleep(0.01)
-        assert b'sessions_closed_total{outcome="client_left"} 1.0' in server._metrics.render()
+        assert (
+            b'sessions_closed_total{outcome="client_left"} 1.0' in server.context.metrics.render()
+        )
 
 
 async def test_a_client_under_node_comes_back_by_itself_and_goes_on(
@@ -422,11 +425,11 @@ async def test_a_client_under_node_comes_back_by_itself_and_goes_on(
 
         def cut(line: Any) -> None:
             if line["kind"] == "message" and line["message"].get("from_finalize"):
-                (connection,) = server._connections
+                (connection,) = server.context.connections._open
                 connection._websocket.transport.abort()
 
         said = await run("node", server, steps, seen=cut, **RAW)
-        assert b'connections_total{path="/v1/listen"} 2.0' in server._metrics.render()
+        assert b'connections_total{path="/v1/listen"} 2.0' in server.context.metrics.render()
     assert next(line["message"] for line in said if line["kind"] == "closed") != 1000
     reopened = [at for at, line in enumerate(said) if line["kind"] == "open"][1]
     after = messages(said[reopened:])
@@ -456,11 +459,11 @@ async def test_many_who_come_again_and_again_leave_nothing_behind(
                 websocket.transport.abort()
 
         await asyncio.gather(*(storm() for _ in range(8)))
-        while server._access.open_sessions:
+        while server.context.access.open_sessions:
             await asyncio.sleep(0.01)
         assert {(answer.status_code, b'"err_code"' in answer.body) for answer in refused} <= {
             (503, True)
         }
-        assert not server._connections
+        assert not server.context.connections._open
         said, code, _ = await listening(server, "encoding=linear16&sample_rate=16000", sound)
         assert (said[-1]["type"], code) == ("Metadata", 1000)

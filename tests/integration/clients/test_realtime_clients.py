@@ -203,7 +203,9 @@ async def test_a_server_that_stops_completes_what_it_has_heard(
         client = asyncio.create_task(run(server, steps))
         heard = await native(server, sound.read_bytes())
         while (
-            not server._metrics.registry.get_sample_value("streamwhisper_audio_seconds_total")
+            not server.context.metrics.registry.get_sample_value(
+                "streamwhisper_audio_seconds_total"
+            )
             >= 3 * sound.stat().st_size / 48000 - 0.2
         ):
             await asyncio.sleep(0.05)

@@ -202,7 +202,7 @@ async def test_a_key_has_places_of_its_own_and_gives_them_back() -> None:
             assert int(headers["Retry-After"]) > 0
             async with connect(server.url, token="2" * 20), connect(server.url, token="2" * 20):
                 pass
-        await until(lambda: server._access.open_sessions == 0)
+        await until(lambda: server.context.access.open_sessions == 0)
         await handshake(server, "?token=" + "1" * 20)
 
 
@@ -321,7 +321,7 @@ async def test_readiness_ends_at_once_when_the_server_stops_and_life_goes_on_to_
             assert stream._websocket is not None
             stream._websocket.transport.pause_reading()
             stopping = asyncio.create_task(server.shut_down())
-            await until(lambda: server._access.shutting_down)
+            await until(lambda: server.context.access.shutting_down)
             status, why = await get(server, "/readyz")
             assert (status, why) == (
                 503,

@@ -20,6 +20,7 @@ from streamwhisper.server.access.limits import Limits
 from streamwhisper.server.access.policy import AccessOptions
 from streamwhisper.server.access.proxies import parse_network
 from streamwhisper.server.app import Server, ServerOptions
+from streamwhisper.server.options import FeatureOptions
 from streamwhisper.server.rest.options import RestOptions
 from tests.support.handshakes import transcript
 from tests.support.paths import SAMPLE
@@ -34,7 +35,9 @@ PUBLIC = "https://captions.example"
 def serving(recognizer: Any, rest: RestOptions | None = None, **limits: Any) -> Server:
     access = AccessOptions(origins=(PUBLIC,), proxies=(parse_network("127.0.0.1"),))
     limited = Limits(**limits)
-    options = ServerOptions(port=0, access=access, limits=limited, session=OPTIONS, rest=rest)
+    options = ServerOptions(
+        port=0, access=access, limits=limited, session=OPTIONS, features=FeatureOptions(rest=rest)
+    )
     return Server(recognizer, options)
 
 
@@ -148,7 +151,7 @@ async def test_two_servers_are_stopped_one_after_the_other_and_no_word_is_lost(
         ) as stream,
     ):
         await stream.send(script().pcm[:half])
-        [first] = [server for server in (one, two) if server._access.open_sessions]
+        [first] = [server for server in (one, two) if server.context.access.open_sessions]
         await first.shut_down()
         assert await get(port, "/readyz") == (200, "ready\n")
         assert await transcript(stream, script().pcm[half:]) == script().text

@@ -17,6 +17,7 @@ from streamwhisper.engine.local import LocalRecognizer
 from streamwhisper.events import Committed
 from streamwhisper.live.listen import listen
 from streamwhisper.server.app import Server, ServerOptions
+from streamwhisper.server.options import FeatureOptions
 from streamwhisper.server.publishing.recorder import RecordingOptions
 
 CHUNK = 3200  # bytes: 0.1 s
@@ -65,7 +66,7 @@ async def test_the_record_has_the_last_word_of_a_client_that_left_without_a_word
     pcm = (samples * 32767).astype("<i2").tobytes()
     heard = listen(recognizer, [samples.astype(np.float32)])
     whole = "".join(event.text for event in heard if isinstance(event, Committed))
-    options = ServerOptions(port=0, recording=RecordingOptions(tmp_path))
+    options = ServerOptions(port=0, features=FeatureOptions(recording=RecordingOptions(tmp_path)))
     async with Server(recognizer, options) as server, asyncio.timeout(60):
         async with dial(server.url.removesuffix("/v1/stream") + path) as websocket:
             if start is not None:

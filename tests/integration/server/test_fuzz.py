@@ -121,5 +121,5 @@ async def test_a_server_answers_them_and_hears_others_meanwhile(
         async with asyncio.timeout(20):
             while len(asyncio.all_tasks()) > tasks:
                 await asyncio.sleep(0.01)
-        assert server._access.open_sessions == 0
+        assert server.context.access.open_sessions == 0
     assert not [record for record in caplog.records if record.exc_info]

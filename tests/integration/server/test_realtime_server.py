@@ -157,8 +157,8 @@ async def test_sound_that_outruns_the_recognizer_waits_at_the_client_and_none_is
             await websocket.send(json.dumps(COMMIT))
 
         sending = asyncio.create_task(send())
-        (connection,) = server._connections
-        while connection.lag < 4 or connection._room.is_set():  # until the reader waits
+        (connection,) = server.context.connections._open
+        while connection.lag < 4 or connection._buffers_freed.is_set():  # until the reader waits
             await asyncio.sleep(0.01)
         assert connection.lag < len(sound) / 2 / RATE / 2
         assert not sending.done()
@@ -176,9 +176,9 @@ async def test_a_client_that_is_cut_off_leaves_nothing_behind() -> None:
             await websocket.send(json.dumps(append(SCRIPT.pcm[: 5 * 2 * RATE])))
             await until(websocket, "input_audio_buffer.speech_started")
             websocket.transport.abort()
-        while server._connections:
+        while server.context.connections._open:
             await asyncio.sleep(0.01)
-        value = server._metrics.registry.get_sample_value
+        value = server.context.metrics.registry.get_sample_value
         assert value("streamwhisper_open_sessions") == 0
         async with session(server) as websocket:
             await websocket.send(json.dumps(COMMIT))

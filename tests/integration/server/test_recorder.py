@@ -116,7 +116,7 @@ async def test_a_session_that_is_resumed_goes_on_in_the_same_record(tmp_path: Pa
                 stream._websocket.transport.abort()  # type: ignore[union-attr]
         await stream.end()
         await listening
-        assert b"sessions_resumed_total 0.0" not in server._metrics.render()
+        assert b"sessions_resumed_total 0.0" not in server.context.metrics.render()
     assert committed_text(only(tmp_path, "*.jsonl")) == said(events) == script().text
 
 
@@ -125,5 +125,5 @@ async def test_a_folder_that_is_gone_leaves_sessions_as_they_are(tmp_path: Path)
     async with recording(folder) as server:
         folder.rmdir()
         events = await dictate(server.url, script().pcm, speed=100)
-        assert b"recording_failures_total 1.0" in server._metrics.render()
+        assert b"recording_failures_total 1.0" in server.context.metrics.render()
     assert said(events) == script().text

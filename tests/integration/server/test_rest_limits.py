@@ -22,6 +22,7 @@ from streamwhisper.server.access.keys import Key
 from streamwhisper.server.access.limits import Limits, Quota
 from streamwhisper.server.access.policy import AccessOptions
 from streamwhisper.server.app import Server, ServerOptions
+from streamwhisper.server.options import FeatureOptions
 from streamwhisper.server.rest.listener import _impatient
 from streamwhisper.server.rest.options import RestOptions
 from streamwhisper.transcription import parts
@@ -76,7 +77,7 @@ async def busy(server: Server, sound: bytes) -> AsyncIterator[None]:
     yield
     assert under_way(server) == 1
     writer.close()
-    await until(lambda: server._access.open_sessions == 0)
+    await until(lambda: server.context.access.open_sessions == 0)
 
 
 async def connection(
@@ -245,7 +246,9 @@ async def test_a_request_takes_a_place_of_its_key_and_of_the_server(
 
 
 async def test_while_the_model_loads_requests_are_told_to_wait() -> None:
-    options = ServerOptions(port=0, rest=RestOptions(), limits=Limits(handshake_timeout=0.2))
+    options = ServerOptions(
+        port=0, features=FeatureOptions(rest=RestOptions()), limits=Limits(handshake_timeout=0.2)
+    )
     async with Server(None, options) as server:
         answers = [await post(server, SOUND), await ask(server, "GET", "/v1/models")]
         health, ready = [await ask(server, "GET", path) for path in ("/healthz", "/readyz")]
@@ -308,7 +311,7 @@ async def test_a_server_that_stops_finishes_what_it_can_and_cuts_off_the_rest(
         asking = asyncio.create_task(ask(server, "POST", RAW, pcm))
         await until(lambda: under_way(server) == 1)
         stopping = asyncio.create_task(server.shut_down())
-        await until(lambda: server._access.shutting_down)
+        await until(lambda: server.context.access.shutting_down)
         late = await post(server, SOUND)
         await stopping
         assert (await asking).status == 200
@@ -318,7 +321,7 @@ async def test_a_server_that_stops_finishes_what_it_can_and_cuts_off_the_rest(
         await until(lambda: under_way(server) == 1)
         reader, writer = await connection(server)  # in the midst of its upload
         writer.write(head(RAW, "Content-Length: 1000") + bytes(10))
-        await until(lambda: server._access.open_sessions == 2)
+        await until(lambda: server.context.access.open_sessions == 2)
         await server.shut_down()
         cut, half = await asking, await reader.readuntil(b"}")
         writer.close()

@@ -66,7 +66,7 @@ async def until(condition: Any) -> None:
 
 
 async def until_parked(server: Server, count: int = 1) -> None:
-    await until(lambda: server._parking.parked == count)
+    await until(lambda: server.context.resumable.detached == count)
 
 
 def sessions_in_memory() -> int:
@@ -208,7 +208,7 @@ async def test_who_leaves_in_order_cannot_come_back(message: End | None) -> None
             await websocket.send(encode_client_message(message))
             await end_of(websocket)
         await websocket.close()
-        await until(lambda: server._access.open_sessions == 0)
+        await until(lambda: server.context.access.open_sessions == 0)
         assert await refused(server, resume=ready.resume_token) == ("resume_unknown", 1008)
 
 
@@ -216,7 +216,7 @@ async def test_a_server_that_keeps_nothing_says_so() -> None:
     async with serving(resume_timeout=0) as server:
         websocket, _, ready = await start(server)
         websocket.transport.abort()
-        await until(lambda: server._access.open_sessions == 0)
+        await until(lambda: server.context.access.open_sessions == 0)
         assert await refused(server, resume=ready.resume_token) == ("resume_unknown", 1008)
 
 

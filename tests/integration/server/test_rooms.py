@@ -21,6 +21,7 @@ from streamwhisper.server.access.keys import Key
 from streamwhisper.server.access.policy import AccessOptions
 from streamwhisper.server.access.proxies import parse_network
 from streamwhisper.server.app import Server, ServerOptions
+from streamwhisper.server.options import FeatureOptions
 from streamwhisper.server.publishing.rooms import RoomOptions
 from tests.support.scripted import OPTIONS, ScriptedRecognizer, script
 
@@ -31,7 +32,7 @@ ONE, OTHER = Key.of("one", "1" * 20), Key.of("other", "2" * 20)
 def serving(**rooms: Any) -> Server:
     return Server(
         ScriptedRecognizer(script()),
-        ServerOptions(port=0, session=OPTIONS, rooms=RoomOptions(**rooms)),
+        ServerOptions(port=0, session=OPTIONS, features=FeatureOptions(rooms=RoomOptions(**rooms))),
     )
 
 
@@ -113,7 +114,7 @@ async def test_viewers_early_and_late_read_all_that_the_publisher_is_told() -> N
 
 async def test_a_late_viewer_is_shown_the_present_partial_and_no_older_one() -> None:
     async with serving() as server, connect(server.url, publish="stage"):
-        room = server._rooms._rooms["stage"]
+        room = server.context.rooms._rooms["stage"]
         room.on_event(Partial("old", 0.0, 1.0))
         room.on_event(Committed("One", 0.0, 1.0, (), "en", 0, False))
         room.on_event(Partial("tw", 1.0, 2.0))
@@ -179,7 +180,7 @@ async def test_a_publisher_that_is_cut_off_comes_back_into_its_room() -> None:
         await stream.end()
         told = [event async for event in stream]
         messages = await reading
-    assert b"sessions_resumed_total 0.0" not in server._metrics.render()
+    assert b"sessions_resumed_total 0.0" not in server.context.metrics.render()
     assert text_of(messages) == text_of(told) == script().text
     assert sum(isinstance(message, Watching) for message in messages) == 1
 
@@ -187,7 +188,7 @@ async def test_a_publisher_that_is_cut_off_comes_back_into_its_room() -> None:
 async def test_one_session_at_a_time_publishes_in_a_room() -> None:
     async with serving() as server:
         async with connect(server.url, publish="stage") as stream:
-            with pytest.raises(ServerError, match="another session publishes") as caught:
+            with pytest.raises(ServerError, match="Another session publishes") as caught:
                 async with connect(server.url, publish="stage"):
                     pass
             assert caught.value.code == "room_taken"
@@ -227,9 +228,9 @@ async def test_a_slow_viewer_is_dropped_and_the_others_read_on() -> None:
         watching(server, max_queue=1) as slow,
         connect(server.url, publish="stage") as stream,
     ):
-        await until(lambda: server._rooms.viewers == 2)
+        await until(lambda: server.context.rooms.viewers == 2)
         slow.transport.pause_reading()
-        room = server._rooms._rooms["stage"]
+        room = server.context.rooms._rooms["stage"]
         reading = asyncio.create_task(shown(good))
         await receive(good)
         for number in range(20_000):  # as much text as days of speech
@@ -238,7 +239,7 @@ async def test_a_slow_viewer_is_dropped_and_the_others_read_on() -> None:
             if len(room.viewers) == 1:
                 break
         slow.transport.resume_reading()
-        assert b"viewers_dropped_total 1.0" in server._metrics.render()
+        assert b"viewers_dropped_total 1.0" in server.context.metrics.render()
         await stream.end()
         messages = await reading
     assert sum(isinstance(message, Committed) for message in messages) == number + 1
@@ -257,8 +258,8 @@ async def test_there_are_so_many_places_for_viewers() -> None:
 async def test_no_room_is_kept_that_nobody_is_in() -> None:
     async with serving() as server:
         async with watching(server), connect(server.url, publish="stage"):
-            await until(lambda: server._rooms.viewers == 1)
-        await until(lambda: not server._rooms._rooms)
+            await until(lambda: server.context.rooms.viewers == 1)
+        await until(lambda: not server.context.rooms._rooms)
 
 
 async def test_viewers_leave_with_the_server_and_after_the_text() -> None:
@@ -307,7 +308,7 @@ async def test_a_key_publishes_in_its_rooms_alone() -> None:
     listener = replace(OTHER, rooms=())
     async with keyed(guest, listener) as server:
         for token, room, said in (
-            ("1", "lobby", "may publish in hall, stage alone, and not in 'lobby'"),
+            ("1", "lobby", "may publish only in hall, stage, not in 'lobby'"),
             ("2", "stage", "may publish in no room"),
         ):
             with pytest.raises(ServerError, match=said) as caught:
@@ -323,7 +324,7 @@ async def test_a_key_publishes_in_its_rooms_alone() -> None:
 async def crash(server: Server, stream: StreamClient) -> None:
     """The publisher is gone without a word."""
     stream._websocket.transport.abort()  # type: ignore[union-attr]
-    await until(lambda: server._parking.parked == 1)
+    await until(lambda: server.context.resumable.detached == 1)
 
 
 @pytest.mark.parametrize("watched", [True, False])
@@ -335,12 +336,12 @@ async def test_who_has_crashed_finds_its_room_free_with_the_same_key(watched: bo
         await stack.enter_async_context(first)
         await speak(first, end=20)
         await crash(server, first)
-        with pytest.raises(ServerError, match="another session publishes"):
+        with pytest.raises(ServerError, match="Another session publishes"):
             async with connect(server.url, token="2" * 20, publish="stage"):
                 pass
         async with connect(server.url, token=token, publish="stage") as second:
-            assert server._rooms._rooms["stage"].session == second.ready.session
-            assert server._parking.parked == 0
+            assert server.context.rooms._rooms["stage"].session == second.ready.session
+            assert server.context.resumable.detached == 0
             await speak(second)
             await second.end()
             if viewer is not None:
@@ -348,7 +349,10 @@ async def test_who_has_crashed_finds_its_room_free_with_the_same_key(watched: bo
                 begun = max(i for i, m in enumerate(last) if isinstance(m, Watching))
                 assert last[begun] == Watching("stage", second.ready.session)
                 assert text_of(last[begun:]) == script().text
-        assert b'sessions_closed_total{outcome="connection_lost"} 1.0' in server._metrics.render()
+        assert (
+            b'sessions_closed_total{outcome="connection_lost"} 1.0'
+            in server.context.metrics.render()
+        )
 
 
 async def test_without_keys_a_room_goes_back_to_the_same_address() -> None:
@@ -373,7 +377,7 @@ async def test_without_keys_a_room_goes_back_to_the_same_address() -> None:
 async def test_who_still_publishes_is_not_put_out_by_the_same_key() -> None:
     token = "1" * 20
     async with keyed() as server, connect(server.url, token=token, publish="stage") as stream:
-        with pytest.raises(ServerError, match="another session publishes"):
+        with pytest.raises(ServerError, match="Another session publishes"):
             async with connect(server.url, token=token, publish="stage"):
                 pass
         await speak(stream)

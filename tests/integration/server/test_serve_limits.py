@@ -137,7 +137,7 @@ async def feel(server: ServerProcess) -> None:
     async with await admitted(connecting) as late:
         code, error, said = await closed(late)
         assert (code, error) == (1008, "start_timeout")
-        assert "no start within 2 s" in said
+        assert "Received no start within 2 s" in said
     async with connecting() as wordy:
         await wordy.send(START)
         await wordy.send(f'{{"type": "ping", "id": "{"x" * 300}"}}')
@@ -152,7 +152,7 @@ async def feel(server: ServerProcess) -> None:
         await silent.send(START)
         code, error, said = await closed(silent)
         assert (code, error) == (1008, "idle_timeout")
-        assert "no message for 2 s" in said
+        assert "Received no message for 2 s" in said
     async with connecting() as long:
         await long.send(START)
         for _ in range(41):

@@ -81,9 +81,9 @@ async def test_the_model_is_the_one_that_listens_now() -> None:
     recognizer = Elsewhere(SHORT)
     async with closed() as server:
         server.open(recognizer, SchedulerOptions())
-        assert "listens with scripted" in (await get(server, "/"))[1]
+        assert "Model: scripted" in (await get(server, "/"))[1]
         recognizer.info = ModelInfo("swapped", 80, multilingual=False)
-        assert "listens with swapped" in (await get(server, "/"))[1]
+        assert "Model: swapped" in (await get(server, "/"))[1]
 
 
 async def test_who_comes_meanwhile_waits_and_is_heard_from_the_first_word_on() -> None:
@@ -95,7 +95,7 @@ async def test_who_comes_meanwhile_waits_and_is_heard_from_the_first_word_on() -
 
         dictating = [asyncio.create_task(dictate()) for _ in range(3)]
         page = asyncio.create_task(get(server, "/"))
-        await until(lambda: server._opening.waiting == 4)
+        await until(lambda: server.context.startup.waiting == 4)
         open_up(server)
         assert await asyncio.gather(*dictating) == [SHORT.text] * 3
         assert (await page)[0] == 200
@@ -112,7 +112,7 @@ async def test_who_has_waited_long_enough_is_told_when_to_come_again() -> None:
 async def test_no_more_wait_than_will_find_a_place() -> None:
     async with closed(max_sessions=1) as server:
         waiting = asyncio.create_task(handshake(server))
-        await until(lambda: server._opening.waiting == 1)
+        await until(lambda: server.context.startup.waiting == 1)
         assert (await refused(handshake(server)))[1]["code"] == "loading"  # at once
         open_up(server)
         await waiting
@@ -121,7 +121,7 @@ async def test_no_more_wait_than_will_find_a_place() -> None:
 async def test_who_waits_is_told_at_once_when_the_server_stops_instead() -> None:
     async with closed(handshake_timeout=600) as server:
         waiting = asyncio.create_task(refused(handshake(server)))
-        await until(lambda: server._opening.waiting == 1)
+        await until(lambda: server.context.startup.waiting == 1)
         await server.shut_down()
         status, body, _ = await waiting
         assert (status, body["code"]) == (503, "shutting_down")
@@ -135,7 +135,7 @@ async def test_a_client_that_was_cut_off_comes_back_to_a_server_that_loads_again
         await stream.send(SHORT.pcm)
         port = first.port
     async with Server(None, ServerOptions(port=port, session=OPTIONS)) as second:
-        await until(lambda: second._opening.waiting == 1)
+        await until(lambda: second.context.startup.waiting == 1)
         open_up(second)
         assert await transcript(stream, b"") == SHORT.text
         await stream.__aexit__(None, None, None)

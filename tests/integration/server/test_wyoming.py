@@ -22,8 +22,9 @@ from streamwhisper.server.access.keys import Key
 from streamwhisper.server.access.limits import Limits, Quota
 from streamwhisper.server.access.policy import AccessOptions
 from streamwhisper.server.app import Server, ServerOptions
+from streamwhisper.server.options import FeatureOptions
 from streamwhisper.server.publishing.recorder import RecordingOptions
-from streamwhisper.server.wyoming.port import WyomingOptions
+from streamwhisper.server.wyoming.options import WyomingOptions
 from tests.support.recognizers import Counter, Held, one_by_one, overload
 from tests.support.scripted import OPTIONS, ScriptedRecognizer, script
 from tests.support.wyoming_dialogue import Answer, chunks, event, joined, kinds, only, utterance
@@ -89,7 +90,8 @@ class Client:
 async def serving(recognizer: Any = None, **more: Any) -> AsyncIterator[Server]:
     limits = Limits(**more.pop("limits", {}))
     wyoming = WyomingOptions(0, **more.pop("wyoming", {}))
-    options = ServerOptions(port=0, session=OPTIONS, limits=limits, wyoming=wyoming, **more)
+    features = FeatureOptions(recording=more.pop("recording", None), wyoming=wyoming)
+    options = ServerOptions(port=0, session=OPTIONS, limits=limits, features=features, **more)
     async with Server(recognizer or ScriptedRecognizer(script(20.0)), options) as server:
         try:
             yield server
@@ -111,14 +113,14 @@ async def client(server: Server) -> AsyncIterator[Client]:
 
 
 def metric(server: Server, name: str, **labels: str) -> float:
-    return server._metrics.registry.get_sample_value(f"streamwhisper_{name}", labels) or 0.0
+    return server.context.metrics.registry.get_sample_value(f"streamwhisper_{name}", labels) or 0.0
 
 
 async def nobody(server: Server) -> None:
     """Wait until no session is open."""
     async with asyncio.timeout(20):
-        await server._empty.wait()
-    assert server._access.open_sessions == 0
+        await server.context.connections._empty.wait()
+    assert server.context.access.open_sessions == 0
 
 
 async def test_utterances_of_one_connection_have_their_transcripts_and_are_counted() -> None:
@@ -217,7 +219,7 @@ async def test_places_are_those_of_all_clients() -> None:
                 await home.say(event("describe"))
                 refused = only(await home.rest(), "error")
                 assert refused["code"] == "too_many_sessions"
-                assert "all 1 sessions of this server are taken" in refused["text"]
+                assert "All 1 sessions of this server are in use" in refused["text"]
             await stream.end()
         await nobody(server)
         async with client(server) as home:
@@ -257,7 +259,9 @@ async def test_sound_comes_no_faster_than_is_allowed() -> None:
 async def test_a_server_without_time_says_so() -> None:
     busy = Held()
     async with (
-        one_by_one(busy, max_wait=0.05, wyoming=WyomingOptions(0)) as server,
+        one_by_one(
+            busy, max_wait=0.05, features=FeatureOptions(wyoming=WyomingOptions(0))
+        ) as server,
         connect(server.url) as one,
         connect(server.url) as two,
         client(server) as home,
@@ -340,7 +344,9 @@ async def test_a_server_that_stops_does_not_wait_for_ever() -> None:
 
 async def test_before_the_model_is_there_clients_wait_or_are_told() -> None:
     limits = Limits(handshake_timeout=0.5)
-    options = ServerOptions(port=0, session=OPTIONS, limits=limits, wyoming=WyomingOptions(0))
+    options = ServerOptions(
+        port=0, session=OPTIONS, limits=limits, features=FeatureOptions(wyoming=WyomingOptions(0))
+    )
     async with Server(None, options) as server:
         async with client(server) as home:
             assert only(await home.rest(), "error")["code"] == "loading"
@@ -353,7 +359,9 @@ async def test_before_the_model_is_there_clients_wait_or_are_told() -> None:
 async def test_a_port_that_is_taken_is_named() -> None:
     async with serving() as server:
         assert server._wyoming is not None
-        taken = replace(server.options, wyoming=WyomingOptions(server._wyoming.port))
+        taken = replace(
+            server.options, features=FeatureOptions(wyoming=WyomingOptions(server._wyoming.port))
+        )
         with pytest.raises(OSError, match=rf"127\.0\.0\.1:{server._wyoming.port}: the port is in"):
             async with Server(ScriptedRecognizer(script(20.0)), replace(taken, port=0)):
                 pass

@@ -23,6 +23,7 @@ from streamwhisper.server.logs import (
     text_log,
     wire_log,
 )
+from streamwhisper.server.options import FeatureOptions
 from streamwhisper.server.publishing.recorder import RecordingOptions
 from tests.support.scripted import OPTIONS, ScriptedRecognizer, script
 
@@ -128,7 +129,7 @@ async def logged(capsys: pytest.CaptureFixture[str], folder: Path) -> tuple[str,
         port=0,
         session=OPTIONS,
         access=AccessOptions((Key.of("stage", SECRETS[3]),)),
-        recording=RecordingOptions(folder, audio=True),
+        features=FeatureOptions(recording=RecordingOptions(folder, audio=True)),
     )
     async with Server(ScriptedRecognizer(script(6.0)), options) as server:
         text = await dictate(server.port)

@@ -29,7 +29,7 @@ async def test_a_new_session_is_refused_and_told_when_to_try_again() -> None:
                 pass
         assert caught.value.code == "overloaded"
         assert caught.value.retry_after == 5
-        assert b"sessions_refused_total 1.0" in server._metrics.render()
+        assert b"sessions_refused_total 1.0" in server.context.metrics.render()
         recognizer.gate.set()
         for stream in (one, two):  # those that run lose nothing
             await stream.end()
@@ -73,7 +73,7 @@ async def test_a_session_that_another_server_has_lost_is_taken_at_any_load() -> 
             await overload(server, recognizer, one, two)
             cable.server_port = server.port
             cable.cut()
-            while server._access.open_sessions < 3:
+            while server.context.access.open_sessions < 3:
                 await asyncio.sleep(0.01)
             recognizer.gate.set()
             await three.end()
@@ -92,7 +92,10 @@ async def test_sessions_are_taken_in_again_once_the_load_is_over(
     ):
         await overload(server, recognizer, one, two)
         recognizer.gate.set()
-        while server._scheduler.waiting or server._reception.expected_wait > 0.05:
+        while (
+            server.context.startup.model.scheduler.waiting
+            or server.context.admission.expected_wait > 0.05
+        ):
             await asyncio.sleep(0.01)
         async with connect(server.url) as three:
             assert three.ready
@@ -109,12 +112,12 @@ async def test_those_who_just_began_to_speak_are_counted_before_their_load_shows
             async with connect(server.url) as idle:  # who says nothing does not count
                 assert idle.ready
             await two.send(bytes(320))
-            while len(server._reception._new_sessions) < 2:
+            while len(server.context.admission._new_sessions) < 2:
                 await asyncio.sleep(0.001)
-            with pytest.raises(ServerError, match="just began to speak"):
+            with pytest.raises(ServerError, match="just started to send audio"):
                 async with connect(server.url):
                     pass
-        while server._access.open_sessions > 1:
+        while server.context.access.open_sessions > 1:
             await asyncio.sleep(0.01)
         async with connect(server.url) as three:  # who has left again does not count
             assert three.ready

@@ -14,7 +14,7 @@ from streamwhisper.server.sessions.resumable import ResumableSessions
 
 @dataclass
 class Talk:
-    """What parking sees of a dialect."""
+    """What the sessions know of a dialect."""
 
     token: str
     released: bool = False
@@ -25,7 +25,7 @@ class Talk:
 
 @dataclass
 class Line:
-    """What parking sees of a connection."""
+    """What the sessions know of a connection."""
 
     handed_over: int = 0
 
@@ -63,27 +63,29 @@ class Clock:
                 timer.call()
 
 
-def parking(clock: Clock, timeout: float = 30.0, capacity: int = 10, **options: Any) -> Any:
+def resumable_sessions(
+    clock: Clock, timeout: float = 30.0, capacity: int = 10, **options: Any
+) -> Any:
     return ResumableSessions(timeout, capacity, clock.call_later, **options)
 
 
 def test_a_lost_session_is_resumed_by_its_token_and_by_no_other() -> None:
-    place, talk = parking(Clock()), Talk("secret")
-    place.enter(talk, Line())
-    assert place.park(talk)
-    assert place.parked == 1
+    place, talk = resumable_sessions(Clock()), Talk("secret")
+    place.add(talk, Line())
+    assert place.detach(talk)
+    assert place.detached == 1
     assert place.resume("secre", Line()) is None
     assert place.resume("\ud800", Line()) is None
     assert place.resume("secret", Line()) is talk
-    assert place.parked == 0
+    assert place.detached == 0
     assert not talk.released
 
 
 def test_a_session_that_nobody_comes_back_for_is_let_go_of() -> None:
     clock, lapsed = Clock(), []
-    place, talk = parking(clock, 30, on_lapse=lambda: lapsed.append(1)), Talk("a")
-    place.enter(talk, Line())
-    place.park(talk)
+    place, talk = resumable_sessions(clock, 30, on_expire=lambda: lapsed.append(1)), Talk("a")
+    place.add(talk, Line())
+    place.detach(talk)
     clock.advance(29)
     assert not talk.released
     clock.advance(1)
@@ -94,44 +96,44 @@ def test_a_session_that_nobody_comes_back_for_is_let_go_of() -> None:
 
 def test_time_does_not_run_while_a_session_is_connected_again() -> None:
     clock = Clock()
-    place, talk, line = parking(clock, 30), Talk("a"), Line()
-    place.enter(talk, line)
-    place.park(talk)
+    place, talk, line = resumable_sessions(clock, 30), Talk("a"), Line()
+    place.add(talk, line)
+    place.detach(talk)
     clock.advance(20)
     place.resume("a", line)
     clock.advance(20)
     assert not talk.released
-    place.park(talk)
+    place.detach(talk)
     clock.advance(20)
     assert not talk.released
 
 
 def test_the_second_connection_with_a_token_takes_the_session_over() -> None:
-    place, talk, old, new = parking(Clock()), Talk("a"), Line(), Line()
-    place.enter(talk, old)
+    place, talk, old, new = resumable_sessions(Clock()), Talk("a"), Line(), Line()
+    place.add(talk, old)
     assert place.resume("a", new) is talk
     assert (old.handed_over, new.handed_over) == (1, 0)
 
 
 def test_nothing_is_kept_where_the_timeout_is_zero_or_the_server_stops() -> None:
-    off, talk = parking(Clock(), 0), Talk("a")
-    off.enter(talk, Line())
-    assert not off.park(talk)
-    stopping, parked, connected = parking(Clock()), Talk("b"), Talk("c")
-    stopping.enter(parked, Line())
-    stopping.park(parked)
-    stopping.enter(connected, Line())
+    off, talk = resumable_sessions(Clock(), 0), Talk("a")
+    off.add(talk, Line())
+    assert not off.detach(talk)
+    stopping, parked, connected = resumable_sessions(Clock()), Talk("b"), Talk("c")
+    stopping.add(parked, Line())
+    stopping.detach(parked)
+    stopping.add(connected, Line())
     stopping.close()
     assert parked.released
-    assert not stopping.park(connected)
+    assert not stopping.detach(connected)
     assert not connected.released  # its connection does that
 
 
 def test_a_session_that_is_over_cannot_be_resumed() -> None:
-    place, talk = parking(Clock()), Talk("a")
-    place.enter(talk, Line())
-    place.leave(talk)
-    assert not place.park(talk)
+    place, talk = resumable_sessions(Clock()), Talk("a")
+    place.add(talk, Line())
+    place.remove(talk)
+    assert not place.detach(talk)
     assert place.resume("a", Line()) is None
 
 
@@ -139,13 +141,13 @@ def test_a_session_that_is_over_cannot_be_resumed() -> None:
 def test_there_are_never_too_many_and_the_one_parked_longest_goes_first(
     capacity: int, steps: list[tuple[str, st.DataObject]]
 ) -> None:
-    place = parking(Clock(), capacity=capacity)
+    place = resumable_sessions(Clock(), capacity=capacity)
     connected: list[Talk] = []
     parked: list[Talk] = []
     for number, (step, data) in enumerate(steps):
         if step == "come" and len(connected) < capacity:
             talk = Talk(str(number))
-            place.enter(talk, Line())
+            place.add(talk, Line())
             connected.append(talk)
             surplus = len(connected) + len(parked) - capacity
             gone, parked = parked[: max(0, surplus)], parked[max(0, surplus) :]
@@ -154,11 +156,11 @@ def test_there_are_never_too_many_and_the_one_parked_longest_goes_first(
             talk = data.draw(st.sampled_from(connected))
             connected.remove(talk)
             parked.append(talk)
-            assert place.park(talk)
+            assert place.detach(talk)
         elif step == "back" and parked and len(connected) < capacity:
             talk = data.draw(st.sampled_from(parked))
             parked.remove(talk)
             connected.append(talk)
             assert place.resume(talk.token, Line()) is talk
-        assert place.parked == len(parked)
+        assert place.detached == len(parked)
         assert not any(talk.released for talk in [*connected, *parked])

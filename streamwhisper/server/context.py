@@ -1,0 +1,122 @@
+"""The parts of a server that all of its connections share."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from streamwhisper.server.access.origins import is_loopback
+from streamwhisper.server.access.policy import AccessPolicy
+from streamwhisper.server.metrics import Metrics
+from streamwhisper.server.options import ServerOptions
+from streamwhisper.server.publishing.recorder import Recorder
+from streamwhisper.server.publishing.rooms import Rooms
+from streamwhisper.server.sessions.active_connections import ActiveConnections
+from streamwhisper.server.sessions.admission import Admission
+from streamwhisper.server.sessions.outcome import LOST
+from streamwhisper.server.sessions.resumable import ResumableSessions, Timer
+from streamwhisper.server.sessions.startup import Startup
+
+__all__ = ["ServerContext"]
+
+_STARTUP_WAIT = 0.4  # share of the handshake timeout for which clients wait for the model
+
+
+@dataclass(frozen=True, slots=True)
+class ServerContext:
+    """The parts of a server that all of its connections share.
+
+    Attributes:
+        options: options of the server.
+        metrics: metrics of the server.
+        startup: the model, once it is loaded.
+        access: authentication, origin checks and quotas.
+        connections: open connections.
+        resumable: sessions that can be resumed.
+        rooms: rooms in which sessions publish.
+        recorder: records the sessions; None: sessions are not recorded.
+        admission: opens the sessions.
+    """
+
+    options: ServerOptions
+    metrics: Metrics
+    startup: Startup
+    access: AccessPolicy
+    connections: ActiveConnections
+    resumable: ResumableSessions
+    rooms: Rooms
+    recorder: Recorder | None
+    admission: Admission
+
+    @classmethod
+    def create(cls, options: ServerOptions) -> ServerContext:
+        """Create the parts of a server whose model is not loaded yet.
+
+        Raises:
+            OSError: the folder of records cannot be written to.
+        """
+        limits, features, metrics = options.limits, options.features, Metrics()
+        # Clients learn that the model is missing before their handshake times out.
+        startup = Startup(limits.handshake_timeout * _STARTUP_WAIT, limits.max_sessions)
+        access = AccessPolicy(options.access, limits, loopback=is_loopback(options.host))
+        resumable = ResumableSessions(
+            limits.resume_timeout,
+            limits.max_sessions,
+            _call_later,
+            on_expire=metrics.sessions_closed.labels(LOST).inc,
+        )
+        rooms = Rooms(
+            features.rooms, on_drop=metrics.viewers_dropped.inc, dismiss=resumable.dismiss
+        )
+        recorder = (
+            None
+            if features.recording is None
+            else Recorder(features.recording, metrics.recording_failures.inc)
+        )
+        admission = Admission(
+            startup,
+            rooms,
+            recorder,
+            metrics,
+            max_wait=options.max_wait,
+            interval=options.session.update_interval,
+        )
+        connections = ActiveConnections(access)
+        return cls(
+            options,
+            metrics,
+            startup,
+            access,
+            connections,
+            resumable,
+            rooms,
+            recorder,
+            admission,
+        )
+
+    @property
+    def shutdown_seconds(self) -> float:
+        """Seconds that sessions have to finish when the server stops."""
+        return self.options.limits.drain_timeout + self.options.commit_timeout
+
+    def follow(self) -> None:
+        """Add gauges of the current state to the metrics."""
+        follow = self.metrics.follow
+        follow("open_sessions", "Open sessions.", lambda: self.access.open_sessions)
+        follow(
+            "parked_sessions",
+            "Sessions without a connection that can be resumed.",
+            lambda: self.resumable.detached,
+        )
+        follow(
+            "longest_lag_seconds",
+            "Audio received but not recognized yet, in the session that has most of it.",
+            lambda: self.connections.longest_lag,
+        )
+        follow("viewers", "Viewers of publishing sessions.", lambda: self.rooms.viewers)
+        follow("tasks", "Tasks on the event loop.", lambda: len(asyncio.all_tasks()))
+
+
+def _call_later(seconds: float, call: Callable[[], None]) -> Timer:
+    return asyncio.get_running_loop().call_later(seconds, call)
