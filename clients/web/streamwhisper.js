@@ -48,8 +48,9 @@ export class StreamWhisper extends EventTarget {
   #opened = settleable();
   #begun = false; // whether a session was open once
   #closed = false;
-  #attempts = 0; // to connect, since the server was heard last
-  #heardAt = 0; // milliseconds
+  #attempts = 0; // to connect, since the last new message
+  #outage = 0; // milliseconds without a connection since the last new message
+  #lostAt = null; // start of the present outage; null while connected
   #retry = { at: Infinity, now() {} };
   #flushes = 0;
 
@@ -102,7 +103,7 @@ export class StreamWhisper extends EventTarget {
   connect() {
     if (this.#running === null) {
       this.#become("connecting");
-      this.#heardAt = performance.now();
+      this.#lostAt = performance.now();
       globalThis.addEventListener?.("online", this.#hurry);
       this.#running = this.#converse().then(
         () => this.#over(this.#closed ? "closed" : "done"),
@@ -189,8 +190,8 @@ export class StreamWhisper extends EventTarget {
     let cause = null;
     while (!this.#closed) {
       const delay = Math.max(this.#delay(), 1000 * (cause?.retryAfter ?? 0));
-      const tooLate = this.#heardAt + 1000 * this.#options.patience;
-      if (cause && performance.now() + delay > tooLate) throw cause;
+      const outage = this.#outage + performance.now() - this.#lostAt;
+      if (cause && outage + delay > 1000 * this.#options.patience) throw cause;
       if (delay > 0) await this.#pause(delay);
       if (this.#closed) return;
       try {
@@ -200,6 +201,7 @@ export class StreamWhisper extends EventTarget {
         else if (!PASSING.has(error.code) && !error.passing) throw error;
         cause = error;
       }
+      this.#lostAt ??= performance.now();
       if (!this.#closed) this.#become(this.#begun ? "reconnecting" : "connecting", cause);
     }
   }
@@ -216,6 +218,8 @@ export class StreamWhisper extends EventTarget {
       const ready = conversation.opened(await line.receive());
       clearTimeout(timeout);
       this.#line = line;
+      this.#outage += performance.now() - this.#lostAt;
+      this.#lostAt = null;
       this.#begun = true;
       this.#opened.resolve(ready);
       this.#become("open");
@@ -244,7 +248,7 @@ export class StreamWhisper extends EventTarget {
         throw error;
       }
       if (conversation.lastSeq > before) {
-        this.#heardAt = performance.now();
+        this.#outage = 0;
         this.#attempts = 0;
       }
       for (const event of events) this.#tell(event);

@@ -14,7 +14,9 @@ class Reconnection:
     """What a client does about a connection that is lost.
 
     Attributes:
-        patience: seconds without a word from any server after which it gives up.
+        patience: seconds without a connection after which the client gives up. Outages add up
+            until a server sends something new, so that a server that accepts the session and
+            loses it every time is given up as well.
         first_delay: seconds before the second attempt; the first one is made at once.
         longest_delay: seconds between two attempts at the most; they double up to there.
         jitter: share of a delay that is left to chance, so that the clients of a server that

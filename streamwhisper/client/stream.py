@@ -74,8 +74,8 @@ class StreamClient:
         self._failure: Exception | None = None
         self._sending = asyncio.Lock()
         self._news = asyncio.Event()  # the server said something, or the session is over
-        self._heard_at = 0.0  # when it last did, by the event loop's clock
-        self._attempts = 0  # to connect, since then
+        self._outage = 0.0  # seconds without a connection since the last new message
+        self._attempts = 0  # to connect, since the last new message
 
     @property
     def ready(self) -> Ready:
@@ -94,7 +94,6 @@ class StreamClient:
             ServerError: the server does not take the session, and says why.
         """
         await self._open()
-        self._heard_at = asyncio.get_running_loop().time()
         self._listener = asyncio.create_task(self._listen())
         return self
 
@@ -227,7 +226,7 @@ class StreamClient:
             await self._come_back(error)
             return False
         if conversation.last_seq > before:
-            self._heard_at, self._attempts = asyncio.get_running_loop().time(), 0
+            self._outage, self._attempts = 0.0, 0
         done = events[-1] if events and isinstance(events[-1], Done) else None
         stopped = done is not None and self._reconnect is not None and conversation.outlives(done)
         for event in events[:-1] if stopped else events:
@@ -254,13 +253,13 @@ class StreamClient:
         options = self._reconnect
         if options is None:
             raise cause
-        loop = asyncio.get_running_loop()
+        lost_at = _now()
         while True:
             delay = options.delay(self._attempts, random.random())
             if isinstance(cause, ServerError) and cause.retry_after is not None:
                 delay = max(delay, min(cause.retry_after, options.longest_delay))
             self._attempts += 1
-            if loop.time() + delay > self._heard_at + options.patience:
+            if self._outage + _now() - lost_at + delay > options.patience:
                 raise cause
             await asyncio.sleep(delay)
             await close(opened(self._websocket))
@@ -277,6 +276,7 @@ class StreamClient:
                 cause = error
             else:
                 break
+        self._outage += _now() - lost_at
         if self._sender is not None:
             self._sender.cancel()
         self._sender = asyncio.create_task(self._send())
@@ -313,3 +313,7 @@ def opened(value: T | None) -> T:
     if value is None:
         raise SessionError("the stream is not open; use it inside of `with`, or `async with`")
     return value
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()

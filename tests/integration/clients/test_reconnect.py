@@ -5,14 +5,16 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
+import time
 from typing import Any
 
 import pytest
+from websockets.asyncio.server import ServerConnection, serve
 
 from streamwhisper.client import Reconnection, StreamEvent, SyncStreamClient, connect
 from streamwhisper.errors import ConnectionLostError, ServerError
 from streamwhisper.events import Committed, Done, Flushed, SpeechEnded, SpeechStarted
-from streamwhisper.protocol import Ack, Pong
+from streamwhisper.protocol import Ack, Pong, Ready, encode_server_message
 from streamwhisper.server.access.limits import Limits
 from streamwhisper.server.app import Server, ServerOptions
 from tests.support.cable import Cable
@@ -21,7 +23,8 @@ from tests.support.scripted import OPTIONS, SAMPLE, ScriptedRecognizer, script
 CHUNK = 9600  # bytes: 0.3 s
 CUTS = 200
 MOST_DEATHS = 40
-QUICK = Reconnection(first_delay=0.001, longest_delay=0.01, patience=20.0)
+# On a busy machine many servers may die before one says something new.
+QUICK = Reconnection(first_delay=0.001, longest_delay=0.01, patience=600.0)
 
 
 def serving(**limits: Any) -> Server:
@@ -30,11 +33,17 @@ def serving(**limits: Any) -> Server:
 
 
 async def dictate(
-    url: str, *, pause: float = 0.0, reconnect: Reconnection | None = QUICK
+    url: str,
+    *,
+    pause: float = 0.0,
+    reconnect: Reconnection | None = QUICK,
+    opened: asyncio.Event | None = None,
 ) -> list[StreamEvent]:
     """The whole script, with a flush and a ping in the middle of it."""
     sound = script().pcm
     async with connect(url, reconnect=reconnect) as stream:
+        if opened is not None:
+            opened.set()
 
         async def speak() -> None:
             for at in range(0, len(sound), CHUNK):
@@ -100,7 +109,9 @@ async def test_servers_that_forget_everything_change_no_word(seed: int) -> None:
         server = await servers.enter_async_context(serving())
         cable = Cable(server.port, lambda: None)
         async with cable.laid() as url:
-            dictation = asyncio.create_task(dictate(url, pause=0.005))
+            opened = asyncio.Event()
+            dictation = asyncio.create_task(dictate(url, pause=0.005, opened=opened))
+            await opened.wait()  # a first connection that fails is an error, not a loss
             deaths = 0
             while True:
                 # A slow machine may not get ahead between two deaths for ever.
@@ -131,7 +142,9 @@ async def test_servers_that_are_stopped_in_mid_speech_hand_the_client_on() -> No
         server = await servers.enter_async_context(serving())
         cable = Cable(server.port, lambda: None)
         async with cable.laid() as url:
-            dictation = asyncio.create_task(dictate(url, pause=0.005))
+            opened = asyncio.Event()
+            dictation = asyncio.create_task(dictate(url, pause=0.005, opened=opened))
+            await opened.wait()
             while True:
                 await asyncio.wait([dictation], timeout=0.15 if stops < MOST_DEATHS else None)
                 if dictation.done():
@@ -189,6 +202,40 @@ async def test_a_client_gives_up_when_nobody_answers_for_too_long() -> None:
                     pass
             with pytest.raises(ConnectionLostError):
                 await stream.send(bytes(CHUNK))
+
+
+async def test_an_idle_connection_that_is_lost_later_than_the_patience_is_made_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    ahead = 0.0  # seconds in which neither side has anything to say
+    monkeypatch.setattr("streamwhisper.client.stream._now", lambda: time.monotonic() + ahead)
+    reconnect = Reconnection(first_delay=0.01, longest_delay=0.02, patience=30.0)
+    async with serving() as server:
+        cable = Cable(server.port, lambda: None)
+        async with cable.laid() as url, connect(url, reconnect=reconnect) as stream:
+            ahead = 3600.0
+            cable.cut()
+            await stream.ping("p")
+            assert Pong("p") in [await stream.receive()]
+
+
+async def test_a_server_that_accepts_the_session_and_loses_it_every_time_is_given_up() -> None:
+    accepted = 0
+
+    async def lose(websocket: ServerConnection) -> None:
+        nonlocal accepted
+        await websocket.recv()
+        accepted += 1
+        await websocket.send(encode_server_message(Ready("s", "token", "tiny.en", 16000), 1))
+        await websocket.close(1011)
+
+    reconnect = Reconnection(first_delay=0.05, longest_delay=0.1, patience=0.5)
+    async with serve(lose, "127.0.0.1", 0) as server, asyncio.timeout(60):
+        url = f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        async with connect(url, reconnect=reconnect) as stream:
+            with pytest.raises(ConnectionLostError, match="lost before the session was done"):
+                await stream.receive()
+    assert accepted > 2
 
 
 async def test_words_that_are_not_wanted_are_not_told_after_a_loss_either() -> None:

@@ -383,3 +383,30 @@ def test_a_token_goes_into_the_handshake_or_is_refused_here(page: Any) -> None:
       })();
       return [subprotocols("k-1.x"), subprotocols(null), refused];
     }""") == [["streamwhisper", "bearer.k-1.x"], [], "bad_token"]
+
+
+def test_an_idle_connection_that_is_lost_later_than_the_patience_is_made_again(page: Any) -> None:
+    states = page.evaluate("""async () => {
+      const { StreamWhisper } = await import("/streamwhisper.js");
+      const sockets = [];
+      const Socket = globalThis.WebSocket;
+      globalThis.WebSocket = class extends Socket {
+        constructor(...given) { super(...given); sockets.push(this); }
+      };
+      const now = performance.now.bind(performance);
+      let ahead = 0; // milliseconds in which neither side has anything to say
+      performance.now = () => now() + ahead;
+      const states = [];
+      const stream = new StreamWhisper({ url: "/v1/stream" });
+      stream.addEventListener("state", ({ detail }) => states.push(detail.state));
+      await stream.connect();
+      ahead = 3_600_000;
+      sockets[0].close();
+      await stream.flush();
+      stream.close();
+      globalThis.WebSocket = Socket;
+      performance.now = now;
+      return states;
+    }""")
+    assert states[:3] == ["connecting", "open", "reconnecting"]
+    assert states[-1] == "open"
