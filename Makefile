@@ -13,22 +13,27 @@ MODEL ?= tiny.en
 HOST ?= 127.0.0.1
 PORT ?= 8765
 ARGS ?=
+# More than cores: integration tests wait a lot. Each takes up to 1 GB of memory.
+WORKERS ?= 4
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test docs lint serve bench clean
+.PHONY: help demo test unit docs lint serve bench clean
 
 help: ## show this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):[^#]*## /  make \1\t/'
 	@echo
-	@echo "  MODEL, HOST, PORT set what is served; ARGS is handed on to demo, test, serve and bench."
+	@echo "  MODEL, HOST, PORT set what is served; ARGS is passed to demo, test, unit, serve and bench."
 
 demo: $(RUNTIME) ## real speech through a real server: text appears as it is spoken
 	@$(BIN)/python examples/demo.py --model $(MODEL) $(ARGS)
 
-test: $(TEST) ## run the tests
+test: $(TEST) ## run all tests, measure coverage and print the 20 slowest
 	@tests/support/browsers.sh
 	@tests/support/desktop.sh
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -n $(WORKERS) --durations=20 $(or $(ARGS),--cov)
+
+unit: $(TEST) ## run the unit tests: no weights, network, browser or second process
+	HYPOTHESIS_PROFILE=quick $(BIN)/python -m pytest -n logical tests/unit $(ARGS)
 
 lint: $(TEST) ## check style and types
 	$(BIN)/ruff check .

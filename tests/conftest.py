@@ -20,10 +20,19 @@ from numpy.typing import NDArray
 from streamwhisper.errors import ModelError
 from tests.support.file_server import FileServer
 from tests.support.paths import ROOT
+from tests.support.scheduling import slow_first
 
 # A busy machine is no reason for a property to fail.
-settings.register_profile("streamwhisper", deadline=None)
-settings.load_profile("streamwhisper")
+settings.register_profile("full", deadline=None)
+settings.register_profile("quick", deadline=None, max_examples=25)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "full"))
+
+# huggingface_hub would ask its hub for a list of agents whatever hub it is told to use.
+os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+
+# Several workers share the cores: each computes with one thread, and so do its servers.
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 Clip = dict[str, Any]
 Samples = NDArray[np.float32]
@@ -52,6 +61,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         needed |= {FOLDERS[name] for name in folders if name in FOLDERS}
         for name in needed:
             item.add_marker(name)
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        items[:] = slow_first(items)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Keep a file in one worker, and start with the slow ones."""
+    from tests.support.scheduling import ByFile
+
+    return ByFile(config, log)
 
 
 @dataclass(frozen=True)

@@ -12,13 +12,13 @@ from streamwhisper.dictation.devices import portaudio
 
 __all__ = ["beep", "tone"]
 
-_RATE = 44100
+_PLAYBACK_RATE = 44100
 _HIGH, _LOW = 880.0, 587.0  # hertz
 
 
 def tone(*, on: bool, seconds: float = 0.09) -> NDArray[np.float32]:
     """The tone for listening or for not: float32 ``[n]`` at 44.1 kHz, without clicks."""
-    time = np.arange(round(seconds * _RATE)) / _RATE
+    time = np.arange(round(seconds * _PLAYBACK_RATE)) / _PLAYBACK_RATE
     swell = np.sin(np.pi * time / seconds) ** 2
     wave = 0.2 * swell * np.sin(2 * np.pi * (_HIGH if on else _LOW) * time)
     return wave.astype(np.float32)
@@ -33,6 +33,6 @@ def _play(sound: NDArray[np.float32]) -> None:
     sounddevice = portaudio()
     with (
         contextlib.suppress(sounddevice.PortAudioError),
-        sounddevice.OutputStream(_RATE, channels=1, dtype="float32") as stream,
+        sounddevice.OutputStream(_PLAYBACK_RATE, channels=1, dtype="float32") as stream,
     ):
-        stream.write(np.concatenate([sound, np.zeros(_RATE // 4, np.float32)]))  # or its end is cut
+        stream.write(np.concatenate([sound, np.zeros(_PLAYBACK_RATE // 4, np.float32)]))

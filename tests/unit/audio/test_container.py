@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from streamwhisper.audio import container
 from streamwhisper.audio.container import ContainerDecoder
 from streamwhisper.errors import AudioFormatError
+from tests.support.examples import examples
 
 SECONDS = 2
 KINDS = {
@@ -71,7 +72,7 @@ def test_every_container_gives_the_sound_it_holds(kind):
     assert best > 0.98
 
 
-@settings(max_examples=40)
+@settings(max_examples=examples(40))
 @given(st.sampled_from(sorted(KINDS)), st.lists(st.integers(0, 30000), max_size=30))
 def test_any_cut_decodes_as_the_whole(kind, cuts):
     np.testing.assert_array_equal(decoded(encoded(kind), cuts), decoded(encoded(kind), []))
@@ -107,7 +108,7 @@ def test_what_holds_no_sound_is_an_error(data):
     assert not workers()
 
 
-@settings(max_examples=40)
+@settings(max_examples=examples(40))
 @example(kind="mp4", at=296, byte=128)  # in the spelling of a tag
 @given(kind=st.sampled_from(sorted(KINDS)), at=st.integers(0, 20000), byte=st.integers(0, 255))
 def test_damaged_data_is_decoded_or_refused_and_never_hangs(kind, at, byte):

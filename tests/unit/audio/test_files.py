@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from streamwhisper.audio.files import read_audio, stream_audio, write_wav
 from streamwhisper.errors import AudioFormatError
+from tests.support.examples import examples
 
 
 @pytest.fixture(scope="module")
@@ -23,7 +24,7 @@ def test_what_was_written_is_read_back(wav):
     np.testing.assert_allclose(read_audio(str(path)), sound, atol=1e-4)
 
 
-@settings(max_examples=20)
+@settings(max_examples=examples(20))
 @given(st.integers(1, 30_000))
 def test_chunks_join_to_the_whole(wav, size):
     path, _ = wav

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from streamwhisper.audio.formats import ENCODINGS, AudioDecoder, AudioFormat
 from streamwhisper.errors import AudioFormatError
+from tests.support.examples import examples
 
 
 def decoded(format: AudioFormat, pieces: list[bytes]) -> np.ndarray:
@@ -22,7 +23,7 @@ def cut(data: bytes, cuts: list[int]) -> list[bytes]:
     return [data[a:b] for a, b in pairwise(edges)]
 
 
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 @given(
     st.sampled_from(sorted(ENCODINGS)),
     st.sampled_from([8000, 16000, 44100, 48000]),

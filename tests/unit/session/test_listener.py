@@ -20,6 +20,7 @@ from streamwhisper.session.listener import (
     AudioListener,
 )
 from streamwhisper.vad.gate import GateOptions, SpeechEnd, SpeechStart, VadGate
+from tests.support.examples import examples
 from tests.support.voice import sentence
 
 Samples = NDArray[np.float32]
@@ -62,7 +63,7 @@ def heard(talk: Samples) -> tuple[list[SpeechStart | SpeechEnd], NDArray[np.floa
     return gate.append(talk) + gate.finish(), listener.mel.window(0)
 
 
-@settings(max_examples=12)
+@settings(max_examples=examples(12))
 @given(data=st.data())
 def test_any_chunking_gives_the_same_gate_changes_and_the_same_frames(
     talk: Samples, heard: tuple[list[SpeechStart | SpeechEnd], NDArray[np.float32]], data: Any
@@ -90,7 +91,7 @@ def test_any_chunking_gives_the_same_gate_changes_and_the_same_frames(
     assert listener.finished
 
 
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 @given(
     sizes=st.lists(st.integers(0, 3000), max_size=8),
     boundaries=st.sets(st.integers(1, 12000), max_size=6),
@@ -134,7 +135,7 @@ def test_a_part_of_a_step_waits_until_a_boundary_or_the_end_asks_for_it() -> Non
     assert listener.taken == QUANTUM - 1
 
 
-@settings(max_examples=15)
+@settings(max_examples=examples(15))
 @given(data=st.data())
 def test_sound_that_finds_no_room_waits_and_is_not_lost(data: st.DataObject) -> None:
     """What is needed stays readable all along; all the rest comes once the need moves on."""
@@ -185,7 +186,7 @@ def test_in_silence_sound_goes_on_and_the_last_seconds_of_it_are_held() -> None:
     assert np.array_equal(kept, sound[-PRE_ROLL_SLACK:])
 
 
-@settings(max_examples=40)
+@settings(max_examples=examples(40))
 @given(sizes=st.lists(st.integers(0, 2000), max_size=6), taken_first=st.booleans())
 def test_it_is_finished_only_after_the_end_with_all_taken(
     sizes: Sequence[int], taken_first: bool
@@ -218,7 +219,7 @@ def test_speech_that_the_end_cuts_off_is_ended_by_the_last_step(talk: Samples) -
     assert changes[-1].at == len(cut)
 
 
-@settings(max_examples=40)
+@settings(max_examples=examples(40))
 @given(sizes=st.lists(st.integers(0, 2 * RATE), max_size=6))
 def test_reading_pauses_while_the_inbox_is_full(sizes: Sequence[int]) -> None:
     listener = new_listener()

@@ -27,6 +27,7 @@ from streamwhisper.recognition import (
 )
 from streamwhisper.session.options import SessionOptions
 from streamwhisper.session.window import WindowOptions
+from tests.support.examples import examples
 from tests.support.stepped_sessions import (
     FIXED,
     RATE,
@@ -51,7 +52,7 @@ def clip() -> Samples:
     return np.concatenate([pause, sentence(1)[: 3 * RATE], pause, sentence(2)[: 3 * RATE], pause])
 
 
-@settings(max_examples=25, suppress_health_check=SLOW)
+@settings(max_examples=examples(25), suppress_health_check=SLOW)
 @given(data=st.data())
 def test_flushes_are_answered_in_order_and_text_only_grows(
     clip: Samples, data: st.DataObject

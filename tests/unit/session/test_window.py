@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from streamwhisper.audio.mel import HOP, LogMel
 from streamwhisper.recognition import HypothesisWord
 from streamwhisper.session.window import SAMPLE_RATE, Window, WindowOptions, quietest_frame
+from tests.support.examples import examples
 
 
 def word(text: str, start: float, end: float) -> HypothesisWord:
@@ -53,7 +54,7 @@ def test_a_window_without_committed_words_is_not_cut() -> None:
     assert not window.trim(noise_with_pauses(10, []), 10 * SAMPLE_RATE)
 
 
-@settings(max_examples=30)
+@settings(max_examples=examples(30))
 @given(
     st.lists(st.floats(0.1, 1.5), min_size=1, max_size=12),
     st.integers(0, 40),

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from streamwhisper.events import Committed, Word
 from streamwhisper.subtitles.live_cues import LINE, LONGEST, Captions, Cue, as_srt, as_vtt
+from tests.support.examples import examples
 
 
 def committed(*words: tuple[str, float, float], final: bool = False, tail: str = "") -> Committed:
@@ -66,7 +67,7 @@ words = st.lists(
 )
 
 
-@settings(max_examples=150)
+@settings(max_examples=examples(150))
 @given(words)
 def test_every_word_stands_in_one_cue_and_a_piece_of_a_file_never_gets_shorter(
     spoken: list[tuple[str, float, bool, bool]],

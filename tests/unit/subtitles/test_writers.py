@@ -13,6 +13,7 @@ from whisper import utils as reference
 
 from streamwhisper.subtitles.writers import FORMATS, SubtitleOptions, as_record, render, write
 from streamwhisper.transcript import Segment, TimedWord, Transcript
+from tests.support.examples import examples
 
 WRITERS = {
     "txt": reference.WriteTXT,
@@ -54,7 +55,7 @@ def written_by_the_reference(transcript: Transcript, format: str, options: Subti
 
 @pytest.mark.parametrize("format", FORMATS)
 @pytest.mark.parametrize("words", [True, False])
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 @given(data=st.data())
 def test_every_format_is_that_of_the_reference(format, words, data):
     transcript = data.draw(transcripts(words))

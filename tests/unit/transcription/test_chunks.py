@@ -14,6 +14,7 @@ from streamwhisper.audio.mel import HOP
 from streamwhisper.transcription.chunks import cut_up
 from streamwhisper.transcription.options import ChunkOptions
 from streamwhisper.vad.spans import BLOCK, SpeechMap, map_speech
+from tests.support.examples import examples
 from tests.support.voice import sentence
 
 
@@ -26,7 +27,7 @@ def speech(draw: st.DrawFn) -> SpeechMap:
     return SpeechMap(probabilities, len(probabilities) * BLOCK)
 
 
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 @given(speech(), st.sampled_from([5.0, 12.0, 30.0]), st.sampled_from([0.0, 2.0]))
 def test_chunks_hold_all_speech_in_order_and_are_never_too_long(heard, longest, overlap):
     options = ChunkOptions(longest=longest, overlap=overlap)
@@ -47,7 +48,7 @@ def test_chunks_hold_all_speech_in_order_and_are_never_too_long(heard, longest, 
         assert covered[span.start : span.end].all()
 
 
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 @given(speech())
 def test_spans_hold_every_spoken_run_and_do_not_overlap(heard):
     spans = heard.spans()

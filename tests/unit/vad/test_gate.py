@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streamwhisper.vad.gate import GateOptions, SpeechEnd, SpeechStart, VadGate
+from tests.support.examples import examples
 from tests.support.gating import SECOND, SILENCE, Event, events, with_silence
 from tests.support.voice import sentence
 
@@ -30,7 +31,7 @@ def talk():
     return np.concatenate([pause, clips[0], pause, quiet, noise, clips[2], SILENCE, clips[0]])
 
 
-@settings(max_examples=15)
+@settings(max_examples=examples(15))
 @given(st.lists(st.integers(0, 300_000), max_size=30))
 def test_any_chunking_gives_the_same_events(talk, cuts):
     gate = VadGate()
@@ -41,7 +42,7 @@ def test_any_chunking_gives_the_same_events(talk, cuts):
     assert len(found) >= 6
 
 
-@settings(max_examples=15)
+@settings(max_examples=examples(15))
 @given(
     st.integers(0, 300_000),
     st.integers(0, 300_000),

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streamwhisper.whisper.beam import Beam, Branch, best
+from tests.support.examples import examples
 
 EOT = 3
 LONGEST = 4
@@ -36,7 +37,7 @@ def searched(beam: Beam, table: torch.Tensor) -> list[Branch]:
     return beam.results(branches)
 
 
-@settings(max_examples=20)
+@settings(max_examples=examples(20))
 @given(st.integers(0, 10**6))
 def test_a_beam_that_is_wide_enough_finds_the_likeliest_text(seed: int) -> None:
     table = chain(seed)
@@ -50,7 +51,7 @@ def test_a_beam_that_is_wide_enough_finds_the_likeliest_text(seed: int) -> None:
     assert found.score == pytest.approx(score(table, likeliest), abs=1e-4)
 
 
-@settings(max_examples=20)
+@settings(max_examples=examples(20))
 @given(st.integers(0, 10**6), st.integers(1, 4), st.sampled_from([1.0, 2.0]))
 def test_a_search_ends_with_as_many_texts_as_its_patience_asks_for(
     seed: int, size: int, patience: float

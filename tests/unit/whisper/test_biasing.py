@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from streamwhisper.whisper.biasing import NEXT_BONUS, START_BONUS, BiasVocabulary
 from streamwhisper.whisper.tokenizer import get_tokenizer
 from tests.support.biasing import NAMES, TOKENIZER
+from tests.support.examples import examples
 
 
 @given(st.lists(st.text(min_size=1, max_size=12), min_size=1, max_size=4), st.data())
@@ -42,7 +43,7 @@ def test_in_a_script_without_spaces_an_entry_begins_anywhere() -> None:
     assert float(raised[spelt[0]]) == START_BONUS
 
 
-@settings(max_examples=30)
+@settings(max_examples=examples(30))
 @given(st.integers(0, 10**6), st.lists(st.sampled_from([1, 376, 4224, 5226]), max_size=4))
 def test_whether_a_text_goes_on_is_never_changed_nor_what_is_clearly_heard(
     seed: int, tokens: list[int]

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from streamwhisper.whisper.encoded_prefix import STEP, EncodedPrefix, extended
 from streamwhisper.whisper.kv_cache import KeyValues
+from tests.support.examples import examples
 
 LENGTHS = st.lists(st.integers(1, STEP), min_size=1, max_size=6)
 
@@ -40,7 +41,7 @@ def content(sound: EncodedPrefix) -> list[torch.Tensor]:
     return [tensor.clone() for keys_values in every for tensor in keys_values]
 
 
-@settings(max_examples=40)
+@settings(max_examples=examples(40))
 @given(lengths=LENGTHS, others=st.lists(st.integers(0, 5), max_size=3))
 def test_what_is_held_stays_as_it_was_whatever_is_put_behind_it(
     lengths: list[int], others: list[int]
@@ -59,7 +60,7 @@ def test_what_is_held_stays_as_it_was_whatever_is_put_behind_it(
         assert all(map(torch.equal, content(sound), expected))
 
 
-@settings(max_examples=20)
+@settings(max_examples=examples(20))
 @given(lengths=LENGTHS)
 def test_it_holds_every_position_in_its_place(lengths: list[int]) -> None:
     sound = None

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from streamwhisper.whisper.quantized import IntegerProduct, QuantizedLinear, can_quantize, quantize
+from tests.support.examples import examples
 
 pytestmark = pytest.mark.skipif(
     not can_quantize(torch.device("cpu")), reason="torch has no fast 8-bit products on this CPU"
@@ -43,7 +44,7 @@ def relative_errors(found: Tensor, expected: Tensor) -> Tensor:
     return (found - expected).norm(dim=1) / expected.norm(dim=1)
 
 
-@settings(max_examples=100)
+@settings(max_examples=examples(100))
 @given(inputs=SIZES, outputs=SIZES, count=st.integers(1, 9), bias=st.booleans(), seed=SEEDS)
 def test_no_output_is_further_off_than_rounding_both_factors_explains(
     inputs: int, outputs: int, count: int, bias: bool, seed: int
@@ -73,7 +74,7 @@ def test_wide_layers_are_off_by_a_few_percent_at_most_in_every_row() -> None:
     assert errors.max() < 0.03
 
 
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 @given(data=st.data(), inputs=SIZES, outputs=SIZES, bias=st.booleans(), seed=SEEDS)
 def test_a_row_gives_the_same_bits_whatever_rows_stand_beside_it(
     data: st.DataObject, inputs: int, outputs: int, bias: bool, seed: int
@@ -95,7 +96,7 @@ def test_a_row_of_a_real_layers_size_gives_the_same_bits_alone() -> None:
     assert torch.equal(quantized(x.flip(0)), together.flip(0))
 
 
-@settings(max_examples=25)
+@settings(max_examples=examples(25))
 @given(shape=st.lists(st.integers(0, 4), min_size=0, max_size=3), seed=SEEDS)
 def test_leading_dimensions_and_strides_do_not_matter(shape: list[int], seed: int) -> None:
     quantized = QuantizedLinear(layer(6, 5))
@@ -187,7 +188,7 @@ def test_other_devices_are_told_apart() -> None:
     assert not can_quantize(torch.device("cuda"))
 
 
-@settings(max_examples=50)
+@settings(max_examples=examples(50))
 @given(inputs=SIZES, sizes=st.lists(SIZES, min_size=2, max_size=4), seed=SEEDS)
 def test_layers_in_one_give_the_bits_of_each_alone(
     inputs: int, sizes: list[int], seed: int

@@ -21,6 +21,7 @@ from streamwhisper.whisper.tail import (
     encode,
     padding_floor,
 )
+from tests.support.examples import examples
 from tests.support.tails import encode_one, equal, pad_one, tensors
 
 POSITIONS = 60
@@ -59,7 +60,7 @@ def random_mel(frames: int, seed: int = 0) -> Tensor:
     return mel - torch.rand(1, generator=generator)
 
 
-@settings(max_examples=80)
+@settings(max_examples=examples(80))
 @given(frames=st.integers(1, FRAMES), options=OPTIONS)
 def test_the_tail_begins_where_sound_and_joint_end_and_is_thinned(
     small: Whisper, frames: int, options: TailOptions
@@ -85,7 +86,7 @@ def test_the_tail_begins_where_sound_and_joint_end_and_is_thinned(
         assert torch.allclose(sound.bias[:, own:], torch.tensor(float(thinning)).log())
 
 
-@settings(max_examples=30)
+@settings(max_examples=examples(30))
 @given(frames=st.integers(1, FRAMES), joint=st.integers(0, 40))
 def test_silence_encoded_with_an_unthinned_tail_equals_silence_encoded_whole(
     small: Whisper, frames: int, joint: int
@@ -98,7 +99,7 @@ def test_silence_encoded_with_an_unthinned_tail_equals_silence_encoded_whole(
         assert torch.allclose(ours, theirs, rtol=1e-4, atol=1e-4)
 
 
-@settings(max_examples=30)
+@settings(max_examples=examples(30))
 @given(frames=st.integers(1, FRAMES), thinning=st.integers(1, 9), seed=SEEDS)
 def test_a_joint_that_covers_the_rest_leaves_nothing_to_the_tail(
     small: Whisper, frames: int, thinning: int, seed: int
@@ -108,7 +109,7 @@ def test_a_joint_that_covers_the_rest_leaves_nothing_to_the_tail(
     assert equal(encode_one(SilentTails(small, options), mel), pad_one(small, mel))
 
 
-@settings(max_examples=30)
+@settings(max_examples=examples(30))
 @given(frames=st.lists(st.integers(1, FRAMES), min_size=1, max_size=5), options=OPTIONS, seed=SEEDS)
 def test_windows_together_are_encoded_as_each_alone(
     small: Whisper, frames: list[int], options: TailOptions, seed: int
@@ -123,7 +124,7 @@ def test_windows_together_are_encoded_as_each_alone(
             assert torch.allclose(ours, theirs, rtol=1e-4, atol=1e-4)
 
 
-@settings(max_examples=30)
+@settings(max_examples=examples(30))
 @given(
     floors=st.lists(st.floats(LOWEST_FLOOR, 1), min_size=1, max_size=25),
     capacity=st.integers(1, 5),
@@ -174,7 +175,7 @@ def test_tails_made_ahead_of_time_are_used(small: Whisper) -> None:
     assert tails.at(-1.0) is ready[-1.0]
 
 
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 @given(frames=st.integers(1, 8), shift=st.floats(-4, 4), seed=SEEDS)
 def test_the_floor_lies_below_the_loudest_bin_by_the_clamp_and_never_below_digital_silence(
     frames: int, shift: float, seed: int
@@ -186,7 +187,7 @@ def test_the_floor_lies_below_the_loudest_bin_by_the_clamp_and_never_below_digit
     assert floor <= max(LOWEST_FLOOR, float(mel.min()) + 1e-6)
 
 
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 @given(
     frames=st.integers(4, FRAMES),
     settling=st.integers(0, FRAMES),

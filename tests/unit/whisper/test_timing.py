@@ -21,6 +21,7 @@ from streamwhisper.whisper.timing import (
     with_words,
 )
 from streamwhisper.whisper.tokenizer import get_tokenizer
+from tests.support.examples import examples
 
 
 @pytest.mark.parametrize("length", [1, 3, 4, 6, 7, 50])
@@ -35,7 +36,7 @@ def test_a_network_of_exchanges_that_finds_the_median_of_bits_finds_every_median
 
 
 @pytest.mark.parametrize("language", ["en", "ja"])
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 @given(st.text(st.sampled_from(" ab.,-\"'é字のß¿♪7"), max_size=20))
 def test_words_are_split_as_the_reference_splits_them(language, text):
     tokens = get_tokenizer(51865).encode(text)
@@ -61,7 +62,7 @@ def windows(draw):
     return segments, words, draw(st.sampled_from([0.0, 29.0]))
 
 
-@settings(max_examples=150)
+@settings(max_examples=examples(150))
 @given(windows())
 def test_overlong_words_are_mended_as_the_reference_mends_them(window):
     segments, words, last_speech = window

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict
-
 import numpy as np
 import pytest
 
 from benchmarks.accuracy import official
-from benchmarks.accuracy.official import Heard, System
-from benchmarks.lib.speech import Recording, clips
+from benchmarks.accuracy.official import System
+from benchmarks.lib.speech import Recording
+from tests.support.official_runs import heard, line
 
 OWN = System("streamwhisper, float32, padded", "streamwhisper", "float32", "sequential", 1)
 REFERENCE = System("openai-whisper 1, float32", "openai_whisper", "float32", "sequential", 1)
@@ -18,14 +16,6 @@ REFERENCE = System("openai-whisper 1, float32", "openai_whisper", "float32", "se
 
 def recording(key: str, text: str, seconds: int = 2) -> Recording:
     return Recording(key, np.zeros(seconds * 16000, np.float32), text, ())
-
-
-def heard(system: System, clip: str, text: str, temperature: float = 0.0) -> Heard:
-    return Heard(system.name, clip, text, temperature, seconds=0.5, cpu_seconds=0.25)
-
-
-def line(one: Heard) -> str:
-    return json.dumps(asdict(one)) + "\n"
 
 
 @pytest.fixture
@@ -115,32 +105,3 @@ def test_systems_have_names_of_their_own_and_a_reference_for_each_search():
     systems = official.systems()
     assert len({system.name for system in systems}) == len(systems) == 12
     assert sorted(system.beam for system in systems if system.is_reference) == [1, 5]
-
-
-def test_a_run_goes_on_where_another_was_stopped(
-    tmp_path, speech, monkeypatch, capsys, tiny_en_path
-):
-    """A real worker on the second clip alone; the peers need environments of their own."""
-    del tiny_en_path
-    own = next(s for s in official.systems() if s.name.startswith("streamwhisper, int8"))
-    monkeypatch.setattr(official, "systems", lambda: [own])
-    monkeypatch.setattr(official, "speech_folder", lambda: speech.folder)
-    first = official.shuffled(clips(speech.folder, "ls-dev", 1000))[0]
-    before = line(heard(own, first.key, first.text))
-    file = tmp_path / "tiny.en.jsonl"
-    file.write_text(before)
-
-    def run() -> dict:
-        arguments = ["official.py", "--folder", str(tmp_path), "--clips", "2"]
-        monkeypatch.setattr("sys.argv", arguments)
-        official.main()
-        return json.loads(capsys.readouterr().out.splitlines()[-1])["rows"]
-
-    (row,) = run()
-    after = file.read_text()
-    assert row["clips"] == 2
-    assert row["errors"] <= 4
-    assert after.startswith(before)
-    assert len(after.splitlines()) == 2
-    assert run() == [row]
-    assert file.read_text() == after

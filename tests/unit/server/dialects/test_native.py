@@ -26,6 +26,7 @@ from streamwhisper.server.dialect import CLIENT_FAULT, GOING_AWAY, NORMAL, Close
 from streamwhisper.server.dialects.native import NativeDialect
 from streamwhisper.session.language import LanguageDetection
 from streamwhisper.session.options import SessionOptions
+from tests.support.examples import examples
 from tests.support.native_dialogue import END, SECOND, START, Conversation, start
 from tests.support.sessions import session_factory
 
@@ -78,7 +79,7 @@ def test_silence_brings_status_and_no_text() -> None:
     st.sampled_from([1, 2]),
     st.lists(st.integers(1, 9000), min_size=1, max_size=60),
 )
-@settings(max_examples=25)
+@settings(max_examples=examples(25))
 def test_status_comes_once_a_second_and_ack_counts_whole_samples_of_the_client(
     encoding: tuple[str, int], rate: int, channels: int, sizes: list[int]
 ) -> None:

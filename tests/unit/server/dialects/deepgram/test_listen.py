@@ -30,6 +30,7 @@ from tests.support.deepgram_stream import (
     transcript,
     words_of,
 )
+from tests.support.examples import examples
 from tests.support.scripted import INFO, RATE, ScriptedRecognizer
 
 
@@ -67,7 +68,7 @@ class WithoutSpaces(ScriptedRecognizer):
         ]
 
 
-@settings(max_examples=12)
+@settings(max_examples=examples(12))
 @given(cuts=st.lists(st.integers(0, len(SOUND)), max_size=40))
 def test_the_text_does_not_depend_on_where_the_sound_is_cut(cuts: list[int]) -> None:
     talk = Talk()
@@ -374,7 +375,7 @@ FRAMES = st.one_of(
 )
 
 
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 @given(query=st.sampled_from(QUERIES), frames=st.lists(FRAMES, max_size=8))
 def test_whatever_comes_is_answered_and_the_stream_ends_in_order(
     query: dict[str, list[str]], frames: list[str | bytes]

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from streamwhisper.protocol import ErrorMessage
 from streamwhisper.server.dialect import CLIENT_FAULT, GOING_AWAY, NORMAL, SERVER_FAULT, Close
+from tests.support.examples import examples
 from tests.support.realtime import (
     CLEAR,
     COMMIT,
@@ -171,7 +172,7 @@ STEPS = st.lists(
 
 
 @given(st.booleans(), STEPS)
-@settings(max_examples=25)
+@settings(max_examples=examples(25))
 def test_whatever_comes_when_each_commit_is_answered_and_no_word_is_lost(
     detecting: bool, steps: list[Any]
 ) -> None:

@@ -17,6 +17,7 @@ from streamwhisper.server.dialects.wyoming.dialect import MAX_TEXT, SILENCE_SECO
 from streamwhisper.server.dialects.wyoming.events import WyomingEvent
 from streamwhisper.server.dialects.wyoming.requests import FIELDS, SENSITIVITIES, Transcription
 from streamwhisper.session.language import LanguageDetection
+from tests.support.examples import examples
 from tests.support.paths import DOCS
 from tests.support.scripted import OPTIONS, script
 from tests.support.sessions import session_factory
@@ -312,7 +313,7 @@ anything = st.builds(
 )
 
 
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 @given(st.lists(anything | st.sampled_from([event("audio-start", **FORMAT), event("transcribe")])))
 def test_whatever_a_client_says_it_is_answered_or_told_what_is_wrong(frames: list[bytes]) -> None:
     talk = Conversation()
