@@ -19,9 +19,9 @@ from streamwhisper.events import Committed, Done
 from streamwhisper.live.listen import listen
 from streamwhisper.live.stream import LiveStream
 from tests.support.desktop import SoundServer, sound_here
+from tests.support.paths import SAMPLE
 
 RATE = 16000
-SAMPLE = Path(__file__).parents[3] / "examples" / "sample.flac"
 OPENING = ["good", "morning", "and", "welcome"]
 
 

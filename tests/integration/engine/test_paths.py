@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
 import pytest
 import torch
@@ -19,8 +18,8 @@ from streamwhisper.whisper.kv_cache import TreeBranches
 from streamwhisper.whisper.model import Whisper
 from streamwhisper.whisper.static_decoder import StaticDecoder
 from streamwhisper.whisper.tail import EncodedAudio, SilentTails, encode
+from tests.support.paths import SAMPLE
 
-SAMPLE = Path(__file__).parents[3] / "examples" / "sample.flac"
 SECONDS = ((0, 4), (9, 15.3))
 Texts = Sequence[Sequence[int]]
 Run = Callable[[Whisper, Sequence[EncodedAudio], Texts, int], list[Tensor]]

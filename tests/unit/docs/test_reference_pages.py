@@ -14,8 +14,8 @@ import typer.main
 
 import streamwhisper
 from streamwhisper.cli.main import app
+from tests.support.paths import DOCS
 
-DOCS = Path(__file__).parents[2] / "docs"
 PAGE = (DOCS / "CLI.md").read_text(encoding="utf-8")
 
 

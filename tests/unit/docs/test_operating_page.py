@@ -14,8 +14,9 @@ import typer.main
 import streamwhisper
 from streamwhisper.cli.main import app
 from streamwhisper.server.metrics import Metrics
+from tests.support.paths import DOCS
 
-PAGE = (Path(__file__).parents[2] / "docs" / "OPERATING.md").read_text(encoding="utf-8")
+PAGE = (DOCS / "OPERATING.md").read_text(encoding="utf-8")
 SIZES = {"KiB": 2**10, "MiB": 2**20}
 
 

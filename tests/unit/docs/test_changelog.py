@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
 import streamwhisper
 from streamwhisper.moved import MODULES
 from streamwhisper.version import __version__
+from tests.support.paths import ROOT
 
-CHANGELOG = (Path(__file__).parents[2] / "CHANGELOG.md").read_text(encoding="utf-8")
+CHANGELOG = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
 
 
 def test_moved_modules_are_where_the_changelog_says() -> None:
