@@ -1,63 +1,25 @@
-"""Ways to type into the focused window: what each has, and which one this machine takes."""
+"""Keyboards that type into the focused window, and the choice among them."""
 
 from __future__ import annotations
 
 import shutil
 import sys
 from collections.abc import Mapping
-from typing import Protocol
 
-from streamwhisper.errors import StreamWhisperError
+from streamwhisper.dictation.keyboards.keyboard import Keyboard, KeyboardError
 
 __all__ = ["Keyboard", "KeyboardError", "choose_keyboard"]
 
 
-ASKED = 0.4
-"""Seconds that a window gets to ask for what is pasted, where it does not tell that it has."""
-
-
-class KeyboardError(StreamWhisperError, OSError):
-    """Nothing could be typed."""
-
-
-class Keyboard(Protocol):
-    """Types into the window that has the focus. Calls block; one thread at a time.
-
-    Attributes:
-        name: of the tool, for people.
-    """
-
-    name: str
-
-    def focus(self) -> str | None:
-        """What names the focused window; None where the system does not tell."""
-
-    def type(self, text: str, window: str | None) -> int:
-        """Type any Unicode text, for as long as `window` has the focus; how much was typed.
-
-        A newline is the Return key. Raises `KeyboardError`.
-        """
-
-    def erase(self, count: int, window: str | None) -> int:
-        """Press Backspace so often, likewise."""
-
-    def paste(self) -> None:
-        """Press the keys that paste, and wait until the window asked. Raises `KeyboardError`."""
-
-    def close(self) -> None:
-        """Leave the keyboard as it was."""
-
-
 def choose_keyboard(environment: Mapping[str, str], *, paste: bool = False) -> Keyboard:
-    """What can type on this desktop.
+    """Return a keyboard for this desktop.
 
     Args:
-        environment: tells whether it is X11 or Wayland.
-        paste: put text into the clipboard and press the keys that paste it, for programs that
-            do not take keys as they come.
+        environment: environment variables; they tell X11 from Wayland.
+        paste: whether to paste text through the clipboard, for programs that lose typed keys.
 
     Raises:
-        KeyboardError: nothing can; the message says what to install.
+        KeyboardError: no tool can type here; the message says what to install.
     """
     keyboard, must_paste = _choose(environment)
     if not (paste or must_paste):
@@ -69,7 +31,7 @@ def choose_keyboard(environment: Mapping[str, str], *, paste: bool = False) -> K
 
 
 def _choose(environment: Mapping[str, str]) -> tuple[Keyboard, bool]:
-    """The keyboard, and whether it can do no more than to press keys."""
+    """Return the keyboard, and whether it can only press keys, not type text."""
     if sys.platform == "darwin":
         from streamwhisper.dictation.keyboards.macos import MacKeyboard
 
@@ -86,13 +48,13 @@ def _choose(environment: Mapping[str, str]) -> tuple[Keyboard, bool]:
         if shutil.which("ydotool"):
             return YdotoolKeyboard(), True
         raise KeyboardError(
-            "nothing here can type on Wayland; install wtype (wlroots desktops, KDE), or ydotool "
-            "and wl-clipboard with the daemon ydotoold (all desktops, GNOME among them)"
+            "no tool to type on Wayland is installed; install wtype (wlroots desktops, KDE), or "
+            "ydotool with its daemon ydotoold and wl-clipboard (every desktop, e.g. GNOME)"
         )
     if not environment.get("DISPLAY"):
         raise KeyboardError(
-            "there is no window to type into: neither DISPLAY nor WAYLAND_DISPLAY is set; "
-            "run it inside of the desktop session"
+            "neither DISPLAY nor WAYLAND_DISPLAY is set, so there is no window to type into; "
+            "run the command inside the desktop session"
         )
     try:
         from streamwhisper.dictation.keyboards.x11 import X11Keyboard

@@ -8,7 +8,7 @@ import subprocess
 import time
 from typing import Any
 
-from streamwhisper.dictation.keyboards import ASKED, KeyboardError
+from streamwhisper.dictation.keyboards.keyboard import PASTE_SECONDS, KeyboardError
 
 __all__ = ["MacKeyboard"]
 
@@ -19,7 +19,7 @@ _BETWEEN = 0.004
 
 
 class MacKeyboard:
-    """Posts key events; macOS asks the person to allow that once."""
+    """Keyboard that posts key events; macOS asks the user for permission once."""
 
     name = "Quartz"
 
@@ -27,7 +27,7 @@ class MacKeyboard:
         """Load the frameworks.
 
         Raises:
-            KeyboardError: the terminal may not control the computer.
+            KeyboardError: the terminal lacks the accessibility permission.
         """
         path = ctypes.util.find_library("ApplicationServices")
         if path is None:
@@ -50,12 +50,12 @@ class MacKeyboard:
         self._api.CFRelease.argtypes = [ctypes.c_void_p]
         if not self._api.AXIsProcessTrusted():
             raise KeyboardError(
-                "this terminal may not type: allow it in System Settings, Privacy & Security, "
+                "this terminal may not type; allow it under System Settings, Privacy & Security, "
                 "Accessibility"
             )
 
     def focus(self) -> str | None:
-        """What names the program in front."""
+        """Return an identifier of the front application."""
         try:
             done = subprocess.run(
                 ["lsappinfo", "front"], capture_output=True, text=True, timeout=2, check=False
@@ -85,12 +85,12 @@ class MacKeyboard:
         return count
 
     def paste(self) -> None:
-        """Press Command and V."""
+        """Press Command+V."""
         self._press(_V, flags=_COMMAND)
-        time.sleep(ASKED)
+        time.sleep(PASTE_SECONDS)
 
     def close(self) -> None:
-        """Nothing stays."""
+        """Do nothing: no state is left behind."""
 
     def _press(self, key: int, *, text: str = "", flags: int = 0) -> None:
         for down in (True, False):

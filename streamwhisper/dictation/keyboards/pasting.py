@@ -1,15 +1,15 @@
-"""Typing by pasting, for keyboards and programs that do not know every sign."""
+"""Typing by pasting, for keyboards and programs that cannot type every character."""
 
 from __future__ import annotations
 
 from streamwhisper.dictation.clipboard import Clipboard, ClipboardError, pasted
-from streamwhisper.dictation.keyboards import Keyboard, KeyboardError
+from streamwhisper.dictation.keyboards.keyboard import Keyboard, KeyboardError
 
 __all__ = ["PastingKeyboard"]
 
 
 class PastingKeyboard:
-    """Puts text into the clipboard, pastes it, and restores the clipboard."""
+    """Keyboard that pastes text through the clipboard and restores the clipboard."""
 
     def __init__(self, keyboard: Keyboard, clipboard: Clipboard) -> None:
         self.name = f"{keyboard.name} and {clipboard.write[0]}"

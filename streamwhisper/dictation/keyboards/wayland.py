@@ -1,4 +1,4 @@
-"""Typing on Wayland, where only a tool of its own may do that."""
+"""Typing on Wayland through wtype or ydotool."""
 
 from __future__ import annotations
 
@@ -9,27 +9,27 @@ import time
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from streamwhisper.dictation.keyboards import ASKED, KeyboardError
+from streamwhisper.dictation.keyboards.keyboard import PASTE_SECONDS, KeyboardError
 
 __all__ = ["WtypeKeyboard", "YdotoolKeyboard"]
 
 _TIMEOUT = 30.0
-_WTYPE = ("wtype", "-s", "50", "-d", "4")  # the pause lets programs take its layout in
-_BACKSPACE, _CONTROL, _V = 14, 29, 47  # of the Linux kernel, linux/input-event-codes.h
+_WTYPE = ("wtype", "-s", "50", "-d", "4")  # the pause lets programs load its layout
+_BACKSPACE, _CONTROL, _V = 14, 29, 47  # key codes, linux/input-event-codes.h
 
 
 class WtypeKeyboard:
-    """wtype: desktops that have the virtual-keyboard protocol (Sway, Hyprland, KDE and more)."""
+    """Keyboard for desktops with the virtual-keyboard protocol (Sway, Hyprland, KDE and more)."""
 
     name = "wtype"
 
     def __init__(self, environment: Mapping[str, str]) -> None:
-        """Type on the desktop of this environment."""
+        """Detect the desktop from its environment variables."""
         self._sway = bool(environment.get("SWAYSOCK")) and shutil.which("swaymsg") is not None
         self._hyprland = bool(environment.get("HYPRLAND_INSTANCE_SIGNATURE"))
 
     def focus(self) -> str | None:
-        """The focused window, on Sway and Hyprland; other desktops do not tell."""
+        """Return the focused window's id on Sway and Hyprland; None on other desktops."""
         if self._sway:
             tree = json.loads(_run("swaymsg", "-r", "-t", "get_tree"))
             return next((str(node["id"]) for node in _nodes(tree) if node.get("focused")), None)
@@ -38,7 +38,7 @@ class WtypeKeyboard:
         return None
 
     def type(self, text: str, window: str | None) -> int:
-        """Type `text`; wtype brings a layout of its own with every sign in it."""
+        """Type `text`; wtype uploads a layout with every character of it."""
         if self.focus() != window:
             return 0
         _run(*_WTYPE, "-", data=text)
@@ -52,26 +52,28 @@ class WtypeKeyboard:
         return count
 
     def paste(self) -> None:
-        """Press Ctrl and V."""
+        """Press Ctrl+V."""
         _run("wtype", "-M", "ctrl", "-k", "v", "-m", "ctrl")
-        time.sleep(ASKED)
+        time.sleep(PASTE_SECONDS)
 
     def close(self) -> None:
-        """Nothing stays."""
+        """Do nothing: no state is left behind."""
 
 
 class YdotoolKeyboard:
-    """ydotool: every desktop, through the kernel; it presses keys but knows no layout."""
+    """Keyboard for every desktop, through the kernel; it presses keys but knows no layout."""
 
     name = "ydotool"
 
     def focus(self) -> str | None:
-        """Not told."""
+        """Return None: the kernel does not know windows."""
         return None
 
     def type(self, text: str, window: str | None) -> int:
-        """Cannot be done: which sign a key is depends on the layout, so text is pasted."""
-        raise KeyboardError(f"ydotool knows no layout and cannot type {text!r}; paste it")
+        """Raise KeyboardError: keys depend on the layout, so text must be pasted."""
+        raise KeyboardError(
+            f"ydotool cannot type {text!r}, because it knows no layout; use --paste"
+        )
 
     def erase(self, count: int, window: str | None) -> int:
         """Press Backspace."""
@@ -79,12 +81,12 @@ class YdotoolKeyboard:
         return count
 
     def paste(self) -> None:
-        """Press Ctrl and V."""
+        """Press Ctrl+V."""
         _run("ydotool", "key", f"{_CONTROL}:1", f"{_V}:1", f"{_V}:0", f"{_CONTROL}:0")
-        time.sleep(ASKED)
+        time.sleep(PASTE_SECONDS)
 
     def close(self) -> None:
-        """Nothing stays."""
+        """Do nothing: no state is left behind."""
 
     def _press(self, *keys: int) -> None:
         _run("ydotool", "key", *(f"{key}:{down}" for key in keys for down in (1, 0)))
@@ -102,8 +104,8 @@ def _run(*command: str, data: str = "") -> str:
             command, input=data, capture_output=True, text=True, timeout=_TIMEOUT, check=False
         )
     except (OSError, subprocess.TimeoutExpired) as error:
-        raise KeyboardError(f"{command[0]} does not work: {error}") from error
+        raise KeyboardError(f"{command[0]} failed: {error}") from error
     if done.returncode:
-        said = done.stderr.strip() or f"it ended with {done.returncode}"
-        raise KeyboardError(f"{command[0]} could not type: {said}")
+        reason = done.stderr.strip() or f"exit status {done.returncode}"
+        raise KeyboardError(f"{command[0]} could not type: {reason}")
     return done.stdout

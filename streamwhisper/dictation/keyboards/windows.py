@@ -6,7 +6,7 @@ import ctypes
 import time
 from typing import Any
 
-from streamwhisper.dictation.keyboards import ASKED, KeyboardError
+from streamwhisper.dictation.keyboards.keyboard import PASTE_SECONDS, KeyboardError
 
 __all__ = ["WindowsKeyboard"]
 
@@ -35,7 +35,7 @@ class _Input(ctypes.Structure):
 
 
 class WindowsKeyboard:
-    """Sends input to the window that has the focus."""
+    """Keyboard that sends input to the focused window."""
 
     name = "SendInput"
 
@@ -44,7 +44,7 @@ class WindowsKeyboard:
         self._api.GetForegroundWindow.restype = ctypes.c_void_p
 
     def focus(self) -> str | None:
-        """The handle of the window in front."""
+        """Return the handle of the foreground window."""
         return str(self._api.GetForegroundWindow())
 
     def type(self, text: str, window: str | None) -> int:
@@ -71,15 +71,15 @@ class WindowsKeyboard:
         return count
 
     def paste(self) -> None:
-        """Press Ctrl and V."""
+        """Press Ctrl+V."""
         self._press(_CONTROL, _V)
-        time.sleep(ASKED)
+        time.sleep(PASTE_SECONDS)
 
     def close(self) -> None:
-        """Nothing stays."""
+        """Do nothing: no state is left behind."""
 
     def _press(self, *keys: int) -> None:
-        """Press keys together."""
+        """Press keys at the same time."""
         self._send([_Key(key) for key in keys] + [_Key(key, 0, _UP) for key in reversed(keys)])
 
     def _send(self, keys: list[_Key]) -> None:
@@ -87,6 +87,6 @@ class WindowsKeyboard:
         sent = self._api.SendInput(len(keys), inputs, ctypes.sizeof(_Input))
         if sent != len(keys):
             raise KeyboardError(
-                "Windows did not let it type: the window belongs to an administrator's program; "
-                "run this one likewise"
+                "Windows blocked the input: the focused window runs as administrator; run "
+                "streamwhisper as administrator too"
             )

@@ -1,7 +1,7 @@
 """Typing on X11, through the XTest extension.
 
-Characters that the present layout types, alone or with Shift, are typed by its own keys. Every
-other one is lent a key among those that the layout leaves free. So what is typed depends on
+Characters of the current layout, alone or with Shift, are typed with its own keys. Every other
+character is temporarily bound to a key that the layout leaves free. So the typed text depends on
 neither layout nor group.
 """
 
@@ -18,7 +18,7 @@ from Xlib.ext import xtest
 from Xlib.protocol.event import ClientMessage
 from Xlib.xobject.drawable import Window
 
-from streamwhisper.dictation.keyboards import KeyboardError
+from streamwhisper.dictation.keyboards.keyboard import KeyboardError
 
 __all__ = ["X11Keyboard", "keysym_of"]
 
@@ -26,15 +26,15 @@ _NAMED = {"\n": XK.XK_Return, "\t": XK.XK_Tab}
 _ALWAYS = {XK.XK_Return, XK.XK_Tab, XK.XK_BackSpace, XK.XK_Caps_Lock, XK.XK_space}
 _LEVELS = 4  # two of each of two groups
 _BETWEEN = 0.002  # seconds between keys; programs that repaint for each keep up
-_SETTLED = 1.0  # seconds that a program gets to take what was typed, if it does not answer pings
-_TOLD = 3  # times that programs are told of a key that is lent
-_BETWEEN_TOLD = 0.02
-_ANSWERED = 5.0  # seconds that it gets if it does
-_PATIENCE = 30.0  # seconds that keys may be held down
+_UNPINGED_SECONDS = 1.0  # for a program that does not answer pings to process typed keys
+_PING_SECONDS = 5.0  # for a program that answers pings
+_ANNOUNCEMENTS = 3  # of a key that is bound
+_BETWEEN_ANNOUNCEMENTS = 0.02  # seconds
+_HELD_SECONDS = 30.0  # that the user may hold a key down
 
 
 def keysym_of(character: str) -> int:
-    """The X keysym of a character: X Window System Protocol, appendix A, "Unicode keysyms"."""
+    """Return a character's X keysym (X Window System Protocol, appendix A, "Unicode keysyms")."""
     if character in _NAMED:
         return int(_NAMED[character])
     code = ord(character)
@@ -42,21 +42,22 @@ def keysym_of(character: str) -> int:
 
 
 class X11Keyboard:
-    """Types on the display that ``DISPLAY`` names. Calls block; one thread at a time."""
+    """Keyboard on the display that ``DISPLAY`` names. Calls block; use it from one thread."""
 
     name = "XTest"
 
     def __init__(self, display: str | None = None) -> None:
-        """Connect.
+        """Connect to the display.
 
         Raises:
-            KeyboardError: there is no display, no XTest, or no free key.
+            KeyboardError: no display, no XTEST extension, or no free key.
         """
         try:
             self._display = Display(display)
         except (error.DisplayError, OSError) as failure:
             raise KeyboardError(
-                f"cannot connect to the X display: {failure}; run it inside of the desktop session"
+                f"cannot connect to the X display: {failure}; run the command inside the "
+                "desktop session"
             ) from failure
         if not self._display.has_extension("XTEST"):
             raise KeyboardError("the X server has no XTEST extension, so nothing can be typed")
@@ -64,18 +65,18 @@ class X11Keyboard:
         self._layout: dict[int, tuple[int, bool]] = {}  # keysym to keycode, and whether with Shift
         self._lent: dict[int, int] = {}  # keysym to keycode
         self._free: list[int] = []
-        self._bound: dict[int, int] = {}  # keycode to keysym, of all that are not as they were
+        self._bound: dict[int, int] = {}  # keycode to keysym, of all changed keys
         self._serial = 0  # of pings
-        self._pressed = -_SETTLED  # when a key was pressed last
+        self._pressed = -_UNPINGED_SECONDS  # time of the last key press
         self._look_up()
 
     def focus(self) -> str | None:
-        """What names the window that is typed into."""
+        """Return the id of the focused window."""
         with _connected():
             return self._focused()
 
     def type(self, text: str, window: str | None) -> int:
-        """Type `text`; waits while the person holds a key, for both would mix."""
+        """Type `text`; wait while the user holds a key, which would mix with the text."""
         with self._ready():
             return self._type(text, window)
 
@@ -88,14 +89,14 @@ class X11Keyboard:
         return count
 
     def paste(self) -> None:
-        """Press Ctrl and V, and wait until the window has asked for what is pasted."""
+        """Press Ctrl+V and wait until the window has fetched the text."""
         with self._ready():
             with self._held(XK.XK_Control_L):
                 self._type("v", self._focused())
             self._wait_for_window()
 
     def close(self) -> None:
-        """Leave the layout as it was."""
+        """Restore the layout."""
         with suppress(KeyboardError), _connected():
             if self._lent:
                 self._wait_for_window()
@@ -106,7 +107,7 @@ class X11Keyboard:
 
     @contextmanager
     def _ready(self) -> Iterator[None]:
-        """No key is held, the layout is known, and Caps Lock is off for as long as this takes."""
+        """Wait until no key is held, read the layout, and keep Caps Lock off inside the context."""
         with _connected():
             self._wait_for_hands_off()
             self._look_up()
@@ -120,7 +121,7 @@ class X11Keyboard:
                     self._press(XK.XK_Caps_Lock)
 
     def _look_up(self) -> None:
-        """Ask for the layout: the person may have changed it, which takes lent keys back."""
+        """Read the layout: the user may have changed it, which removes bound keys."""
         info = self._display.display.info
         first, last = info.min_keycode, info.max_keycode
         mapping = dict(
@@ -140,10 +141,10 @@ class X11Keyboard:
             self._layout |= {signs[column]: (key, False) for key, signs in own}
         self._layout |= {signs[0]: (key, False) for key, signs in own if signs[0] in _ALWAYS}
         if not self._free and not self._lent:
-            raise KeyboardError("this keyboard layout leaves no key free to type other signs with")
+            raise KeyboardError("this keyboard layout has no unused key for other characters")
 
     def _type(self, text: str, window: str | None) -> int:
-        """Type `text`, lending keys to as many signs at a time as there are keys."""
+        """Type `text`, binding keys for as many characters at a time as there are free keys."""
         done = 0
         while done < len(text):
             end, lacking = self._reach(text[done:])
@@ -158,7 +159,7 @@ class X11Keyboard:
         return done
 
     def _reach(self, text: str) -> tuple[int, list[int]]:
-        """How much of `text` there are keys for, and the signs that must be lent one for that."""
+        """Return how many characters of `text` have keys, and the keysyms to bind for that."""
         lacking: list[int] = []
         for at, keysym in enumerate(map(keysym_of, text)):
             if keysym not in self._layout and keysym not in (*self._lent, *lacking):
@@ -168,33 +169,33 @@ class X11Keyboard:
         return len(text), lacking
 
     def _lend(self, keysyms: Sequence[int]) -> None:
-        """Give each sign a free key."""
+        """Bind each keysym to a free key."""
         if not keysyms:
             return
-        # A program looks up what a key means when it gets round to it.
+        # A program looks a key up when it processes the event, not when the event is sent.
         self._wait_for_window()
         for keysym in keysyms:
             self._lent[keysym] = self._free.pop()
-        # A program that asks for a change just when the next one comes (Xlib does) may miss it.
-        for _ in range(_TOLD):
+        # A program that fetches one change while the next arrives (Xlib does) may miss the next.
+        for _ in range(_ANNOUNCEMENTS):
             for keysym in keysyms:
                 self._bind(self._lent[keysym], keysym)
             self._display.sync()
-            time.sleep(_BETWEEN_TOLD)
+            time.sleep(_BETWEEN_ANNOUNCEMENTS)
 
     def _bind(self, key: int, keysym: int) -> None:
         self._bound[key] = keysym
         self._display.change_keyboard_mapping(key, [(keysym,) * _LEVELS])
 
     def _press(self, keysym: int, window: str | None = None) -> bool:
-        """Press the key of a sign that the layout has, or that was lent one.
+        """Press the key of a keysym of the layout, or of a bound one.
 
         Returns:
-            False where another window than `window` has the focus, and nothing was pressed.
+            False if another window than `window` has the focus; no key was pressed then.
         """
         lent = self._lent.get(keysym, 0)
         key, shift = self._layout.get(keysym, (lent, False))
-        self._display.grab_server()  # nobody moves the focus between looking and pressing
+        self._display.grab_server()  # the focus cannot move between the check and the key
         try:
             if window is not None and self._focused() != window:
                 return False
@@ -222,22 +223,24 @@ class X11Keyboard:
             xtest.fake_input(self._display, X.KeyRelease, key)
 
     def _wait_for_hands_off(self) -> None:
-        until = time.monotonic() + _PATIENCE
+        until = time.monotonic() + _HELD_SECONDS
         while any(self._display.query_keymap()):
             if time.monotonic() > until:
-                raise KeyboardError(f"a key was held down for {_PATIENCE:g} s; nothing was typed")
+                raise KeyboardError(
+                    f"a key is held down for {_HELD_SECONDS:g} s, so nothing was typed"
+                )
             time.sleep(0.02)
 
     def _wait_for_window(self) -> None:
-        """Wait until the focused window has taken all that was typed.
+        """Wait until the focused window has processed every key.
 
-        Events are taken in order, so one that is answered tells of those before it: the ping of
-        the Extended Window Manager Hints.
+        Windows process events in order, so the answer to a ping (Extended Window Manager Hints)
+        follows all keys before it.
         """
         window = self._pinged()
         if window is None:
             self._display.sync()
-            time.sleep(max(0.0, self._pressed + _SETTLED - time.monotonic()))
+            time.sleep(max(0.0, self._pressed + _UNPINGED_SECONDS - time.monotonic()))
             return
         names = ("WM_PROTOCOLS", "_NET_WM_PING")
         protocols, ping = (self._display.intern_atom(name) for name in names)
@@ -245,7 +248,7 @@ class X11Keyboard:
         data = (32, [ping, X.CurrentTime, window.id, self._serial, 0])
         self._root.change_attributes(event_mask=X.SubstructureNotifyMask)
         window.send_event(ClientMessage(window=window, client_type=protocols, data=data))
-        until = time.monotonic() + _ANSWERED
+        until = time.monotonic() + _PING_SECONDS
         answered = False
         while not answered and time.monotonic() < until:
             while self._display.pending_events():
@@ -257,7 +260,7 @@ class X11Keyboard:
         self._root.change_attributes(event_mask=X.NoEventMask)
 
     def _pinged(self) -> Window | None:
-        """The focused window, or what it is in, if it answers pings."""
+        """Return the focused window or its nearest ancestor that answers pings."""
         window = self._display.get_input_focus().focus
         ping = self._display.intern_atom("_NET_WM_PING")
         while isinstance(window, Window) and window != self._root:
@@ -272,4 +275,4 @@ def _connected() -> Iterator[None]:
     try:
         yield
     except error.ConnectionClosedError as failure:
-        raise KeyboardError(f"the X server is gone: {failure}") from failure
+        raise KeyboardError(f"the X server closed the connection: {failure}") from failure

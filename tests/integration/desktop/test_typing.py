@@ -184,4 +184,4 @@ def test_text_goes_to_the_rest_when_the_desktop_ends(tmp_path):
     sink.edit(Edit(0, " to the end"))
     sink.close()
     assert rest.text == " and shown| to the end|"
-    assert all("is gone" in notice for notice in notices)
+    assert all("closed the connection" in notice for notice in notices)
