@@ -60,6 +60,7 @@ from streamwhisper.whisper.tail import (
     encode_padded,
 )
 from streamwhisper.whisper.tokenizer import Tokenizer, get_tokenizer
+from streamwhisper.whisper.windows import WindowHypothesis, WindowRequest, search_windows
 
 __all__ = ["LocalOptions", "LocalRecognizer"]
 
@@ -211,6 +212,36 @@ class LocalRecognizer:
                 requests, sounds, decoded, languages, found, strict=True
             )
         ]
+
+    @property
+    def n_text_ctx(self) -> int:
+        """Tokens in the model's text context."""
+        return self.model.dims.n_text_ctx
+
+    @property
+    def windows_at_once(self) -> int:
+        """How many windows are worth passing to one call of `transcribe_windows`."""
+        return self._batch
+
+    @property
+    def window_calls(self) -> int:
+        """How many calls of `transcribe_windows` are worth making at the same time."""
+        return self.workers
+
+    def transcribe_windows(self, requests: Sequence[WindowRequest]) -> list[WindowHypothesis]:
+        """Transcribe whole windows; see `streamwhisper.transcription.recognizer`."""
+        for request in requests:
+            self._check(
+                RecognitionRequest(
+                    request.mel,
+                    request.prefix,
+                    prompt=request.prompt,
+                    language=request.language,
+                    task=request.task,
+                )
+            )
+        tails = self.tails if self.options.silent_tail else None
+        return search_windows(self.model, self.search_output, self.tokenizer, tails, requests)
 
     def _task(
         self, request: RecognitionRequest, sound: EncodedAudio, language: str

@@ -1,7 +1,7 @@
-"""Chunks of any recordings, heard side by side in batches.
+"""The chunked method: chunks of any recordings, transcribed side by side in batches.
 
-Sound is encoded with its silent tail, so a short chunk costs little; batches are of chunks of
-like length, and several are under way at once where there are cores for it.
+Batches contain chunks of similar length, and several batches are computed at the same time if
+the recognizer has cores or workers for them.
 """
 
 from __future__ import annotations
@@ -12,51 +12,41 @@ from concurrent.futures import Executor
 from dataclasses import dataclass, replace
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
-from streamwhisper.audio.constants import SAMPLE_RATE
-from streamwhisper.audio.mel import HOP, log_mel
-from streamwhisper.engine.local import LocalRecognizer
+from streamwhisper.audio.constants import HOP, SAMPLE_RATE
+from streamwhisper.audio.mel import log_mel
 from streamwhisper.segment import Segment
 from streamwhisper.transcription.chunks import Chunk, cut_up
 from streamwhisper.transcription.options import TranscriptionOptions
+from streamwhisper.transcription.recognizer import WindowRecognizer
 from streamwhisper.transcription.segments import SegmentWindow, sentences, whole
 from streamwhisper.transcription.stitching import stitch
 from streamwhisper.vad.spans import map_speech
-from streamwhisper.whisper.biasing import get_bias_vocabulary
-from streamwhisper.whisper.decoding import detect_languages
-from streamwhisper.whisper.fallback import search_with_fallback
-from streamwhisper.whisper.search import SearchResult, SearchTask, text_tokens
-from streamwhisper.whisper.tail import EncodedAudio, encode, encode_padded
-from streamwhisper.whisper.timing import (
-    AlignedWord,
-    AlignmentTask,
-    Punctuation,
-    align,
-    with_words,
-)
+from streamwhisper.whisper.search import SearchResult, text_tokens
+from streamwhisper.whisper.timing import AlignedWord, Punctuation, with_words
 from streamwhisper.whisper.tokenizer import Tokenizer
+from streamwhisper.whisper.windows import WindowRequest
 
 __all__ = ["ChunkHypothesis", "Recording", "hear", "hear_batch", "prepare", "segments"]
 
 Sound = NDArray[np.float32]
 PROGRESS = 1.0
-"""Seconds that must have been heard before that."""
+"""Seconds of text that a chunk must have before its rest is transcribed by itself."""
 SLOWEST = 2.0
-"""Tokens a second: fewer may mean that the text ended before the sound."""
+"""Tokens per second; with fewer the text may have ended before the speech did."""
 STALL = 3.0
-"""Seconds without a word at the end of a chunk that are heard once more."""
+"""Seconds without a word at the end of a chunk that are transcribed once more."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Recording:
-    """Sound, and how it is cut.
+    """A recording and its chunks.
 
     Attributes:
         samples: float32 mono ``[n]`` at 16 kHz.
-        chunks: in order.
-        language: None for a single chunk whose language is found when it is heard.
+        chunks: in order of time.
+        language: code; None if it is detected together with the text of the only chunk.
     """
 
     samples: Sound
@@ -66,18 +56,23 @@ class Recording:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ChunkHypothesis:
-    """What was heard in a chunk; the words, none where not asked for, are timed from its start."""
+    """Text of a chunk.
+
+    Attributes:
+        result: tokens, text and scores.
+        words: timed from the start of the chunk; empty if they were not requested.
+    """
 
     result: SearchResult
     words: list[AlignedWord]
 
     @property
     def end(self) -> float:
-        """Seconds at which the last word ends."""
+        """End of the last word, in seconds; 0 without words."""
         return self.words[-1].end if self.words else 0.0
 
     def followed_by(self, other: ChunkHypothesis, later: float) -> ChunkHypothesis:
-        """This and what was heard so many seconds later."""
+        """Return this text followed by another one, which begins `later` seconds later."""
         moved = [replace(w, start=w.start + later, end=w.end + later) for w in other.words]
         text = f"{self.result.text} {other.result.text}"
         tokens = self.result.tokens + other.result.tokens
@@ -85,34 +80,33 @@ class ChunkHypothesis:
 
 
 def prepare(
-    recognizer: LocalRecognizer, samples: Sound, options: TranscriptionOptions
+    recognizer: WindowRecognizer, samples: Sound, options: TranscriptionOptions
 ) -> Recording:
-    """Cut a recording, and find its language where it is not given."""
+    """Cut a recording into chunks; detect its language if the options have none."""
     speech = map_speech(samples) if options.chunks.vad else None
     chunks = cut_up(len(samples), speech, options.clips, options.chunks)
     language = options.language if recognizer.info.multilingual else "en"
     if language is None and len(chunks) > 1:
-        first = _encoded(recognizer, [_cut_out(samples, chunks[0])])
-        language = _language(recognizer, first[0])
+        language = _language(recognizer, _cut_out(samples, chunks[0]))
     return Recording(samples, chunks, language)
 
 
 def hear(
-    recognizer: LocalRecognizer,
+    recognizer: WindowRecognizer,
     recordings: Sequence[Recording],
     options: TranscriptionOptions,
     executor: Executor,
     progress: Callable[[float], None] | None = None,
 ) -> Iterator[list[ChunkHypothesis]]:
-    """Yield what was heard in each recording's chunks, in order, as soon as it is all there.
+    """Yield the texts of each recording's chunks, in order, as soon as they are complete.
 
     Args:
-        executor: runs `recognizer.workers` batches at a time.
-        progress: called with the seconds of sound heard since it was called last.
+        executor: computes `recognizer.window_calls` batches at a time.
+        progress: called with the seconds of audio processed since the last call.
     """
     every = [(index, chunk) for index, own in enumerate(recordings) for chunk in own.chunks]
     every.sort(key=lambda pair: -pair[1].seconds)
-    size = min(options.chunks.batch_size, math.ceil(len(every) / recognizer.workers))
+    size = min(options.chunks.batch_size, math.ceil(len(every) / recognizer.window_calls))
     batches = [every[first : first + size] for first in range(0, len(every), max(1, size))]
     waiting = iter(
         [
@@ -132,17 +126,17 @@ def hear(
 
 
 def segments(
-    recognizer: LocalRecognizer,
+    recognizer: WindowRecognizer,
     recording: Recording,
     heard: Sequence[ChunkHypothesis],
     options: TranscriptionOptions,
     *,
     reached: float = 0.0,
 ) -> list[Segment]:
-    """The segments of a recording; chunks that overlap are stitched together.
+    """Return the segments of a recording; overlapping chunks are stitched together.
 
     Args:
-        reached: where the last segment before these chunks ends, in seconds.
+        reached: end of the last segment before these chunks, in seconds.
     """
     tokenizer, found = recognizer.tokenizer, list[Segment]()
     punctuation = options.words.punctuation if options.words else Punctuation()
@@ -170,14 +164,14 @@ def segments(
 
 
 def _timed(options: TranscriptionOptions) -> bool:
-    """Whether it matters when in a chunk each word was said."""
+    """Return whether the times of words within a chunk are needed."""
     return options.search.timestamps or options.words is not None
 
 
 def _kept(
     tokenizer: Tokenizer, chunks: Sequence[Chunk], heard: Sequence[ChunkHypothesis]
 ) -> list[tuple[int, int]]:
-    """Of each chunk, the first token that stays and the one after the last."""
+    """Return for each chunk the first token to keep and the one after the last."""
     kept = [(0, len(own.result.tokens)) for own in heard]
     for index, chunk in enumerate(chunks):
         if chunk.overlaps:
@@ -189,7 +183,7 @@ def _kept(
 
 
 def _words(heard: ChunkHypothesis, first: int, end: int) -> list[AlignedWord]:
-    """The words of the tokens from `first` up to `end`."""
+    """Return the words of the tokens from `first` up to `end`."""
     words, reached = [], 0
     for word in heard.words:
         if first <= reached < end:
@@ -199,27 +193,20 @@ def _words(heard: ChunkHypothesis, first: int, end: int) -> list[AlignedWord]:
 
 
 def hear_batch(
-    recognizer: LocalRecognizer,
+    recognizer: WindowRecognizer,
     recordings: Sequence[Recording],
     batch: Sequence[tuple[int, Chunk]],
     options: TranscriptionOptions,
 ) -> list[ChunkHypothesis]:
-    """Hear a batch of chunks, each with the place of its recording.
+    """Transcribe a batch of chunks, each given with the index of its recording.
 
-    What comes after a text that ended too soon is heard once more.
+    Where a text ended too soon, the rest of the chunk is transcribed by itself.
     """
-    sounds = _encoded(recognizer, [_cut_out(recordings[i].samples, chunk) for i, chunk in batch])
-    languages = [
-        recordings[index].language or _language(recognizer, sound)
-        for (index, _), sound in zip(batch, sounds, strict=True)
+    requests = [_request(recognizer, recordings[index], chunk, options) for index, chunk in batch]
+    heard = [
+        ChunkHypothesis(_text_only(found.result, recognizer.tokenizer), list(found.words))
+        for found in recognizer.transcribe_windows(requests)
     ]
-    results = _search(recognizer, sounds, languages, options)
-    short = [
-        _timed(options) or len(result.tokens) < SLOWEST * chunk.seconds
-        for (_, chunk), result in zip(batch, results, strict=True)
-    ]
-    words = _align(recognizer, sounds, results, short, options)
-    heard = [ChunkHypothesis(*pair) for pair in zip(results, words, strict=True)]
     rests = [
         (position, Chunk(_on_frame(chunk.start + round(own.end * SAMPLE_RATE)), chunk.end))
         for position, ((_, chunk), own) in enumerate(zip(batch, heard, strict=True))
@@ -236,73 +223,36 @@ def hear_batch(
     return heard
 
 
-def _search(
-    recognizer: LocalRecognizer,
-    sounds: Sequence[EncodedAudio],
-    languages: Sequence[str],
-    options: TranscriptionOptions,
-) -> list[SearchResult]:
+def _request(
+    recognizer: WindowRecognizer, recording: Recording, chunk: Chunk, options: TranscriptionOptions
+) -> WindowRequest:
     tokenizer, prompts = recognizer.tokenizer, options.prompts
     prompt, prefix = (
         text_tokens(tokenizer, text) if text else () for text in (prompts.initial, prompts.prefix)
     )
-    words = get_bias_vocabulary(tokenizer, prompts.vocabulary) if prompts.vocabulary else None
-    tasks = [
-        SearchTask(sound, language, options.task, prompt, prefix, vocabulary=words)
-        for sound, language in zip(sounds, languages, strict=True)
-    ]
-    found = search_with_fallback(
-        recognizer.model,
-        recognizer.search_output,
-        tokenizer,
-        tasks,
+    return WindowRequest(
+        log_mel(_cut_out(recording.samples, chunk), recognizer.info.n_mels),
+        recording.language,
+        options.task,
+        prompt,
+        prefix,
+        prompts.vocabulary,
         # Times come from attention: timestamp tokens cost time, and text where they jump ahead.
         replace(options.search, timestamps=False),
         options.fallback,
+        math.inf if _timed(options) else SLOWEST * chunk.seconds,
     )
-    # At a high temperature the model may write a timestamp all the same, which is no text.
-    return [
-        replace(result, tokens=tuple(token for token in result.tokens if token < tokenizer.eot))
-        for result in found
-    ]
 
 
-def _align(
-    recognizer: LocalRecognizer,
-    sounds: Sequence[EncodedAudio],
-    results: Sequence[SearchResult],
-    wanted: Sequence[bool],
-    options: TranscriptionOptions,
-) -> list[list[AlignedWord]]:
-    """The words of each result, none of those that are not wanted."""
-    chosen = [index for index, want in enumerate(wanted) if want and results[index].tokens]
-    tasks = [
-        AlignmentTask(sounds[index], results[index].tokens, results[index].language, options.task)
-        for index in chosen
-    ]
-    words: list[list[AlignedWord]] = [[] for _ in results]
-    if tasks:
-        model, output = recognizer.model, recognizer.search_output
-        for index, own in zip(
-            chosen, align(model, output, recognizer.tokenizer, tasks), strict=True
-        ):
-            words[index] = own
-    return words
+def _text_only(result: SearchResult, tokenizer: Tokenizer) -> SearchResult:
+    """Drop the timestamps that the model may write at a high temperature in spite of all."""
+    return replace(result, tokens=tuple(token for token in result.tokens if token < tokenizer.eot))
 
 
-def _encoded(recognizer: LocalRecognizer, sounds: Sequence[Sound]) -> list[EncodedAudio]:
-    mels = [torch.from_numpy(log_mel(sound, recognizer.info.n_mels)) for sound in sounds]
-    # One by one on a CPU: the values of a single window stay in its cache.
-    size = 1 if recognizer.model.device.type == "cpu" else len(mels)
-    groups = [mels[first : first + size] for first in range(0, len(mels), size)]
-    if recognizer.options.silent_tail:
-        return [s for group in groups for s in encode(recognizer.tails, group, settle=False)]
-    return [s for group in groups for s in encode_padded(recognizer.model, group)]
-
-
-def _language(recognizer: LocalRecognizer, sound: EncodedAudio) -> str:
-    (found,) = detect_languages(recognizer.model, recognizer.tokenizer, [sound])
-    return next(iter(found))
+def _language(recognizer: WindowRecognizer, samples: Sound) -> str:
+    mel = log_mel(samples, recognizer.info.n_mels)
+    (found,) = recognizer.transcribe_windows([WindowRequest(mel, search=None)])
+    return found.result.language
 
 
 def _cut_out(samples: Sound, chunk: Chunk) -> Sound:

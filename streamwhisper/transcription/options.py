@@ -13,7 +13,7 @@ from streamwhisper.whisper.search import SearchOptions
 from streamwhisper.whisper.timing import Punctuation
 
 if TYPE_CHECKING:
-    from streamwhisper.engine.local import LocalRecognizer
+    from streamwhisper.transcription.recognizer import WindowRecognizer
 
 __all__ = [
     "ChunkOptions",
@@ -137,7 +137,7 @@ class TranscriptionOptions:
             ("clips", ordered, "starts of 0 s or more, each before its end"),
         )
 
-    def check(self, model: LocalRecognizer) -> None:
+    def check(self, model: WindowRecognizer) -> None:
         """Raise RecognitionError for what the model cannot do."""
         name = model.info.name
         if not model.info.multilingual and self.task == "translate":

@@ -9,17 +9,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamwhisper.audio.constants import SAMPLE_RATE
-from streamwhisper.engine.local import LocalRecognizer
 from streamwhisper.transcript import Transcript
 from streamwhisper.transcription.chunked import ChunkHypothesis, hear_batch, prepare, segments
 from streamwhisper.transcription.chunks import Chunk
 from streamwhisper.transcription.options import TranscriptionOptions
+from streamwhisper.transcription.recognizer import WindowRecognizer
 
 __all__ = ["joined", "transcribe_parts"]
 
 
 def transcribe_parts(
-    recognizer: LocalRecognizer,
+    recognizer: WindowRecognizer,
     samples: NDArray[np.float32],
     options: TranscriptionOptions,
     *,

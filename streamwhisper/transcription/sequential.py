@@ -1,30 +1,27 @@
-"""One window after the other, each from where the text of the one before it ends.
+"""The sequential method: each window begins where the text of the one before it ends.
 
-Means what openai-whisper's ``transcribe`` means ("Robust Speech Recognition via Large-Scale
-Weak Supervision", Radford et al., 2022, section 4.5). Windows are padded to 30 s as there, with
-zeros on the scale of log-mel frames, so the numbers are the same. A recording's windows wait for
-each other, but not for those of another recording: several are searched side by side.
+The results equal those of openai-whisper's ``transcribe`` ("Robust Speech Recognition via
+Large-Scale Weak Supervision", Radford et al., 2022, section 4.5). Windows are padded to 30 s with
+zeros on the scale of log-mel frames, as in that program. The windows of one recording depend on
+each other; windows of several recordings are transcribed side by side.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from streamwhisper.audio.constants import (
-    FRAMES_PER_POSITION,
     FRAMES_PER_SECOND,
     SAMPLE_RATE,
     WINDOW_FRAMES,
     WINDOW_SAMPLES,
 )
 from streamwhisper.audio.mel import log_mel
-from streamwhisper.engine.local import LocalRecognizer
 from streamwhisper.segment import Segment
 from streamwhisper.transcription.hallucination import first_with_words, is_anomalous, suspect
 from streamwhisper.transcription.options import (
@@ -33,22 +30,21 @@ from streamwhisper.transcription.options import (
     TranscriptionOptions,
     WordOptions,
 )
+from streamwhisper.transcription.recognizer import WindowRecognizer
 from streamwhisper.transcription.segments import Cut, SegmentWindow, cut
-from streamwhisper.whisper.decoding import detect_languages
-from streamwhisper.whisper.fallback import search_with_fallback
-from streamwhisper.whisper.search import SearchResult, SearchTask, text_tokens
-from streamwhisper.whisper.tail import EncodedAudio, encode_padded
-from streamwhisper.whisper.timing import AlignmentTask, align, with_words
+from streamwhisper.whisper.search import text_tokens
+from streamwhisper.whisper.timing import AlignedWord, with_words
+from streamwhisper.whisper.windows import WindowHypothesis, WindowRequest
 
 __all__ = ["SequentialTranscriber", "hear_windows"]
 
 TRUSTED_TEMPERATURE = 0.5
-"""Text that was drawn at a higher one is no prompt."""
+"""Text drawn at a higher temperature is not used as a prompt."""
 
 
 @dataclass(slots=True)
-class _DecodedWindow:
-    """The text so far, and what of it is a prompt."""
+class _DecodedText:
+    """The text so far, and the part of it that prompts the next window."""
 
     initial: tuple[int, ...]
     options: PromptOptions
@@ -56,7 +52,7 @@ class _DecodedWindow:
     reset: int = 0
 
     def prompt(self, most: int) -> tuple[int, ...]:
-        """What the next window is told, of which the last `most` tokens count."""
+        """Return the prompt of the next window, of which the last `most` tokens count."""
         since = self.tokens[self.reset :]
         if not self.options.carry_initial:
             return (*self.initial, *since)
@@ -64,7 +60,7 @@ class _DecodedWindow:
         return (*self.initial, *since[-room:]) if room > 0 else self.initial
 
     def add(self, segments: Sequence[Segment], temperature: float) -> None:
-        """Take in a window's text."""
+        """Add a window's text."""
         self.tokens += [token for segment in segments for token in segment.tokens]
         if not self.options.condition_on_previous_text or temperature > TRUSTED_TEMPERATURE:
             self.reset = len(self.tokens)
@@ -72,31 +68,37 @@ class _DecodedWindow:
 
 
 class SequentialTranscriber:
-    """Transcribes one recording.
+    """Transcribes one recording, window by window.
 
     Attributes:
-        task: what is to be searched for in the next window; None at the end.
-        segments: what was heard so far.
+        recognizer: answers `request`; the caller passes the answer to `take`.
+        options: how the recording is transcribed.
+        request: the next window; None at the end.
+        frames: length of the recording in frames of 10 ms.
+        language: code of the language that was given or detected.
+        segments: segments so far.
     """
 
     def __init__(
         self,
-        recognizer: LocalRecognizer,
+        recognizer: WindowRecognizer,
         samples: NDArray[np.float32],
         options: TranscriptionOptions,
         progress: Callable[[float], None] | None = None,
     ) -> None:
-        """Prepare it; finds the language where it is not given.
+        """Prepare the first window; detect the language if the options have none.
 
         Args:
+            recognizer: detects the language.
             samples: float32 mono ``[n]`` at 16 kHz.
-            progress: called with the seconds of sound dealt with since it was called last.
+            options: how the recording is transcribed.
+            progress: called with the seconds of audio processed since the last call.
         """
         self.recognizer, self.options = recognizer, options
         self._samples = len(samples)
-        # Half a minute of silence behind it, for windows at its end.
+        # Windows at the end of the recording reach into 30 s of silence.
         padded = np.pad(samples, (0, WINDOW_SAMPLES))
-        self._mel = torch.from_numpy(log_mel(padded, recognizer.info.n_mels))
+        self._mel = log_mel(padded, recognizer.info.n_mels)
         self.frames = self._mel.shape[1] - WINDOW_FRAMES
         self.language = options.language or self._detected()
         self._last_speech = 0.0
@@ -104,27 +106,26 @@ class SequentialTranscriber:
             text_tokens(recognizer.tokenizer, text) if text else ()
             for text in (options.prompts.initial, options.prompts.prefix)
         )
-        self._said, self._prefix = _DecodedWindow(initial, options.prompts), prefix
+        self._said, self._prefix = _DecodedText(initial, options.prompts), prefix
         self.segments: list[Segment] = []
         self._windows = self._hear_all(progress)
-        self.task: SearchTask | None = next(self._windows, None)
+        self.request: WindowRequest | None = next(self._windows, None)
 
-    def take(self, result: SearchResult) -> None:
-        """Take in what was found for the task, and go on to the next window."""
+    def take(self, found: WindowHypothesis) -> None:
+        """Take the answer to `request`, and go on to the next window."""
         try:
-            self.task = self._windows.send(result)
+            self.request = self._windows.send(found)
         except StopIteration:
-            self.task = None
+            self.request = None
 
     def _hear_all(
         self, progress: Callable[[float], None] | None
-    ) -> Generator[SearchTask, SearchResult, None]:
+    ) -> Generator[WindowRequest, WindowHypothesis, None]:
         for seek, end in _in_frames(self.options.clips, self.frames):
             while seek < end:
                 window = SegmentWindow(seek, min(WINDOW_FRAMES, end - seek))
-                sound = self._encoded(window)
-                result = yield self._task(sound)
-                heard, seek = self._heard(window, sound, result)
+                found = yield self._request(window)
+                heard, seek = self._heard(window, found)
                 first = len(self.segments)
                 self.segments += [replace(s, id=id) for id, s in enumerate(heard, first)]
                 if progress:
@@ -132,24 +133,25 @@ class SequentialTranscriber:
 
     @property
     def seconds(self) -> float:
-        """How long the recording is."""
+        """Length of the recording in seconds."""
         return self._samples / SAMPLE_RATE
 
     @property
     def text(self) -> str:
-        """What was heard so far."""
+        """The text so far."""
         return self.recognizer.tokenizer.decode(self._said.tokens)
 
     def _heard(
-        self, window: SegmentWindow, sound: EncodedAudio, result: SearchResult
+        self, window: SegmentWindow, hypothesis: WindowHypothesis
     ) -> tuple[list[Segment], int]:
-        """The segments of a window, and the frame at which the next one begins."""
+        """Return the segments of a window, and the first frame of the next one."""
+        result = hypothesis.result
         if self.options.fallback.is_silence(result):
             return [], window.first + window.frames
         found = cut(self.recognizer.tokenizer, window, result)
         segments, seek = found.segments, window.first + found.frames
         if self.options.words:
-            timed = self._with_words(segments, sound, window)
+            timed = self._with_words(segments, hypothesis.words, window)
             kept, seek = self._after_words(timed, seek, found, window, self.options.words)
             if kept is None:
                 return [], seek
@@ -164,30 +166,31 @@ class SequentialTranscriber:
         self._said.add(segments, result.temperature)
         return segments, seek
 
-    def _encoded(self, window: SegmentWindow) -> EncodedAudio:
-        mel = self._mel[:, window.first : window.first + window.frames]
-        return _encoded(self.recognizer, mel)
-
-    def _task(self, sound: EncodedAudio) -> SearchTask:
-        most, task = self.recognizer.model.dims.n_text_ctx // 2 - 1, self.options.task
-        return SearchTask(sound, self.language, task, self._said.prompt(most), self._prefix)
+    def _request(self, window: SegmentWindow) -> WindowRequest:
+        most = self.recognizer.n_text_ctx // 2 - 1
+        return WindowRequest(
+            self._mel[:, window.first : window.first + window.frames],
+            self.language,
+            self.options.task,
+            self._said.prompt(most)[-most:],
+            self._prefix,
+            search=self.options.search,
+            fallback=self.options.fallback,
+            words_below=math.inf if self.options.words else 0.0,
+            padded=True,
+        )
 
     def _with_words(
-        self, segments: Sequence[Segment], sound: EncodedAudio, window: SegmentWindow
+        self, segments: Sequence[Segment], aligned: Sequence[AlignedWord], window: SegmentWindow
     ) -> list[Segment]:
-        recognizer, words = self.recognizer, self.options.words
-        assert words is not None
-        eot = recognizer.tokenizer.eot
-        tokens = tuple(t for segment in segments for t in segment.tokens if t < eot)
-        task = AlignmentTask(sound, tokens, self.language, self.options.task)
-        (aligned,) = align(recognizer.model, recognizer.search_output, recognizer.tokenizer, [task])
+        assert self.options.words is not None
         return with_words(
             segments,
             aligned,
             window.start,
             self._last_speech,
-            text_end=eot,
-            punctuation=words.punctuation,
+            text_end=self.recognizer.tokenizer.eot,
+            punctuation=self.options.words.punctuation,
         )
 
     def _after_words(
@@ -198,7 +201,7 @@ class SequentialTranscriber:
         window: SegmentWindow,
         options: WordOptions,
     ) -> tuple[list[Segment] | None, int]:
-        """What stays of a window's segments (None: it is heard again), and the next frame."""
+        """Return the segments to keep (None: transcribe again), and the next window's frame."""
         threshold = options.hallucination_silence_threshold
         last = _end(segments, window.start)
         if not found.complete and last > window.start:
@@ -225,42 +228,27 @@ class SequentialTranscriber:
     def _detected(self) -> str:
         if not self.recognizer.info.multilingual:
             return "en"
-        sound = _encoded(self.recognizer, self._mel[:, :WINDOW_FRAMES])
-        (found,) = detect_languages(self.recognizer.model, self.recognizer.tokenizer, [sound])
-        return next(iter(found))
+        beginning = WindowRequest(self._mel[:, :WINDOW_FRAMES], search=None, padded=True)
+        (found,) = self.recognizer.transcribe_windows([beginning])
+        return found.result.language
 
 
 def hear_windows(transcribers: Sequence[SequentialTranscriber]) -> None:
-    """Hear the next window of each, side by side; all have one, the same model and options."""
-    recognizer, options = transcribers[0].recognizer, transcribers[0].options
-    results = search_with_fallback(
-        recognizer.model,
-        recognizer.search_output,
-        recognizer.tokenizer,
-        [transcriber.task for transcriber in transcribers if transcriber.task],
-        options.search,
-        options.fallback,
-    )
-    for transcriber, result in zip(transcribers, results, strict=True):
-        transcriber.take(result)
-
-
-def _encoded(recognizer: LocalRecognizer, mel: Tensor) -> EncodedAudio:
-    """A window, encoded with zeros behind it, which are no silence; they are not listened to."""
-    frames = mel.shape[1]
-    padded = torch.nn.functional.pad(mel, (0, WINDOW_FRAMES - frames))
-    (sound,) = encode_padded(recognizer.model, [padded])
-    return replace(sound, audible=max(1, frames // FRAMES_PER_POSITION))
+    """Transcribe the next window of each, side by side; all have one and the same model."""
+    requests = [transcriber.request for transcriber in transcribers if transcriber.request]
+    found = transcribers[0].recognizer.transcribe_windows(requests)
+    for transcriber, own in zip(transcribers, found, strict=True):
+        transcriber.take(own)
 
 
 def _end(segments: Sequence[Segment], otherwise: float) -> float:
-    """Where the last word ends, or the last segment where there are no words."""
+    """Return the end of the last word, or of the last segment if there are no words."""
     ends = (word.end for segment in reversed(segments) for word in reversed(segment.words or ()))
     return next(ends, segments[-1].end if segments else otherwise)
 
 
 def _in_frames(clips: Sequence[Clip], frames: int) -> list[tuple[int, int]]:
-    """Where clips begin and end within the recording."""
+    """Return the first frame of each clip and the one after its last."""
     return [
         (
             round(start * FRAMES_PER_SECOND),

@@ -13,22 +13,20 @@ from pathlib import Path
 from typing import Any, Unpack, overload
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from streamwhisper.audio.constants import SAMPLE_RATE, WINDOW_SAMPLES
 from streamwhisper.audio.files import AudioInput, load_audio
 from streamwhisper.audio.mel import log_mel
 from streamwhisper.engine.loading import DEFAULT_MODEL, as_model, load_model
-from streamwhisper.engine.local import LocalRecognizer
 from streamwhisper.errors import RecognitionError
 from streamwhisper.transcript import Transcript
 from streamwhisper.transcription import chunked
 from streamwhisper.transcription.keywords import TranscriptionKeywords, with_keywords
 from streamwhisper.transcription.options import TranscriptionOptions
+from streamwhisper.transcription.recognizer import WindowRecognizer
 from streamwhisper.transcription.sequential import SequentialTranscriber, hear_windows
-from streamwhisper.whisper.decoding import detect_languages
-from streamwhisper.whisper.tail import encode_padded
+from streamwhisper.whisper.windows import WindowRequest
 
 __all__ = [
     "Model",
@@ -44,7 +42,7 @@ ROUND = 4
 SIDE_BY_SIDE = 4
 """Recordings transcribed at the same time by the sequential method; all are in memory."""
 
-Model = str | Path | LocalRecognizer
+Model = str | Path | WindowRecognizer
 """A model's name or path, or the result of `load_model`."""
 Progress = Callable[[float], None]
 """Called with the seconds of audio processed since the last call."""
@@ -78,7 +76,7 @@ def detect_language(
 ) -> dict[str, float]: ...
 @overload
 def detect_language(
-    model: LocalRecognizer, audio: AudioInput, /, *, sample_rate: int | None = ...
+    model: WindowRecognizer, audio: AudioInput, /, *, sample_rate: int | None = ...
 ) -> dict[str, float]: ...
 @_accept_model_first
 def detect_language(
@@ -103,9 +101,9 @@ def detect_language(
             'languages, e.g. "base"'
         )
     whole = np.pad(samples, (0, WINDOW_SAMPLES - len(samples)))
-    mel = torch.from_numpy(log_mel(whole, recognizer.info.n_mels))
-    (encoded,) = encode_padded(recognizer.model, [mel])
-    return detect_languages(recognizer.model, recognizer.tokenizer, [encoded])[0]
+    mel = log_mel(whole, recognizer.info.n_mels)
+    (found,) = recognizer.transcribe_windows([WindowRequest(mel, search=None, padded=True)])
+    return dict(found.languages)
 
 
 @overload
@@ -120,7 +118,7 @@ def transcribe(
 ) -> Transcript: ...
 @overload
 def transcribe(
-    model: LocalRecognizer,
+    model: WindowRecognizer,
     audio: AudioInput,
     /,
     options: TranscriptionOptions | None = ...,
@@ -180,7 +178,7 @@ def transcribe_all(
 ) -> Iterator[Transcript]: ...
 @overload
 def transcribe_all(
-    model: LocalRecognizer,
+    model: WindowRecognizer,
     audios: Iterable[AudioInput],
     /,
     options: TranscriptionOptions | None = ...,
@@ -226,12 +224,12 @@ def transcribe_all(
 
 
 def _in_rounds(
-    model: LocalRecognizer,
+    model: WindowRecognizer,
     audios: Iterable[Samples],
     options: TranscriptionOptions,
     progress: Progress | None,
 ) -> Iterator[Transcript]:
-    with ThreadPoolExecutor(model.workers) as executor:
+    with ThreadPoolExecutor(model.window_calls) as executor:
         for recordings in _rounds(model, audios, options):
             heard = chunked.hear(model, recordings, options, executor, progress)
             for recording, own in zip(recordings, heard, strict=True):
@@ -242,10 +240,10 @@ def _in_rounds(
 
 
 def _rounds(
-    model: LocalRecognizer, audios: Iterable[Samples], options: TranscriptionOptions
+    model: WindowRecognizer, audios: Iterable[Samples], options: TranscriptionOptions
 ) -> Iterator[list[chunked.Recording]]:
     """Group recordings so that each group has enough chunks to keep every worker busy."""
-    enough = ROUND * model.workers * options.chunks.batch_size
+    enough = ROUND * model.window_calls * options.chunks.batch_size
     gathered: list[chunked.Recording] = []
     for samples in audios:
         gathered.append(chunked.prepare(model, samples, options))
@@ -257,7 +255,7 @@ def _rounds(
 
 
 def _chunked(
-    model: LocalRecognizer,
+    model: WindowRecognizer,
     recording: chunked.Recording,
     heard: list[chunked.ChunkHypothesis],
     options: TranscriptionOptions,
@@ -273,7 +271,7 @@ def _chunked(
 
 
 def _sequential(
-    model: LocalRecognizer,
+    model: WindowRecognizer,
     audios: Iterable[Samples],
     options: TranscriptionOptions,
     progress: Progress | None,
@@ -284,8 +282,8 @@ def _sequential(
             under_way.append(SequentialTranscriber(model, samples, options, progress))
         if not under_way:
             return
-        if waiting := [transcriber for transcriber in under_way if transcriber.task]:
+        if waiting := [transcriber for transcriber in under_way if transcriber.request]:
             hear_windows(waiting)
-        while under_way and not under_way[0].task:
+        while under_way and not under_way[0].request:
             done = under_way.popleft()
             yield Transcript(done.text, tuple(done.segments), done.language, done.seconds)

@@ -1,0 +1,44 @@
+"""What transcription needs of a recognizer: whole windows, in this process or on a cluster."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from streamwhisper.recognition import Recognizer
+from streamwhisper.whisper.tokenizer import Tokenizer
+from streamwhisper.whisper.windows import WindowHypothesis, WindowRequest
+
+__all__ = ["WindowRecognizer"]
+
+
+class WindowRecognizer(Recognizer, Protocol):
+    """A recognizer that transcribes whole windows of recordings as well; thread-safe."""
+
+    @property
+    def tokenizer(self) -> Tokenizer:
+        """The model's tokens."""
+        ...
+
+    @property
+    def n_text_ctx(self) -> int:
+        """Tokens in the model's text context."""
+        ...
+
+    @property
+    def windows_at_once(self) -> int:
+        """How many windows are worth passing to one call of `transcribe_windows`."""
+        ...
+
+    @property
+    def window_calls(self) -> int:
+        """How many calls of `transcribe_windows` are worth making at the same time."""
+        ...
+
+    def transcribe_windows(self, requests: Sequence[WindowRequest]) -> list[WindowHypothesis]:
+        """Transcribe whole windows, in order; N requests together are answered as N alone.
+
+        Raises:
+            RecognitionError: a request cannot be answered.
+        """
+        ...
