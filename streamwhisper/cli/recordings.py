@@ -113,14 +113,14 @@ def transcribe_files(
     """Transcribe the files that can be read; return whether all could be."""
     from streamwhisper.audio.files import declared_seconds
     from streamwhisper.console import recordings_bar
-    from streamwhisper.transcription.transcribe import transcribe_all
+    from streamwhisper.transcription.transcribe import transcribe_samples
 
     lengths = [None if raw or file == STANDARD_INPUT else declared_seconds(file) for file in files]
     total = sum(length or 0.0 for length in lengths) or None
     name = files[0].name if len(files) == 1 else f"{len(files)} files"
     reader = _AudioReader(files, raw)
     with recordings_bar(name, total) as progress:
-        for transcript in transcribe_all(recognizer, reader, options, progress=progress):
+        for transcript in transcribe_samples(recognizer, reader, options, progress):
             writer.put(reader.read.popleft(), transcript)
     return not reader.failed
 

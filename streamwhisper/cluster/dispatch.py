@@ -104,6 +104,37 @@ class Dispatcher:
         self._savings = min(_SAVED_UP, self._savings + self._patience.second)
         return answer | {"window": window}
 
+    async def deliver(self, message: Message, send: Send, seconds: float) -> Message:
+        """Return a worker's answer to a message that any worker can answer.
+
+        A message whose worker is lost is sent again, for as many seconds.
+
+        Raises:
+            RecognitionError: a worker refuses the message, or none answers in time.
+        """
+        clock = asyncio.get_running_loop().time
+        deadline, pause = clock() + seconds, 0.05
+        while (left := deadline - clock()) > 0:
+            try:
+                async with asyncio.timeout(left):
+                    answer = await send(message)
+            except TimeoutError:
+                break
+            except WorkerLost:
+                self.counts["lost"] += 1
+                await asyncio.sleep(pause)
+                pause = min(_LONGEST_PAUSE, 2 * pause)
+                continue
+            if "refused" in answer:
+                self.counts["failed"] += 1
+                raise RecognitionError(answer["refused"])
+            return answer
+        self.counts["failed"] += 1
+        raise RecognitionError(
+            f"no worker of the cluster answered within {seconds:g} s; "
+            "`streamwhisper cluster status` lists the workers"
+        )
+
     async def _race(
         self, request: RecognitionRequest, info: ModelInfo, past: RemotePast | None, window: str
     ) -> Message:

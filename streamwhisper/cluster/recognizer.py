@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import ray
 from ray import serve
@@ -26,6 +27,10 @@ from streamwhisper.errors import RecognitionError
 from streamwhisper.recognition import Figure, Hypothesis, ModelInfo, RecognitionRequest
 from streamwhisper.rolling import RollingStats
 
+if TYPE_CHECKING:
+    from streamwhisper.whisper.tokenizer import Tokenizer
+    from streamwhisper.whisper.windows import WindowHypothesis, WindowRequest
+
 __all__ = ["RayRecognizer", "join"]
 
 log = logging.getLogger(__name__)
@@ -37,6 +42,7 @@ CALLS = 256
 
 _WATCH_EVERY = 2.0  # seconds
 _REACHABLE = 5.0  # seconds within which a worker says that it is there
+_WINDOW_PATIENCE = 300.0  # seconds for a whole window of a recording, on a slow worker in a queue
 _FIRST_ANSWER = 60.0  # seconds for a worker to say which model it has
 
 _COUNTS = {
@@ -125,6 +131,9 @@ class RayRecognizer:
                 "`streamwhisper cluster status` tells what there is"
             ) from error
         self._info = unpack_info(about)
+        self._about: Message = about
+        self._windows = 0  # of recordings, under way
+        self._window_done = asyncio.Condition()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="cluster", daemon=True)
         self._thread.start()
@@ -190,6 +199,45 @@ class RayRecognizer:
         """Answer each request; see `streamwhisper.recognition.Recognizer`."""
         return asyncio.run_coroutine_threadsafe(self._recognize(requests), self._loop).result()
 
+    @property
+    def tokenizer(self) -> Tokenizer:
+        """The tokens of the model that answered last."""
+        from streamwhisper.cluster.window_wire import unpack_text_model
+
+        return unpack_text_model(self._text_model)[0]
+
+    @property
+    def _text_model(self) -> Message:
+        if "text_model" not in self._about:
+            raise RecognitionError(
+                "the cluster's workers are of an older release, which does not transcribe "
+                "recordings; install the same release on gateways and workers"
+            )
+        found: Message = self._about["text_model"]
+        return found
+
+    @property
+    def n_text_ctx(self) -> int:
+        """Tokens in the text context of the model that answered last."""
+        size: int = self._text_model["n_text_ctx"]
+        return size
+
+    @property
+    def windows_at_once(self) -> int:
+        """Windows in one call of `transcribe_windows`: a batch for each worker."""
+        return max(1, self._roster.count) * int(self._about.get("windows", 1))
+
+    @property
+    def window_calls(self) -> int:
+        """Calls of `transcribe_windows` worth making at the same time."""
+        return 1
+
+    def transcribe_windows(self, requests: Sequence[WindowRequest]) -> list[WindowHypothesis]:
+        """Transcribe whole windows, each by a worker; a lost worker's window is sent again."""
+        return asyncio.run_coroutine_threadsafe(
+            self._transcribe_windows(requests), self._loop
+        ).result()
+
     def close(self) -> None:
         """Stop asking; requests that are under way fail."""
         asyncio.run_coroutine_threadsafe(self._end(), self._loop).result()
@@ -223,12 +271,37 @@ class RayRecognizer:
         left = RemotePast(answer["window"], answer["worker"], frames) if answer["kept"] else None
         return unpack_hypothesis(answer["hypothesis"], left)
 
+    async def _transcribe_windows(
+        self, requests: Sequence[WindowRequest]
+    ) -> list[WindowHypothesis]:
+        return list(await asyncio.gather(*map(self._transcribe_window, requests)))
+
+    async def _transcribe_window(self, request: WindowRequest) -> WindowHypothesis:
+        from streamwhisper.cluster.window_wire import (
+            pack_window_request,
+            unpack_window_hypothesis,
+        )
+
+        async with self._window_done:
+            # More of them would fill the workers' queues, in which live requests wait as well.
+            await self._window_done.wait_for(lambda: self._windows < self.windows_at_once)
+            self._windows += 1
+        try:
+            message = pack_window_request(request, self._info, _WINDOW_PATIENCE)
+            answer = await self._dispatcher.deliver(message, self._send_window, _WINDOW_PATIENCE)
+        finally:
+            self._windows -= 1
+            async with self._window_done:
+                self._window_done.notify_all()
+        return unpack_window_hypothesis(answer["hypothesis"])
+
     async def _watch(self) -> None:
         """See every now and then whether a worker can be reached, requests or not."""
         while True:
             try:
                 about = await asyncio.wait_for(self._handle.about.remote(), _REACHABLE)
                 self._note_model(unpack_info(about))
+                self._about = about
                 self._roster.note(about["worker"], about["busy"])
                 self._obstacle = None
             except (RayError, RayServeException, TimeoutError, RecognitionError) as error:
@@ -242,7 +315,12 @@ class RayRecognizer:
             self._info = info
 
     async def _send(self, message: Message) -> Message:
-        response = self._handle.recognize.remote(message)
+        return await self._response(self._handle.recognize.remote(message))
+
+    async def _send_window(self, message: Message) -> Message:
+        return await self._response(self._handle.transcribe_window.remote(message))
+
+    async def _response(self, response: Any) -> Message:
         try:
             answer: Message = await response
         except asyncio.CancelledError:

@@ -18,6 +18,11 @@ from streamwhisper.audio.constants import FRAMES_PER_SECOND
 from streamwhisper.checkpoints.hub import HubOptions
 from streamwhisper.cluster.past_cache import PastCache
 from streamwhisper.cluster.time_average import TimeAverage
+from streamwhisper.cluster.window_wire import (
+    pack_text_model,
+    pack_window_hypothesis,
+    unpack_window_request,
+)
 from streamwhisper.cluster.wire import (
     FramesMissing,
     HalfMel,
@@ -31,14 +36,18 @@ from streamwhisper.cluster.wire import (
 from streamwhisper.engine.devices import Precision
 from streamwhisper.engine.local import LocalOptions, LocalRecognizer
 from streamwhisper.engine.malloc import release_free_memory, share_one_arena
+from streamwhisper.engine.priority import lower_priority
 from streamwhisper.errors import RecognitionError
 from streamwhisper.recognition import Hypothesis, RecognitionRequest
 from streamwhisper.rolling import RollingStats
+from streamwhisper.whisper.windows import WindowRequest
 
 __all__ = ["Worker", "WorkerOptions"]
 
 MAX_BATCH = 64
 """What a GPU is given at once; a CPU gains nothing by batches and gets one request."""
+MAX_WINDOWS = 16
+"""Whole windows that a GPU transcribes at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,15 +121,25 @@ class Worker:
         self._recognizer.warm_up()
         release_free_memory()
         self._answer.set_max_batch_size(min(MAX_BATCH, self._recognizer.batch))
+        self._transcribe.set_max_batch_size(min(MAX_WINDOWS, self._recognizer.batch))
         self._pasts = PastCache(options.pasts)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="recognizer")
+        # Recordings have a thread of their own: live requests must not wait for whole windows.
+        self._window_thread = ThreadPoolExecutor(1, "windows", lower_priority)
         self._name = serve.get_replica_context().replica_id.unique_id
         self._load = TimeAverage()
         self._worked = RollingStats()
 
     def about(self) -> Message:
         """The model that listens here, and how busy it is."""
-        return pack_info(self._recognizer.info) | {"worker": self._name, "busy": self._busy}
+        model = self._recognizer.model
+        text_model = pack_text_model(model.dims.n_vocab, model.dims.n_text_ctx, model.generation)
+        return pack_info(self._recognizer.info) | {
+            "worker": self._name,
+            "busy": self._busy,
+            "text_model": text_model,
+            "windows": min(MAX_WINDOWS, self._recognizer.batch),
+        }
 
     async def recognize(self, message: Message) -> Message:
         """Answer one request.
@@ -143,6 +162,23 @@ class Worker:
             answer: Message = await self._answer(job)
         return {"worker": self._name, **answer}
 
+    async def transcribe_window(self, message: Message) -> Message:
+        """Transcribe one whole window of a recording, with less priority than live requests.
+
+        Returns:
+            ``hypothesis``, or ``refused`` with the reason; beside it ``worker`` (this one's
+            name).
+        """
+        try:
+            check_version(message)
+            self._check_kind(message)
+            request = unpack_window_request(message)
+        except RecognitionError as error:
+            return {"worker": self._name, "refused": str(error)}
+        with self._load.of(request.mel.shape[1]):
+            answer: Message = await self._transcribe(request)
+        return {"worker": self._name, **answer}
+
     def record_autoscaling_stats(self) -> dict[str, float]:
         """Seconds of sound that waited or were worked on, on average since this was asked last."""
         return {"queued_audio": self._load.average() / FRAMES_PER_SECOND}
@@ -153,17 +189,21 @@ class Worker:
 
     def _job(self, message: Message) -> _Job:
         check_version(message)
-        info = self._recognizer.info
-        if message["multilingual"] != info.multilingual:
-            raise RecognitionError(
-                f"{info.name} listens here now, whose vocabulary is not that of the session's "
-                "model; start the gateway anew, or deploy a model of the same kind"
-            )
+        self._check_kind(message)
         kept = self._pasts.find(message["window"])
         mel = half_mel(message, kept.mel if kept else None)
         fits = kept is not None and kept.frames <= mel.shape[1]
         past = kept.past if kept is not None and fits else None
         return _Job(message, mel, unpack_request(message, mel, past), fits)
+
+    def _check_kind(self, message: Message) -> None:
+        """Raise RecognitionError if the request is meant for a model with other tokens."""
+        info = self._recognizer.info
+        if message["multilingual"] != info.multilingual:
+            raise RecognitionError(
+                f"the worker's model is now {info.name}, whose vocabulary is not that of the "
+                "session's model; restart the gateway, or deploy a model of the same kind"
+            )
 
     @serve.batch(max_batch_size=1, batch_wait_timeout_s=0.0)  # type: ignore[untyped-decorator]
     async def _answer(self, jobs: list[_Job]) -> list[Message]:
@@ -180,6 +220,21 @@ class Worker:
             {"overdue": True} if late else self._told(job, next(heard)) | spent
             for job, late in zip(jobs, overdue, strict=True)
         ]
+
+    @serve.batch(max_batch_size=1, batch_wait_timeout_s=0.0)  # type: ignore[untyped-decorator]
+    async def _transcribe(self, requests: list[WindowRequest]) -> list[Message]:
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._window_thread, self._transcribed, requests)
+
+    def _transcribed(self, requests: list[WindowRequest]) -> list[Message]:
+        """Transcribe windows together; if that fails, each by itself."""
+        try:
+            found = self._recognizer.transcribe_windows(requests)
+        except RecognitionError as error:
+            if len(requests) == 1:
+                return [{"refused": str(error)}]
+            return [answer for request in requests for answer in self._transcribed([request])]
+        return [{"hypothesis": pack_window_hypothesis(one)} for one in found]
 
     def _work(self, jobs: list[_Job]) -> tuple[list[Hypothesis | str], float]:
         """What is heard, and how long this thread had a core for it."""

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Protocol, TypeGuard
 
 from streamwhisper.recognition import Recognizer
 from streamwhisper.whisper.tokenizer import Tokenizer
 from streamwhisper.whisper.windows import WindowHypothesis, WindowRequest
 
-__all__ = ["WindowRecognizer"]
+__all__ = ["WindowRecognizer", "is_window_recognizer"]
 
 
 class WindowRecognizer(Recognizer, Protocol):
@@ -42,3 +42,8 @@ class WindowRecognizer(Recognizer, Protocol):
             RecognitionError: a request cannot be answered.
         """
         ...
+
+
+def is_window_recognizer(recognizer: Recognizer) -> TypeGuard[WindowRecognizer]:
+    """Return whether a recognizer transcribes recordings, and not live audio only."""
+    return hasattr(recognizer, "transcribe_windows")

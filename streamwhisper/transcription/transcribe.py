@@ -35,6 +35,7 @@ __all__ = [
     "load_model",
     "transcribe",
     "transcribe_all",
+    "transcribe_samples",
 ]
 
 ROUND = 4
@@ -218,9 +219,24 @@ def transcribe_all(
     recognizer = as_model(model)
     chosen.check(recognizer)
     loaded = (load_audio(audio, sample_rate) for audio in audios)
-    if chosen.method == "sequential":
-        return _sequential(recognizer, loaded, chosen, progress)
-    return _in_rounds(recognizer, loaded, chosen, progress)
+    return transcribe_samples(recognizer, loaded, chosen, progress)
+
+
+def transcribe_samples(
+    model: WindowRecognizer,
+    recordings: Iterable[Samples],
+    options: TranscriptionOptions,
+    progress: Progress | None = None,
+) -> Iterator[Transcript]:
+    """Transcribe recordings that are float32 mono ``[n]`` at 16 kHz; they may be empty.
+
+    Raises:
+        RecognitionError: the model does not support the options.
+    """
+    options.check(model)
+    if options.method == "sequential":
+        return _sequential(model, recordings, options, progress)
+    return _in_rounds(model, recordings, options, progress)
 
 
 def _in_rounds(

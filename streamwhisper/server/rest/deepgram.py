@@ -20,7 +20,6 @@ from starlette.responses import JSONResponse, Response
 
 from streamwhisper.audio.constants import SAMPLE_RATE
 from streamwhisper.audio.formats import AudioFormat
-from streamwhisper.engine.local import LocalRecognizer
 from streamwhisper.errors import AudioFormatError, RecognitionError
 from streamwhisper.events import Word
 from streamwhisper.server.access.rejection import HandshakeRejected
@@ -39,6 +38,7 @@ from streamwhisper.server.rest.forms import (
 from streamwhisper.server.rest.request import BadField, TranscriptionRequest
 from streamwhisper.transcript import Segment, TimedWord, Transcript
 from streamwhisper.transcription.options import PromptOptions, TranscriptionOptions, WordOptions
+from streamwhisper.transcription.recognizer import WindowRecognizer
 from streamwhisper.version import __version__
 from streamwhisper.whisper.search import SearchOptions
 
@@ -120,7 +120,7 @@ class _DeepgramFields:
         except AudioFormatError as error:
             raise BadField("encoding", str(error)) from error
 
-    def options(self, recognizer: LocalRecognizer) -> TranscriptionOptions:
+    def options(self, recognizer: WindowRecognizer) -> TranscriptionOptions:
         options = TranscriptionOptions(
             language=None if self.detect else self.language,
             prompts=PromptOptions(vocabulary=(*self.keyterms, *self.keywords)),
@@ -164,7 +164,7 @@ class DeepgramRestDialect:
     def __init__(self, request_id: str) -> None:
         self._id = request_id
 
-    async def read(self, request: Request, recognizer: LocalRecognizer) -> TranscriptionRequest:
+    async def read(self, request: Request, recognizer: WindowRecognizer) -> TranscriptionRequest:
         """Receive the sound."""
         given: dict[str, list[str]] = {}
         for name, value in request.query_params.multi_items():

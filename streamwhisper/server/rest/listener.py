@@ -9,7 +9,6 @@ import socket
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from streamwhisper.engine.local import LocalRecognizer
 from streamwhisper.errors import RecognitionError
 from streamwhisper.server.access.limits import Limits
 from streamwhisper.server.context import ServerContext
@@ -20,6 +19,7 @@ from streamwhisper.server.rest.transcriber import Transcriber
 from streamwhisper.server.sessions.startup import LoadedModel
 from streamwhisper.server.sockets import binding
 from streamwhisper.server.websocket.http_endpoints import HttpEndpoints
+from streamwhisper.transcription.recognizer import is_window_recognizer
 
 __all__ = ["RestListener"]
 
@@ -88,13 +88,13 @@ class RestListener:
         """Accept recordings: the model is loaded.
 
         Raises:
-            RecognitionError: it is not in this process.
+            RecognitionError: the recognizer supports live audio only.
         """
         recognizer, scheduler = model.recognizer, model.scheduler
-        if not isinstance(recognizer, LocalRecognizer):
+        if not is_window_recognizer(recognizer):
             raise RecognitionError(
-                "the REST interfaces need a model in this process, and it is elsewhere; leave "
-                "--rest-port out, or serve the model here"
+                f"--rest-port needs a recognizer with transcribe_windows, but "
+                f"{type(recognizer).__name__} supports live audio only; leave --rest-port out"
             )
         self._service.open(
             Transcriber(recognizer, lambda: scheduler.waiting > 0, self._rest.at_a_time)

@@ -16,7 +16,6 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
 
-from streamwhisper.engine.local import LocalRecognizer
 from streamwhisper.errors import RecognitionError
 from streamwhisper.recognition import ModelInfo, Task
 from streamwhisper.server.access.rejection import HandshakeRejected
@@ -37,6 +36,7 @@ from streamwhisper.server.rest.request import BadField, TranscriptionRequest
 from streamwhisper.subtitles.writers import as_record, render
 from streamwhisper.transcript import TimedWord, Transcript
 from streamwhisper.transcription.options import PromptOptions, TranscriptionOptions, WordOptions
+from streamwhisper.transcription.recognizer import WindowRecognizer
 from streamwhisper.whisper.fallback import FallbackOptions
 from streamwhisper.whisper.languages import LANGUAGES
 from streamwhisper.whisper.search import SearchOptions
@@ -137,7 +137,7 @@ class OpenAiRestDialect:
         self._task: Task = task
         self._id = request_id
 
-    async def read(self, request: Request, recognizer: LocalRecognizer) -> TranscriptionRequest:
+    async def read(self, request: Request, recognizer: WindowRecognizer) -> TranscriptionRequest:
         """Receive the form."""
         form = await read_form(request)
         try:
@@ -162,7 +162,7 @@ class OpenAiRestDialect:
 
         return TranscriptionRequest(sound, None, options, answer, stream if asked.stream else None)
 
-    def _options(self, asked: _OpenAiFields, recognizer: LocalRecognizer) -> TranscriptionOptions:
+    def _options(self, asked: _OpenAiFields, recognizer: WindowRecognizer) -> TranscriptionOptions:
         options = asked.options(self._task)
         try:
             options.check(recognizer)

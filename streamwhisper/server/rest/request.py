@@ -11,10 +11,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from streamwhisper.audio.formats import AudioFormat
-from streamwhisper.engine.local import LocalRecognizer
 from streamwhisper.server.access.rejection import HandshakeRejected
 from streamwhisper.transcript import Transcript
 from streamwhisper.transcription.options import TranscriptionOptions
+from streamwhisper.transcription.recognizer import WindowRecognizer
 
 __all__ = ["BadField", "RestDialect", "TranscriptionRequest", "headers_of"]
 
@@ -61,7 +61,7 @@ class TranscriptionRequest:
 class RestDialect(Protocol):
     """One request's side of a conversation."""
 
-    async def read(self, request: Request, recognizer: LocalRecognizer) -> TranscriptionRequest:
+    async def read(self, request: Request, recognizer: WindowRecognizer) -> TranscriptionRequest:
         """Receive a request.
 
         Raises:

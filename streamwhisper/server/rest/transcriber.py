@@ -1,16 +1,12 @@
-"""Recordings transcribed on threads of their own, which let live sessions go first.
+"""Transcribes recordings on threads of their own; live sessions have priority.
 
-They are transcribed with the model that listens to the sessions. Between two batches, of a few
-seconds of sound on a CPU, a recording waits while requests of sessions do; within one, the
-system gives its thread less of the processor.
+Recordings and sessions share one model. Before each batch, a recording waits while requests of
+sessions are queued. Within a batch, the operating system gives its thread a lower priority.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import os
-import sys
 import threading
 import time
 from collections.abc import AsyncGenerator, Callable, Coroutine
@@ -19,12 +15,13 @@ from dataclasses import replace
 from functools import partial
 from typing import Any, NoReturn, TypeVar
 
-from streamwhisper.engine.local import LocalRecognizer
+from streamwhisper.engine.priority import lower_priority
 from streamwhisper.server.rest.request import TranscriptionRequest
 from streamwhisper.server.rest.upload_audio import read_samples
 from streamwhisper.transcript import Transcript
 from streamwhisper.transcription.options import ChunkOptions
 from streamwhisper.transcription.parts import transcribe_parts
+from streamwhisper.transcription.recognizer import WindowRecognizer
 
 __all__ = ["Transcriber", "race"]
 
@@ -34,58 +31,60 @@ Ending = Coroutine[Any, Any, NoReturn]
 _MOST_CHUNKS = 16
 _NICE = 10
 _LONGEST_PAUSE = 2.0
-"""Seconds after which a recording goes on though sessions wait, so that it comes to an end."""
+"""Seconds after which a recording continues although sessions wait."""
 _LOOK = 0.02
 
 
 _Found = asyncio.Queue[Transcript | Exception | None]
-"""The parts of a transcript; None at its end."""
+"""Parts of a transcript; None marks the end."""
 
 
 class _Left(Exception):
-    """Nobody waits for the transcript any more."""
+    """The client is gone."""
 
 
 class Transcriber:
-    """Transcribes recordings, some at a time, in the order in which they come.
+    """Transcribes a limited number of recordings at a time, in order of arrival.
 
     Attributes:
-        recognizer: whose model it uses.
+        recognizer: the model that live sessions use as well.
     """
 
     def __init__(
-        self, recognizer: LocalRecognizer, sessions_wait: Callable[[], bool], at_a_time: int
+        self, recognizer: WindowRecognizer, sessions_wait: Callable[[], bool], at_a_time: int
     ) -> None:
-        """Use a model beside the sessions that it listens to.
+        """Share a model with live sessions.
 
         Args:
-            recognizer: has it.
-            sessions_wait: whether requests of sessions wait for it at present.
-            at_a_time: recordings side by side.
+            recognizer: the model.
+            sessions_wait: returns whether requests of sessions are queued.
+            at_a_time: maximum number of recordings transcribed at the same time.
         """
         self.recognizer = recognizer
         self._sessions_wait = sessions_wait
         self._threads = ThreadPoolExecutor(
-            at_a_time, thread_name_prefix="transcriber", initializer=_give_way
+            at_a_time, thread_name_prefix="transcriber", initializer=lower_priority
         )
-        self._chunks = ChunkOptions(batch_size=min(_MOST_CHUNKS, recognizer.batch))
         self._under_way: set[_Found] = set()
 
     @property
     def recordings(self) -> int:
-        """How many are transcribed, or wait for it."""
+        """Number of recordings that are being transcribed or are queued."""
         return len(self._under_way)
 
     async def parts(self, order: TranscriptionRequest, most: float) -> AsyncGenerator[Transcript]:
-        """The parts of a recording's transcript, each as soon as it is there.
+        """Yield the parts of a recording's transcript, each as soon as it is ready.
 
-        Whoever gives up closes the iterator; the recording's thread is free a batch later.
+        To give up, close the iterator; the recording's thread is free after the current batch.
 
         Args:
-            most: seconds that it may last.
+            order: the recording and its options.
+            most: maximum length of the recording in seconds.
 
         Raises:
-            AudioFormatError, RecognitionError, Refusal: as they say.
+            AudioFormatError: the recording cannot be read.
+            RecognitionError: the model does not support the options.
+            HandshakeRejected: the recording is too long.
         """
         loop = asyncio.get_running_loop()
         found = _Found()
@@ -94,7 +93,8 @@ class Transcriber:
 
         def work() -> None:
             samples = read_samples(order.sound, order.format, most, pause)
-            options = replace(order.options, chunks=self._chunks)
+            size = min(_MOST_CHUNKS, self.recognizer.windows_at_once)
+            options = replace(order.options, chunks=ChunkOptions(batch_size=size))
             for part in transcribe_parts(self.recognizer, samples, options, pause=pause):
                 loop.call_soon_threadsafe(found.put_nowait, part)
 
@@ -113,12 +113,12 @@ class Transcriber:
             job.cancel()  # which has not begun, or ends by itself
 
     def cut_off(self, error: Exception) -> None:
-        """Have all that is under way end with this error."""
+        """End all recordings with this error."""
         for found in self._under_way:
             found.put_nowait(error)
 
     def close(self) -> None:
-        """Begin no more; the threads end with the batch that they are at."""
+        """Stop; the threads end after their current batch."""
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     def _pause(self, left: threading.Event) -> None:
@@ -131,7 +131,7 @@ class Transcriber:
 
 
 async def race(work: Coroutine[Any, Any, T], *endings: Ending) -> T:
-    """The result of some work, unless an ending raises before; then the work is cancelled."""
+    """Return the result of `work`; if an ending raises first, cancel the work and raise that."""
     tasks: list[asyncio.Task[Any]] = [asyncio.create_task(one) for one in (work, *endings)]
     try:
         await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -141,10 +141,3 @@ async def race(work: Coroutine[Any, Any, T], *endings: Ending) -> T:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-
-
-def _give_way() -> None:
-    """Have the system prefer other threads to this one, where it can tell threads apart."""
-    if sys.platform == "linux":
-        with contextlib.suppress(OSError):
-            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICE)

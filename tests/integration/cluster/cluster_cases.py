@@ -28,8 +28,12 @@ from streamwhisper.cluster.wire import WIRE_VERSION, Message, pack_request
 from streamwhisper.cluster.worker import WorkerOptions
 from streamwhisper.errors import RecognitionError
 from streamwhisper.recognition import RecognitionRequest
+from streamwhisper.transcription.options import ChunkOptions, TranscriptionOptions, WordOptions
+from streamwhisper.transcription.parts import joined, transcribe_parts
+from streamwhisper.transcription.transcribe import transcribe
+from streamwhisper.whisper.windows import WindowRequest
 from tests.support.paths import DEPLOY
-from tests.support.ray_cluster import NAME, chunks, heard
+from tests.support.ray_cluster import NAME, SOUND, chunks, heard
 
 PATIENCE = 60.0  # seconds for Ray to notice what happened to it
 
@@ -89,6 +93,46 @@ def test_requests_together_are_answered_in_order(remote: RayRecognizer, speech: 
         mel[0, 0] = 1.5
     answers = remote.recognize([RecognitionRequest(mel) for mel in mels])
     assert [answer.past.frames for answer in answers if answer.past] == [30, 60, 90]  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("method", ["chunked", "sequential"])
+def test_a_recording_has_the_text_and_the_words_that_one_process_finds(
+    remote: RayRecognizer, recognizer: Any, method: Any
+) -> None:
+    chunks = ChunkOptions(longest=6.0, longest_pause=0.0)
+    options = TranscriptionOptions(method=method, words=WordOptions(), chunks=chunks)
+    there, here = (transcribe(SOUND, model, options) for model in (remote, recognizer))
+    assert len(here.text.split()) > 20
+    assert (there.text, there.language) == (here.text, here.language)
+    assert [segment.words for segment in there.segments] == [
+        segment.words for segment in here.segments
+    ]
+
+
+def test_a_recording_that_the_model_cannot_serve_is_refused_in_words(
+    remote: RayRecognizer,
+) -> None:
+    with pytest.raises(RecognitionError, match="English"):
+        transcribe(SOUND, remote, language="de")
+    with pytest.raises(RecognitionError, match="token 99999"):
+        remote.transcribe_windows([WindowRequest(np.zeros((80, 50), np.float32), prompt=(99999,))])
+
+
+def test_a_worker_that_is_killed_with_a_recording_loses_no_word(
+    remote: RayRecognizer, recognizer: Any
+) -> None:
+    options = TranscriptionOptions(chunks=ChunkOptions(longest=5.0, longest_pause=0.0))
+    killed: list[int] = []
+
+    def kill() -> None:
+        for process in workers()[: 1 - len(killed)]:
+            os.kill(process.pid, signal.SIGKILL)
+            killed.append(process.pid)
+
+    parts = transcribe_parts(remote, SOUND, options, pause=kill)
+    assert joined(parts).text == transcribe(SOUND, recognizer, options).text
+    assert killed
+    until(lambda: running() == 2 and len(workers()) == 2)
 
 
 def test_bad_requests_old_versions_and_late_ones_are_refused_in_words(

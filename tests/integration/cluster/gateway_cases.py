@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
+import re
 from collections.abc import AsyncIterator, Iterator
+from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError
@@ -16,6 +19,7 @@ from streamwhisper.client import Reconnection, StreamEvent, connect, trust_anyth
 from streamwhisper.cluster.deployment import remove
 from streamwhisper.cluster.worker import WorkerOptions
 from streamwhisper.events import Committed, Partial
+from tests.support.paths import SAMPLE
 from tests.support.processes import ServerProcess, serving
 from tests.support.proxies import get, proxied
 from tests.support.ray_cluster import NAME, SOUND
@@ -120,6 +124,22 @@ async def test_metrics_tell_of_the_cluster(gateways: list[ServerProcess]) -> Non
         assert [event async for event in stream if isinstance(event, Partial | Committed)]
     assert gateways[0].metric("streamwhisper_cluster_workers") >= 1
     assert gateways[0].metric("streamwhisper_cluster_requests_failed") == 0
+
+
+def test_a_gateway_transcribes_recordings(
+    cluster: Cluster, model: WorkerOptions, recognizer: Any, tmp_path: Path
+) -> None:
+    with gateway(cluster, tmp_path, "rest", "--rest-port", "0") as server:
+        port = int(re.findall(r"http://127\.0\.0\.1:(\d+)/v1", server.log.read_text())[0])
+        connection = HTTPConnection("127.0.0.1", port)
+        connection.request(
+            "POST", "/v1/listen", SAMPLE.read_bytes(), {"Content-Type": "audio/flac"}
+        )
+        found = json.loads(connection.getresponse().read())
+        connection.close()
+        assert server.stop() == 0
+    [alternative] = found["results"]["channels"][0]["alternatives"]
+    assert alternative["transcript"] == str(recognizer.transcribe(SAMPLE, best_of=5))
 
 
 async def test_without_workers_a_gateway_is_not_ready_and_says_so(
