@@ -7,7 +7,7 @@ LAYERS = [
     {"__main__"},
     {"cli"},
     {"dictation", "server"},
-    {"cluster", "console", "live", "transcription"},
+    {"cluster", "console", "live", "testing", "transcription"},
     {"transcript"},
     {"client", "engine", "session", "subtitles"},
     {"checkpoints"},
