@@ -121,7 +121,7 @@ def test_a_recording_that_the_model_cannot_serve_is_refused_in_words(
 def test_a_worker_that_is_killed_with_a_recording_loses_no_word(
     remote: RayRecognizer, recognizer: Any
 ) -> None:
-    options = TranscriptionOptions(chunks=ChunkOptions(longest=5.0, longest_pause=0.0))
+    options = TranscriptionOptions(chunks=ChunkOptions(longest=6.0, longest_pause=0.0))
     killed: list[int] = []
 
     def kill() -> None:
