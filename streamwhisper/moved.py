@@ -140,6 +140,7 @@ _NAMES = {
     "whisper.kv_cache": "Branches:TreeBranches KeysValues:KeyValues Seat:BatchSlot "
     "SettledText:DecodedPrefix SoundBatch:EncodedBatch",
     "whisper.logit_filters": "TokenRules:LogitFilters",
+    "whisper.model": "joined:whisper.kv_cache.joined",
     "whisper.tail": "EncodedSound:EncodedAudio",
 }
 
