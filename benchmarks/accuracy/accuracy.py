@@ -1,8 +1,9 @@
-"""Offline word error rate of whole utterances, by precision and with padding or silent tail.
+"""Offline word error rate of whole utterances, by precision and by padding.
 
     python -m benchmarks accuracy --model base --clips 150
 
-Greedy, one window each. ``float32 padded`` is the model as it was trained, and the yardstick.
+Decoding is greedy, with one window per utterance. ``float32 padded`` is the model as it was
+trained and serves as the reference.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
-"""How long a language is mistaken for another one: the evidence for `LanguageDetection`.
+"""How long a language is mistaken for another, as evidence for `LanguageDetection`.
 
     python -m benchmarks beginnings --model base
 
-Clips of real speech are cut so many seconds after the voice activity gate opens, and the model is
-asked for the likeliest language, as it is asked in a stream.
+Clips of real speech are cut a number of seconds after the voice activity gate opens. The model
+then names the likeliest language, as it does in a stream.
 """
 
 from __future__ import annotations

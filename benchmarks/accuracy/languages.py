@@ -1,12 +1,13 @@
-"""Streams in other languages than English: the language found, the text, and its translation.
+"""Streams in other languages: detected language, text and translation.
 
     python -m benchmarks languages --model base
     python -m benchmarks languages --model base --task translate --text
 
-The clips of a language are joined, with a pause behind each, and streamed on a virtual clock (see
-``virtual.py``), once with the language given and once with it to be found; beside them stands what
-the same weights hear of the same sound offline, greedily. Words are counted by Whisper's basic
-normalizer. There is no reference for translations: how many words differ from the offline one's.
+The clips of a language are joined with a pause after each and streamed on a virtual clock (see
+``virtual.py``), once with the language given and once with language detection. The table compares
+them with the greedy offline transcript of the same audio and weights. Whisper's basic normalizer
+counts the words. Translations have no reference: the table shows how many words differ from the
+offline translation.
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
-"""What is written where nobody speaks, and how well speech is heard in noise.
+"""False text in audio without speech, and accuracy in noise.
 
     python -m benchmarks nonspeech --model base --clips 20
 
-Streams on a virtual clock (see ``virtual.py``). First silence, hum, noise and music: every
-committed word is an invention. Then utterances with noise, in a room and over a telephone, beside
-the offline transcript (float32, padded, greedy) of the very same sound.
+Streams run on a virtual clock (see ``virtual.py``). In silence, hum, noise and music every
+committed word is a hallucination. Utterances with noise, with reverberation and over a telephone
+are compared with the offline transcript (float32, padded, greedy) of the same samples.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import numpy as np
 import soxr
 from numpy.typing import NDArray
 
-from benchmarks.latency.streaming import Run
+from benchmarks.lib.live_run import Run
 from benchmarks.lib.measure import Errors, count_errors, machine_line
 from benchmarks.lib.speech import SAMPLE_RATE, Recording, clips, normalized, speech_folder
 from benchmarks.lib.virtual import VirtualStream

@@ -1,12 +1,12 @@
-"""Offline word error rate over all of a set of utterances, beside the engines it is known by.
+"""Offline word error rate of a whole test set, beside other Whisper engines.
 
     python -m benchmarks official --model tiny.en --folder ls-dev
 
-Every system hears an utterance before any hears the next one, with the same sound and weights, one
-thread each. What was heard is kept in the folder, a JSON object a line; run again, the command goes
-on where it was stopped, and prints the table once all is there. A folder belongs to one state of
-the code: take a fresh one after a change. The order is a seeded shuffle, so the clips heard so far
-are a fair sample at any time; ``--part`` lets slow systems hear the first part of it alone.
+All systems transcribe an utterance before the next one starts, with the same audio and weights
+and one thread each. The folder keeps every transcript as one JSON line. An interrupted command
+continues where it stopped and prints the table when all transcripts are there. Use a new folder
+after a change of the code. Clips come in a seeded random order, so the clips so far are a fair
+sample at any time. ``--part`` limits slow systems to the first part of them.
 """
 
 from __future__ import annotations

@@ -1,12 +1,12 @@
-"""Whether the offline search finds what openai-whisper finds with the same weights in float32.
+"""Whether the offline search finds the text of openai-whisper, with the same weights in float32.
 
     python -m benchmarks parity --model tiny.en
     python -m benchmarks parity --model base --languages
 
-English utterances by every search (greedy and beam 5, with timestamps and without, with a prompt,
-with a prefix and with neither); with ``--languages`` all clips in other languages, transcribed and
-translated, and the probabilities of every language. Each difference is printed with how near the
-tie was: the log-probabilities of the two tokens where the texts part, and of the whole texts.
+English utterances go through every search: greedy and beam 5, with and without timestamps, with
+a prompt, with a prefix, and with neither. With ``--languages`` all clips in other languages are
+transcribed and translated, and the language probabilities are compared. Each difference is printed
+with the log-probabilities of the two tokens where the texts part, and of both texts.
 """
 
 from __future__ import annotations

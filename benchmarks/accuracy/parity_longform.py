@@ -1,9 +1,9 @@
-"""Whether sequential transcription gives openai-whisper's segments, with the same weights.
+"""Whether sequential transcription gives the segments of openai-whisper, with the same weights.
 
     python -m benchmarks parity_longform --model tiny.en --items longform/61-70968
 
-Float32, padded windows, temperature 0, word timestamps. Prints the segments that differ, and how
-far the times of words are apart.
+Uses float32, padded windows, temperature 0 and word timestamps. Prints the segments that differ and
+how far apart the word times are.
 """
 
 from __future__ import annotations

@@ -1,12 +1,12 @@
-"""Words that dictation takes for commands, though nobody said one.
+"""Ordinary words that dictation mistakes for spoken commands.
 
     python -m benchmarks phrases --prose
     python -m benchmarks phrases --model base --sets ls-dev fleurs-cuttledoc --clips 60
 
-Text goes through the phrases of its language in the default settings, word by word as in
-dictation; whatever comes out changed was heard wrongly. The hard case is prose about commas and
-new lines: the docstrings of Python's standard library, of which all sentences are taken that
-name a command. The common case is real speech, transcribed offline.
+Text goes through the phrases of its language in the default settings, word by word, as in
+dictation. Every change is a mistake. The hard case is prose about commas and new lines: sentences
+from the docstrings of Python's standard library that name a command. The common case is real
+speech, transcribed offline.
 """
 
 from __future__ import annotations

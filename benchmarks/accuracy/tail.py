@@ -1,11 +1,11 @@
-"""What the silent tail costs in words and saves in time, against the encoder's own padding.
+"""Words lost and time saved by the silent tail, compared with the encoder's padding.
 
     python -m benchmarks tail --model base --clips 100 --windows 60
 
-Whole utterances give word error rates. Windows that begin with an utterance and end at random in
-mid-speech are what a stream is made of: there stand the error rate over the words spoken up to
-the cut, and how far the hypothesis is from the padded encoder's. A hypothesis that stops early is
-counted apart, as the words it lacks at its end: padded windows do that, too.
+Whole utterances give word error rates. Windows that start with an utterance and end at random in
+the middle of speech are what a stream consists of: for them the table shows the error rate over
+the words up to the cut, and the distance from the padded encoder's hypothesis. Words missing at the
+end of a hypothesis are counted apart, because padded windows lose some too.
 """
 
 from __future__ import annotations

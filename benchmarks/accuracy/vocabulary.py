@@ -1,10 +1,10 @@
-"""Whether listed names are written where they are said, and only there.
+"""Whether listed names are written where they are spoken, and only there.
 
     python -m benchmarks vocabulary --model tiny.en
 
-Utterances with names that the model often mishears, and others; without a vocabulary, with the
-names listed, and with names that nobody says listed beside them (the last of them sound much like
-a name that is said). Then, as streams with everything listed, sounds in which nobody speaks.
+Transcribes utterances with names that the model often gets wrong, and others: without a
+vocabulary, with these names listed, and with unspoken names listed beside them (the last ones
+resemble a spoken name). Then streams audio without speech with all names listed.
 """
 
 from __future__ import annotations

@@ -1,11 +1,11 @@
-"""The engine on a Ray cluster, beside the same engine in one process.
+"""The engine on a Ray cluster, compared with the same engine in one process.
 
     unshare -n sh -c 'ip link set lo up; exec python -m benchmarks cluster latency kills overload'
 
-Two nodes of Ray on this machine, in a network of their own, for Ray would listen on the machine's
-outer address. `latency`: each update of a session is asked of both engines. `kills`: streams in
-real time through a gateway, while a worker is killed every five seconds. `overload`: a stream
-beside more clients than the workers can hear.
+Starts two Ray nodes on this machine, in a network namespace because Ray otherwise listens on the
+machine's outer address. ``latency`` sends each update of a session to both engines. ``kills``
+streams in real time through a gateway while a worker is killed every five seconds. ``overload``
+runs one stream beside more clients than the workers can serve.
 """
 
 from __future__ import annotations
@@ -26,10 +26,11 @@ import ray
 from ray import serve
 from ray.cluster_utils import Cluster
 
-from benchmarks.latency.streaming import Server, figures, running_server
+from benchmarks.latency.streaming import figures
 from benchmarks.latency.streams import play, recordings
 from benchmarks.lib.measure import count_errors, percentile
 from benchmarks.lib.results import SAVE_HELP, heading, report
+from benchmarks.lib.server_process import Server, running_server
 from benchmarks.lib.speech import SAMPLE_RATE, Recording, normalized
 from benchmarks.lib.watching import metrics
 from benchmarks.robustness.pressure import beside, crowd, nothing

@@ -1,8 +1,8 @@
-"""Real workers of a Ray cluster on this machine beside what the simulation of them says.
+"""Real Ray workers on this machine, compared with the simulation of them.
 
-Speakers are sessions in this process that hear recordings in real time. What an update costs is
-taken from the first run; the simulation is then asked about all of them. Run it in a network of
-its own, for Ray would listen on the machine's outer address:
+Speakers are sessions in this process that receive recordings in real time. The first run measures
+the cost of an update, which the simulation then uses for all runs. Run it in a network namespace,
+because Ray otherwise listens on the machine's outer address:
 
     unshare -n sh -c 'ip link set lo up; exec python -m benchmarks fleet --check 1 2 4'
 """
@@ -24,7 +24,7 @@ import psutil
 import ray
 from numpy.typing import NDArray
 
-from benchmarks.cluster.fleet import CHUNK, Fleet, Outcome, Service, simulate
+from benchmarks.cluster.simulation import CHUNK, Fleet, Outcome, Service, simulate
 from benchmarks.latency.streams import recordings
 from benchmarks.lib.measure import percentile
 from benchmarks.lib.results import heading

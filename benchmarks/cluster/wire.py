@@ -1,10 +1,10 @@
-"""What half precision on the wire changes in the text, and how large requests are.
+"""Text changes caused by half precision on the wire, and sizes of requests.
 
     python -m benchmarks wire --model tiny.en --clips 40
 
-Each clip goes through two sessions in this process: one whose requests are answered as they are,
-and one whose requests are packed for a worker and unpacked again, frames that a worker has left
-out. What travels is measured as Ray would write it, by pickle.
+Each clip goes through two sessions in this process. The requests of one are answered directly;
+those of the other are packed for a worker and unpacked again, without the frames that the worker
+already has. Sizes are those of Ray's format, pickle.
 """
 
 from __future__ import annotations

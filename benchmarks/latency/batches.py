@@ -1,10 +1,10 @@
-"""How often a request that shares a batch gets another text than it gets alone.
+"""How often a request gets a different text in a batch than alone.
 
     python -m benchmarks batches --model base --dtypes float32 bfloat16 --windows 60 --batch 4
 
-In 8 bits never: integer sums are exact. In floating point the order of a sum depends on the size
-of the batch, and where two tokens are about as likely the last digit decides. The windows are
-those of `tail.py`.
+In 8 bits it never does, because integer sums are exact. In floating point the order of a sum
+depends on the batch size, and the last digit decides between two tokens that are about equally
+likely. The windows are those of ``tail.py``.
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
-"""First and last words: does speech that starts or stops abruptly keep them?
+"""Whether the first and last words survive when speech starts or stops abruptly.
 
     python -m benchmarks boundary --model base --clips 100
 
-Each utterance is streamed by itself on a virtual clock (see ``virtual.py``), with and without
-silence around it. The shares of utterances whose first and last reference word were committed
-stand beside those of the offline transcript (float32, padded, greedy) of the bare utterance.
+Each utterance is streamed alone on a virtual clock (see ``virtual.py``), with and without silence
+around it. The table shows the share of utterances whose first and last reference words were
+committed, beside those of the offline transcript (float32, padded, greedy) of the bare utterance.
 """
 
 from __future__ import annotations

@@ -2,11 +2,10 @@
 
     python -m benchmarks changes --models tiny.en base --items longform/speaker-4446
 
-Listens with commits that wait very long, and notes for every word of every hypothesis how sure the
-model was, how long the word had stood, and whether it is the word that was committed in the end.
-Prints how often words change, and the coefficients of a logistic regression; those of all models
-together are what the package uses. Recordings that other benchmarks judge by should not be among
-the items.
+Streams with very late commits and records for each word of each hypothesis how sure the model was,
+how long the word had been there, and whether it was committed in the end. Prints how often words
+change and the coefficients of a logistic regression. The package uses those of all models
+together. Exclude recordings that other benchmarks use as references.
 """
 
 from __future__ import annotations

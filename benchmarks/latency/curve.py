@@ -1,11 +1,11 @@
-"""Latency against accuracy: one point for each setting, all on the same virtual clock.
+"""Latency against accuracy: one point for each setting, on one virtual clock.
 
     python -m benchmarks curve --items longform/speaker-61 --pace 0.15 --plot curve.svg
 
 A setting is a latency ("low", "balanced" or "accurate"), changes to it ("update_interval=0.3"), or
-both. With ``--pace`` the text and its latency depend on the settings alone (see ``virtual.py``);
-what the work costs is measured all the same. The offline error rate of the same weights is where
-the curve can lead at best.
+both. With ``--pace`` text and latency depend on the settings only (see ``virtual.py``); the cost of
+the work is measured all the same. The offline error rate of the same weights is the lower bound of
+the curve.
 """
 
 from __future__ import annotations

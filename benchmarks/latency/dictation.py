@@ -1,12 +1,12 @@
-"""What dictation costs, and how soon it types.
+"""Cost of dictation, and the time until its text is typed.
 
     python -m benchmarks dictation --model base
 
-Real parts: a sound server without hardware whose microphone plays real speech, a screen without a
-monitor, a window with a text box, and the engine in the same process as ``streamwhisper mic`` has
-it. Typing is timed from the endpoint decision (`SpeechEnded` comes) until the window shows all of
-the utterance. Idle CPU, of one core, and memory are those of the command itself, in a process of
-its own: while faint noise is heard, and at most while the speech was.
+Uses real parts: a sound server whose virtual microphone plays real speech, a virtual screen, a
+window with a text box, and the engine in the same process, as in ``streamwhisper mic``. Typing is
+timed from the endpoint decision (`SpeechEnded`) until the window shows the whole utterance. Idle
+CPU (share of one core) and memory are those of the command in a process of its own: during faint
+noise, and at most during speech.
 """
 
 from __future__ import annotations

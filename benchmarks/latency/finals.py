@@ -1,19 +1,17 @@
-"""How soon an utterance's text is final: after its endpoint, and after a flush.
+"""Time until the text of an utterance is final, after its endpoint and after a flush.
 
     python -m benchmarks finals --model tiny.en --clips 20
 
-A real server hears utterances in real time in 100 ms chunks, each chunk when a microphone would
-have it.
+A real server receives utterances in real time, in 100 ms chunks.
 
-After the endpoint: the utterances come in one session with silence after each, long enough for
-the server to find their ends by itself. It says so with ``speech_ended``, which carries how much
-sound had been heard when that was decided: latency is counted from when that sound was sent. (The
-arrival of ``speech_ended`` itself would hide what the server takes to decide.) From the end of the
-last word, which is known only afterwards, the endpoint's silence comes on top; it stands beside.
+After the endpoint: one session receives all utterances, each followed by enough silence for the
+server to detect its end. ``speech_ended`` reports how much audio had been received when the end
+was detected, and latency counts from the moment that audio was sent. (The arrival of
+``speech_ended`` would hide the server's own delay.) The endpoint's silence is shown beside it.
 
-After a flush (push-to-talk): each utterance is a session of its own, and a flush is sent directly
-after its last sample. Once with the clip as it is, once cut just after its last word. Whatever is
-committed after ``flushed`` was not in time; the clips with such text are counted.
+After a flush (push-to-talk): each utterance has its own session, and a flush follows its last
+sample; once with the whole clip, once cut directly after its last word. Clips with text that is
+committed after ``flushed`` are counted.
 """
 
 from __future__ import annotations
@@ -28,9 +26,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from benchmarks.latency.streaming import Run, Server, running_server, send_paced, stream
+from benchmarks.latency.streaming import stream
+from benchmarks.lib.live_run import Run, send_paced
 from benchmarks.lib.measure import Errors, count_errors, percentiles
 from benchmarks.lib.results import SAVE_HELP, heading, report
+from benchmarks.lib.server_process import Server, running_server
 from benchmarks.lib.speech import (
     SAMPLE_RATE,
     Recording,

@@ -1,11 +1,11 @@
-"""Pauses within sentences: how often is a speaker who only hesitates taken to have finished?
+"""How often a pause within a sentence is mistaken for its end.
 
     python -m benchmarks hesitation --pauses 0.5 0.7 --set 'endpoint.kind="sentence"'
 
-Digital silence is put into the middle of utterances, behind a word after which a sentence goes on
-("and", "of", "the") and behind one that tells nothing. Each is streamed by itself on a virtual
-clock (see ``virtual.py``). The speaker did not mean to pause, so nothing in the voice announces
-it: harder for the endpoint than real hesitation.
+Digital silence is inserted in the middle of utterances, after a word that a sentence continues
+("and", "of", "the") and after other words. Each utterance is streamed alone on a virtual clock
+(see ``virtual.py``). The voice gives no sign of the pause, which makes it harder than real
+hesitation.
 """
 
 from __future__ import annotations

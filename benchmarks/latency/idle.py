@@ -1,11 +1,11 @@
-"""What a session costs in which nobody speaks: encoder calls, and CPU beside an idle server's.
+"""Cost of a session without speech: encoder calls, and CPU above an idle server's.
 
     python -m benchmarks idle --model tiny.en --seconds 30
 
-A real server hears digital silence, then faint noise, in real time in 100 ms chunks, a session
-each. Encoder calls are the requests that the recognizer was given, by the server's ``/metrics``;
-the CPU share is that of one core, user and system time, everything from connecting to done. The
-server without any session is watched for as long. The bars: no encoder call, and 2 % at the most.
+A real server receives digital silence, then faint noise, in real time in 100 ms chunks, with one
+session for each. Encoder calls are the requests in the server's ``/metrics``. The CPU share is
+that of one core, user and system time, from connecting to done. The server without a session is
+watched for the same time. Limits: no encoder call, and at most 2 % CPU.
 """
 
 from __future__ import annotations
@@ -24,8 +24,9 @@ from urllib.request import urlopen
 import numpy as np
 from prometheus_client.parser import text_string_to_metric_families
 
-from benchmarks.latency.streaming import Server, running_server, stream
+from benchmarks.latency.streaming import stream
 from benchmarks.lib.results import SAVE_HELP, heading, report
+from benchmarks.lib.server_process import Server, running_server
 from benchmarks.lib.speech import SAMPLE_RATE, Recording, load, speech_folder
 
 ITEMS = ["synthetic-nonspeech/digital_silence_30s", "noise/transcribecpp_noise"]

@@ -1,10 +1,10 @@
-"""The parts by themselves, each beside its floor in operations and bytes.
+"""Time of each part of the network, beside its minimum in operations and bytes.
 
     python -m benchmarks micro --model base
 
-The floor is what the arithmetic would take at the speed of this machine's own matrix product
-(float32, one large one), and what reading the weights would take at the speed of its memory,
-whichever is more. In 8 bits a part may lie below it.
+The minimum is the larger of two times: the arithmetic at the speed of this machine's own matrix
+product (one large one in float32), and reading the weights at the speed of its memory. Parts in
+8 bits can be faster than it.
 """
 
 from __future__ import annotations

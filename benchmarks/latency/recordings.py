@@ -1,9 +1,9 @@
-"""What a session feels of recordings that the same server transcribes meanwhile.
+"""Effect of recordings that the same server transcribes on a live session.
 
     python -m benchmarks recordings --model tiny.en --limit 60
 
-A session hears a recording in real time, first alone, and then while a client sends another one
-to ``POST /v1/listen`` again and again, so that the server transcribes without a break.
+A session receives a recording in real time, first alone, then while a client sends another
+recording to ``POST /v1/listen`` again and again, so that the server transcribes without a break.
 """
 
 from __future__ import annotations
@@ -15,8 +15,9 @@ import time
 from http.client import HTTPConnection
 from typing import Any
 
-from benchmarks.latency.streaming import Server, figures, live_arguments, running_server, stream
+from benchmarks.latency.streaming import figures, live_arguments, stream
 from benchmarks.lib.results import heading, report
+from benchmarks.lib.server_process import Server, running_server
 from benchmarks.lib.speech import Recording, load, speech_folder
 
 ROWS = ("commit_latency", "display_latency", "final_latency")

@@ -1,10 +1,10 @@
-"""Models of every size, from a folder to text: how much memory loading takes, and how long.
+"""Models of every size, from a folder to text: memory and time of loading.
 
     python -m benchmarks sizes --models large-v3 large-v3-turbo distil-large-v3 --dtype bfloat16
 
-The weights are made up: a block of random numbers, over and over, in the true dimensions, written
-as Hugging Face's folders are and removed afterwards. Each model is loaded, and hears two seconds
-live and as a recording, in a process of its own.
+The weights are one block of random numbers, repeated, in the true dimensions, in a folder of
+Hugging Face's format that is removed afterwards. Each model is loaded in its own process and
+transcribes two seconds, live and as a recording.
 """
 
 from __future__ import annotations

@@ -1,172 +1,34 @@
-"""Latency, accuracy and cost of a real server that hears long recordings in real time.
+"""Latency, accuracy and cost of a real server that receives long recordings in real time.
 
     python -m benchmarks streaming --model tiny.en --items longform/speaker-61 --gap 0.3
 
-Starts ``streamwhisper serve`` as a process of its own, sends each recording over a WebSocket in
-100 ms chunks, each when a microphone would have it, and notes when every message arrives. Prints
-a table, and all figures as one JSON object on the last line.
+Starts ``streamwhisper serve`` in its own process, sends each recording over a WebSocket in 100 ms
+chunks at the pace of a microphone, and records when each message arrives. Prints a table, and all
+figures as one JSON object on the last line.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
-import contextlib
 import json
 import os
 import shlex
-import subprocess
-import sys
-import tempfile
 import time
-from bisect import bisect_right
-from collections.abc import Iterator
-from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, Protocol
-
-import psutil
+from typing import Any
 
 from benchmarks.lib import measure
-from benchmarks.lib.measure import Errors, HeardWord, ScreenUpdate
+from benchmarks.lib.live_run import Run, send_paced
+from benchmarks.lib.measure import Errors, HeardWord
 from benchmarks.lib.offline import VARIANTS, offline_transcripts
 from benchmarks.lib.results import SAVE_HELP, heading, report
-from benchmarks.lib.speech import SAMPLE_RATE, Recording, load, normalized, speech_folder, tokens
-from streamwhisper.client import StreamEvent, connect
-from streamwhisper.events import Committed, Partial
+from benchmarks.lib.server_process import Server, running_server
+from benchmarks.lib.speech import Recording, load, normalized, speech_folder
+from streamwhisper.client import connect
 from streamwhisper.protocol import Status
 
 YARDSTICKS = ["greedy", "greedy, each window alone"]
-
-
-@dataclass
-class Run:
-    """One recording's way through the server. Moments are of `time.perf_counter`."""
-
-    recording: Recording
-    chunk_ends: list[float] = field(default_factory=list)
-    moments: list[float] = field(default_factory=list)
-    arrivals: list[tuple[float, StreamEvent]] = field(default_factory=list)
-    end_sent: float = 0.0
-    cpu_seconds: float = 0.0
-
-    @property
-    def text(self) -> str:
-        """The transcript."""
-        return "".join(m.text for _, m in self.arrivals if isinstance(m, Committed))
-
-    def sent(self, position: float) -> float:
-        """When a position in audio seconds was sent."""
-        return measure.moment_sent(self.chunk_ends, self.moments, position)
-
-    def heard(self) -> list[HeardWord]:
-        """The committed words and when they came."""
-        return [
-            HeardWord(token, at)
-            for at, message in self.arrivals
-            if isinstance(message, Committed)
-            for token in tokens(message.text)
-        ]
-
-    def screen(self) -> measure.Screen:
-        """How the text came to stand on the screen."""
-        return measure.watch_screen(
-            ScreenUpdate(at, tokens(message.text), isinstance(message, Partial))
-            for at, message in self.arrivals
-            if isinstance(message, Partial | Committed)
-        )
-
-    def lags(self) -> list[tuple[float, float]]:
-        """For each status: audio seconds sent, and how many of them no hypothesis covers."""
-        points = []
-        for at, message in self.arrivals:
-            if isinstance(message, Status):
-                chunk = bisect_right(self.moments, at)
-                sent = self.chunk_ends[chunk - 1] if chunk else 0.0
-                covered = message.audio_seconds - message.lag_ms / 1000
-                points.append((sent, sent - covered))
-        return points
-
-    def finals(self) -> dict[int, float]:
-        """When each utterance's final commit came."""
-        return {
-            message.utterance: at
-            for at, message in self.arrivals
-            if isinstance(message, Committed) and message.final
-        }
-
-    def speech_ends(self) -> dict[int, float]:
-        """Where each utterance's last word ends, in audio seconds, if it was recognized."""
-        last_word: dict[int, int] = {}
-        count = 0
-        for _, message in self.arrivals:
-            if isinstance(message, Committed):
-                count += len(tokens(message.text))
-                if message.text.strip():
-                    last_word[message.utterance] = count - 1
-        spoken = self.recording.words
-        ends = {j: spoken[i].end for i, j in measure.recognized(spoken, self.heard())}
-        found = {utterance: ends.get(place) for utterance, place in last_word.items()}
-        return {utterance: end for utterance, end in found.items() if end is not None}
-
-    def final_latencies(self) -> list[float]:
-        """For each utterance: from sending its last recognized word's end to its final commit."""
-        ends = self.speech_ends()
-        return [at - self.sent(ends[u]) for u, at in self.finals().items() if u in ends]
-
-
-class Server:
-    """``streamwhisper serve`` in a process of its own; watches its memory."""
-
-    def __init__(self, model: str, threads: int, arguments: list[str]) -> None:
-        self._log = tempfile.TemporaryFile("w+")  # noqa: SIM115 - lives as long as the server
-        command = [sys.executable, "-m", "streamwhisper", "serve", "--model", model]
-        command += ["--port", "0", "--threads", str(threads), *arguments]
-        self._process = subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=self._log, text=True
-        )
-        assert self._process.stdout is not None
-        line = self._process.stdout.readline()
-        if "ws://" not in line:
-            self._process.wait()
-            self._log.seek(0)
-            raise SystemExit(f"the server did not start: {self._log.read()[-2000:]}")
-        self.url = line.split()[-1]
-        self._watched = psutil.Process(self._process.pid)
-        self.peak_rss = 0
-
-    def cpu_seconds(self) -> float:
-        """User and system time so far."""
-        self.peak_rss = max(self.peak_rss, self._watched.memory_info().rss)
-        times = self._watched.cpu_times()
-        return float(times.user + times.system)
-
-    @property
-    def pid(self) -> int:
-        """Of the process."""
-        return self._process.pid
-
-    def log(self) -> str:
-        """What it has written so far."""
-        self._log.flush()
-        self._log.seek(0)
-        return self._log.read()
-
-    def stop(self) -> None:
-        """Ask it to stop, and wait."""
-        self._process.terminate()
-        self._process.wait(60)
-        self._log.close()
-
-
-@contextlib.contextmanager
-def running_server(model: str, threads: int, arguments: list[str]) -> Iterator[Server]:
-    """A server for as long as the block runs."""
-    server = Server(model, threads, arguments)
-    try:
-        yield server
-    finally:
-        server.stop()
 
 
 async def stream(server: Server, recording: Recording, chunk: float, speed: float) -> Run:
@@ -184,33 +46,6 @@ async def stream(server: Server, recording: Recording, chunk: float, speed: floa
                 server.cpu_seconds()  # for the peak of the memory
     run.cpu_seconds = server.cpu_seconds() - before
     return run
-
-
-class Ear(Protocol):
-    """Whoever listens: takes float32 little-endian samples, and is told when no more come."""
-
-    async def send(self, data: bytes) -> None:
-        """Take the next samples."""
-        ...
-
-    async def end(self) -> None:
-        """No more sound."""
-        ...
-
-
-async def send_paced(client: Ear, run: Run, chunk: float, speed: float) -> None:
-    """Send the recording as a microphone would, and note each chunk's end and moment."""
-    samples, step = run.recording.samples, round(chunk * SAMPLE_RATE)
-    started = time.perf_counter()
-    for start in range(0, len(samples), step):
-        piece = samples[start : start + step]
-        end = (start + len(piece)) / SAMPLE_RATE
-        await asyncio.sleep(started + end / speed - time.perf_counter())
-        await client.send(piece.astype("<f4").tobytes())
-        run.chunk_ends.append(end)
-        run.moments.append(time.perf_counter())
-    await client.end()
-    run.end_sent = time.perf_counter()
 
 
 def figures(runs: list[Run]) -> dict[str, Any]:
@@ -308,7 +143,7 @@ def live_arguments(description: str, item: str, owner: str) -> argparse.Argument
     return parser
 
 
-def arguments() -> argparse.Namespace:
+def parse_flags() -> argparse.Namespace:
     """Read the command line."""
     parser = live_arguments(__doc__ or "", "longform/speaker-61", "the server")
     parser.add_argument(
@@ -324,7 +159,7 @@ def arguments() -> argparse.Namespace:
 
 def main() -> None:
     """Measure, print, and save where asked to."""
-    flags = arguments()
+    flags = parse_flags()
     folder = speech_folder()
     recordings = [load(folder, item, flags.gap, flags.limit) for item in flags.items]
     # Before the stream, so that it takes nothing from the server.

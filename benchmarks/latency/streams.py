@@ -1,9 +1,9 @@
-"""How many people one server hears at once, in real time.
+"""How many speakers one server handles at once, in real time.
 
     python -m benchmarks streams --model tiny.en --counts 1 4 8 --limit 60
 
-Each stream is a different part of long recordings, sent over a WebSocket of its own as a
-microphone would, and the server refuses nobody. A count is served well where the 95th percentile of
+Each stream sends a different part of long recordings over its own WebSocket at the pace of a
+microphone, and the server rejects no session. A count is handled well if the 95th percentile of
 commit latency is at most 2 s and the lag does not grow.
 """
 
@@ -18,8 +18,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from benchmarks.latency.streaming import Run, Server, figures, running_server, stream
+from benchmarks.latency.streaming import figures, stream
+from benchmarks.lib.live_run import Run
 from benchmarks.lib.measure import machine_line
+from benchmarks.lib.server_process import Server, running_server
 from benchmarks.lib.speech import Recording, clips, joined, speech_folder
 
 GROWING = 0.01

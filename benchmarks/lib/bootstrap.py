@@ -1,7 +1,7 @@
-"""How sure a word error rate is: percentile bootstrap over clips.
+"""Confidence of a word error rate: percentile bootstrap over clips.
 
 Bisani and Ney, "Bootstrap estimates for confidence intervals in ASR performance evaluation", 2004.
-Clips of one speaker are not independent, so with few speakers the truth is a little wider.
+Clips of one speaker are not independent, so with few speakers the true interval is a little wider.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""The arithmetic of the benchmarks: pure functions over words and moments.
+"""Arithmetic of the benchmarks: pure functions over words and moments.
 
-All moments are seconds on one wall clock unless a name says audio seconds. At the end stand the
-two things that every table needs: the normalizer that words are counted by, and the machine.
+Moments are seconds of one wall clock unless a name says audio seconds. The module ends with what
+every table needs: the text normalizer and the line that describes the machine.
 """
 
 from __future__ import annotations

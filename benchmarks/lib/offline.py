@@ -1,7 +1,7 @@
-"""The yardstick: what the same weights hear offline, whole recordings in padded windows.
+"""Reference transcripts: the same weights, offline, on whole recordings in padded windows.
 
-Decoded by openai-whisper's own ``transcribe`` at temperature 0. Transcripts are kept in the
-user's cache, since they take minutes and never change.
+Decoded by openai-whisper's ``transcribe`` at temperature 0. Transcripts are kept in the user's
+cache, because they take minutes and never change.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
-"""Recordings with references, from a folder of real speech (its format: ``tests/conftest.py``).
+"""Recordings with references, from a folder of real speech.
 
-The folder is taken from ``STREAMWHISPER_SPEECH``, by default ``../shared/speech``. Clips are in
-``manifest.jsonl``; ``longform.jsonl`` names clips that join to a long recording.
+``STREAMWHISPER_SPEECH`` names the folder; the default is ``../shared/speech``. Clips are listed in
+``manifest.jsonl`` (one JSON object a line: ``id``, ``set``, ``path``, ``text``, ``words``);
+``longform.jsonl`` names clips that join to a long recording.
 """
 
 from __future__ import annotations

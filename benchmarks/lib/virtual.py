@@ -1,11 +1,11 @@
-"""Streaming on a virtual clock: the engine alone, in less than real time, one setting at a time.
+"""Streaming on a virtual clock: the engine only, faster than real time, one setting at a time.
 
     python -m benchmarks virtual --model base --set update_interval=0.3 window.trim_after=6
 
-A session gets each 100 ms chunk at the moment a microphone would have it. The clock stands still
-while nothing is computed and moves by the seconds that recognition really takes, or, with
-``--pace``, by so many for every request: then the text depends on the settings alone, not on how
-busy the machine is. Good for comparing settings; what a user sees is measured by ``streaming.py``.
+A session receives each 100 ms chunk when a microphone would deliver it. The clock stands still
+while nothing is computed. It advances by the time that recognition takes, or with ``--pace`` by a
+fixed time per request; then the text depends on the settings only, not on the load of the machine.
+Use it to compare settings; ``streaming.py`` measures what a user sees.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ import time
 from collections.abc import Sequence
 from typing import Any, get_args
 
-from benchmarks.latency.streaming import Run, figures
+from benchmarks.latency.streaming import figures
+from benchmarks.lib.live_run import Run
 from benchmarks.lib.measure import machine_line, met
 from benchmarks.lib.speech import SAMPLE_RATE, Recording, load, normalized, speech_folder
 from streamwhisper.audio.formats import AudioDecoder, AudioFormat

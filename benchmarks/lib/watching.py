@@ -1,4 +1,4 @@
-"""What a server process holds while clients come and go: memory, files, threads, tasks."""
+"""Resources of a server process over time: memory, files, threads and tasks."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from urllib.request import ProxyHandler, build_opener
 import psutil
 from prometheus_client.parser import text_string_to_metric_families
 
-from benchmarks.latency.streaming import Server
+from benchmarks.lib.server_process import Server
 
 __all__ = ["Held", "held_by", "metrics", "table"]
 

@@ -1,10 +1,10 @@
-"""Whole recordings: how fast and how well, beside faster-whisper and openai-whisper.
+"""Speed and accuracy on whole recordings, beside faster-whisper and openai-whisper.
 
     python -m benchmarks offline_speed --model tiny.en --items longform/speaker-61
 
-Every engine hears a recording before any hears the next one, so what else the machine does falls
-on all alike; CPU-seconds say what is left when it does much. Engines are loaded and warmed up
-beforehand. All of them have as many threads as the machine has cores, streamwhisper as workers.
+All engines transcribe a recording before the next one starts, so that other load on the machine
+affects all of them. CPU-seconds show the cost under load. Engines are loaded and warmed up first.
+Each has as many threads as the machine has cores; streamwhisper uses them as workers.
 """
 
 from __future__ import annotations

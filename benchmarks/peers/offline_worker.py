@@ -1,11 +1,10 @@
-"""One engine on whole recordings; run by ``offline_speed.py``, perhaps in another environment.
+"""One engine on whole recordings; run by ``offline_speed.py``, if needed in another environment.
 
     python offline_worker.py ENGINE MODEL COMPUTE THREADS
 
-Reads a JSON object a line from standard input (``file``, a float32 array at 16 kHz; ``beam``;
-``way``) and answers each by a line: the text, the highest temperature that any of it was drawn at,
-the seconds and the CPU-seconds it took. Each engine is imported when it is asked for, so that the
-others need not be there. What is drawn at a temperature does not depend on what was heard before.
+Reads one JSON object per line from standard input (``file``, a float32 array at 16 kHz; ``beam``;
+``way``) and answers each with a line: text, highest temperature used, seconds and CPU-seconds. Only
+the chosen engine is imported. Sampling does not depend on earlier recordings.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""WhisperLiveKit as a peer: its server in a process of its own, and what its messages mean.
+"""WhisperLiveKit as a peer: its server in a process of its own, and the meaning of its messages.
 
-The server gets raw PCM through its WebSocket ``/asr`` and answers with the whole transcript so
-far: ``lines`` are what it has committed, ``buffer_transcription`` is its present guess.
+The server receives raw PCM through its WebSocket ``/asr`` and answers with the whole transcript so
+far: ``lines`` are committed, ``buffer_transcription`` is the present guess.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ import psutil
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
-from benchmarks.latency.streaming import Run, send_paced
+from benchmarks.lib.live_run import Run, send_paced
 from benchmarks.lib.speech import Recording, tokens
 from benchmarks.peers.peer_setup import PeerError
 from streamwhisper.events import Committed, Done, Partial

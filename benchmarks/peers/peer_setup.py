@@ -1,9 +1,9 @@
-"""What a peer needs before it can run: a virtual environment of its own, and our weights.
+"""What a peer needs to run: its own virtual environment, and the same weights.
 
-Everything is made on first use under the user's cache, ``benchmarks/peers``, and kept. The
-weights are those of the package mirror in the project's catalog, which are checked against the
-pinned SHA-256: CTranslate2's folder as the package carries it, and beside it the same tensors
-as an OpenAI checkpoint, for a peer that wants PyTorch's.
+Everything is made on first use in the user's cache, ``benchmarks/peers``, and kept. The weights
+come from the package mirror in the project's catalog and are checked against the pinned SHA-256:
+CTranslate2's folder as the package has it, and the same tensors as an OpenAI checkpoint for peers
+that use PyTorch.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
-"""faster-whisper on whole recordings; run by ``peers.py`` with the interpreter of its venv.
+"""faster-whisper on whole recordings; ``peers.py`` runs it with the interpreter of its environment.
 
 Reads one JSON object from standard input (``model``, a folder; ``compute``; ``beams``; ``files``,
-float32 arrays at 16 kHz; ``threads``) and prints one: for each beam size the texts, the seconds
-and CPU-seconds of all recordings, and the peak memory. Knows nothing of the project, whose
-packages it does not have.
+float32 arrays at 16 kHz; ``threads``) and prints one: for each beam size the texts, the seconds and
+CPU-seconds of all recordings, and the peak memory. Does not import the project, whose packages its
+environment lacks.
 """
 
 from __future__ import annotations

@@ -1,11 +1,11 @@
-"""The same sound through streamwhisper and through other engines, with the same weights.
+"""The same audio through streamwhisper and other engines, with the same weights.
 
     python -m benchmarks peers --model tiny.en --items longform/speaker-1284 --limit 120
 
-Each engine hears the recordings alone, one engine after the other, in real time in 100 ms
-chunks; faster-whisper hears them whole. Peers are installed on first use, each into a virtual
-environment of its own (see `peer_setup`). Prints tables and the commands that were run, and all
-figures as one JSON object on the last line. A peer that cannot be run is named with the reason.
+One engine after the other receives the recordings in real time in 100 ms chunks; faster-whisper
+receives them whole. Peers are installed on first use, each into its own virtual environment (see
+`peer_setup`). Prints tables, the commands that were run, and all figures as one JSON object on the
+last line. A peer that cannot run is listed with the reason.
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
-"""Frames that atheris makes up, led by what the code does with them: the first fault ends it.
+"""Coverage-guided fuzzing with atheris; stops at the first fault.
 
     python -m benchmarks guided --runs 20000
 
 One run is one client's conversation with the native dialect and its decoders, in this process. A
-fault is printed, and the bytes that caused it are left in a file ``crash-…``; hand it over as an
-argument to see it again.
+fault is printed, and its input is saved as ``crash-…``; pass that file as an argument to
+reproduce it.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""What a client may say that means no good: frames, whole conversations, and broken containers.
+"""Hypothesis strategies for hostile input: frames, conversations and broken containers.
 
-Strategies of Hypothesis, and `drive`, which hears such frames without a socket.
+`drive` passes such frames to a dialect without a socket.
 """
 
 from __future__ import annotations

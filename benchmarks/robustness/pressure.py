@@ -1,10 +1,10 @@
-"""What clients that behave badly cost the others: commit latency beside each kind of pressure.
+"""Commit latency of a well-behaved client beside each kind of hostile client.
 
     python -m benchmarks pressure --model tiny.en --limit 30
 
-One stream of speech in real time through a real server: alone, and while somebody does not read
-what is sent, floods the server with sound, stops in the middle of a frame, keeps a thousand
-sessions open in which nothing is said, or comes again and again to an overloaded server.
+One stream of speech goes through a real server in real time: alone, and beside a client that does
+not read, floods the server with audio, stops in the middle of a frame, keeps a thousand silent
+sessions open, or reconnects again and again to an overloaded server.
 """
 
 from __future__ import annotations
@@ -22,9 +22,10 @@ from websockets.asyncio.client import ClientConnection
 from websockets.asyncio.client import connect as connect_websocket
 from websockets.exceptions import ConnectionClosed
 
-from benchmarks.latency.streaming import Server, figures, running_server
+from benchmarks.latency.streaming import figures
 from benchmarks.latency.streams import play, recordings
 from benchmarks.lib.results import SAVE_HELP, heading, report
+from benchmarks.lib.server_process import Server, running_server
 from benchmarks.lib.speech import Recording
 from benchmarks.lib.watching import metrics
 from benchmarks.robustness.hostile import speech

@@ -1,10 +1,9 @@
-"""Many short sessions: memory, open files, threads and tasks of the server stay flat.
+"""Many short sessions: memory, open files, threads and tasks of the server stay constant.
 
     python -m benchmarks sessions --sessions 2000
 
-A session is a second or two of speech, eight at a time, raw or in a container. Of six, three end
-as they should, one closes without an end, one is cut off and never comes back, and one is cut off
-and resumed.
+A session is a second or two of speech, raw or in a container, eight at a time. Of six, three end
+normally, one closes without an end, one is cut off for good, and one is cut off and resumed.
 """
 
 from __future__ import annotations
@@ -13,8 +12,8 @@ import argparse
 import asyncio
 from dataclasses import asdict
 
-from benchmarks.latency.streaming import running_server
 from benchmarks.lib.results import SAVE_HELP, heading, report
+from benchmarks.lib.server_process import running_server
 from benchmarks.lib.watching import Held, held_by, table
 from benchmarks.robustness.hostile import containers, speech
 from streamwhisper.client import Reconnection, connect

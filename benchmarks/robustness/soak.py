@@ -1,11 +1,11 @@
-"""Hours of speech and silence through one session: nothing may grow, drift or slow down.
+"""Hours of speech and silence through one session: nothing grows, drifts or slows down.
 
     python -m benchmarks soak --hours 1
 
-Sound is fed as fast as it is recognized. Every ten minutes of it: memory, milliseconds of the
-processor a request, how far the newest word's time is from the sound's clock, and word errors of
-those ten minutes. Memory counts the recordings that are held ready; what Python itself holds is
-told in blocks, which nothing but a leak makes more.
+Audio is sent as fast as it is recognized. For every ten minutes of it the table shows memory,
+milliseconds of CPU per request, the distance of the newest word from the audio clock, and word
+errors. Memory includes the recordings held ready; Python's own memory is shown in blocks, which
+only a leak increases.
 """
 
 from __future__ import annotations

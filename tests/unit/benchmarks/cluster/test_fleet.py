@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from benchmarks.cluster.fleet import Fleet, Service, predictions, simulate
+from benchmarks.cluster.fleet import predictions
+from benchmarks.cluster.simulation import Fleet, Service, simulate
 
 EVEN = Service([0.05], [0.15], overhead=0.0)
 ALONE = Fleet(speakers=1, workers=1)

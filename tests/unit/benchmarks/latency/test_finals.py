@@ -7,7 +7,7 @@ import pytest
 
 from benchmarks.latency.finals import answer, cut, endpoint_figures, endpoints, flush_figures, table
 from benchmarks.latency.idle import ENCODER_CALLS, Idle, figures, lasting, sample
-from benchmarks.latency.streaming import Run
+from benchmarks.lib.live_run import Run
 from benchmarks.lib.measure import SpokenWord
 from benchmarks.lib.speech import SAMPLE_RATE, Recording
 from streamwhisper.events import Committed, Done, Flushed, SpeechEnded, SpeechStarted

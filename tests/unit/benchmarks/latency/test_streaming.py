@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from benchmarks.latency.streaming import Run, figures
+from benchmarks.latency.streaming import figures
+from benchmarks.lib.live_run import Run
 from benchmarks.lib.measure import SpokenWord
 from benchmarks.lib.speech import Recording
 from streamwhisper.events import Committed, Done, Partial
