@@ -9,14 +9,14 @@
             if isinstance(event, Committed):
                 print(event.text, end="")
 
-`send` waits while the server's buffers are full. What the server says is kept until it is read,
-so an hour of sound may be sent to the end before the first event is looked at; `send` waits while
-thousands of events are unread, and raises an error where nobody reads them.
+`send` waits while the server's buffers are full. Events are kept until they are read, so a program
+may send an hour of audio before it reads the first event. `send` also waits while thousands of
+events are unread, and raises an error if none is read for ten seconds.
 
-A connection that is lost is made again, and the session goes on: no event is missed or comes
-twice. Where the server itself was lost, another one hears the audio since the last final commit
-once more; where it was stopped in good order, another one hears what comes after it. The
-transcript goes on all the same. See `Reconnection`.
+The client reconnects automatically and resumes the session. No event is lost or repeated. If the
+server itself is gone, the client starts a session on another one and sends the audio since the last
+final commit again; after a graceful shutdown it sends only what the server had not received. See
+`Reconnection`.
 """
 
 from __future__ import annotations

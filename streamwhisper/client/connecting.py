@@ -1,4 +1,4 @@
-"""Connecting to a server, and what to say when that fails."""
+"""Connecting to a server, and the errors for a failed connection."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ _CANNOT_CONNECT = (OSError, InvalidHandshake, InvalidURI, ConnectionClosed)
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """What a client shows a server, and wants to be shown.
+    """Access token of a client, and the certificates it trusts.
 
     Attributes:
-        token: the key that the server wants.
-        tls: what is trusted at a ``wss://`` address; None: what the system trusts.
+        token: access token for the server.
+        tls: TLS context for ``wss://``; None trusts what the system trusts.
     """
 
     token: str | None = field(default=None, repr=False)
@@ -36,7 +36,7 @@ class Credentials:
 
 
 def trust_anything() -> ssl.SSLContext:
-    """TLS with whoever answers: encrypted, but it is not known with whom. For self-signed ones."""
+    """Return a TLS context that accepts any certificate: encrypted, but not authenticated."""
     context = ssl.create_default_context()
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
@@ -44,11 +44,11 @@ def trust_anything() -> ssl.SSLContext:
 
 
 async def dial(url: str, open_timeout: float, credentials: Credentials) -> ClientConnection:
-    """A WebSocket connection to `url`, within `open_timeout` seconds.
+    """Open a WebSocket connection to `url` within `open_timeout` seconds.
 
     Raises:
-        ConnectionLostError: nobody answers, or not with a WebSocket.
-        ServerError: a server that takes nobody in at present.
+        ConnectionLostError: the server cannot be reached or does not speak WebSocket.
+        ServerError: the server accepts no session at present.
     """
     try:
         return await connect(url, **_websocket_options(url, open_timeout, credentials))
@@ -57,9 +57,9 @@ async def dial(url: str, open_timeout: float, credentials: Credentials) -> Clien
 
 
 async def close(websocket: ClientConnection) -> None:
-    """Close a connection that may be closed already."""
-    # To close or to send where the server has closed in the middle of a large write makes
-    # asyncio's transport fail: it was let go already, and is aborted once more.
+    """Close a connection, which may be closed already."""
+    # Closing or sending after the server has closed during a large write makes asyncio's
+    # transport fail: it was released already and is aborted a second time.
     if websocket.state is not State.CLOSED:
         await websocket.close()
 
@@ -74,15 +74,15 @@ def _websocket_options(url: str, open_timeout: float, credentials: Credentials) 
         **secure,
         "open_timeout": open_timeout,
         "compression": None,  # audio hardly shrinks
-        # What is unread is text, a few kilobytes a minute. With a limit, a client that sends a
-        # whole file before it reads would stop the server, which would stop the client.
+        # Unread data is text, a few kilobytes per minute. With a limit, a client that sends a
+        # whole file before it reads would block the server, which would block the client.
         "max_queue": None,
         "proxy": _proxy(url),
     }
 
 
 def _proxy(url: str) -> Literal[True] | None:
-    """Whether to ask the environment for a proxy: not on the way to this machine itself."""
+    """Return whether to use the environment's proxy: True, or None for this machine itself."""
     host = urlsplit(url).hostname or ""
     try:
         return None if ip_address(host).is_loopback else True
@@ -92,9 +92,9 @@ def _proxy(url: str) -> Literal[True] | None:
 
 def _cannot_connect(url: str, error: Exception) -> Exception:
     if isinstance(error, InvalidURI):
-        return ConnectionLostError(f"{error}; expected an address such as {DEFAULT_URL}")
+        return ConnectionLostError(f"{error}; expected an address, e.g. {DEFAULT_URL}")
     if isinstance(error, InvalidStatus):
-        return _refused(url, error)
+        return _rejected(url, error)
     if isinstance(error, InvalidHandshake | ConnectionClosed):
         return ConnectionLostError(
             f"{url} does not speak WebSocket ({error}); is it a streamwhisper server?"
@@ -102,16 +102,16 @@ def _cannot_connect(url: str, error: Exception) -> Exception:
     reason = str(error) or type(error).__name__
     if isinstance(error, ssl.SSLCertVerificationError):
         return ConnectionLostError(
-            f"{url} shows a certificate that is not trusted here: {reason}. If it is self-signed, "
-            "compare its fingerprint with the one that the server prints; then trust it by "
-            "`tls=` with an ssl.SSLContext that has it, or give up on knowing by --insecure"
+            f"the certificate of {url} is not trusted: {reason}. If it is self-signed, compare its "
+            "fingerprint with the one that the server prints, then pass an ssl.SSLContext with "
+            "this certificate as `tls=`, or accept any certificate with --insecure"
         )
     return ConnectionLostError(
         f"cannot connect to {url}: {reason}. Is a server running there? Try: streamwhisper serve"
     )
 
 
-def _refused(url: str, error: InvalidStatus) -> Exception:
+def _rejected(url: str, error: InvalidStatus) -> Exception:
     response = error.response
     body = bytes(response.body or b"").decode(errors="replace").strip()
     try:
@@ -124,13 +124,13 @@ def _refused(url: str, error: InvalidStatus) -> Exception:
             retry_after=None if wait is None else float(wait),
         )
     except (ValueError, TypeError, KeyError, AttributeError):
-        said = f"{response.status_code} {response.reason_phrase}".strip()
-        return ConnectionLostError(f"{url} answered HTTP {said}: {body[:200]}")
+        status = f"{response.status_code} {response.reason_phrase}".strip()
+        return ConnectionLostError(f"{url} answered HTTP {status}: {body[:200]}")
 
 
 def lost(url: str, error: ConnectionClosed) -> ConnectionLostError:
-    """The error for a connection that was closed in mid-session."""
+    """Return the error for a connection that was closed during a session."""
     return ConnectionLostError(
-        f"the connection to {url} was lost before the session was done: {error}. What is "
-        "committed stays; open another session for the audio after it."
+        f"the connection to {url} was lost before the session was done: {error}. Committed "
+        "text stays valid; open another session for the audio after it."
     )

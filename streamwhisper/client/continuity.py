@@ -1,8 +1,8 @@
-"""What one server session after another says, told as if it were a single one.
+"""Events of consecutive server sessions, merged into one stream.
 
-A server that was killed has forgotten the session. Another one hears the audio again from the
-last final commit on. Its clock and its utterances begin at 0, and it says once more what had been
-committed of the utterance that was cut off: here that is shifted, and left out.
+After a crash another server receives the audio since the last final commit again. Its clock and
+its utterance numbers begin at 0, and it repeats the words that had been committed of the unfinished
+utterance. This module shifts times and numbers, and drops repeated text.
 """
 
 from __future__ import annotations
@@ -24,123 +24,125 @@ from streamwhisper.events import (
 
 __all__ = ["Continuity"]
 
-_BEYOND = 0.5  # seconds past the end of what was told, from which more is surely new
+_BEYOND = 0.5  # seconds after the last known word from which text is certainly new
 _SAME = 0.1  # seconds by which the bounds of the same speech may differ
-_OPENING = 3.0  # seconds after its start, at the most, that speech is announced
+_OPENING = 3.0  # maximum seconds between the start of speech and its event
 _ROUNDING = 0.002  # seconds; times on the wire have three decimals
 _WITHOUT_SPACES = {"zh", "ja", "th", "lo", "my", "yue", "km", "bo"}
 
 
 class Continuity:
-    """Tells events on one clock; times are seconds since the client began.
+    """Merger of sessions; times are seconds since the client began.
 
     Attributes:
-        settled: all sound before this is dealt with and told of.
+        released: second before which all audio is covered by events.
     """
 
     def __init__(self) -> None:
-        self.settled = 0.0
-        self._offset = 0.0  # where the present session began
-        self._again = False  # whether there was one before it
-        self._first_utterance = 0  # of the present session
+        self.released = 0.0
+        self._offset = 0.0  # start of the current session
+        self._continued = False  # whether there was a session before it
+        self._first_utterance = 0  # of the current session
         self._next_utterance = 0
-        self._text = False  # whether there is any
-        self._session_text = False  # whether the present session has committed any
-        self._told: list[Word] = []  # committed, but not in a final event yet
-        self._held: list[Event] | None = None  # until it is known what of it was told before
-        self._speaking = False  # as it was told
-        self._bound = 0.0  # the last start or end of speech that was told
-        self._open = False  # whether the session hears speech
-        self._ended: list[tuple[float, float]] = []  # speech that is not settled
+        self._text = False  # whether any text was committed
+        self._session_text = False  # whether the current session has committed text
+        self._unfinished: list[Word] = []  # committed words without a final event yet
+        self._held: list[Event] | None = None  # until repeated words are recognized
+        self._speaking = False  # according to the events passed on
+        self._bound = 0.0  # last start or end of speech passed on
+        self._open = False  # whether speech goes on in the session
+        self._ended: list[tuple[float, float]] = []  # speech that is not released
         self._started = 0.0
-        self._speech_before = 0.0  # seconds of it, in sessions before this one
-        self._speech_settled = 0.0
+        self._speech_before = 0.0  # seconds of speech in previous sessions
+        self._speech_released = 0.0
 
     def begin_again(self, at: float) -> None:
-        """From now on a new session is heard, which began at this second: at what is settled."""
-        self._again = True
+        """Begin a new session, which starts at this second."""
+        self._continued = True
         self._offset = at
         self._first_utterance = self._next_utterance
         self._session_text = False
-        self._held = [] if self._told else None
+        self._held = [] if self._unfinished else None
         self._open, self._ended = False, []
-        self._speech_before = self._speech_settled
+        self._speech_before = self._speech_released
 
-    def hear(self, event: Event) -> list[Event]:
-        """What is to be told because of an event of the present session; perhaps nothing."""
+    def receive(self, event: Event) -> list[Event]:
+        """Return the events to pass on for an event of the current session; possibly none."""
         event = self._shifted(event)
         if self._held is None:
-            return self._tell(event)
-        if not isinstance(event, Partial):  # it goes with the text that is held back
+            return self._pass(event)
+        if not isinstance(event, Partial):  # dropped while text is held back
             self._held.append(event)
-        if not self._known(event):
+        if not self._repeats_all(event):
             return []
         held, self._held = self._held, None
         words = [word for e in held if isinstance(e, Committed) for word in e.words]
-        repeated = overlap(self._told, words)
-        told: list[Event] = []
+        repeated = overlap(self._unfinished, words)
+        passed: list[Event] = []
         for other in held:
             if isinstance(other, Committed):
                 count = min(repeated, len(other.words))
                 repeated -= count
                 other = after_words(other, count)
-            told += self._tell(other)
-        return told
+            passed += self._pass(other)
+        return passed
 
-    def rest(self, heard: float, lag: float) -> None:
-        """The session has heard sound up to a second, and is so many seconds behind.
+    def pass_silence(self, received: float, lag: float) -> None:
+        """Release silence, except for the time that detecting speech takes.
 
-        Where nobody speaks, that is settled, but for the time that it takes to notice speech.
+        Args:
+            received: seconds of audio that the current session has received.
+            lag: seconds by which its transcription is behind.
         """
         waiting = self._open or self._held is not None
-        if not waiting and all(end <= self.settled + _ROUNDING for _, end in self._ended):
-            self._settle(self._offset + heard - lag - _OPENING)
+        if not waiting and all(end <= self.released + _ROUNDING for _, end in self._ended):
+            self._release(self._offset + received - lag - _OPENING)
 
-    def _known(self, event: Event) -> bool:
-        """Whether all that was told has been heard again by now."""
-        end = self._told[-1].end
+    def _repeats_all(self, event: Event) -> bool:
+        """Return whether the session has repeated all known words by now."""
+        end = self._unfinished[-1].end
         if isinstance(event, Committed):
             beyond = bool(event.words) and event.words[-1].end >= end + _BEYOND
             return beyond or (event.covered_until is not None and event.covered_until >= end)
         return isinstance(event, Flushed | Done)
 
-    def _tell(self, event: Event) -> list[Event]:
+    def _pass(self, event: Event) -> list[Event]:
         if isinstance(event, SpeechStarted | SpeechEnded):
             return [event] if self._new_bound(event) else []
         if isinstance(event, Committed):
-            return self._tell_committed(event)
-        if isinstance(event, Done) and not self._ended:  # else speech was cut off
-            self._settle(event.audio_seconds)
+            return self._pass_committed(event)
+        if isinstance(event, Done) and not self._ended:  # otherwise speech was cut off
+            self._release(event.audio_seconds)
         return [event]
 
-    def _tell_committed(self, event: Committed) -> list[Event]:
+    def _pass_committed(self, event: Committed) -> list[Event]:
         self._text = self._text or bool(event.text)
-        self._told += event.words
+        self._unfinished += event.words
         if event.final:
-            heard = inf if event.covered_until is None else event.covered_until
-            # Speech that was cut off has words after what is dealt with: they will come again.
-            self._told = [word for word in self._told if word.end > heard + _ROUNDING]
+            covered = inf if event.covered_until is None else event.covered_until
+            # Cut-off speech has words after the covered audio; they will be repeated.
+            self._unfinished = [word for word in self._unfinished if word.end > covered + _ROUNDING]
             self._next_utterance = event.utterance + 1
             if event.covered_until is not None:
-                self._settle(event.covered_until)
+                self._release(event.covered_until)
         return [event] if event.text or event.final else []
 
     def _new_bound(self, event: SpeechStarted | SpeechEnded) -> bool:
-        """Whether this start or end of speech has not been told before."""
+        """Return whether this start or end of speech was not passed on before."""
         starts = isinstance(event, SpeechStarted)
-        known = self._again and (event.at <= self._bound + _SAME or starts == self._speaking)
+        known = self._continued and (event.at <= self._bound + _SAME or starts == self._speaking)
         if not known:
             self._speaking, self._bound = starts, event.at
         return not known
 
-    def _settle(self, at: float) -> None:
-        self.settled = max(self.settled, at)
-        done = [span for span in self._ended if span[1] <= self.settled + _ROUNDING]
+    def _release(self, at: float) -> None:
+        self.released = max(self.released, at)
+        done = [span for span in self._ended if span[1] <= self.released + _ROUNDING]
         self._ended = self._ended[len(done) :]
-        self._speech_settled += sum(end - start for start, end in done)
+        self._speech_released += sum(end - start for start, end in done)
 
     def _shifted(self, event: Event) -> Event:
-        """The event on the clock of all sessions."""
+        """Return the event on the common clock."""
         at = self._offset
         if isinstance(event, SpeechStarted):
             self._open, self._started = True, event.at + at
@@ -158,8 +160,8 @@ class Continuity:
 
     def _shifted_text(self, event: Committed | Partial, at: float) -> Committed | Partial:
         text = event.text
-        if text and self._again and self._text and not self._session_text:
-            text = self._joined(event)
+        if text and self._continued and self._text and not self._session_text:
+            text = self._with_space(event)
         words = tuple(replace(w, start=w.start + at, end=w.end + at) for w in event.words)
         event = replace(event, text=text, start=event.start + at, end=event.end + at, words=words)
         if isinstance(event, Partial):
@@ -171,8 +173,8 @@ class Continuity:
             covered_until=None if event.covered_until is None else event.covered_until + at,
         )
 
-    def _joined(self, event: Committed | Partial) -> str:
-        """The first text of a session, which begins without a space, as it continues another's."""
+    def _with_space(self, event: Committed | Partial) -> str:
+        """Return the first text of a continued session with a space before it where needed."""
         language = event.language if isinstance(event, Committed) else None
         first = event.text[0]  # a translation is in Latin letters, whatever is spoken
         spaced = first.isspace() or (language in _WITHOUT_SPACES and not first.isascii())

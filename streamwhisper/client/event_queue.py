@@ -1,4 +1,4 @@
-"""What a server has said and nobody has read yet: bounded, and nothing that counts is dropped."""
+"""Queue of unread events: bounded, and only superseded events are dropped."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from streamwhisper.protocol import Ack, ServerMessage, Status
 
 __all__ = ["EventQueue"]
 
-_REPLACED = (Partial, Status, Ack)  # the newest one of each kind tells all that older ones told
+_REPLACED = (Partial, Status, Ack)  # a newer one supersedes older ones
 
 
 class EventQueue:
-    """A queue for one reader. From `capacity` on, only the newest partial, status and ack stay.
+    """Queue for one reader. At `capacity` events, only the newest partial, status and ack stay.
 
-    All else stays in any case: whoever causes more to be said has to wait while it is `full`.
+    All other events are kept: the sender has to wait while the queue is `full`.
     """
 
     def __init__(self, capacity: int = 4096) -> None:
-        """Take `capacity` events before it is full."""
+        """Create a queue that is full with `capacity` events."""
         self._capacity = capacity
         self._events: deque[ServerMessage] = deque()
         self._closed = False
@@ -32,7 +32,7 @@ class EventQueue:
 
     @property
     def full(self) -> bool:
-        """Whether something has to be read first."""
+        """Whether an event has to be read before more audio is sent."""
         return len(self._events) >= self._capacity
 
     def put(self, event: ServerMessage) -> None:
@@ -43,12 +43,12 @@ class EventQueue:
         self._news.set()
 
     def close(self) -> None:
-        """No more will come."""
+        """Declare that no more events follow."""
         self._closed = True
         self._news.set()
 
     async def get(self) -> ServerMessage | None:
-        """The next event; None when there will be no more."""
+        """Wait for the next event; return None when no more follow."""
         while not self._events:
             if self._closed:
                 return None

@@ -1,8 +1,8 @@
-"""A client's side of the native protocol, over all connections it takes; without sockets.
+"""Client side of the native protocol, across reconnections; sans-I/O.
 
-What is to be sent goes in by `send` and `say` and comes out by `take`; what a server said goes in
-by `hear`. When the connection is lost, `opening` says how to begin the next one, and `opened` reads
-the answer.
+Audio and commands go in through `send` and `command`, and come out as frames through `take`. Frames
+from the server go into `receive`. After a lost connection, `opening` returns the first frame of the
+next one, and `opened` reads the answer.
 """
 
 from __future__ import annotations
@@ -35,30 +35,30 @@ from streamwhisper.protocol import (
 __all__ = ["ClientProtocol", "StreamEvent"]
 
 StreamEvent = Event | Ack | Status | Pong | ErrorMessage
-"""What a stream yields; an `ErrorMessage` here is not fatal."""
+"""Events that a stream yields; an `ErrorMessage` among them is not fatal."""
 
-_ROUNDING = 0.05  # seconds by which a server may count otherwise, for it resamples
-_CONTAINER_RATE = 64_000  # bytes a second: far more than speech takes in any compressed format
+_ROUNDING = 0.05  # seconds by which a server that resamples may count differently
+_CONTAINER_RATE = 64_000  # bytes per second: far more than compressed speech needs
 
 
 class ClientProtocol:
-    """What a client and a server have said to each other.
+    """Protocol state of one client session.
 
     Attributes:
-        ready: what the server said when the session was opened or resumed last.
-        last_seq: the number of the newest message from it.
+        ready: the server's answer to the last start or resume.
+        last_seq: sequence number of the newest message from the server.
     """
 
     def __init__(self, start: Start, options: Reconnection) -> None:
-        """Begin a conversation that `start` opens."""
+        """Begin a session that `start` opens."""
         self.ready: Ready | None = None
         self.last_seq = 0
         self._start = start
         self._ended = False
-        self._events = Continuity()
+        self._continuity = Continuity()
         self._frame_bytes = ENCODINGS.get(start.encoding, 0) * max(1, start.channels)
         rate = self._frame_bytes * max(1, start.sample_rate)
-        self._journal = ReplayBuffer(
+        self._replay = ReplayBuffer(
             round(options.max_unacknowledged * rate) if rate else None,
             round(options.max_replay * (rate or _CONTAINER_RATE)),
         )
@@ -66,27 +66,27 @@ class ClientProtocol:
     @property
     def full(self) -> bool:
         """Whether the server has to acknowledge audio before more is sent."""
-        return self._journal.full
+        return self._replay.full
 
     def send(self, audio: bytes) -> None:
-        """Audio that is to be sent."""
-        self._journal.write(audio)
+        """Queue audio."""
+        self._replay.write(audio)
 
-    def say(self, command: Command) -> None:
-        """A command that is to be sent."""
-        if isinstance(command, VocabularyMessage):  # of another session, if it comes to that
+    def command(self, command: Command) -> None:
+        """Queue a command."""
+        if isinstance(command, VocabularyMessage):  # also for a session on another server
             self._start = replace(self._start, vocabulary=command.words)
         self._ended = self._ended or isinstance(command, End)
-        self._journal.say(command)
+        self._replay.add(command)
 
     def take(self) -> str | bytes | None:
-        """The frame that is to be sent next; None if that was all."""
-        item = self._journal.take()
+        """Return the next frame to send; None when nothing is queued."""
+        item = self._replay.take()
         return item if item is None or isinstance(item, bytes) else encode_client_message(item)
 
     def opening(self) -> str:
-        """The first frame of a connection: it starts the session, or resumes it."""
-        # Words are always asked for: they tell what was said before from what is new.
+        """Return the first frame of a connection, which starts or resumes the session."""
+        # Words are always requested: they separate repeated text from new text.
         start = replace(self._start, words=True)
         if self.ready is not None:
             start = replace(start, resume=self.ready.resume_token, last_seq=self.last_seq)
@@ -96,8 +96,8 @@ class ClientProtocol:
         """Read the server's answer to the opening.
 
         Raises:
-            ServerError: it does not take the session.
-            ProtocolError: it does not speak this protocol, or contradicts itself.
+            ServerError: the server rejects the session.
+            ProtocolError: the answer is not valid in this protocol.
         """
         seq, message = parse_server_message(frame)
         if isinstance(message, ErrorMessage):
@@ -109,39 +109,39 @@ class ClientProtocol:
                 "Is it a streamwhisper server?",
             )
         self.ready = message
-        self._journal.resume(message.bytes, message.messages)
+        self._replay.resume(message.bytes, message.messages)
         self.last_seq = max(self.last_seq, seq)
 
     def outlives(self, done: Done) -> bool:
-        """Whether there is more to say than what the server has heard, which is done."""
-        if not self._ended or self._journal.unsent:
+        """Return whether something is left that the server, which is done, has not received."""
+        if not self._ended or self._replay.unsent:
             return True
-        end = self._journal.end / max(1, self._frame_bytes) / self._start.sample_rate
+        end = self._replay.end / max(1, self._frame_bytes) / self._start.sample_rate
         return self._frame_bytes > 0 and end > done.audio_seconds + _ROUNDING
 
     def start_again(self) -> None:
-        """The server has lost the session: the next opening starts another one.
+        """Make the next opening start a new session, because the server lost this one.
 
         Raises:
-            ConnectionLostError: it cannot be continued there.
+            ConnectionLostError: the session cannot be continued.
         """
         if not self._frame_bytes:
             raise ConnectionLostError(
                 "the server was stopped or has lost the session, and a container cannot be "
-                "continued from its middle by another one. What is committed stays; open another "
-                "session for the rest, or send raw audio, such as pcm_s16le, which can be."
+                "continued from its middle by another server. Committed text stays valid; open "
+                "another session for the rest, or send raw audio (e.g. pcm_s16le)."
             )
-        position = self._journal.restart()
-        self._events.begin_again(position / self._frame_bytes / self._start.sample_rate)
+        position = self._replay.restart()
+        self._continuity.begin_again(position / self._frame_bytes / self._start.sample_rate)
         self.ready, self.last_seq = None, 0
         self._start = replace(self._start, continued=True)
 
-    def hear(self, frame: str) -> list[StreamEvent]:
-        """What is to be told because of a frame from the server; nothing is told twice.
+    def receive(self, frame: str) -> list[StreamEvent]:
+        """Return the new events in a frame from the server; none is returned twice.
 
         Raises:
-            ServerError: a fatal error.
-            ProtocolError: it is not this protocol.
+            ServerError: the frame is a fatal error.
+            ProtocolError: the frame is not valid in this protocol.
         """
         seq, message = parse_server_message(frame)
         if isinstance(message, ErrorMessage) and message.fatal:
@@ -149,50 +149,52 @@ class ClientProtocol:
         if seq <= self.last_seq:
             return []
         self.last_seq = seq
-        return self._told(message)
+        return self._events_of(message)
 
-    def _told(self, message: ServerMessage) -> list[StreamEvent]:
-        journal, began = self._journal, self._journal.begin
+    def _events_of(self, message: ServerMessage) -> list[StreamEvent]:
+        replay, began = self._replay, self._replay.begin
         match message:
             case Ready() | Watching():
                 raise ProtocolError(
-                    "out_of_place", f"{type(message).__name__} came in the middle of a session"
+                    "out_of_place", f"received {type(message).__name__} in the middle of a session"
                 )
             case Ack(samples, count):
                 count = count or samples * self._frame_bytes
-                journal.acknowledge(count)
+                replay.acknowledge(count)
                 if not self._frame_bytes:
-                    journal.settle(count)
+                    replay.release(count)
                     return [message]
                 return [Ack(samples + began // self._frame_bytes, count + began)]
             case Status(lag_ms, _, audio_seconds):
-                self._events.rest(audio_seconds, lag_ms / 1000)
-                self._settle()
+                self._continuity.pass_silence(audio_seconds, lag_ms / 1000)
+                self._release()
                 seconds = began / self._frame_bytes / self._start.sample_rate if began else 0.0
                 return [replace(message, audio_seconds=audio_seconds + seconds)]
             case Pong(id):
-                journal.answer(Ping(id))
+                replay.answer(Ping(id))
                 return [message]
             case ErrorMessage(code):
                 if code == "too_many_flushes":
-                    journal.refuse_flush()
+                    replay.refuse_flush()
                 return [message]
         if isinstance(message, Flushed):
-            journal.answer(Flush(message.id))
-        events = [self._dressed(event) for event in self._events.hear(message)]
-        self._settle()
+            replay.answer(Flush(message.id))
+        events = [self._without_words(event) for event in self._continuity.receive(message)]
+        self._release()
         return list(events)
 
-    def _settle(self) -> None:
+    def _release(self) -> None:
         if self._frame_bytes:
-            samples = int(self._events.settled * self._start.sample_rate)
-            self._journal.settle(samples * self._frame_bytes)
+            samples = int(self._continuity.released * self._start.sample_rate)
+            self._replay.release(samples * self._frame_bytes)
 
-    def _dressed(self, event: Event) -> Event:
+    def _without_words(self, event: Event) -> Event:
         if not self._start.words and isinstance(event, Committed | Partial):
             return replace(event, words=())
         return event
 
 
-def _server_error(said: ErrorMessage) -> ServerError:
-    return ServerError(said.code, said.message, fatal=said.fatal, retry_after=said.retry_after)
+def _server_error(message: ErrorMessage) -> ServerError:
+    return ServerError(
+        message.code, message.message, fatal=message.fatal, retry_after=message.retry_after
+    )

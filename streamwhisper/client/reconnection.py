@@ -1,4 +1,4 @@
-"""How a client comes back after its connection was lost."""
+"""Options for reconnecting after a lost connection."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ __all__ = ["Reconnection"]
 
 @dataclass(frozen=True, slots=True)
 class Reconnection:
-    """What a client does about a connection that is lost.
+    """How a client reconnects and how much it keeps for that.
 
     Attributes:
         patience: seconds without a connection after which the client gives up. Outages add up
             until a server sends something new, so that a server that accepts the session and
             loses it every time is given up as well.
         first_delay: seconds before the second attempt; the first one is made at once.
-        longest_delay: seconds between two attempts at the most; they double up to there.
-        jitter: share of a delay that is left to chance, so that the clients of a server that
-            was started anew do not all come back at the same moment; 0 to 1.
-        max_unacknowledged: seconds of audio that the server need not have confirmed; `send`
-            waits while there is more. At least 3.
-        max_replay: seconds of audio that are kept since the last final commit, for a server that
-            has forgotten the session. Where more was spoken without a pause, its loss cannot
-            be made up for and is an error.
+        longest_delay: maximum seconds between two attempts; delays double up to there.
+        jitter: random share of each delay, 0 to 1, so that the clients of a restarted server do
+            not all reconnect at the same moment.
+        max_unacknowledged: seconds of audio that may be unacknowledged by the server before
+            `send` waits; at least 3.
+        max_replay: seconds of audio since the last final commit that are kept for a server that
+            does not have the session. When a speaker has not paused for longer, the loss of the
+            server is an error.
 
     Raises:
-        ValueError: a value that makes no sense.
+        ValueError: a value is out of range.
     """
 
     patience: float = 60.0
@@ -51,11 +51,11 @@ class Reconnection:
         )
 
     def delay(self, attempt: int, chance: float) -> float:
-        """Seconds to wait before an attempt.
+        """Return the seconds to wait before an attempt.
 
         Args:
-            attempt: counted from 0.
-            chance: a random number, 0 to 1.
+            attempt: number of the attempt, from 0.
+            chance: random number from 0 to 1.
         """
         if attempt == 0:
             return 0.0

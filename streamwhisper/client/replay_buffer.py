@@ -1,6 +1,6 @@
-"""What a client has said: sent once, and kept as long as it may have to be said again.
+"""Replay buffer: audio and commands, kept until no session needs them again.
 
-Positions are bytes of audio since the client began, whatever sessions heard them.
+Positions are bytes of audio since the client began, across all sessions.
 """
 
 from __future__ import annotations
@@ -25,20 +25,20 @@ class _SentFrame:
 
 
 class ReplayBuffer:
-    """Audio and commands in the order in which they were said.
+    """Audio and commands in the order in which they were queued.
 
     Attributes:
-        begin: position at which the present session began.
-        end: position up to which there is audio.
+        begin: position at which the current session began.
+        end: position of the end of the audio.
     """
 
     def __init__(self, max_unacknowledged: int | None, max_kept: int) -> None:
-        """Keep what may be needed.
+        """Create an empty buffer.
 
         Args:
-            max_unacknowledged: bytes of audio from which the journal is full; None: never.
-            max_kept: bytes of audio that are kept though the present session has them, or, where
-                the journal is never full, that are kept at all.
+            max_unacknowledged: bytes of unacknowledged audio at which it is full; None: never.
+            max_kept: bytes of audio kept although the current session has them; when the buffer
+                is never full, bytes of audio kept at all.
         """
         self.begin = 0
         self.end = 0
@@ -46,35 +46,35 @@ class ReplayBuffer:
         self._max_kept = max_kept
         self._items: deque[bytes | _SentFrame] = deque()
         self._first = 0  # position of the first item
-        self._next = 0  # index of the item that is to be sent next
-        self._dropped = 0  # commands of the present session that are no longer kept
+        self._next = 0  # index of the item to send next
+        self._dropped = 0  # commands of the current session that are no longer kept
         self._acknowledged = 0
-        self._settled = 0
+        self._released = 0
 
     @property
     def full(self) -> bool:
-        """Whether the server has to acknowledge something first."""
+        """Whether the server has to acknowledge audio first."""
         limit = self._max_unacknowledged
         return limit is not None and self.end - self._acknowledged >= limit
 
     @property
     def unsent(self) -> bool:
-        """Whether something was not taken yet."""
+        """Whether an item was not taken yet."""
         return self._next < len(self._items)
 
     def write(self, audio: bytes) -> None:
-        """Audio that is to be sent."""
+        """Queue audio."""
         if audio:
             self._items.append(audio)
             self.end += len(audio)
             self._trim()
 
-    def say(self, command: Command) -> None:
-        """A command that is to be sent; a vocabulary has no answer to wait for."""
+    def add(self, command: Command) -> None:
+        """Queue a command; a vocabulary needs no answer."""
         self._items.append(_SentFrame(command, isinstance(command, VocabularyMessage)))
 
     def take(self) -> bytes | Command | None:
-        """What is to be sent next; None if that was all."""
+        """Return the next item to send; None when nothing is queued."""
         if self._next == len(self._items):
             return None
         item = self._items[self._next]
@@ -82,64 +82,67 @@ class ReplayBuffer:
         return item.command if isinstance(item, _SentFrame) else item
 
     def acknowledge(self, count: int) -> None:
-        """The session has so many bytes of audio safely."""
+        """Record that the server has `count` bytes of the session's audio."""
         self._acknowledged = max(self._acknowledged, self.begin + count)
         self._trim()
 
-    def settle(self, position: int) -> None:
-        """Everything before `position` is dealt with; no session will have to hear it again."""
-        self._settled = max(self._settled, min(position, self.end))
+    def release(self, position: int) -> None:
+        """Record that no session will need audio before `position` again."""
+        self._released = max(self._released, min(position, self.end))
         self._trim()
 
     def answer(self, command: Command) -> None:
-        """The first such command that waited for its answer has got it."""
-        for said in self._commands():
-            if said.command == command and not said.answered:
-                said.answered = True
+        """Record the answer to the first such command that waits for one."""
+        for sent in self._commands():
+            if sent.command == command and not sent.answered:
+                sent.answered = True
                 self._trim()
                 return
 
     def refuse_flush(self) -> None:
-        """The newest flush that was sent is not going to be answered."""
-        for said in reversed(list(self._commands())):
-            if isinstance(said.command, Flush) and not said.answered:
-                said.answered = True
+        """Record that the newest flush will not be answered."""
+        for sent in reversed(list(self._commands())):
+            if isinstance(sent.command, Flush) and not sent.answered:
+                sent.answered = True
                 return
 
     def resume(self, count: int, commands: int) -> None:
-        """Go on in the same session, which has so many bytes of audio and so many commands.
+        """Continue the same session, after the audio and commands that the server has.
+
+        Args:
+            count: bytes of the session's audio that the server has.
+            commands: number of the session's commands that it has.
 
         Raises:
-            ProtocolError: that is less than the server had acknowledged, or more than it got.
+            ProtocolError: less than the server acknowledged, or more than it was sent.
         """
         target = self.begin + count
         if not self._first <= target <= self.end or commands < self._dropped:
             raise ProtocolError(
                 "resume_position",
-                f"the session was resumed at {count} bytes of audio; expected from "
-                f"{self._first - self.begin}, the rest being acknowledged, to "
-                f"{self.end - self.begin}, which were sent.",
+                f"the server resumed the session at {count} bytes of audio; expected "
+                f"{self._first - self.begin} (acknowledged) to {self.end - self.begin} (sent).",
             )
         self._seek(target, commands - self._dropped)
         self._acknowledged = max(self._acknowledged, target)
         self._trim()
 
     def restart(self) -> int:
-        """Go on in a new session, at the position that is returned: where the last settled.
+        """Continue in a new session; return the position at which it begins.
 
-        Commands that were answered are not said again.
+        Commands that were answered are not sent again.
 
         Raises:
-            ConnectionLostError: the audio from there on is not all kept.
+            ConnectionLostError: some audio after that position is no longer kept.
         """
-        if self._settled < self._first:
+        if self._released < self._first:
             raise ConnectionLostError(
-                f"the server has lost the session, and {self.end - self._settled} bytes of audio "
-                f"came since its last final commit; the client keeps {self._max_kept} "
+                f"the server has lost the session, and {self.end - self._released} bytes of audio "
+                f"follow its last final commit, but the client keeps {self._max_kept} "
                 "(Reconnection.max_replay). Open another session for the audio after the last "
                 "committed text."
             )
-        self._seek(self._settled, 0)
+        self._seek(self._released, 0)
         position = self._first
         kept: deque[bytes | _SentFrame] = deque()
         for item in self._items:
@@ -148,18 +151,18 @@ class ReplayBuffer:
                     kept.append(item)
                 continue
             position += len(item)
-            if position > self._settled:
+            if position > self._released:
                 kept.append(item)
         self._items = kept
         self._next = self._dropped = 0
-        self._first = self.begin = self._acknowledged = self._settled
+        self._first = self.begin = self._acknowledged = self._released
         return self.begin
 
     def _commands(self) -> Iterator[_SentFrame]:
         return (item for item in islice(self._items, self._next) if isinstance(item, _SentFrame))
 
     def _seek(self, target: int, commands: int) -> None:
-        """Send next what comes after `target` and after so many of the commands here."""
+        """Send next what follows position `target` and the first `commands` kept commands."""
         position = self._first
         for index, item in enumerate(self._items):
             if isinstance(item, _SentFrame):
@@ -169,11 +172,11 @@ class ReplayBuffer:
                     return
                 continue
             if position + len(item) > target:
-                known = target - position
+                sent = target - position
                 self._next = index
-                if known:
-                    self._items[index] = item[:known]
-                    self._items.insert(index + 1, item[known:])
+                if sent:
+                    self._items[index] = item[:sent]
+                    self._items.insert(index + 1, item[sent:])
                     self._next = index + 1
                 return
             position += len(item)
@@ -181,7 +184,7 @@ class ReplayBuffer:
 
     def _trim(self) -> None:
         kept = self.end - self._max_kept
-        unneeded = max(self._settled, kept)
+        unneeded = max(self._released, kept)
         if self._max_unacknowledged is not None:
             unneeded = min(self._acknowledged, unneeded)
         while self._next:

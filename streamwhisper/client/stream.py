@@ -1,4 +1,4 @@
-"""The asyncio client of a streamwhisper server."""
+"""Asyncio client of a streamwhisper server."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ from streamwhisper.protocol import End, Flush, Ping, Ready, Start, VocabularyMes
 
 __all__ = ["StreamClient", "connect"]
 
-_FORGOTTEN = {"resume_unknown", "resume_failed"}  # codes of a server that cannot resume
-# And of one that may serve later.
+_CANNOT_RESUME = {"resume_unknown", "resume_failed"}  # error codes
+# Error codes after which a server may accept the session later.
 _BUSY = {"loading", "shutting_down", "too_many_sessions", "overloaded"}
 T = TypeVar("T")
 
-_UNREAD_TIMEOUT = 10.0  # seconds that `send` waits for somebody to read
-_CHUNK = 64 * 1024  # bytes of audio in a frame; a server takes 1 MiB at the most
+_UNREAD_TIMEOUT = 10.0  # seconds that `send` waits for an event to be read
+_CHUNK = 64 * 1024  # bytes of audio per frame; servers accept up to 1 MiB
 
 
 class StreamClient:
@@ -51,50 +51,50 @@ class StreamClient:
         tls: ssl.SSLContext | None = None,
         **start: Any,
     ) -> None:
-        """Say where and how to start; entering the context connects.
+        """Prepare a session; entering the context connects.
 
         Args:
-            url: of the server's stream, ``ws://`` or ``wss://``.
+            url: address of the server's stream, ``ws://`` or ``wss://``.
             open_timeout: seconds that connecting may take.
-            reconnect: what to do about a connection that is lost; None raises an error.
-            token: the key that the server wants, if it wants one.
-            tls: what is trusted at a ``wss://`` address, such as `trust_anything`; None: what
-                the system trusts.
-            start: fields of `streamwhisper.protocol.Start`, such as ``language="en"``.
+            reconnect: how to reconnect after a lost connection; None raises an error instead.
+            token: access token, if the server needs one.
+            tls: TLS context for ``wss://``, e.g. `trust_anything()`; None trusts what the
+                system trusts.
+            start: fields of `streamwhisper.protocol.Start`, e.g. ``language="en"``.
         """
         self.url = url
         self._open_timeout = open_timeout
         self._reconnect = reconnect
         self._credentials = Credentials(token, tls)
-        self._conversation = ClientProtocol(Start(**start), reconnect or Reconnection())
+        self._protocol = ClientProtocol(Start(**start), reconnect or Reconnection())
         self._websocket: ClientConnection | None = None
-        self._listener: asyncio.Task[None] | None = None
-        self._sender: asyncio.Task[None] | None = None  # of what a lost connection left unsaid
-        self._inbox = EventQueue()
+        self._receiver: asyncio.Task[None] | None = None
+        self._sender: asyncio.Task[None] | None = None  # of what the lost connection left unsent
+        self._events = EventQueue()
         self._failure: Exception | None = None
         self._sending = asyncio.Lock()
-        self._news = asyncio.Event()  # the server said something, or the session is over
+        self._changed = asyncio.Event()  # an event arrived or was read, or the session is over
         self._outage = 0.0  # seconds without a connection since the last new message
         self._attempts = 0  # to connect, since the last new message
 
     @property
     def ready(self) -> Ready:
-        """What the server said on opening the session, or on resuming it last.
+        """The server's answer to the last start or resume.
 
         Raises:
-            SessionError: outside of the context.
+            SessionError: the stream was not entered.
         """
-        return opened(self._conversation.ready)
+        return opened(self._protocol.ready)
 
     async def __aenter__(self) -> StreamClient:
-        """Connect and start.
+        """Connect and start the session.
 
         Raises:
-            ConnectionLostError: nobody answers, or not a streamwhisper server.
-            ServerError: the server does not take the session, and says why.
+            ConnectionLostError: the server cannot be reached, or is not a streamwhisper server.
+            ServerError: the server rejects the session.
         """
         await self._open()
-        self._listener = asyncio.create_task(self._listen())
+        self._receiver = asyncio.create_task(self._receive_all())
         return self
 
     async def __aexit__(
@@ -103,69 +103,68 @@ class StreamClient:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        tasks = [task for task in (self._listener, self._sender) if task is not None]
+        tasks = [task for task in (self._receiver, self._sender) if task is not None]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         await close(opened(self._websocket))
 
     async def send(self, audio: bytes) -> None:
-        """Send audio in the encoding that was declared; any size.
+        """Send audio of any length, in the declared encoding; wait while the buffers are full.
 
         Raises:
-            ConnectionLostError: the server went away, and no other took its place.
-            ServerError: it has ended the session.
-            SessionError: nobody reads what it says.
+            ConnectionLostError: the connection is lost and could not be made again.
+            ServerError: the server has ended the session.
+            SessionError: thousands of events are unread.
         """
         for start in range(0, len(audio), _CHUNK):
             await self._has_room()
-            self._conversation.send(bytes(audio[start : start + _CHUNK]))
+            self._protocol.send(bytes(audio[start : start + _CHUNK]))
             await self._send()
 
     async def flush(self, id: str | None = None) -> None:
-        """Have everything so far committed now; `Flushed` with this `id` follows it."""
-        await self._say(Flush(id))
+        """Commit all audio sent so far; a `Flushed` event with this `id` follows."""
+        await self._command(Flush(id))
 
     async def set_vocabulary(self, words: Sequence[str]) -> None:
-        """Prefer these words and phrases from now on, in place of those before."""
-        await self._say(VocabularyMessage(tuple(words)))
+        """Replace the vocabulary from now on."""
+        await self._command(VocabularyMessage(tuple(words)))
 
     async def ping(self, id: str | None = None) -> None:
-        """Ask for a `Pong` with this `id`."""
-        await self._say(Ping(id))
+        """Request a `Pong` with this `id`."""
+        await self._command(Ping(id))
 
     async def end(self) -> None:
-        """No more audio: the rest of the text comes, then `Done`."""
-        await self._say(End())
+        """Declare the end of the audio; the remaining events follow, `Done` last."""
+        await self._command(End())
 
     async def __aiter__(self) -> AsyncIterator[StreamEvent]:
-        """Everything the server says, `Done` last.
+        """Iterate over the events, `Done` last.
 
         Raises:
-            ServerError: a fatal error.
-            ConnectionLostError: the server went away before it was done, and no other took its
-                place.
+            ServerError: the server has ended the session with an error.
+            ConnectionLostError: the connection is lost and could not be made again.
         """
         while (event := await self.receive()) is not None:
             yield event
 
     async def receive(self) -> StreamEvent | None:
-        """The next thing that the server says; None after `Done`. Raises as iterating does."""
-        opened(self._listener)
-        event = await self._inbox.get()
+        """Wait for the next event; return None after `Done`. Raises the errors of iteration."""
+        opened(self._receiver)
+        event = await self._events.get()
         if event is None and self._failure is not None:
             raise self._failure
-        self._news.set()
+        self._changed.set()
         return cast("StreamEvent | None", event)
 
     async def _has_room(self) -> None:
-        """Wait until more may be sent."""
+        """Wait until more audio may be sent."""
         self._check()
-        while self._conversation.full or self._inbox.full:
-            self._news.clear()
+        while self._protocol.full or self._events.full:
+            self._changed.clear()
             try:
-                async with asyncio.timeout(_UNREAD_TIMEOUT if self._inbox.full else None):
-                    await self._news.wait()
+                async with asyncio.timeout(_UNREAD_TIMEOUT if self._events.full else None):
+                    await self._changed.wait()
             except TimeoutError:
                 raise SessionError(
                     f"thousands of events are unread, and none was read for {_UNREAD_TIMEOUT:g} s; "
@@ -173,22 +172,22 @@ class StreamClient:
                 ) from None
             self._check()
 
-    async def _say(self, command: Command) -> None:
+    async def _command(self, command: Command) -> None:
         self._check()
-        self._conversation.say(command)
+        self._protocol.command(command)
         await self._send()
 
     def _check(self) -> None:
-        """Raise what ended the session, if it is over."""
-        if opened(self._listener).done():
+        """Raise the error that ended the session, if it is over."""
+        if opened(self._receiver).done():
             raise self._failure or ConnectionLostError(
-                f"the session with {self.url} is done; open another one for more audio"
+                f"the session with {self.url} is done; open another session for more audio"
             )
 
     async def _send(self) -> None:
-        """Send what there is; what is not sent is sent by the next connection."""
+        """Send what is queued; the next connection sends what this one cannot."""
         async with self._sending:
-            while (frame := self._conversation.take()) is not None:
+            while (frame := self._protocol.take()) is not None:
                 websocket = opened(self._websocket)
                 try:
                     if websocket.state is State.CLOSED:  # see `close`
@@ -197,58 +196,61 @@ class StreamClient:
                 except ConnectionClosed:
                     return
 
-    async def _listen(self) -> None:
-        """Take in what the server says, on this connection and on those after it."""
+    async def _receive_all(self) -> None:
+        """Receive from this and later connections until the session is over."""
         try:
-            while not await self._hear():
+            while not await self._receive_frame():
                 pass
-        except Exception as error:  # outermost loop of a connection: the caller is told
+        except Exception as error:  # raised again to the caller
             self._failure = error
         finally:
-            self._inbox.close()
-            self._news.set()
+            self._events.close()
+            self._changed.set()
 
-    async def _hear(self) -> bool:
-        """Take in one frame, or come back; whether that was the last."""
-        conversation = self._conversation
+    async def _receive_frame(self) -> bool:
+        """Receive one frame, or reconnect; return whether the session is done."""
+        protocol = self._protocol
         try:
             frame = await opened(self._websocket).recv(decode=True)
         except ConnectionClosed as error:
-            await self._come_back(lost(self.url, error))
+            await self._reconnect_after(lost(self.url, error))
             return False
-        before = conversation.last_seq
+        before = protocol.last_seq
         try:
-            events = conversation.hear(frame)
+            events = protocol.receive(frame)
         except ServerError as error:
             if error.code not in _BUSY or self._reconnect is None:
                 raise
-            conversation.start_again()
-            await self._come_back(error)
+            protocol.start_again()
+            await self._reconnect_after(error)
             return False
-        if conversation.last_seq > before:
+        if protocol.last_seq > before:
             self._outage, self._attempts = 0.0, 0
         done = events[-1] if events and isinstance(events[-1], Done) else None
-        stopped = done is not None and self._reconnect is not None and conversation.outlives(done)
+        stopped = done is not None and self._reconnect is not None and protocol.outlives(done)
         for event in events[:-1] if stopped else events:
-            self._inbox.put(event)
-        self._news.set()
+            self._events.put(event)
+        self._changed.set()
         if stopped:
-            conversation.start_again()
-            await self._come_back(
+            protocol.start_again()
+            await self._reconnect_after(
                 ConnectionLostError(
-                    f"the server at {self.url} was stopped in the middle of the session, and no "
-                    "other took its place. What is committed stays; open another session for the "
-                    "audio after it."
+                    f"the server at {self.url} was stopped during the session, and no other "
+                    "server took its place. Committed text stays valid; open another session for "
+                    "the audio after it."
                 )
             )
         return done is not None and not stopped
 
-    async def _come_back(self, cause: StreamWhisperError) -> None:
-        """Connect until a server takes the session, and have said what it has not heard.
+    async def _reconnect_after(self, cause: StreamWhisperError) -> None:
+        """Connect until a server takes the session, then send what it has not received.
+
+        Args:
+            cause: why the session needs another connection.
 
         Raises:
-            StreamWhisperError: the cause, when that lasts too long or is not wanted; what a
-                server says against the session; or that it cannot be continued.
+            StreamWhisperError: the cause, without reconnection or after its patience; a server's
+                rejection; or the session cannot be continued.
         """
         options = self._reconnect
         if options is None:
@@ -266,8 +268,8 @@ class StreamClient:
             try:
                 await self._open()
             except ServerError as error:
-                if error.code in _FORGOTTEN:
-                    self._conversation.start_again()
+                if error.code in _CANNOT_RESUME:
+                    self._protocol.start_again()
                 elif error.code not in _BUSY:
                     raise
                 else:
@@ -282,21 +284,21 @@ class StreamClient:
         self._sender = asyncio.create_task(self._send())
 
     async def _open(self) -> None:
-        """Make a connection, and start the session on it or resume it."""
+        """Connect, and start or resume the session."""
         websocket = await dial(self.url, self._open_timeout, self._credentials)
         try:
-            await websocket.send(self._conversation.opening())
+            await websocket.send(self._protocol.opening())
             async with asyncio.timeout(self._open_timeout):
                 frame = await websocket.recv(decode=True)
-            self._conversation.opened(frame)
+            self._protocol.opened(frame)
         except ConnectionClosed as error:
             await close(websocket)
             raise lost(self.url, error) from error
         except TimeoutError:
             await close(websocket)
             raise ConnectionLostError(
-                f"{self.url} does not answer: {self._open_timeout:g} s after the start there was "
-                "no ready. Is it a streamwhisper server?"
+                f"{self.url} did not answer within {self._open_timeout:g} s; expected a ready "
+                "message. Is it a streamwhisper server?"
             ) from None
         except BaseException:
             await close(websocket)
@@ -305,13 +307,14 @@ class StreamClient:
 
 
 def connect(url: str = DEFAULT_URL, **options: Any) -> StreamClient:
-    """A `StreamClient` under the name that asyncio libraries use."""
+    """Return a `StreamClient`; see there for the options."""
     return StreamClient(url, **options)
 
 
 def opened(value: T | None) -> T:
+    """Return `value`; raise SessionError if it is None because the stream was not entered."""
     if value is None:
-        raise SessionError("the stream is not open; use it inside of `with`, or `async with`")
+        raise SessionError("the stream is not open; use it inside `with` or `async with`")
     return value
 
 

@@ -1,4 +1,4 @@
-"""The client without asyncio: a thread of its own keeps the connection."""
+"""Synchronous client of a streamwhisper server."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ T = TypeVar("T")
 
 
 class SyncStreamClient:
-    """One session with a server, for use with ``with``; the methods of `StreamClient`.
+    """One session with a server, for use with ``with``; has the methods of `StreamClient`.
 
-    One thread may send while another iterates. A thread of its own keeps the connection.
+    One thread may send while another one iterates. A background thread runs the connection.
     """
 
     def __init__(self, url: str = DEFAULT_URL, **options: Any) -> None:
-        """Say where and how to start; see `StreamClient`."""
+        """Prepare a session; see `StreamClient` for the options."""
         self.url = url
         self._client = StreamClient(url, **options)
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -33,11 +33,11 @@ class SyncStreamClient:
 
     @property
     def ready(self) -> Ready:
-        """What the server said on opening the session, or on resuming it last."""
+        """The server's answer to the last start or resume."""
         return self._client.ready
 
     def __enter__(self) -> SyncStreamClient:
-        """Connect and start; raises as `StreamClient` does."""
+        """Connect and start the session; see `StreamClient` for the errors."""
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(
             target=self._loop.run_forever, name="stream client", daemon=True
@@ -62,27 +62,27 @@ class SyncStreamClient:
             self._stop()
 
     def send(self, audio: bytes) -> None:
-        """Send audio in the encoding that was declared; any size."""
+        """Send audio of any length, in the declared encoding."""
         self._run(self._client.send(audio))
 
     def flush(self, id: str | None = None) -> None:
-        """Have everything so far committed now; `Flushed` with this `id` follows it."""
+        """Commit all audio sent so far; a `Flushed` event with this `id` follows."""
         self._run(self._client.flush(id))
 
     def set_vocabulary(self, words: Sequence[str]) -> None:
-        """Prefer these words and phrases from now on, in place of those before."""
+        """Replace the vocabulary from now on."""
         self._run(self._client.set_vocabulary(words))
 
     def ping(self, id: str | None = None) -> None:
-        """Ask for a `Pong` with this `id`."""
+        """Request a `Pong` with this `id`."""
         self._run(self._client.ping(id))
 
     def end(self) -> None:
-        """No more audio: the rest of the text comes, then `Done`."""
+        """Declare the end of the audio; the remaining events follow, `Done` last."""
         self._run(self._client.end())
 
     def __iter__(self) -> Iterator[StreamEvent]:
-        """Everything the server says, `Done` last; raises as `StreamClient` does."""
+        """Iterate over the events, `Done` last; see `StreamClient` for the errors."""
         while (event := self._run(self._client.receive())) is not None:
             yield event
 

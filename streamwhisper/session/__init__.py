@@ -1,1 +1,1 @@
-"""The listening wing's state: window, agreement and the sans-I/O session."""
+"""Sans-I/O session of one speaker: endpointing, windows, agreement and language detection."""

@@ -1,10 +1,10 @@
-"""Local agreement: commit a word once it has stood long enough for how sure the model is of it.
+"""Local agreement: a word is committed once it is stable enough for its probability.
 
 LocalAgreement-2 (Macháček, Dabre and Bojar, "Turning Whisper into Real-Time Transcription System",
-2023) commits what two successive hypotheses share. How likely a shared word is to change still
-depends on more: on its probability first of all, then on how long it has stood, and on whether
-another word follows it. `risk` puts these together, so that a sure word need not wait for a fixed
-number of updates and a doubtful one waits for more of them.
+2023) commits what two successive hypotheses share. How likely a shared word is to change also
+depends on its probability, on how long it has been unchanged, and on whether another word follows.
+`risk` combines these, so that a probable word does not wait for a fixed number of updates and an
+improbable one waits for more of them.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ __all__ = ["MOST_PATIENCE", "AgreementOptions", "Draft", "normalized", "risk", "
 MOST_DOUBLINGS = 1000
 MOST_PATIENCE = 3.0
 TRANSLATED = 1.5
-"""Base's translations of speech have means above -1.6, those of noise have means below -1.9."""
+"""Mean log probabilities of base's translations: speech above -1.6, noise below -1.9."""
 COEFFICIENTS = (-0.336, -1.193, -2.031, -2.72, -0.873)
-"""Of the `terms`; fitted by benchmarks/latency/changes.py on tiny.en and base together."""
+"""Weights of the `terms`, fitted by benchmarks/latency/changes.py on tiny.en and base."""
 
 
 @renamed_fields(
@@ -66,15 +66,15 @@ class AgreementOptions:
     min_mean_logprob: float = -1.2
 
     def at_first(self) -> AgreementOptions:
-        """The options for a window without committed text."""
+        """Return the options for a window without committed text."""
         return self._slower(self.first_window_factor)
 
     def translated(self) -> AgreementOptions:
-        """The options for a translation, whose words are all less probable."""
+        """Return the options for a translation, whose words are all less probable."""
         return replace(self, min_mean_logprob=self.min_mean_logprob * TRANSLATED)
 
-    def heard_in(self, words: Sequence[HypothesisWord]) -> AgreementOptions:
-        """The options for sound in which so likely words were heard of late."""
+    def adapted_to(self, words: Sequence[HypothesisWord]) -> AgreementOptions:
+        """Return the options for audio in which recent words had these probabilities."""
         if not words:
             return self
         mean = sum(word.log_probability for word in words) / len(words)
@@ -88,12 +88,12 @@ class AgreementOptions:
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """What was heard after the committed text.
+    """Hypothesis for the text after the committed words.
 
     Attributes:
-        words: of the newest hypothesis; times from the window's start.
-        since: for each word, how far the sound reached, in seconds on the session's clock, when
-            it was first heard in this place; it was in every hypothesis since.
+        words: words of the newest hypothesis; times from the window's start.
+        since: for each word, the end of the audio, in seconds on the session's clock, at which it
+            first appeared in this place; every hypothesis since has it.
     """
 
     words: tuple[HypothesisWord, ...] = ()
@@ -101,11 +101,11 @@ class Draft:
 
     @property
     def tokens(self) -> tuple[int, ...]:
-        """All tokens of the words."""
+        """Tokens of all words."""
         return tuple(token for word in self.words for token in word.tokens)
 
     def renewed(self, words: Sequence[HypothesisWord], now: float) -> Draft:
-        """The draft after a new hypothesis, heard in sound up to `now`; its spelling is taken."""
+        """Return the draft after a new hypothesis about audio up to `now` seconds."""
         since = [now] * len(words)
         for index, (old, new) in enumerate(zip(self.words, words, strict=False)):
             if normalized(old.text) == normalized(new.text):
@@ -113,22 +113,23 @@ class Draft:
         return Draft(tuple(words), tuple(since))
 
     def after(self, count: int) -> Draft:
-        """The draft without its first `count` words."""
+        """Return the draft without its first `count` words."""
         return Draft(self.words[count:], self.since[count:])
 
     def moved(self, seconds: float) -> Draft:
-        """The draft in a window that starts so many seconds later."""
+        """Return the draft for a window that starts `seconds` later."""
         words = tuple(
             replace(word, start=word.start - seconds, end=word.end - seconds) for word in self.words
         )
         return Draft(words, self.since)
 
-    def settled(self, now: float, start: float, options: AgreementOptions) -> int:
-        """How many leading words can be committed.
+    def stable(self, now: float, start: float, options: AgreementOptions) -> int:
+        """Return how many leading words can be committed.
 
         Args:
-            now: how far the sound reached that they were heard in.
-            start: where the window begins that their times count from.
+            now: end of the audio of the newest hypothesis, in seconds on the session's clock.
+            start: start of the window, from which word times count.
+            options: accepted risk.
         """
         count, hurry = 0, self.credible(options)
         for word, since, doubt in zip(self.words, self.since, self._risks(now), strict=True):
@@ -140,19 +141,19 @@ class Draft:
         return count
 
     def credible(self, options: AgreementOptions) -> bool:
-        """Whether the words are worth committing though they are in doubt."""
+        """Return whether the words are probable enough to be committed at all."""
         scores = [word.log_probability for word in self.words]
         return not scores or sum(scores) / len(scores) >= options.min_mean_logprob
 
     def likely(self, now: float, options: AgreementOptions) -> int:
-        """How many leading words are worth showing before they are committed."""
+        """Return how many leading words are likely enough to be shown in a partial."""
         doubts = self._risks(now)
         return sum(
             1 for _ in itertools.takewhile(lambda doubt: doubt <= options.max_shown_risk, doubts)
         )
 
     def evidence(self, now: float) -> list[tuple[float, float, bool]]:
-        """For each word the arguments of `risk`, when the sound reaches up to `now`."""
+        """Return the arguments of `risk` for each word, for audio up to `now`."""
         last = len(self.words) - 1
         return [
             (math.exp(word.log_probability), now - since, index < last)
@@ -164,7 +165,7 @@ class Draft:
 
 
 def normalized(word: str) -> str:
-    """`word` without case, spaces and punctuation: what agreement is judged by."""
+    """Return `word` without case, spaces and punctuation, for comparisons."""
     return "".join(
         character
         for character in unicodedata.normalize("NFKC", word).casefold()
@@ -173,20 +174,20 @@ def normalized(word: str) -> str:
 
 
 def terms(probability: float, age: float, followed: bool) -> tuple[float, ...]:
-    """What the `risk` is made of; see there."""
+    """Return the features of the regression in `risk`."""
     probability = min(max(probability, 1e-9), 1 - 1e-9)
     odds = math.log(probability / (1 - probability))
     return 1.0, min(6.0, max(-3.0, odds)), min(age, 2.0), min(age, 0.2), float(followed)
 
 
 def risk(probability: float, age: float, followed: bool) -> float:
-    """How likely a word is to change when more is heard: a logistic regression.
+    """Return the probability that more audio changes a word, by a logistic regression.
 
     Args:
-        probability: that the model gives the word.
-        age: seconds of sound since it was first heard so; the first update that confirms it
-            counts for more than later ones.
-        followed: whether there is another word after it; the last one may be half spoken.
+        probability: the model's probability of the word.
+        age: seconds of audio since it first appeared; the first confirmation counts for more
+            than later ones.
+        followed: whether another word follows; the last one may be half spoken.
     """
     features = terms(probability, age, followed)
     score = math.fsum(c * x for c, x in zip(COEFFICIENTS, features, strict=True))

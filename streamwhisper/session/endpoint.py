@@ -1,7 +1,7 @@
-"""How long a silence lasts until it ends an utterance, judged by the text before it.
+"""Endpointing: how much silence ends an utterance, given the text before it.
 
-Who has finished a sentence seldom goes on with it; who stops after "and", or in the middle of a
-telephone number, nearly always does.
+After a complete sentence, speakers seldom continue the utterance. After "and", or in the middle of
+a telephone number, they nearly always do.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ EndpointKind = Literal["fixed", "sentence"]
 Ending = Literal["complete", "open", "unclear"]
 
 STOPS = ".\u3002\uff0e\uff61\u0964\u06d4"  # also CJK, Hindi and Urdu
-CALLS = "?!\uff1f\uff01\u061f"  # also CJK and Arabic; what is asked is never half a number
+CALLS = "?!\uff1f\uff01\u061f"  # also CJK and Arabic; a question is never half a number
 BREAKS = ",;:-\u2013\u2014\u2026\u3001\uff0c\uff1b\uff1a\u060c"  # dashes, ellipsis, CJK, Arabic
 ELLIPSES = ("..", "\u3002\u3002")
 
@@ -32,18 +32,18 @@ ELLIPSES = ("..", "\u3002\u3002")
 )
 @dataclass(frozen=True, slots=True)
 class EndpointOptions:
-    """When a silence ends an utterance; times in seconds of silence.
+    """When silence ends an utterance; times in seconds of silence.
 
     Attributes:
-        kind: "fixed" waits for the gate's own silence whatever was said; "sentence" for less of
-            it after a complete sentence and for more where the text goes on.
-        settle: the speech so far is heard out then, ahead of its end.
-        sooner: after a complete sentence.
-        later: after a conjunction, an article, a comma, a number and the like.
-        sure: a last word that is less probable than this completes no sentence.
+        kind: "fixed" waits for the gate's own silence (`GateOptions.silence`) whatever the text
+            is; "sentence" waits less after a complete sentence and more in the middle of one.
+        settle_time: silence after which all speech so far is transcribed, before the end.
+        silence_after_sentence: silence that ends an utterance after a complete sentence.
+        silence_mid_sentence: silence that ends it after e.g. a conjunction, comma or number.
+        min_word_probability: a last word below this probability completes no sentence.
 
     Raises:
-        ValueError: a value that makes no sense.
+        ValueError: a value is out of range.
     """
 
     kind: EndpointKind = "sentence"
@@ -73,11 +73,11 @@ class EndpointOptions:
 
 @dataclass(frozen=True, slots=True)
 class Continuations:
-    """Words of one language, in lower case, after which a sentence goes on.
+    """Words of one language, in lower case, after which a sentence continues.
 
     Attributes:
-        always: even before a full stop, since models write one after every pause.
-        unstopped: unless a full stop follows.
+        always: words that continue it even before a full stop, which models write after pauses.
+        unstopped: words that continue it unless a full stop follows.
     """
 
     always: frozenset[str]
@@ -110,15 +110,15 @@ CONTINUATIONS = {
         ),
     ),
 }
-"""Languages that are not here are judged by punctuation and digits alone."""
+"""Other languages are judged only by punctuation and digits."""
 
 
 def ending(text: str, language: str | None) -> Ending:
-    """How `text` ends: with a sentence, in the middle of one, or neither can be told.
+    """Classify the end of `text`: a complete sentence, an open one, or unclear.
 
     Args:
-        text: the last few words, as they are written.
-        language: its code, such as ``"en"``; None where it is not known.
+        text: the last few words, with punctuation.
+        language: language code, e.g. ``"en"``; None if unknown.
     """
     text = _without_closers(text)
     marks = text[len(text.rstrip(STOPS + CALLS + BREAKS + " ")) :].strip()
@@ -142,13 +142,14 @@ def silence_after(
     options: EndpointOptions,
     probability: float = 1.0,
 ) -> float:
-    """Seconds of silence after `text` that end the utterance.
+    """Return the seconds of silence after `text` that end the utterance.
 
     Args:
-        text: see `ending`; empty where nothing was heard.
-        language: see `ending`.
-        usual: seconds of silence where the text does not tell.
-        probability: of the last word.
+        text: the last few words, with punctuation; empty without words.
+        language: language code, e.g. ``"en"``; None if unknown.
+        usual: seconds of silence when the text is unclear.
+        options: seconds of silence otherwise.
+        probability: probability of the last word.
     """
     if options.kind == "fixed":
         return usual
@@ -161,7 +162,7 @@ def silence_after(
 
 
 def _without_closers(text: str) -> str:
-    """`text` without the quotes, brackets and spaces at its end."""
+    """Return `text` without the quotes, brackets and spaces at its end."""
     end = len(text)
     while end and (
         text[end - 1].isspace()
@@ -173,7 +174,7 @@ def _without_closers(text: str) -> str:
 
 
 def _last_word(text: str) -> str:
-    """The last word in lower case, without punctuation around it; of "forty-two" it is "two"."""
+    """Return the last word in lower case, without punctuation; "two" for "forty-two"."""
     kept = "".join(
         sign if sign.isalnum() or sign in "'%" or unicodedata.category(sign)[0] == "M" else " "
         for sign in unicodedata.normalize("NFKC", text).casefold().replace("\u2019", "'")

@@ -1,4 +1,4 @@
-"""Words to the events that carry them: text that joins up, times, confidences."""
+"""Events for committed and partial words: joined text, times and confidences."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ __all__ = ["EventBuilder"]
 
 
 class EventBuilder:
-    """What has been said of the text.
+    """Builder of `Committed` and `Partial` events.
 
     Attributes:
-        language: of the text, once known.
-        utterance: number of the present utterance, from 0.
+        language: language code of the text, once known.
+        utterance: number of the current utterance, from 0.
     """
 
     def __init__(self, language: str | None) -> None:
@@ -26,12 +26,15 @@ class EventBuilder:
         self._empty = True
         self._shown = ""
 
-    def commit(self, words: Sequence[WindowWord], at: int, heard: int | None = None) -> Committed:
-        """The event for newly committed words (perhaps none).
+    def commit(
+        self, words: Sequence[WindowWord], at: int, covered_until: int | None = None
+    ) -> Committed:
+        """Return the event for newly committed words (perhaps none).
 
         Args:
-            at: where committed text ends if there are no words, in samples.
-            heard: the utterance ends with them, and was heard up to this sample.
+            words: the words.
+            at: sample at which committed text ends if there are no words.
+            covered_until: sample up to which the utterance is covered; None unless it ends.
         """
         text = self._joined(words)
         self._empty = self._empty and not text
@@ -42,16 +45,16 @@ class EventBuilder:
             _written(words),
             self.language,
             self.utterance,
-            heard is not None,
-            None if heard is None else heard / SAMPLE_RATE,
+            covered_until is not None,
+            None if covered_until is None else covered_until / SAMPLE_RATE,
         )
-        if heard is not None:
+        if covered_until is not None:
             self.utterance += 1
             self._shown = ""
         return committed
 
     def partial(self, words: Sequence[WindowWord], at: int) -> Partial | None:
-        """The event for the present guess, or None where the last one said the same."""
+        """Return the event for words that may change; None if the text did not change."""
         text = self._joined(words)
         if text == self._shown:
             return None
@@ -69,7 +72,7 @@ class EventBuilder:
 
 
 def _written(words: Sequence[WindowWord]) -> tuple[Word, ...]:
-    """The words as a reader counts them: lone punctuation is text, but no word."""
+    """Return the words of an event; lone punctuation is text, but no word."""
     return tuple(
         Word(
             item.word.text.strip(),

@@ -1,9 +1,9 @@
-"""The language of a session: given from the start, or found by listening and then kept.
+"""Language of a session: given from the start, or detected and then kept.
 
 Answers about the first second of speech are no evidence: base takes most of it for English, with
-probabilities of up to 0.9, and after two or three seconds it is hardly ever wrong (the figures are
-in benchmarks/RESULTS.md). So a language is found from enough speech, and once it stands, it takes
-as much to change it. Nothing here does any work: evidence comes in, decisions go out.
+probabilities of up to 0.9; after two or three seconds it is hardly ever wrong (figures in
+benchmarks/RESULTS.md). A language is detected from enough speech, and it takes as much to change
+it. This module is pure: evidence comes in, decisions go out.
 """
 
 from __future__ import annotations
@@ -29,20 +29,21 @@ __all__ = ["Evidence", "LanguageDetection", "SpokenLanguage", "spoken_language"]
 )
 @dataclass(frozen=True, slots=True)
 class LanguageDetection:
-    """How a session finds its language; times in seconds.
+    """How a session detects its language; times in seconds of speech.
 
     Attributes:
-        among: codes of the languages that may be spoken; none: all that the model knows.
-        floor: a language is believed from this probability on,
-        shortest: once so much speech was heard,
-        agree: and when so many answers in a row say so.
-        limit: after so much speech the likeliest language is taken, or the one that stands is
-            kept unless another is ahead.
-        gap: after a longer silence the language that stands is examined again,
-        collapse: and so it is after an answer with a lower mean log probability.
+        candidates: codes of the languages that may be spoken; empty: all of the model.
+        min_probability: probability from which an answer counts for a language.
+        min_speech: speech needed before answers count.
+        confirmations: consecutive answers that have to agree.
+        max_speech: speech after which detection ends with the most likely language, or keeps
+            the current one unless another is ahead.
+        recheck_after_silence: seconds of silence after which the language is detected again.
+        recheck_below_logprob: mean log probability of an answer below which the language is
+            detected again.
 
     Raises:
-        ValueError: a value that makes no sense.
+        ValueError: a value is out of range.
     """
 
     candidates: tuple[str, ...] = ()
@@ -71,12 +72,12 @@ class LanguageDetection:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """How likely each language is, as one answer says.
+    """Language probabilities of one answer.
 
     Attributes:
-        window: tells windows apart; an answer speaks for all sound in its window.
-        seconds: of speech there.
-        probabilities: by the language's code.
+        window: identifies the window; an answer covers all audio in its window.
+        seconds: seconds of speech in the window.
+        probabilities: probability of each language code.
     """
 
     window: int
@@ -84,7 +85,7 @@ class Evidence:
     probabilities: Mapping[str, float]
 
     def joined(self, other: Evidence) -> Evidence:
-        """Both windows' evidence, each weighing as much as it has speech."""
+        """Return the evidence of both windows, weighted by their speech."""
         seconds = self.seconds + other.seconds
         share = self.seconds / seconds if seconds else 0.5
         codes = {*self.probabilities, *other.probabilities}
@@ -98,16 +99,16 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True)
 class SpokenLanguage:
-    """What is known of the language; its methods say what is known next.
+    """Immutable state of language detection; methods return the next state.
 
     Attributes:
-        detection: None where the language was given: it stands for good.
-        code: of the language that stands; None until one is found.
-        examining: whether answers are to weigh the languages.
-        candidate: the language that the last answer believed in; None if it did in none.
-        streak: so many answers in a row have believed in it, since enough was heard.
-        earlier: of windows before the last one, while it is examined.
-        latest: of the last one.
+        detection: options; None when the language was given and never changes.
+        code: the current language; None until one is detected.
+        examining: whether answers are to include language probabilities.
+        candidate: language that the last answer counted for; None if for none.
+        streak: consecutive answers for the candidate, since there was enough speech.
+        earlier: evidence of windows before the last one, during detection.
+        latest: evidence of the last window.
     """
 
     detection: LanguageDetection | None
@@ -120,7 +121,7 @@ class SpokenLanguage:
 
     @classmethod
     def of(cls, language: str | LanguageDetection) -> SpokenLanguage:
-        """A language that is given, or is to be found."""
+        """Return the first state for a given language, or for detection."""
         if isinstance(language, str):
             return cls(None, language)
         if len(language.candidates) == 1:
@@ -128,17 +129,17 @@ class SpokenLanguage:
         return cls(language, examining=True)
 
     @property
-    def among(self) -> tuple[str, ...]:
-        """The languages that may be spoken; none: all that the model knows."""
+    def candidates(self) -> tuple[str, ...]:
+        """Codes of the languages that may be spoken; empty: all of the model."""
         return self.detection.candidates if self.detection else ()
 
     @property
-    def settled(self) -> bool:
-        """Whether text may be committed: a language stands, and no other is about to take over."""
+    def confirmed(self) -> bool:
+        """Whether text may be committed: a language is detected, and no other one is ahead."""
         return self.code is not None and self.candidate in (None, self.code)
 
-    def heard(self, evidence: Evidence) -> SpokenLanguage:
-        """After an answer that was asked to weigh the languages."""
+    def updated(self, evidence: Evidence) -> SpokenLanguage:
+        """Return the state after an answer with language probabilities."""
         detection = self.detection
         if detection is None or not self.examining:
             return self
@@ -164,22 +165,22 @@ class SpokenLanguage:
         return SpokenLanguage(detection, self.code, True, candidate, streak, earlier, evidence)
 
     def after_silence(self, seconds: float) -> SpokenLanguage:
-        """When somebody speaks after a silence."""
+        """Return the state at speech after `seconds` of silence."""
         long = self.detection is not None and seconds > self.detection.recheck_after_silence
         return SpokenLanguage(self.detection, self.code, True) if long and self.code else self
 
     def doubted(self, log_probability: float) -> SpokenLanguage:
-        """After an answer with this mean log probability of its tokens."""
+        """Return the state after an answer with this mean log probability of its tokens."""
         low = self.detection is not None and log_probability < self.detection.recheck_below_logprob
         return replace(self, examining=True) if low else self
 
 
 def spoken_language(language: str | LanguageDetection, info: ModelInfo) -> SpokenLanguage:
-    """What is known of the language at first, with this model.
+    """Return the first state of detection with this model.
 
     Raises:
-        RecognitionError: the model does not know the language.
+        RecognitionError: the model does not support the language.
     """
     known = SpokenLanguage.of(language)
-    info.check_languages((known.code or "en", *known.among))
+    info.check_languages((known.code or "en", *known.candidates))
     return known if info.multilingual else SpokenLanguage.of("en")

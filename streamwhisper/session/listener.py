@@ -1,4 +1,4 @@
-"""Sound on its way in: an inbox, then the voice activity gate and the mel front end in step."""
+"""Audio input: a queue, then the voice activity gate and the log-mel front end in step."""
 
 from __future__ import annotations
 
@@ -15,34 +15,34 @@ from streamwhisper.vad.gate import GateOptions, SpeechEnd, SpeechStart, VadGate
 __all__ = ["QUANTUM", "AudioListener", "Decoder"]
 
 QUANTUM = 512
-"""Sound is taken in steps that end on multiples of this, so that chunk sizes do not matter."""
+"""Samples per step; steps end on multiples of this, so that chunk sizes do not matter."""
 SLACK_SECONDS = 12.0
-"""Sound that may wait behind a full window before reading pauses."""
+"""Audio that may queue behind a full window before reading pauses."""
 INBOX_SECONDS = 4.0
-"""Sound that may wait outside the buffers before reading pauses."""
+"""Audio that may queue outside the buffers before reading pauses."""
 PRE_ROLL_SLACK = 2 * SAMPLE_RATE
-"""Sound kept while nobody speaks, for the pre-roll of whoever speaks next."""
+"""Samples kept during silence, for the pre-roll of the next segment."""
 
 
 class Decoder(Protocol):
-    """Bytes of the wire to 16 kHz mono float32 samples, whatever the chunk boundaries."""
+    """Decoder of wire bytes to 16 kHz mono float32 samples, cut anywhere."""
 
     def decode(self, data: bytes) -> NDArray[np.float32]:
-        """Samples that are complete so far."""
+        """Return the samples that are complete so far."""
         ...
 
     def finish(self) -> NDArray[np.float32]:
-        """What was held back."""
+        """Return the samples that were held back."""
         ...
 
 
 class AudioListener:
-    """Takes sound step by step; positions are samples since the session began.
+    """Audio input of a session; positions are samples since the session began.
 
     Attributes:
-        received: samples that came.
-        taken: samples that went through gate and mel.
-        finished: whether all sound was taken after `end`.
+        received: samples received.
+        taken: samples that passed the gate and the log-mel front end.
+        finished: whether all audio was taken after `end`.
     """
 
     def __init__(self, n_mels: int, gate: GateOptions, window_seconds: float) -> None:
@@ -52,7 +52,7 @@ class AudioListener:
         self.received = 0
         self.taken = 0
         self.finished = False
-        self._inbox: deque[NDArray[np.float32]] = deque()
+        self._queue: deque[NDArray[np.float32]] = deque()
         self._ended = False
 
     @property
@@ -66,26 +66,26 @@ class AudioListener:
         return self._ended
 
     def store(self, samples: NDArray[np.float32]) -> None:
-        """Put sound into the inbox: float32 ``[n]`` at 16 kHz."""
+        """Queue audio: float32 ``[n]`` at 16 kHz."""
         if len(samples):
-            self._inbox.append(samples)
+            self._queue.append(samples)
             self.received += len(samples)
 
     def end(self) -> None:
-        """No more sound will come."""
+        """Declare the end of the audio."""
         self._ended = True
 
     def take(
         self, boundary: int | None, needed_from: int | None
     ) -> list[SpeechStart | SpeechEnd] | None:
-        """Take one step of sound.
+        """Take one step of audio.
 
         Args:
-            boundary: a position at which a step must end, such as a flush.
-            needed_from: the oldest sample that may still be asked for; None in silence.
+            boundary: position at which a step must end, e.g. of a flush.
+            needed_from: oldest sample that may still be requested; None in silence.
 
         Returns:
-            what the gate decided, or None if no step can be taken now.
+            The gate's decisions, or None if no step can be taken now.
         """
         ahead = boundary is not None and boundary > self.taken
         if self.taken == self.received:
@@ -116,9 +116,9 @@ class AudioListener:
     def _pull(self, count: int) -> list[NDArray[np.float32]]:
         steps = []
         while count:
-            head = self._inbox.popleft()
+            head = self._queue.popleft()
             if len(head) > count:
-                self._inbox.appendleft(head[count:])
+                self._queue.appendleft(head[count:])
                 head = head[:count]
             steps.append(head)
             count -= len(head)

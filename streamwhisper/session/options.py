@@ -1,4 +1,4 @@
-"""What a session may be told, and the one setting that trades freshness for truth."""
+"""Options of a session, and presets that trade latency for accuracy."""
 
 from __future__ import annotations
 
@@ -19,14 +19,19 @@ Latency = Literal["low", "balanced", "accurate"]
 
 @dataclass(frozen=True, slots=True)
 class SessionOptions:
-    """What a session listens for, and how often it asks; times in seconds.
+    """Options of a session; times in seconds.
 
     Attributes:
-        language: a code such as ``"en"``, or how to find it by listening.
-        task: write down what is said, or translate it into English.
-        partials: whether to say what is not committed yet.
-        update_interval: new sound between two updates.
-        vocabulary: words and phrases to prefer where the sound allows it, as they are written.
+        language: language code, e.g. ``"en"``, or how to detect it.
+        task: "transcribe", or "translate" into English.
+        partials: whether to emit `Partial` events.
+        update_interval: new audio between two requests.
+        gate: voice activity detection.
+        endpoint: how much silence ends an utterance.
+        window: audio per request.
+        agreement: when words are committed.
+        decoding: search of the recognizer.
+        vocabulary: names and terms to prefer when the audio is ambiguous, as they are written.
     """
 
     language: str | LanguageDetection = field(default_factory=LanguageDetection)
@@ -41,11 +46,11 @@ class SessionOptions:
     vocabulary: tuple[str, ...] = ()
 
     def tuned(self, latency: Latency) -> SessionOptions:
-        """These options, moved along the curve of latency against accuracy.
+        """Return these options with a preset for the trade-off between latency and accuracy.
 
         Args:
-            latency: "low" commits soonest, "accurate" waits for more sound; "balanced" is how
-                options are anyway. The curve is in benchmarks/RESULTS.md.
+            latency: "low" commits earliest, "accurate" waits for more audio, "balanced" changes
+                nothing. The curve is in benchmarks/RESULTS.md.
         """
         if latency == "balanced":
             return self

@@ -1,7 +1,7 @@
-"""One speaker's session: bytes in, events out.
+"""Session of one speaker: audio bytes in, events out.
 
-Sans-I/O: no sockets, no threads, and no clock but the count of samples. A driver feeds it sound,
-asks for the recognition request that is due, brings back the hypothesis, and collects events::
+Sans-I/O: no sockets, no threads, and no clock other than the number of samples. A driver feeds it
+audio, takes the recognition request that is due, brings back the hypothesis and collects events::
 
     session.receive_audio(data)
     while request := session.next_request():
@@ -11,138 +11,106 @@ asks for the recognition request that is due, brings back the hypothesis, and co
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from streamwhisper.errors import SessionError
-from streamwhisper.events import Done, Event, Flushed, SpeechEnded, SpeechStarted
+from streamwhisper.events import Done, Event
 from streamwhisper.recognition import Hypothesis, ModelInfo, RecognitionRequest
 from streamwhisper.session.event_builder import EventBuilder
+from streamwhisper.session.flushes import FlushQueue
 from streamwhisper.session.language import spoken_language
 from streamwhisper.session.listener import QUANTUM, AudioListener, Decoder
 from streamwhisper.session.options import SessionOptions
-from streamwhisper.session.utterance import Utterance
+from streamwhisper.session.segments import SegmentQueue
+from streamwhisper.session.utterance import PendingRequest, Utterance
 from streamwhisper.session.window import SAMPLE_RATE, WindowWord
-from streamwhisper.vad.gate import SpeechStart
 
 __all__ = ["Session"]
 
 OPENING_SECONDS = 2.0
-"""How long after the start of a segment, at most, the gate says that there is one."""
-
-
-@dataclass(slots=True)
-class _Segment:
-    """Speech between an opening and a closing of the gate; None while it is open.
-
-    Its start moves when a flush ends an utterance in its middle; where it opened stays.
-    """
-
-    opened: int
-    start: int
-    cut: bool = False  # whether more of it was to come when the sound was cut off
-    end: int | None = None
-    speech_end: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class _PendingRequest:
-    """The request under way: the sound's end, and whether it commits everything up to there."""
-
-    end: int
-    final: bool
+"""Maximum delay between the start of a segment and the gate's decision."""
 
 
 class Session:
-    """See the module's text. One driver at a time; not thread-safe."""
+    """Sans-I/O session of one speaker; see the module. Not thread-safe: one driver at a time."""
 
     def __init__(
         self, info: ModelInfo, decoder: Decoder, options: SessionOptions | None = None
     ) -> None:
-        """Begin to listen.
+        """Start a session.
 
         Raises:
-            RecognitionError: the model does not know the language, or the task.
+            RecognitionError: the model does not support the language or the task.
         """
         self.options = options or SessionOptions()
-        self._ahead = self.options  # those of the next utterance
+        self._next_options = self.options  # for the next utterance
         self.info = info
         self._decoder = decoder
         self._listener = AudioListener(info.n_mels, self.options.gate, self.options.window.limit)
         self._vocabulary = self.options.vocabulary
-        self._speech_samples = 0
-        self._segments: deque[_Segment] = deque()
-        self._flushes: deque[tuple[int, str | None]] = deque()
+        self._segments = SegmentQueue()
+        self._flushes = FlushQueue()
         self._cut = False
         self._done = False
         self._events: list[Event] = []
 
         info.check_task(self.options.task)
         self._language = spoken_language(self.options.language, info)
-        self._transcript = EventBuilder(self._language.code)
+        self._builder = EventBuilder(self._language.code)
         self._utterance: Utterance | None = None
-        self._last: Utterance | None = None  # while what follows may still share its window
-        self._asked: _PendingRequest | None = None
-        self._heard_until = 0  # the end of the last utterance
-        self._stopped: int | None = None  # catching up stopped once for the pause after it
-
-    # What the driver sees.
+        self._last: Utterance | None = None  # while the next utterance may share its window
+        self._pending: PendingRequest | None = None
+        self._last_end = 0  # of the last utterance
+        self._paused_at: int | None = None  # last speech before the pause that stopped catch-up
 
     @property
     def can_receive(self) -> bool:
-        """False while the buffers are full: pause reading, nothing is dropped."""
+        """False while the buffers are full: pause reading. Nothing is dropped."""
         return not self._listener.full
 
     @property
     def done(self) -> bool:
-        """Whether everything is committed and `Done` was said."""
+        """Whether all text is committed and `Done` was returned."""
         return self._done
 
     @property
     def audio_seconds(self) -> float:
-        """Sound received."""
+        """Seconds of audio received."""
         return self._listener.received / SAMPLE_RATE
 
     @property
     def covered_seconds(self) -> float:
-        """Sound dealt with: silence that was judged, speech that a hypothesis covers."""
+        """Seconds of audio that are transcribed, or known to be silence."""
         if self._segments:
             covered = self._utterance.covered if self._utterance else 0
-            return max(covered, self._segments[0].start) / SAMPLE_RATE
+            return max(covered, self._segments.first.start) / SAMPLE_RATE
         return self._listener.taken / SAMPLE_RATE
 
     @property
     def closing(self) -> float:
-        """How much has passed of the silence that ends the present utterance, 0 to 1.
+        """Elapsed share of the silence that ends the current utterance, 0 to 1.
 
-        It is 0 as long as somebody speaks, and until all that they said is heard out.
+        It is 0 during speech, and until a hypothesis covers all speech so far.
         """
-        gate, utterance = self._listener.gate, self._utterance
-        if not gate.speaking or utterance is None or len(self._segments) > 1:
+        if not self._listener.gate.speaking or self._utterance is None or len(self._segments) > 1:
             return 0.0
-        if not utterance.heard_out(gate.last_speech):
-            return 0.0
-        passed = (self._listener.taken - gate.last_speech) / SAMPLE_RATE
-        return min(1.0, passed / gate.silence)
+        return self._utterance.elapsed_silence(self._listener.gate, self._listener.taken)
 
     @property
     def speech_seconds(self) -> float:
-        """Speech in the segments that have ended."""
-        return self._speech_samples / SAMPLE_RATE
+        """Seconds of speech in the segments that have ended."""
+        return self._segments.speech_samples / SAMPLE_RATE
 
     def events(self) -> list[Event]:
-        """What has happened since the last call."""
+        """Return and clear the events since the last call."""
         events, self._events = self._events, []
         return events
 
-    # Sound and commands in.
-
     def receive_audio(self, data: bytes) -> None:
-        """Take sound as it comes from the wire.
+        """Add audio bytes in the encoding of the session's decoder.
 
         Raises:
-            AudioFormatError: it cannot be decoded.
+            AudioFormatError: the audio cannot be decoded.
             SessionError: the session was ended before.
         """
         if self._listener.ended:
@@ -150,35 +118,35 @@ class Session:
         self._listener.store(self._decoder.decode(data))
 
     def flush(self, id: str | None = None) -> None:
-        """Commit everything heard so far as soon as it can be; answered by `Flushed`."""
-        self._flushes.append((self._listener.received, id))
+        """Commit all audio received so far; a `Flushed` event with this `id` follows."""
+        self._flushes.add(self._listener.received, id)
 
     def set_vocabulary(self, words: Sequence[str]) -> None:
-        """Prefer these words and phrases from the next request on, in place of those before."""
+        """Replace the vocabulary, from the next request on."""
         self._vocabulary = tuple(words)
 
     def configure(self, options: SessionOptions) -> None:
-        """Use other options: gate and vocabulary at once, the rest from the next utterance on.
+        """Replace the options: gate and vocabulary at once, the rest from the next utterance on.
 
         Raises:
-            RecognitionError: the model does not know the language, or the task.
+            RecognitionError: the model does not support the language or the task.
         """
         self.info.check_task(options.task)
         spoken_language(options.language, self.info)
-        self._ahead = options
+        self._next_options = options
         self._vocabulary = options.vocabulary
         self._listener.gate.options = options.gate
 
     def end(self, *, cut: bool = False) -> None:
-        """No more sound: commit everything, then say `Done`.
+        """Declare the end of the audio: all text is committed, then `Done` follows.
 
         Args:
-            cut: more was to come. Of somebody who speaks just now every whole word is committed,
-                but what is dealt with ends where the utterance began: whoever goes on from there
-                hears it whole.
+            cut: the audio was cut off while more was to come. Whole words of unfinished speech
+                are committed, but `Committed.covered_until` is where that utterance began, so
+                that another session can continue from there with the whole utterance.
 
         Raises:
-            AudioFormatError: the sound ends in the middle of a sample.
+            AudioFormatError: the audio ends in the middle of a sample.
         """
         if self._listener.ended:
             return
@@ -186,23 +154,21 @@ class Session:
         self._listener.end()
         self._listener.store(self._decoder.finish())
 
-    # Requests out, hypotheses in.
-
     def next_request(self, *, catch_up: bool = True) -> RecognitionRequest | None:
-        """The request that is due, or None; at most one is under way at a time.
+        """Return the request that is due, or None; at most one is in flight.
 
         Args:
-            catch_up: cover all the sound there is (a slow machine then asks less often). False
-                asks at exact multiples of the update interval, so that the answer depends on
-                the sound alone and not on when it came.
+            catch_up: cover all audio received, so that a slow machine requests less often. False
+                requests at exact multiples of the update interval, so that the result depends
+                only on the audio and not on when it arrived.
         """
-        if self._asked or self._done:
+        if self._pending or self._done:
             return None
         if catch_up:
-            while not self._closing and self._take():
+            while not self._at_endpoint and self._take():
                 pass
-            if self._closing:
-                self._stopped = self._listener.gate.last_speech
+            if self._at_endpoint:
+                self._paused_at = self._listener.gate.last_speech
         while True:
             request = self._due()
             if request is not None or self._done:
@@ -211,70 +177,60 @@ class Session:
                 return None
 
     def receive_hypothesis(self, hypothesis: Hypothesis) -> None:
-        """Bring the answer to the request under way.
+        """Receive the answer to the request in flight.
 
         Raises:
-            SessionError: none is under way.
+            SessionError: no request is in flight.
         """
-        asked, self._asked = self._asked, None
+        pending, self._pending = self._pending, None
         utterance = self._utterance
-        if asked is None or utterance is None:
-            raise SessionError("a hypothesis came although no request is under way")
-        if not self._in_the_language(hypothesis, utterance, asked.end):
-            utterance.begin_anew(asked.end)
+        if pending is None or utterance is None:
+            raise SessionError("received a hypothesis, but no request is in flight")
+        if not self._in_language(hypothesis, utterance, pending.end):
+            utterance.restart_after_committed(pending.end)
             return
-        if asked.final:
-            utterance.hear_out(hypothesis, asked.end)
-            self._conclude(utterance, asked.end)
+        if pending.final:
+            utterance.complete(hypothesis, pending.end)
+            self._conclude(utterance, pending.end)
         else:
-            self._update(utterance, hypothesis, asked.end)
+            self._update(utterance, hypothesis, pending.end)
 
     def abandon_request(self) -> None:
-        """The request under way failed; what it covered will be asked for again."""
-        self._asked = None
+        """Give up the request in flight, e.g. after a failure; its audio is requested again."""
+        self._pending = None
 
     @property
-    def _closing(self) -> bool:
-        """Whether the next step of sound may end an utterance whose text has a say in it.
+    def _at_endpoint(self) -> bool:
+        """Whether the next step of audio may end an utterance whose text decides about that.
 
-        However long the chunks are, the recognizer is asked first. Where it is so busy that the
-        request waits for more sound to come, the usual silence ends the utterance.
+        The recognizer is asked first, however long the chunks are. When it is so busy that the
+        request waits until more audio arrives, the gate's own silence ends the utterance.
         """
         if self.options.endpoint.kind == "fixed" or not self._listener.gate.speaking:
             return False
         spoken = self._listener.gate.last_speech
-        if spoken == self._stopped:
-            return False
         pause = self._listener.taken + QUANTUM - spoken
-        if pause < self.options.gate.silence * SAMPLE_RATE:
+        if spoken == self._paused_at or pause < self.options.gate.silence * SAMPLE_RATE:
             return False
         utterance = self._utterance if len(self._segments) == 1 else None
-        return utterance is None or not utterance.heard_out(spoken)
+        return utterance is None or not utterance.covers(spoken)
 
     def _take(self) -> bool:
-        """Take one step of sound; False if none can be taken now."""
-        boundary = self._flushes[0][0] if self._flushes else None
-        changes = self._listener.take(boundary, self._needed)
+        """Pass one step of audio through the gate; return False when none is available."""
+        changes = self._listener.take(self._flushes.position, self._needed)
         for change in changes or ():
-            if isinstance(change, SpeechStart):
-                self._segments.append(_Segment(change.at, change.at))
-                self._events.append(SpeechStarted(change.at / SAMPLE_RATE))
-            else:
-                segment = self._segments[-1]
-                segment.cut = self._cut and self._listener.finished
-                segment.end = max(segment.start, change.at)
-                segment.speech_end = self._listener.gate.last_speech
-                self._speech_samples += segment.end - segment.opened
-                ended = SpeechEnded(segment.end / SAMPLE_RATE, change.decided / SAMPLE_RATE)
-                self._events.append(ended)
+            cut = self._cut and self._listener.finished
+            last_speech = self._listener.gate.last_speech
+            self._events.append(self._segments.add(change, last_speech, cut=cut))
         return changes is not None
 
-    # Deciding what is due.
+    # Requests.
 
     def _due(self) -> RecognitionRequest | None:
+        """Return the request that is due with the audio taken so far."""
         while self._segments:
-            segment = self._segments[0]
-            flush = self._flushes[0][0] if self._flushes else None
+            segment = self._segments.first
+            flush = self._flushes.position
             begun = self._utterance.window.start if self._utterance else segment.start
             if flush is not None and flush <= max(segment.start, begun):
                 if not self._answer_flush():
@@ -289,12 +245,12 @@ class Session:
                 if not self._utterance.due(taken, self._spoken):
                     return None
                 return self._ask(self._utterance, taken, final=False)
-            if not self._utterance.heard_out(min(self._spoken, end)):
-                request = self._ask(self._utterance, end, final=True)
-                if request is not None:
-                    return request
+            if not self._utterance.covers(min(self._spoken, end)) and (
+                request := self._ask(self._utterance, end, final=True)
+            ):
+                return request
             self._conclude(self._utterance, end)
-        while self._flushes and self._answer_flush():
+        while self._answer_flush():
             pass
         if self._listener.finished and not self._flushes:
             self._done = True
@@ -303,18 +259,17 @@ class Session:
 
     def _begin(self, start: int) -> Utterance:
         last, self._last = self._last, None
-        if self._ahead is not self.options:
-            last = None  # its window was heard by the old ones
-            if self._ahead.language != self.options.language:
-                self._language = spoken_language(self._ahead.language, self.info)
-            self.options = self._ahead
-        silence = (start - self._heard_until) / SAMPLE_RATE
-        self._language = self._language.after_silence(silence)
+        if self._next_options is not self.options:
+            last = None  # its window used the old options
+            if self._next_options.language != self.options.language:
+                self._language = spoken_language(self._next_options.language, self.info)
+            self.options = self._next_options
+        self._language = self._language.after_silence((start - self._last_end) / SAMPLE_RATE)
         return Utterance(self.options, self._listener.mel, start, last)
 
     @property
     def _needed(self) -> int | None:
-        """The oldest sample that may still be asked for."""
+        """The oldest sample that a request may still need."""
         if self._last is not None and not self._segments:
             silence = (self._listener.taken - self._last.covered) / SAMPLE_RATE
             if silence > self.options.window.bridge + OPENING_SECONDS:
@@ -322,21 +277,18 @@ class Session:
         utterance = self._utterance or self._last
         if utterance is not None:
             return utterance.window.start
-        return self._segments[0].start if self._segments else None
+        return self._segments.first.start if self._segments else None
 
     @property
     def _spoken(self) -> int:
-        """Where speech was last heard in the first segment."""
-        return self._segments[0].speech_end or self._listener.gate.last_speech
+        """Last sample with speech in the first segment."""
+        return self._segments.first.speech_end or self._listener.gate.last_speech
 
     def _answer_flush(self) -> bool:
-        """Say `Flushed` if everything before the flush is dealt with."""
-        position, id = self._flushes[0]
-        if self._listener.taken < position:
-            return False
-        self._flushes.popleft()
-        self._events.append(Flushed(id))
-        return True
+        """Emit `Flushed` for the oldest flush if all audio before it is covered."""
+        flushed = self._flushes.answer(self._listener.taken)
+        self._events += [flushed] if flushed is not None else []
+        return flushed is not None
 
     def _ask(self, utterance: Utterance, end: int, *, final: bool) -> RecognitionRequest | None:
         reach = utterance.reach(end)
@@ -344,54 +296,55 @@ class Session:
         words = self._vocabulary
         request = utterance.request(reach, self._language, final=final, vocabulary=words)
         if request is not None:
-            self._asked = _PendingRequest(reach, final)
+            self._pending = PendingRequest(reach, final)
         return request
 
     # Hypotheses to text.
 
-    def _in_the_language(self, hypothesis: Hypothesis, utterance: Utterance, end: int) -> bool:
-        """Learn from an answer of the language; False if the answer is in the wrong one."""
+    def _in_language(self, hypothesis: Hypothesis, utterance: Utterance, end: int) -> bool:
+        """Update the language by an answer; return False if the answer is in a wrong one."""
         before = self._language
         known = before.doubted(hypothesis.log_probability)
         if hypothesis.words:
-            known = known.heard(utterance.evidence(hypothesis, end, self._spoken))
-            self._transcript.language = hypothesis.language
+            known = known.updated(utterance.evidence(hypothesis, end, self._spoken))
+            self._builder.language = hypothesis.language
         self._language = known
         return known.code in (before.code, hypothesis.language)
 
     def _update(self, utterance: Utterance, hypothesis: Hypothesis, end: int) -> None:
-        committed = utterance.update(hypothesis, end, hold=not self._language.settled)
-        window = utterance.window
+        committed = utterance.update(hypothesis, end, hold=not self._language.confirmed)
         if committed:
-            self._say_committed(committed, window.committed_end)
+            self._commit(utterance, committed)
         if self.options.partials:
-            shown = utterance.shown(self._spoken)
-            partial = self._transcript.partial(shown, window.committed_end)
+            likely = utterance.likely_words(self._spoken)
+            partial = self._builder.partial(likely, utterance.window.committed_end)
             if partial is not None:
                 self._events.append(partial)
         utterance.move_on(end, self._spoken)
-        if self._segments[0].end is None and hypothesis.ending == "end_of_text":
-            language = self._transcript.language
+        if self._segments.first.end is None and hypothesis.ending == "end_of_text":
+            language = self._builder.language
             self._listener.gate.hold(utterance.silence(self._spoken, language))
 
     def _conclude(self, utterance: Utterance, end: int) -> None:
-        """Commit all that was heard; the utterance is over unless speech was left unheard."""
-        segment = self._segments[0]
+        """Commit the draft and end the utterance, unless speech is left that no word covers."""
+        segment = self._segments.first
         over = segment.end is not None and end >= segment.end
         cut = segment.cut and over
-        held, whole = utterance.conclude(end, self._spoken, cut=cut)
-        at = utterance.window.committed_end
+        words, whole = utterance.conclude(end, self._spoken, cut=cut)
+        if words or whole:
+            covered_until = segment.start if cut else end
+            self._commit(utterance, words, covered_until if whole else None)
         if not whole:
-            if held:
-                self._say_committed(held, at)
             return
-        self._say_committed(held, at, heard=segment.start if cut else end)
-        self._heard_until = end
+        self._last_end = end
         self._last, self._utterance = utterance, None
         if over:
-            self._segments.popleft()
+            self._segments.remove_first()
         else:
             segment.start = end
 
-    def _say_committed(self, held: Sequence[WindowWord], at: int, heard: int | None = None) -> None:
-        self._events.append(self._transcript.commit(held, at, heard))
+    def _commit(
+        self, utterance: Utterance, words: Sequence[WindowWord], covered_until: int | None = None
+    ) -> None:
+        at = utterance.window.committed_end
+        self._events.append(self._builder.commit(words, at, covered_until))

@@ -1,7 +1,7 @@
-"""The stretch of sound that is being recognized, and what is committed of it.
+"""Window: the audio that is being transcribed, and the words that are committed of it.
 
 All positions are integer samples on the session's clock. A window begins on a mel frame, grows
-with the speech, over short pauses too, and is cut between committed words; the text that is cut
+with the speech, also over short pauses, and is cut between committed words. The text that is cut
 off becomes the prompt.
 """
 
@@ -21,22 +21,22 @@ __all__ = ["SAMPLE_RATE", "Window", "WindowOptions", "WindowWord", "quietest_fra
 VALLEY_FRAMES = 5
 SENTENCE_END = (".", "?", "!", "\u3002", "\uff1f", "\uff01")
 SENTENCE_BONUS = 1.0
-"""A sentence's end is as good a place to cut as a dip of this many decades of power."""
+"""The end of a sentence is as good a place to cut as a dip of this many decades of power."""
 
 
 @dataclass(frozen=True, slots=True)
 class WindowOptions:
-    """How long a window grows and what it remembers.
+    """Length of windows and the context they keep; times in seconds.
 
     Attributes:
-        limit: the most seconds of sound in one window.
-        trim_after: a longer window is cut at committed words.
-        keep: a cut leaves at least this many seconds of sound.
-        bridge: speech after a longer pause than this gets a window of its own. After a shorter
-            one it is heard with what was said before it as context.
-        prompt_tokens: the most tokens carried over as the prompt (none by default: with the
-            small models it cost time and brought more errors than it spared).
-        initial_prompt: text that is taken for what was said before each window.
+        limit: maximum audio in one window.
+        trim_after: length from which a window is cut at committed words.
+        keep: minimum audio that a cut leaves.
+        bridge: speech after a longer pause starts a window of its own; after a shorter one it is
+            transcribed with the previous utterance as context.
+        prompt_tokens: maximum number of tokens carried over as the prompt. 0 by default: with
+            small models a prompt cost time and caused more errors than it prevented.
+        initial_prompt: text that precedes each window, as if it had been spoken.
     """
 
     limit: float = 28.0
@@ -57,12 +57,16 @@ class WindowWord:
 
 
 class Window:
-    """What is being recognized now.
+    """The current window of a session.
 
     Attributes:
-        resumed: where speech went on after the last pause; no later word begins before.
-        pauses: samples between speech inside the window.
-        past: what the last answer left for the next; it ends with the window's start.
+        start: first sample of the window.
+        committed: committed words inside the window.
+        prompt: tokens of the text before the window.
+        resumed: sample at which speech continued after the last pause; no later word starts
+            before it.
+        pauses: samples without speech inside the window.
+        past: recognizer state from the last answer; reset when the window's start moves.
     """
 
     def __init__(
@@ -79,34 +83,35 @@ class Window:
     @property
     def prefix(self) -> tuple[int, ...]:
         """Tokens of the committed words inside the window."""
-        return tuple(token for held in self.committed for token in held.word.tokens)
+        return tuple(token for word in self.committed for token in word.word.tokens)
 
     @property
     def committed_end(self) -> int:
-        """Where the last committed word ends, or where speech began or went on after it."""
+        """End of the last committed word, or the start of the speech after it."""
         return max(self.resumed, self.committed[-1].end if self.committed else self.start)
 
     @property
     def silent(self) -> bool:
-        """Whether speech went on after a pause, and no word of it is committed yet."""
+        """Whether no word of the speech after the last pause is committed yet."""
         return bool(self.committed) and self.resumed >= self.committed[-1].end
 
-    def resume(self, start: int, pause: int, sound: LogMel) -> None:
-        """Go on at `start` with speech after a pause of so many samples."""
+    def resume(self, start: int, pause: int, mel: LogMel) -> None:
+        """Continue at `start` with speech after a pause of `pause` samples."""
         self.resumed = start
         self.pauses += pause
-        self.trim(sound, start)
+        self.trim(mel, start)
 
     def restart(self, start: int) -> None:
-        """Begin again at `start`; everything committed so far becomes the prompt."""
+        """Restart at `start`; all committed words become the prompt."""
         self._forget(len(self.committed))
         self._begin(start // HOP)
 
     def place(self, words: Sequence[HypothesisWord], latest: int | None = None) -> list[WindowWord]:
-        """Words after the committed ones (times from the window's start) on the session's clock.
+        """Return words after the committed ones on the session's clock.
 
         Args:
-            latest: where speech ends: no word ends later if it can be helped.
+            words: words with times from the window's start.
+            latest: last sample with speech, which limits the words' ends.
         """
         placed = []
         earliest = self.committed_end
@@ -121,50 +126,50 @@ class Window:
     def commit(
         self, words: Sequence[HypothesisWord], latest: int | None = None
     ) -> list[WindowWord]:
-        """Add words (see `place`); they stand from now on."""
+        """Commit words; see `place` for the arguments."""
         placed = self.place(words, latest)
         self.committed += placed
         return placed
 
-    def trim(self, sound: LogMel, end: int) -> bool:
-        """Cut a window that has grown too long, where it is quiet between committed words."""
+    def trim(self, mel: LogMel, end: int) -> bool:
+        """Cut a window that has grown too long, at a quiet place between committed words."""
         options = self.options
         if end - self.start <= options.trim_after * SAMPLE_RATE:
             return False
         latest = end - round(options.keep * SAMPLE_RATE)
         candidates = [
             index
-            for index, held in enumerate(self.committed)
-            if self.start + (end - self.start) // 3 <= held.end <= latest
+            for index, word in enumerate(self.committed)
+            if self.start + (end - self.start) // 3 <= word.end <= latest
         ]
         if not candidates:
-            candidates = [i for i, held in enumerate(self.committed) if held.end <= latest][-1:]
+            candidates = [i for i, word in enumerate(self.committed) if word.end <= latest][-1:]
         if not candidates:
             return False
-        cuts = {index: self._valley(sound, index, end) for index in candidates}
+        cuts = {index: self._valley(mel, index, end) for index in candidates}
         best = min(candidates, key=lambda index: cuts[index][1])
         self._cut(best + 1, cuts[best][0])
         return True
 
-    def cut_after_committed(self, sound: LogMel, end: int) -> bool:
-        """Cut right after the last committed word or the pause after it; False if there is none."""
+    def cut_after_committed(self, mel: LogMel, end: int) -> bool:
+        """Cut after the last committed word, or the pause after it; return False without one."""
         if not self.committed:
             return False
         if self.silent:
             self.restart(self.resumed)
             return True
-        frame, _ = self._valley(sound, len(self.committed) - 1, end)
+        frame, _ = self._valley(mel, len(self.committed) - 1, end)
         self._cut(len(self.committed), frame)
         return True
 
-    def _valley(self, sound: LogMel, index: int, end: int) -> tuple[int, float]:
-        """The quietest frame between a committed word and the next, and how loud it is."""
-        held = self.committed[index]
+    def _valley(self, mel: LogMel, index: int, end: int) -> tuple[int, float]:
+        """Return the quietest frame between a committed word and the next, and its level."""
+        word = self.committed[index]
         following = self.committed[index + 1] if index + 1 < len(self.committed) else None
-        first = (held.start + held.end) // 2
-        last = (following.start + following.end) // 2 if following else held.end + SAMPLE_RATE // 5
-        frame, level = quietest_frame(sound, first // HOP, min(last, end) // HOP)
-        bonus = SENTENCE_BONUS if held.word.text.rstrip().endswith(SENTENCE_END) else 0.0
+        first = (word.start + word.end) // 2
+        last = (following.start + following.end) // 2 if following else word.end + SAMPLE_RATE // 5
+        frame, level = quietest_frame(mel, first // HOP, min(last, end) // HOP)
+        bonus = SENTENCE_BONUS if word.word.text.rstrip().endswith(SENTENCE_END) else 0.0
         return frame, level - bonus
 
     def _cut(self, words: int, frame: int) -> None:
@@ -178,17 +183,17 @@ class Window:
 
     def _forget(self, words: int) -> None:
         """Move the first `words` committed words to the prompt."""
-        carried = [token for held in self.committed[:words] for token in held.word.tokens]
+        carried = [token for word in self.committed[:words] for token in word.word.tokens]
         del self.committed[:words]
         most = self.options.prompt_tokens
         self.prompt = (*self.prompt, *carried)[-most:] if most else ()
 
 
-def quietest_frame(sound: LogMel, first: int, last: int) -> tuple[int, float]:
-    """The middle of the quietest 50 ms among frames `first` to `last`, and its mean log power."""
-    first = max(first, sound.start_frame)
-    last = max(first + 1, min(last, sound.end_frame))
-    power = sound.frames(first, last).mean(axis=0)
+def quietest_frame(mel: LogMel, first: int, last: int) -> tuple[int, float]:
+    """Return the middle of the quietest 50 ms in frames `first` to `last`, and its log power."""
+    first = max(first, mel.start_frame)
+    last = max(first + 1, min(last, mel.end_frame))
+    power = mel.frames(first, last).mean(axis=0)
     if len(power) <= VALLEY_FRAMES:
         return first + int(power.argmin()), float(power.min())
     smooth = np.convolve(power, np.full(VALLEY_FRAMES, 1 / VALLEY_FRAMES), mode="valid")

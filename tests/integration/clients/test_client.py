@@ -170,7 +170,7 @@ async def test_without_a_server_the_error_says_how_to_start_one(session: Any) ->
 
 @both
 async def test_what_is_no_websocket_address_is_named(session: Any) -> None:
-    with pytest.raises(ConnectionLostError, match="expected an address such as ws://"):
+    with pytest.raises(ConnectionLostError, match="expected an address, e.g. ws://"):
         await session("http://127.0.0.1:1/v1/stream", SECOND)
 
 
@@ -239,7 +239,7 @@ async def test_a_reader_who_is_slow_holds_up_the_sender_and_loses_nothing(
         speaking = asyncio.create_task(speak())
         events = []
         async for event in stream:
-            assert len(stream._inbox._events) < 20 + 10  # and what was on its way
+            assert len(stream._events._events) < 20 + 10  # and what was on its way
             events.append(event)
             await asyncio.sleep(0)
         await speaking
@@ -297,7 +297,7 @@ async def test_a_mistake_of_the_clients_own_is_raised_and_not_taken_for_the_end(
         raise ZeroDivisionError
 
     async with serving() as server, connect(server.url) as stream:
-        monkeypatch.setattr(stream._conversation, "hear", stumble)
+        monkeypatch.setattr(stream._protocol, "receive", stumble)
         await stream.ping()
         with pytest.raises(ZeroDivisionError):
             await stream.receive()

@@ -178,12 +178,12 @@ def test_speech_that_is_cut_off_goes_on_in_another_session_without_a_loss(
     session = new_session(recognizer)
     session.receive_audio(trailing[:cut].tobytes())
     session.end(cut=True)
-    events = [told for event in pump(session, recognizer) for told in story.hear(event)]
-    settled = round(story.settled * RATE)
+    events = [told for event in pump(session, recognizer) for told in story.receive(event)]
+    settled = round(story.released * RATE)
     assert settled <= cut
     story.begin_again(settled / RATE)
     rest = hear(recognizer, trailing[settled:])
-    events += [told for event in rest for told in story.hear(event)]
+    events += [told for event in rest for told in story.receive(event)]
     changes = compare(transcript(hear(recognizer, trailing)), transcript(events))
     assert changes.deletions + changes.insertions == 0, transcript(events)
     assert changes.total <= 1, transcript(events)

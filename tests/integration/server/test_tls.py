@@ -47,7 +47,7 @@ async def test_who_trusts_the_certificate_is_served_and_knows_with_whom(files):
 
 async def test_who_does_not_trust_it_is_told_what_to_do(files):
     async with serving(files) as server:
-        with pytest.raises(ConnectionLostError, match=r"not trusted here.*--insecure"):
+        with pytest.raises(ConnectionLostError, match=r"is not trusted: .*--insecure"):
             await transcript(server.url, reconnect=None)
         with pytest.raises(ConnectionLostError):
             await transcript(server.url.replace("wss:", "ws:"), reconnect=Reconnection(patience=0))

@@ -92,11 +92,13 @@ def test_the_journal_sends_and_keeps_what_the_python_one_does(
             if name == "write":
                 journal.write(bytes(given[0]))
             elif name == "say":
-                journal.say(Flush(given[0]["id"]) if given[0]["type"] == "flush" else End())
+                journal.add(Flush(given[0]["id"]) if given[0]["type"] == "flush" else End())
             elif name == "answer":
                 journal.answer(Flush(given[1]))
             elif name == "refuseFlush":
                 journal.refuse_flush()
+            elif name == "settle":
+                journal.release(*given)
             else:
                 result = getattr(journal, name)(*given)
         except (ConnectionLostError, ProtocolError):
@@ -225,12 +227,12 @@ def test_sessions_are_told_as_one_as_in_python(page: Any, story: list[Any]) -> N
         told = None
         if not isinstance(step, tuple):
             asked.append(["hear", plain(step)])
-            told = [plain(event) for event in continuity.hear(step)]
+            told = [plain(event) for event in continuity.receive(step)]
         else:
             name, *given = step
             asked.append([name, *given])
-            (continuity.begin_again if name == "beginAgain" else continuity.rest)(*given)
-        wanted.append([told, continuity.settled])
+            (continuity.begin_again if name == "beginAgain" else continuity.pass_silence)(*given)
+        wanted.append([told, continuity.released])
     found = page.evaluate(CONTINUITY, asked)
     assert found[:-1] == wanted[:-1]
     assert found[-1][0] == wanted[-1][0]

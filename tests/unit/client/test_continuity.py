@@ -30,7 +30,7 @@ def text(
 
 
 def told(story: Continuity, *events: Event) -> list[Event]:
-    return [other for event in events for other in story.hear(event)]
+    return [other for event in events for other in story.receive(event)]
 
 
 def test_a_single_session_is_told_as_it_is() -> None:
@@ -55,7 +55,7 @@ def test_another_session_goes_on_where_the_last_one_settled() -> None:
         text("Hello there.", 0.5, first=True, heard=2.0),
         SpeechStarted(2.5),
     )
-    assert story.settled == 2.0
+    assert story.released == 2.0
     story.begin_again(2.0)
     heard = told(
         story,
@@ -109,7 +109,7 @@ def test_an_utterance_that_adds_nothing_the_second_time_still_ends() -> None:
     story.begin_again(0.0)
     (final,) = told(story, text("a b", 1.0, first=True, heard=2.0))
     assert (final.text, final.final, final.utterance) == ("", True, 0)
-    assert story.settled == 2.0
+    assert story.released == 2.0
 
 
 def test_speech_that_was_cut_off_is_heard_again_and_told_once() -> None:
@@ -121,26 +121,26 @@ def test_speech_that_was_cut_off_is_heard_again_and_told_once() -> None:
         text("Give not so", 1.0, first=True, heard=0.5),
         Done(2.0, 1.5),
     )
-    assert story.settled == 0.5
+    assert story.released == 0.5
     story.begin_again(0.5)
     heard = told(story, text("Give not so earnest a", 0.5, first=True, heard=3.0), Done(3.5, 2.5))
     assert [type(event) for event in heard] == [Committed, Done]
-    assert (heard[0].text, heard[0].utterance, story.settled) == (" earnest a", 1, 4.0)
+    assert (heard[0].text, heard[0].utterance, story.released) == (" earnest a", 1, 4.0)
     assert heard[1].speech_seconds == 2.5
 
 
 def test_silence_is_settled_but_for_the_time_that_it_takes_to_notice_speech() -> None:
     story = Continuity()
-    story.rest(10.0, 0.0)
-    assert story.settled == 7.0
+    story.pass_silence(10.0, 0.0)
+    assert story.released == 7.0
     told(story, SpeechStarted(9.8))
-    story.rest(20.0, 0.0)
+    story.pass_silence(20.0, 0.0)
     told(story, SpeechEnded(15.0, 15.5))
-    story.rest(20.0, 0.0)
-    assert story.settled == 7.0
+    story.pass_silence(20.0, 0.0)
+    assert story.released == 7.0
     told(story, text("a", 10.0, first=True, heard=15.0))
-    story.rest(20.0, 1.0)
-    assert story.settled == 16.0
+    story.pass_silence(20.0, 1.0)
+    assert story.released == 16.0
 
 
 def test_a_language_without_spaces_gets_none() -> None:

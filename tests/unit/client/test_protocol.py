@@ -16,7 +16,7 @@ from streamwhisper.protocol import (
 def test_a_session_that_takes_the_place_of_a_lost_one_starts_with_the_newest_vocabulary() -> None:
     conversation = ClientProtocol(Start(vocabulary=("Ada",)), Reconnection())
     conversation.opened(encode_server_message(Ready("one", "token", "tiny.en", 16000), 1))
-    conversation.say(VocabularyMessage(("Grace",)))
+    conversation.command(VocabularyMessage(("Grace",)))
     assert conversation.take() is not None
     conversation.start_again()
     start = parse_client_message(conversation.opening())

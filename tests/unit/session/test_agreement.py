@@ -79,7 +79,7 @@ def test_words_are_settled_from_the_first_on_while_their_risk_is_taken(
     texts: list[str], taken: float, age: float
 ) -> None:
     draft = Draft().renewed(spoken(*texts), 0.0)
-    count = draft.settled(age, 0.0, replace(CONSTANT, max_change_risk=taken))
+    count = draft.stable(age, 0.0, replace(CONSTANT, max_change_risk=taken))
     risks = [risk(0.9, age, i + 1 < len(texts)) for i in range(len(texts))]
     assert all(each <= taken * 1.001 for each in risks[:count])
     assert count == len(texts) or risks[count] > taken
@@ -88,22 +88,22 @@ def test_words_are_settled_from_the_first_on_while_their_risk_is_taken(
 def test_a_doubtful_word_holds_back_the_sure_ones_behind_it() -> None:
     words = [*spoken("one", probability=0.3), *spoken("two", "three", probability=0.999)]
     draft = Draft().renewed(words, 1.0)
-    assert draft.settled(1.2, 0.0, CONSTANT) == 0
-    assert draft.after(1).settled(1.2, 0.0, CONSTANT) == 2
+    assert draft.stable(1.2, 0.0, CONSTANT) == 0
+    assert draft.after(1).stable(1.2, 0.0, CONSTANT) == 2
 
 
 @given(sentences, st.floats(0.0, 1.0))
 def test_what_is_likely_is_shown_before_it_is_settled(texts: list[str], most: float) -> None:
     draft = Draft().renewed(spoken(*texts), 0.0)
     count = draft.likely(0.0, replace(CONSTANT, max_shown_risk=most))
-    assert count == draft.settled(0.0, 0.0, replace(CONSTANT, max_change_risk=most))
+    assert count == draft.stable(0.0, 0.0, replace(CONSTANT, max_change_risk=most))
 
 
 def waiting(probability: float, options: AgreementOptions = CONSTANT) -> float:
     """Seconds that a word has to stand."""
     draft = Draft().renewed(spoken("one", "two", probability=probability), 0.6)
     ages = (0.1 * step for step in range(1000))
-    return next(age for age in ages if draft.settled(0.6 + age, 0.0, options))
+    return next(age for age in ages if draft.stable(0.6 + age, 0.0, options))
 
 
 def test_a_sure_word_is_settled_at_once_and_a_doubtful_one_after_a_while() -> None:
@@ -118,8 +118,8 @@ def test_words_that_are_hardly_believed_wait() -> None:
     """Where nobody speaks a decoder writes something all the same."""
     draft = Draft().renewed(spoken("for", "a", "long", "time", probability=0.2), 1.5)
     assert not draft.credible(AgreementOptions())
-    assert draft.settled(5.0, 0.0, AgreementOptions()) == 0
-    assert draft.settled(5.0, 0.0, AgreementOptions(min_mean_logprob=-2.0)) == 4
+    assert draft.stable(5.0, 0.0, AgreementOptions()) == 0
+    assert draft.stable(5.0, 0.0, AgreementOptions(min_mean_logprob=-2.0)) == 4
 
 
 def test_less_risk_and_more_patience_wait_longer() -> None:
@@ -136,7 +136,7 @@ def test_the_less_likely_the_words_of_late_the_longer_a_doubtful_one_waits_up_to
 ) -> None:
     options = AgreementOptions()
     unclear, clear = (
-        options.heard_in(spoken("so", "it", "was", probability=probability))
+        options.adapted_to(spoken("so", "it", "was", probability=probability))
         for probability in sorted((one, other))
     )
     assert waiting(0.5, unclear) >= waiting(0.5, clear)
@@ -145,8 +145,8 @@ def test_the_less_likely_the_words_of_late_the_longer_a_doubtful_one_waits_up_to
 
 def test_clear_speech_waits_as_long_as_the_options_say() -> None:
     options = AgreementOptions()
-    assert options.heard_in(spoken("so", "it", "was", probability=0.9)) == options
-    assert options.heard_in([]) == options
+    assert options.adapted_to(spoken("so", "it", "was", probability=0.9)) == options
+    assert options.adapted_to([]) == options
 
 
 def test_a_moved_draft_is_as_old_as_before() -> None:

@@ -38,7 +38,7 @@ happenings = st.lists(answers | answers | answers | silences | doubts, max_size=
 
 def after(language: SpokenLanguage, happening: Any) -> SpokenLanguage:
     if isinstance(happening, Evidence):
-        return language.heard(happening)
+        return language.updated(happening)
     if isinstance(happening, tuple):
         return language.doubted(happening[1])
     return language.after_silence(happening)
@@ -51,7 +51,7 @@ def told(seconds: float, window: int = 0, **shares: float) -> Evidence:
 def found(code: str = "de") -> SpokenLanguage:
     language = SpokenLanguage.of(DETECTION)
     for _ in range(DETECTION.confirmations):
-        language = language.heard(told(ENOUGH, **{code: 1.0}))
+        language = language.updated(told(ENOUGH, **{code: 1.0}))
     assert language.code == code
     return language
 
@@ -83,7 +83,7 @@ def test_a_language_that_was_given_stands_for_good(happened: Sequence[Any]) -> N
     for happening in happened:
         language = after(language, happening)
     assert language == given_one
-    assert language.settled
+    assert language.confirmed
 
 
 @given(happenings)
@@ -118,19 +118,19 @@ def test_in_a_long_window_too_the_language_changes_when_another_is_ahead() -> No
     language = found("de")
     for _ in range(DETECTION.confirmations):
         assert language.code == "de"
-        language = language.doubted(-1.5).heard(told(20.0, fr=0.9, de=0.1))
+        language = language.doubted(-1.5).updated(told(20.0, fr=0.9, de=0.1))
     assert (language.code, language.examining) == ("fr", False)
 
 
 def test_what_is_clear_too_soon_decides_nothing() -> None:
     language = SpokenLanguage.of(DETECTION)
     for _ in range(10):
-        language = language.heard(told(ENOUGH - 0.1, en=0.95, de=0.05))
-    assert (language.code, language.settled) == (None, False)
+        language = language.updated(told(ENOUGH - 0.1, en=0.95, de=0.05))
+    assert (language.code, language.confirmed) == (None, False)
 
 
 def test_at_the_limit_the_likeliest_is_taken_however_unlikely() -> None:
-    language = SpokenLanguage.of(DETECTION).heard(
+    language = SpokenLanguage.of(DETECTION).updated(
         told(DETECTION.max_speech, nl=0.3, de=0.4, en=0.3)
     )
     assert (language.code, language.examining) == ("de", False)
@@ -139,16 +139,16 @@ def test_at_the_limit_the_likeliest_is_taken_however_unlikely() -> None:
 def test_windows_that_are_too_short_for_themselves_add_up() -> None:
     language = SpokenLanguage.of(DETECTION)
     for window in range(3):
-        language = language.heard(told(0.9, window, de=0.8, en=0.2))
+        language = language.updated(told(0.9, window, de=0.8, en=0.2))
     assert language.code is None
-    assert language.heard(told(1.0, 2, de=0.8, en=0.2)).code == "de"
+    assert language.updated(told(1.0, 2, de=0.8, en=0.2)).code == "de"
 
 
-def test_nothing_is_settled_while_another_language_is_ahead() -> None:
+def test_nothing_is_confirmed_while_another_language_is_ahead() -> None:
     language = found("de").after_silence(DETECTION.recheck_after_silence + 0.1)
-    assert language.settled
-    assert not language.heard(told(1.0, 1, fr=0.9, de=0.1)).settled
-    assert language.heard(told(1.0, 1, fr=0.6, de=0.4)).settled
+    assert language.confirmed
+    assert not language.updated(told(1.0, 1, fr=0.9, de=0.1)).confirmed
+    assert language.updated(told(1.0, 1, fr=0.6, de=0.4)).confirmed
 
 
 @pytest.mark.parametrize(
@@ -160,7 +160,7 @@ def test_the_language_changes_after_a_silence_or_in_doubt(again: Any) -> None:
     language = again(found("de"))
     for _ in range(DETECTION.confirmations):
         assert language.code == "de"
-        language = language.heard(told(ENOUGH, 1, fr=0.9, de=0.1))
+        language = language.updated(told(ENOUGH, 1, fr=0.9, de=0.1))
     assert (language.code, language.examining) == ("fr", False)
 
 
@@ -172,7 +172,7 @@ def test_a_short_silence_and_sure_words_are_no_reason_to_examine() -> None:
 
 def test_the_language_that_stands_is_kept_where_none_is_clear() -> None:
     language = found("de").after_silence(9.0)
-    language = language.heard(told(DETECTION.max_speech, 1, fr=0.6, de=0.4))
+    language = language.updated(told(DETECTION.max_speech, 1, fr=0.6, de=0.4))
     assert (language.code, language.examining) == ("de", False)
 
 

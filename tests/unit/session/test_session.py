@@ -154,7 +154,7 @@ def test_an_abandoned_request_is_asked_again(clip: Samples) -> None:
 
 def test_a_hypothesis_nobody_asked_for_is_refused(clip: Samples) -> None:
     session = new_session(Counting())
-    with pytest.raises(SessionError, match="no request is under way"):
+    with pytest.raises(SessionError, match="received a hypothesis, but no request is in flight"):
         session.receive_hypothesis(Hypothesis((), "en", "end_of_text", 0.0, 0.0))
 
 

@@ -62,7 +62,7 @@ def test_silence_is_heard_out_once_and_then_brings_no_update(sound: LogMel) -> N
     spoken = at(1.0)
     assert one.due(at(1.0 + settle), spoken)
     one.update(heard("word"), at(1.0 + settle))
-    assert one.heard_out(spoken)
+    assert one.covers(spoken)
     for later in (0.3, 0.5, 2.0, 5.0):
         assert not one.due(at(1.0 + settle + later), spoken)
     assert one.due(at(3.0), at(2.9))
@@ -83,7 +83,7 @@ def test_a_last_word_that_is_hardly_believed_is_not_said(
     """Where nobody speaks a decoder writes something all the same."""
     one = utterance(sound)
     (word,) = heard("word").words
-    one.hear_out(replace(heard(), words=(replace(word, log_probability=score),)), at(0.8))
+    one.complete(replace(heard(), words=(replace(word, log_probability=score),)), at(0.8))
     held, whole = one.conclude(at(0.8), at(0.5))
     assert "".join(item.word.text for item in held) == said
     assert whole
@@ -96,7 +96,7 @@ def test_speech_after_the_last_word_is_asked_for_again(sound: LogMel) -> None:
     held, whole = one.conclude(at(6.0), at(6.0))
     assert len(held) == 2
     assert not whole
-    assert not one.heard_out(at(6.0))
+    assert not one.covers(at(6.0))
     assert at(0.5) < one.window.start < at(1.5)
     assert one.window.prefix == ()
 
@@ -108,8 +108,8 @@ def test_words_that_are_likely_to_change_are_not_shown_until_the_sound_settles(
     likely, doubtful = heard("one").words[0], heard("two", start=0.5).words[0]
     words = (likely, replace(doubtful, log_probability=-1.0))
     one.update(replace(heard(), words=words), at(1.0))
-    assert [item.word.text for item in one.shown(at(1.0))] == [" one"]
-    assert [item.word.text for item in one.shown(at(0.5))] == [" one", " two"]
+    assert [item.word.text for item in one.likely_words(at(1.0))] == [" one"]
+    assert [item.word.text for item in one.likely_words(at(0.5))] == [" one", " two"]
 
 
 @pytest.mark.parametrize("seconds", [4.0, 6.5, 9.0])
@@ -178,12 +178,12 @@ def test_no_word_begins_before_the_speech_that_it_belongs_to(sound: LogMel) -> N
 def test_an_utterance_without_a_word_is_heard_once_more_by_itself(sound: LogMel) -> None:
     """A finished sentence as the prefix can make a decoder say nothing: «Yes.» is not lost."""
     next_one = Utterance(SessionOptions(agreement=SURE), sound, at(3.0), concluded(sound))
-    next_one.hear_out(heard(), at(4.0))
+    next_one.complete(heard(), at(4.0))
     assert next_one.conclude(at(4.0), at(3.7)) == ([], False)
     assert next_one.window.start == at(3.0)
     assert next_one.window.prefix == ()
     assert next_one.window.past is None
-    next_one.hear_out(heard(), at(4.0))
+    next_one.complete(heard(), at(4.0))
     assert next_one.conclude(at(4.0), at(3.7)) == ([], True)
 
 
@@ -191,7 +191,7 @@ def test_the_last_word_ends_with_the_speech_and_not_with_the_silence_after_it(
     sound: LogMel,
 ) -> None:
     one = utterance(sound)
-    one.hear_out(heard("word", seconds=1.5), at(1.5))
+    one.complete(heard("word", seconds=1.5), at(1.5))
     ((word,), _) = one.conclude(at(1.5), at(0.9))
     assert word.end == at(0.9)
 
