@@ -1,15 +1,15 @@
-"""The seam between the listening wing and the recognizing wing.
+"""Recognition requests, hypotheses, and the `Recognizer` protocol between sessions and engines.
 
-A `RecognitionRequest` carries everything that is needed to answer it, so `Recognizer.recognize`
-is a pure function: requests of any sessions may share a batch, a failed one may be sent again,
-and the recognizer may live in another process or on another machine.
+A `RecognitionRequest` carries everything that its answer depends on, so `Recognizer.recognize` is
+a pure function: requests of different sessions can share a batch, a failed request can be sent
+again, and the recognizer can run in another process or on another machine.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, NamedTuple, Protocol, runtime_checkable
+from typing import Literal, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,7 +25,9 @@ __all__ = [
     "RecognitionRequest",
     "Recognizer",
     "RemoteRecognizer",
+    "RemoteState",
     "Task",
+    "remote_state",
 ]
 
 Task = Literal["transcribe", "translate"]
@@ -34,17 +36,18 @@ Ending = Literal["end_of_text", "length", "rate", "loop", "rewind", "no_speech"]
 
 @dataclass(frozen=True, slots=True)
 class DecodingOptions:
-    """How a hypothesis is searched for.
+    """Decoding options of one request.
 
     Attributes:
-        timestamps: let the model write its timestamp tokens (they never become words).
-        max_tokens: the most new tokens one hypothesis may have.
-        max_tokens_per_second: the most new tokens for each second of sound after the prefix
-            (a runaway decoder writes far more than a fast talker says).
-        no_speech_threshold: with `log_probability_threshold`: above this probability of
-            no speech, and below that mean log-probability, the hypothesis is empty.
-        compression_ratio_threshold: a hypothesis that zlib packs better than this repeats
-            itself, and ends where it begins to.
+        timestamps: let the model write its timestamp tokens; they never become words.
+        max_tokens: maximum number of new tokens in a hypothesis.
+        max_tokens_per_second: maximum number of new tokens per second of audio after the prefix.
+            A decoder in a loop writes far more than a fast talker says.
+        no_speech_threshold: probability of no speech above which a hypothesis is empty, if its
+            mean log probability is also below `log_probability_threshold`.
+        log_probability_threshold: mean log probability below which `no_speech_threshold` applies.
+        compression_ratio_threshold: ratio of zlib compression above which a text counts as
+            repetitive; the hypothesis is cut where the repetition begins.
     """
 
     timestamps: bool = False
@@ -57,25 +60,26 @@ class DecodingOptions:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RecognitionRequest:
-    """One window of sound and what is already known of its text.
+    """One window of audio and what is already known of its text.
 
     Attributes:
-        mel: clamped and scaled log-mel frames of the sound alone, float32
-            ``[n_mels, n_frames]``, 10 ms each, at most 3000; no padding.
+        mel: clamped and scaled log-mel frames of the audio without padding, float32
+            ``[n_mels, n_frames]``, 10 ms each, 1 to 3000 frames.
         prefix: tokens already committed in this window; the hypothesis continues them.
-        prefix_end: where the last prefix word ends, in seconds from the window's start.
-        draft: a guess for the tokens after the prefix. It never changes the answer,
-            only how soon it comes.
+        prefix_end: end of the last prefix word, in seconds from the window's start.
+        draft: expected tokens after the prefix. A draft never changes the answer; a correct one
+            makes it faster.
         prompt: tokens of the text before the window.
-        initial_prompt: text before those, as it is written: names, spelling and style.
-        language: a code such as ``"en"``; None lets a multilingual model detect it.
-        languages: codes of those that it may be; none: any that the model knows.
-        detect: whether to say how likely each is though the language is given.
-        final: whether somebody waits for this answer to commit everything.
-        vocabulary: words and phrases to prefer where the sound allows it, as they are written.
-        past: what the answer about an earlier, shorter state of this window left
-            (`Hypothesis.past`). It makes this answer much cheaper; without it everything is
-            computed afresh, with very nearly the same result.
+        initial_prompt: text before the prompt, for names, spelling and style.
+        language: language code, e.g. ``"en"``; None lets a multilingual model detect it.
+        languages: codes that detection chooses from; empty allows all languages of the model.
+        detect: report language probabilities although `language` is given.
+        task: "transcribe", or "translate" for English text of speech in any language.
+        final: the answer commits the rest of an utterance; schedulers prefer such requests.
+        vocabulary: words and phrases to prefer when the audio is ambiguous.
+        options: decoding options.
+        past: `Hypothesis.past` of an earlier, shorter state of this window. It makes the answer
+            much cheaper. Without it everything is computed afresh, with nearly the same result.
     """
 
     mel: NDArray[np.float32]
@@ -96,13 +100,13 @@ class RecognitionRequest:
 
 @dataclass(frozen=True, slots=True)
 class HypothesisWord:
-    """One whole word of a hypothesis, never part of a UTF-8 sequence.
+    """One whole word of a hypothesis; never part of a UTF-8 sequence.
 
     Attributes:
-        text: as the tokens spell it, with its leading space if it has one.
-        tokens: the tokens that spell it.
+        text: spelling of the tokens, with the leading space if there is one.
+        tokens: tokens of the word.
         start: onset by cross-attention, in seconds from the window's start.
-        end: where the next word's onset (or the sound's end) lies at the latest.
+        end: onset of the next word, or the end of the audio, in seconds from the window's start.
         log_probability: mean over the tokens.
     """
 
@@ -115,19 +119,19 @@ class HypothesisWord:
 
 @dataclass(frozen=True, slots=True)
 class Hypothesis:
-    """What the recognizer heard after the prefix.
+    """Recognized text after the prefix of one request.
 
     Attributes:
-        words: the words, in order.
-        language: the language that was given or detected.
-        ending: why decoding stopped; anything but ``"end_of_text"`` is a guard's work, and
-            then the last words deserve less trust.
-        no_speech_probability: the model's own, at the first position.
-        log_probability: mean over all new tokens (0.0 when there are none).
-        drafted: how many tokens of the draft were accepted.
-        languages: how likely each language is, likeliest first, where that was asked for.
-        past: for the next request about the same window, once it has grown; only the recognizer
-            that made it knows what is inside.
+        words: recognized words, in order.
+        language: code of the given or detected language.
+        ending: reason why decoding stopped. Anything other than ``"end_of_text"`` means that a
+            guard stopped it, so the last words are less reliable.
+        no_speech_probability: probability of no speech according to the model.
+        log_probability: mean over all new tokens; 0.0 if there are none.
+        drafted: number of draft tokens that were accepted.
+        languages: probability by language code, most likely first; empty if not requested.
+        past: opaque state for the next request about the same window once it has grown; only the
+            recognizer that returned it can use it.
     """
 
     words: tuple[HypothesisWord, ...]
@@ -141,23 +145,23 @@ class Hypothesis:
 
     @property
     def text(self) -> str:
-        """The words joined as the model spelt them."""
+        """Text of all words, as the model spelled it."""
         return "".join(word.text for word in self.words)
 
     @property
     def tokens(self) -> tuple[int, ...]:
-        """The tokens of all words."""
+        """Tokens of all words."""
         return tuple(token for word in self.words for token in word.tokens)
 
 
 @dataclass(frozen=True, slots=True)
 class ModelInfo:
-    """What a session must know of the model behind a recognizer.
+    """Properties of a model that sessions depend on.
 
     Attributes:
-        name: such as ``"tiny.en"``.
-        n_mels: mel bins its front end expects (80 or 128).
-        multilingual: whether it knows other languages than English.
+        name: name of the model, e.g. ``"tiny.en"``.
+        n_mels: mel bins that the model takes, 80 or 128.
+        multilingual: whether the model supports languages other than English.
     """
 
     name: str
@@ -165,45 +169,30 @@ class ModelInfo:
     multilingual: bool
 
     def check_languages(self, languages: Iterable[str]) -> None:
-        """Raise RecognitionError for a language that an English model does not know."""
+        """Raise RecognitionError if the model does not support one of these languages."""
         other = [language for language in languages if language != "en"]
         if other and not self.multilingual:
             raise RecognitionError(
-                f'language is "{other[0]}", but model "{self.name}" knows English alone; leave the '
-                "language out, or take a multilingual model"
+                f'language is "{other[0]}", but model "{self.name}" only supports English; '
+                'use "en" or a multilingual model'
             )
 
     def check_task(self, task: Task) -> None:
-        """Raise RecognitionError for a task that an English model cannot do."""
+        """Raise RecognitionError if the model does not support the task."""
         if task != "transcribe" and not self.multilingual:
             raise RecognitionError(
-                f'task is "{task}", but model "{self.name}" knows English alone; use "transcribe", '
-                "or take a multilingual model"
+                f'task is "{task}", but model "{self.name}" only supports English; use '
+                '"transcribe" or a multilingual model'
             )
 
 
-class Recognizer(Protocol):
-    """Anything that answers recognition requests; thread-safe, without session state."""
-
-    @property
-    def info(self) -> ModelInfo:
-        """The model behind it."""
-        ...
-
-    def recognize(self, requests: Sequence[RecognitionRequest]) -> list[Hypothesis]:
-        """Answer each request, in order; N requests together answer as N alone.
-
-        Raises:
-            RecognitionError: a request that cannot be answered.
-        """
-        ...
-
-
 class Figure(NamedTuple):
-    """Something that a recognizer counts or knows, for the metrics of a server.
+    """One value that a recognizer reports to the metrics of a server.
 
     Attributes:
-        value: asked whenever it is read; on any thread.
+        name: metric name.
+        explanation: description for readers of the metrics.
+        value: function that returns the current value; called on any thread.
     """
 
     name: str
@@ -211,30 +200,66 @@ class Figure(NamedTuple):
     value: Callable[[], float]
 
 
-@runtime_checkable
-class RemoteRecognizer(Recognizer, Protocol):
-    """A recognizer elsewhere, with a queue of its own, that may be out of reach for a while."""
+class RemoteState(Protocol):
+    """State of a recognizer that runs elsewhere, with a queue of its own."""
 
     @property
     def wait(self) -> float:
-        """Seconds that requests wait there at present."""
+        """Current waiting time of requests there, in seconds."""
         ...
 
     @property
     def cost(self) -> float:
-        """Seconds by which one request more makes all others wait."""
+        """Seconds by which one more request delays all others."""
         ...
 
     @property
     def idle(self) -> float:
-        """Share of their time for which its machines have nothing to do at present."""
+        """Current idle share of its machines, 0 to 1."""
         ...
 
     @property
     def obstacle(self) -> str | None:
-        """Why it cannot be reached at present."""
+        """Reason why it cannot be reached at present; None while it can."""
         ...
 
     def figures(self) -> Iterable[Figure]:
-        """What there is to know of it."""
+        """Return values for the metrics of a server."""
         ...
+
+
+class Recognizer(Protocol):
+    """Engine that answers recognition requests; thread-safe, without session state.
+
+    A recognizer in this process may leave `remote` out; read it with `remote_state`.
+    """
+
+    @property
+    def info(self) -> ModelInfo:
+        """Properties of the model."""
+        ...
+
+    def recognize(self, requests: Sequence[RecognitionRequest]) -> list[Hypothesis]:
+        """Return one hypothesis for each request, in order.
+
+        The answers do not depend on which requests share a call.
+
+        Raises:
+            RecognitionError: a request cannot be answered.
+        """
+        ...
+
+
+class RemoteRecognizer(Recognizer, Protocol):
+    """Recognizer that runs elsewhere and declares its state."""
+
+    @property
+    def remote(self) -> RemoteState | None:
+        """State of the recognizer; None if it runs in this process."""
+        ...
+
+
+def remote_state(recognizer: Recognizer) -> RemoteState | None:
+    """Return the `remote` member of a recognizer; None if it has none."""
+    state: RemoteState | None = getattr(recognizer, "remote", None)
+    return state

@@ -155,6 +155,11 @@ class RayRecognizer:
         return 1
 
     @property
+    def remote(self) -> RayRecognizer:
+        """State of the cluster as seen from this process: the recognizer itself."""
+        return self
+
+    @property
     def wait(self) -> float:
         """Seconds that requests wait at present: for a worker, or there for a core."""
         return self._waits.rising()

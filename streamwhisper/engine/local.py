@@ -99,7 +99,7 @@ class LocalOptions:
 class _Past:
     """What an answer leaves for the next one about the same window."""
 
-    sound: EncodedPrefix | None
+    audio: EncodedPrefix | None
     text: DecodedPrefix
 
     @property
@@ -191,25 +191,25 @@ class LocalRecognizer:
             return []
         for request in requests:
             self._check(request)
-        sounds = self._encode(requests)
-        found = self._detected(requests, sounds)
+        encoded = self._encode(requests)
+        found = self._detected(requests, encoded)
         languages = [
             request.language or next(iter(probabilities), "en")
             for request, probabilities in zip(requests, found, strict=True)
         ]
         tasks = [
-            self._task(request, sound, language)
-            for request, sound, language in zip(requests, sounds, languages, strict=True)
+            self._task(request, audio, language)
+            for request, audio, language in zip(requests, encoded, languages, strict=True)
         ]
         decoded = decode(self.model, self.output, self._rules, tasks)
         return [
             replace(
                 self._hypothesis(request, tokens, language),
                 languages=probabilities,
-                past=_Past(sound.settled, tokens.settled) if tokens.settled else None,
+                past=_Past(audio.prefix, tokens.cached) if tokens.cached else None,
             )
-            for request, sound, tokens, language, probabilities in zip(
-                requests, sounds, decoded, languages, found, strict=True
+            for request, audio, tokens, language, probabilities in zip(
+                requests, encoded, decoded, languages, found, strict=True
             )
         ]
 
@@ -244,7 +244,7 @@ class LocalRecognizer:
         return search_windows(self.model, self.search_output, self.tokenizer, tails, requests)
 
     def _task(
-        self, request: RecognitionRequest, sound: EncodedAudio, language: str
+        self, request: RecognitionRequest, audio: EncodedAudio, language: str
     ) -> DecodingTask:
         n_context = self.model.dims.n_text_ctx
         context = context_tokens(
@@ -255,18 +255,18 @@ class LocalRecognizer:
             timestamps=request.options.timestamps,
             most=n_context // 2 - 1,
         )
-        seconds = sound.audible * SECONDS_PER_POSITION - request.prefix_end
+        seconds = audio.audible * SECONDS_PER_POSITION - request.prefix_end
         past = request.past
-        settled = past.text if isinstance(past, _Past) else None
+        cached = past.text if isinstance(past, _Past) else None
         words = request.vocabulary
         return DecodingTask(
-            sound,
+            audio,
             context,
             request.prefix,
             request.draft,
             request.options,
             seconds,
-            settled,
+            cached,
             get_bias_vocabulary(self.tokenizer, words) if words else None,
         )
 
@@ -309,17 +309,17 @@ class LocalRecognizer:
         if not self.options.silent_tail:
             return encode_padded(self.model, mels)
         pasts = [request.past for request in requests]
-        settled = [past.sound if isinstance(past, _Past) else None for past in pasts]
-        return encode(self.tails, mels, settled)
+        prefixes = [past.audio if isinstance(past, _Past) else None for past in pasts]
+        return encode(self.tails, mels, prefixes)
 
     def _detected(
-        self, requests: Sequence[RecognitionRequest], sounds: Sequence[EncodedAudio]
+        self, requests: Sequence[RecognitionRequest], encoded: Sequence[EncodedAudio]
     ) -> list[dict[str, float]]:
         """How likely each language is, likeliest first; nothing where that is not asked for."""
         found: list[dict[str, float]] = [{} for _ in requests]
         asked = [i for i, request in enumerate(requests) if request.detect or not request.language]
         if asked and self.info.multilingual:
-            weighed = detect_languages(self.model, self.tokenizer, [sounds[i] for i in asked])
+            weighed = detect_languages(self.model, self.tokenizer, [encoded[i] for i in asked])
             for i, probabilities in zip(asked, weighed, strict=True):
                 found[i] = _among(probabilities, requests[i].languages)
         return found

@@ -20,7 +20,7 @@ from streamwhisper.recognition import (
     ModelInfo,
     RecognitionRequest,
     Recognizer,
-    RemoteRecognizer,
+    remote_state,
 )
 from streamwhisper.rolling import RollingStats
 
@@ -115,7 +115,7 @@ class Scheduler:
         """
         self.options = options or SchedulerOptions()
         self._recognizer = recognizer
-        self._elsewhere = recognizer if isinstance(recognizer, RemoteRecognizer) else None
+        self._remote = remote_state(recognizer)
         self._on_batch = on_batch
         self._waiting: list[Ticket] = []  # in order of arrival
         self._finals_in_a_row = 0
@@ -144,22 +144,22 @@ class Scheduler:
         Those that the last ones waited; or, if that is more, those for which the first in the
         queue waits already. What they wait at a recognizer elsewhere comes on top.
         """
-        elsewhere = self._elsewhere.wait if self._elsewhere is not None else 0.0
+        remote = self._remote.wait if self._remote is not None else 0.0
         oldest = max((_now() - ticket.since for ticket in self._waiting), default=0.0)
-        return elsewhere + max(oldest, self._waits.rising())
+        return remote + max(oldest, self._waits.rising())
 
     @property
     def cost(self) -> float:
         """Seconds by which one request more makes all others wait; 0 if none ever came."""
-        if self._elsewhere is not None:
-            return self._elsewhere.cost
+        if self._remote is not None:
+            return self._remote.cost
         return self._costs.mean() / self.options.workers
 
     @property
     def idle(self) -> float:
         """Share of its time for which the recognizer has nothing to do at present."""
-        if self._elsewhere is not None:
-            return self._elsewhere.idle
+        if self._remote is not None:
+            return self._remote.idle
         return max(0.0, 1 - self._work.rate() / self.options.workers)
 
     async def recognize(self, ticket: Ticket) -> Hypothesis:

@@ -14,7 +14,7 @@ from websockets.asyncio.server import serve as serve_websockets
 from websockets.typing import Subprotocol
 
 from streamwhisper.live.scheduler import Scheduler, SchedulerOptions
-from streamwhisper.recognition import Recognizer, RemoteRecognizer
+from streamwhisper.recognition import Recognizer, remote_state
 from streamwhisper.server.access.rejection import HandshakeRejected
 from streamwhisper.server.context import ServerContext
 from streamwhisper.server.logs import wire_log
@@ -97,8 +97,9 @@ class Server:
             "Time that requests wait for the recognizer at present.",
             lambda: scheduler.wait,
         )
-        if isinstance(recognizer, RemoteRecognizer):
-            for name, explanation, value in recognizer.figures():
+        remote = remote_state(recognizer)
+        if remote is not None:
+            for name, explanation, value in remote.figures():
                 metrics.follow(name, explanation, value)
         model = LoadedModel(recognizer, scheduler)
         if self._rest is not None:

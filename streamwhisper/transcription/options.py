@@ -142,11 +142,11 @@ class TranscriptionOptions:
         name = model.info.name
         if not model.info.multilingual and self.task == "translate":
             raise RecognitionError(
-                f"{name} knows English alone, so it cannot translate; take a multilingual model"
+                f"{name} only supports English, so it cannot translate; use a multilingual model"
             )
         if not model.info.multilingual and self.language not in (None, "en"):
             raise RecognitionError(
-                f"language is {self.language!r}, but {name} knows English alone; take a "
+                f"language is {self.language!r}, but {name} only supports English; use a "
                 'multilingual model, or "en"'
             )
         if self.language is not None and self.language not in model.tokenizer.languages:

@@ -31,5 +31,5 @@ class ModelDimensions:
 
     @property
     def multilingual(self) -> bool:
-        """Whether the vocabulary has language tokens (51865 and up; English alone is 51864)."""
+        """Whether the vocabulary has language tokens, so 51865 tokens or more."""
         return self.n_vocab >= 51865

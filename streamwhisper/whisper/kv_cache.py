@@ -1,4 +1,7 @@
-"""The rows of a batch: what the network is given for one window, and keeps for one text."""
+"""Inputs and caches of the network: windows to encode, keys and values of audio and text.
+
+Shapes: B batch, H heads, S positions, L tokens, W width of a head.
+"""
 
 from __future__ import annotations
 
@@ -25,21 +28,20 @@ __all__ = [
 ]
 
 KeyValues = tuple[Tensor, Tensor]
-"""Keys and values of one layer and row, each ``[1, H, S, D / H]``."""
+"""Keys and values of one layer and row, each ``[1, H, S, W]``."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class EncoderRow:
-    """One window to encode.
+    """One window to encode, or its part after an encoded prefix.
 
     Attributes:
-        mel: clamped and scaled, ``[n_mels, n_frames]``, from two frames before the first
-            position to compute; frames past the last position only feed the convolutions.
-        positions: how many to compute.
-        before: for each layer, keys and values of the positions from the window's start on that
-            stand already: attended to, not computed; in any floating-point type. None for none;
-            then `mel` begins with the window.
-        tail: the same of the positions that follow.
+        mel: clamped and scaled log-mel frames, ``[n_mels, n_frames]``, from two frames before the
+            first position to compute; frames after the last position only feed the convolutions.
+        positions: number of positions to compute.
+        before: for each layer, keys and values of the positions before those to compute, in any
+            floating-point type; they are attended to. None: `mel` begins with the window.
+        tail: for each layer, keys and values of the positions after those to compute.
         bias: added to the attention scores, ``[1, all positions]``.
     """
 
@@ -51,57 +53,62 @@ class EncoderRow:
 
     @property
     def first(self) -> int:
-        """The first position to compute."""
+        """Index of the first position to compute."""
         return self.before[0][0].shape[2] if self.before else 0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class EncodedBatch:
-    """Encoded windows side by side, padded to one length.
+    """Encoded windows of one batch, padded to a common length.
 
     Attributes:
-        layers: keys and values of each decoder layer, ``[B, H, S, D / H]``.
-        bias: added to the attention scores, ``[B, S]``; minus infinity where a row is padded.
+        layers: keys and values of each decoder layer, ``[B, H, S, W]``.
+        bias: added to the cross-attention scores, ``[B, S]``; minus infinity where a row is padded.
     """
 
     layers: list[KeyValues]
     bias: Tensor
 
     def row(self, number: int) -> list[KeyValues]:
-        """Keys and values of one window, each ``[1, H, S, D / H]``."""
+        """Return the keys and values of one window for each layer, each ``[1, H, S, W]``."""
         own = slice(number, number + 1)
         return [(keys[own], values[own]) for keys, values in self.layers]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class BatchSlot:
-    """A row's place in a batch of sounds.
+    """Position of one window in an encoded batch.
 
     Attributes:
-        audible: positions that the alignment heads may attend to.
+        batch: the encoded batch.
+        row: index of the window in it.
+        audible: number of positions that hold audio; only these get alignment weights.
     """
 
-    sounds: EncodedBatch
+    batch: EncodedBatch
     row: int
     audible: int
 
 
-def one_batch(seats: Sequence[BatchSlot | None]) -> EncodedBatch | None:
-    """The batch that all of them are in; None where there is none, or more than one."""
-    batches = {None if seat is None else seat.sounds for seat in seats}
+def one_batch(slots: Sequence[BatchSlot | None]) -> EncodedBatch | None:
+    """Return the batch that all slots belong to; None if there is none, or more than one."""
+    batches = {None if slot is None else slot.batch for slot in slots}
     return batches.pop() if len(batches) == 1 else None
 
 
 @dataclass(slots=True, eq=False)
 class DecoderCache:
-    """Keys and values of every decoder layer for one row.
+    """Keys and values of every decoder layer for one text.
 
     Attributes:
-        self_attention: preallocated for as many tokens as may come; `length` are filled.
-        cross_attention: of the encoded sound; never changes.
-        cross_bias: added to its attention scores, ``[1, S]``; None for none.
-        aligning: for each layer, the keys of its alignment heads, ``[n_heads, D / H, audible]``.
-        length: tokens held. Set it back to forget the last ones.
+        self_attention: keys and values of the text, preallocated for all tokens that can come;
+            the first `length` are filled.
+        cross_attention: keys and values of the audio; never changes.
+        cross_bias: added to the cross-attention scores, ``[1, S]``; None adds nothing.
+        aligning: for each layer, the keys of its alignment heads, ``[n_heads, W, audible]``; None
+            if the layer has none, or no alignment is wanted.
+        length: number of tokens held. Lower it to forget the last tokens.
+        slot: slot in a batch; then the static decoder holds all keys and values.
     """
 
     self_attention: list[KeyValues]
@@ -109,20 +116,20 @@ class DecoderCache:
     cross_bias: Tensor | None
     aligning: list[Tensor | None]
     length: int = 0
-    seat: BatchSlot | None = None
+    slot: BatchSlot | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TreeBranches:
-    """Tokens that do not follow one another: the tips of texts that share a beginning.
+    """Alternative next tokens of several texts that share a beginning.
 
-    All of them lie in one row and one cache, so the sound is attended to by all at once, and
-    no cache is ever copied or put in another order.
+    All branches lie in one row and one cache, so they attend to the audio together, and no cache
+    is ever copied or reordered.
 
     Attributes:
-        position: of each of them in its text.
-        mask: for each of them, which of the tokens held and of themselves are its text, bool
-            ``[L, held + L]``; None for a single one, which follows them all.
+        position: position of each token in its text; equal for all.
+        mask: for each token, which of the held and new tokens belong to its text, bool
+            ``[L, held + L]``; None for a single token that follows all held ones.
     """
 
     position: int
@@ -131,15 +138,15 @@ class TreeBranches:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class DecodedPrefix:
-    """What the decoder made of a text; a later decoding may go on behind any of its tokens.
+    """Decoder state of a text; a later decoding can continue after any of its tokens.
 
     Attributes:
-        tokens: the context, the prefix and what was written.
+        tokens: context, prefix and decoded tokens.
         self_attention: keys and values of each layer, for every token.
-        weights: attention of the alignment heads, float32 ``[n_heads, n_rows, audible]``: a row
-            for each token from the last of the context on, without the first ones.
-        first_row: how many of those are left out, as no longer text needs them.
-        no_speech_probability: at the start-of-transcript token.
+        weights: attention of the alignment heads, float32 ``[n_heads, n_rows, audible]``: one row
+            for each token from the last of the context on, without the first `first_row`.
+        first_row: number of rows left out at the beginning.
+        no_speech_probability: probability at the start-of-transcript token.
     """
 
     tokens: tuple[int, ...]
@@ -149,7 +156,7 @@ class DecodedPrefix:
     no_speech_probability: float
 
     def shared(self, tokens: Sequence[int]) -> int:
-        """How many tokens it has in common with the beginning of `tokens`."""
+        """Return the length of the common beginning of its tokens and `tokens`."""
         count = 0
         for own, other in zip(self.tokens, tokens, strict=False):
             if own != other:
@@ -159,7 +166,7 @@ class DecodedPrefix:
 
 
 class Step(Protocol):
-    """One token more for each row; called, and answers, as `TextDecoder.forward` does."""
+    """Decoding step with the call signature of `TextDecoder.forward`."""
 
     def __call__(
         self,
@@ -169,15 +176,15 @@ class Step(Protocol):
         since: Sequence[int] | None = None,
         /,
     ) -> tuple[list[Tensor], list[Tensor]]:
-        """Run each row's token, and count it in; rows may be left out once they have ended."""
+        """Append each row's tokens to its cache; rows can be left out once they have ended."""
         ...
 
 
 class Stepping(Protocol):
-    """Another way than the decoder itself to write token by token."""
+    """Replacement for the decoder's own steps, e.g. `StaticDecoder`."""
 
     def steps(self, caches: Sequence[DecoderCache]) -> AbstractContextManager[Step]:
-        """Take in the caches of a batch; they are up to date again when the context ends."""
+        """Load the caches of a batch; they are up to date again when the context ends."""
         ...
 
 

@@ -1,12 +1,11 @@
-"""The decoder's step in fixed shapes and places: what a compiler, or a CUDA graph, needs.
+"""Static decoder: decoding steps of fixed shapes, for CUDA graphs and compilers.
 
-On a GPU a token costs the time to start its many small kernels, one row after the other. Here the
-rows of a batch lie in the slots of one cache, each padded to the same length, and go through
-every layer together; so the step has a fixed shape, can be compiled, and on a GPU is recorded
-once and replayed whole. That is what ``torch.compile(mode="reduce-overhead")`` does; but its
-graphs belong to the thread that made them, and a server answers in many. What comes before the
-first step (context, prefix and draft) goes through together too, but unrecorded, for its length
-is never the same.
+On a GPU, a token costs the time to start its many small kernels, one row after the other. Here the
+rows of a batch lie in slots padded to one length and pass each layer together. A step has a fixed
+shape, so it can be compiled, and a GPU records it once and replays it whole.
+``torch.compile(mode="reduce-overhead")`` does the same, but its graphs belong to the thread that
+made them, and a server answers in several threads. The prefill (context, prefix and draft) also
+runs as one batch, but unrecorded, because its length varies.
 """
 
 from __future__ import annotations
@@ -15,7 +14,6 @@ import math
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import cast
 
 import numpy as np
@@ -23,104 +21,34 @@ import torch
 from torch import Tensor
 
 from streamwhisper.whisper.blocks import DecoderBlock, alignment_weights, attend, split_heads
-from streamwhisper.whisper.kv_cache import DecoderCache, KeyValues, TreeBranches, one_batch
+from streamwhisper.whisper.kv_cache import DecoderCache, KeyValues, TreeBranches
 from streamwhisper.whisper.model import Whisper
+from streamwhisper.whisper.static_slots import (
+    DecoderSlots,
+    audible_positions,
+    audio_positions,
+)
 
 __all__ = ["StaticDecoder"]
 
 SPARE = 8
-"""Places behind the text context, so that a row that is full has somewhere to write."""
-SMALLEST_SOUND = 512
-"""Positions of sound that the smallest slot has room for; the next one has twice as many."""
+"""Positions after the text context, so that a full row has somewhere to write."""
+SMALLEST_AUDIO = 512
+"""Audio positions of the smallest slots; each larger size has twice as many."""
 
 Block = Callable[..., tuple[Tensor, Tensor]]
 
 
-@dataclass(slots=True, eq=False)
-class _Slots:
-    """Room for a batch: B rows, T tokens, S positions of sound.
-
-    Attributes:
-        tokens: to read in a step, ``[B, 1]``.
-        places: where each goes in its text, ``[B, 1]``.
-        text: keys and values of each layer, ``[B, H, T, D / H]``.
-        sound: the same of the sound, ``[B, H, S, D / H]``.
-        bias: on the attention scores of the sound, ``[B, 1, 1, S]``.
-        silent: the same of the alignment heads: minus infinity where there is no sound.
-        graph: the recorded step, on a GPU.
-        result: where it puts hidden states ``[B, 1, D]`` and weights ``[B, n_heads, 1, S]``.
-    """
-
-    tokens: Tensor
-    places: Tensor
-    text: list[KeyValues]
-    sound: list[KeyValues]
-    bias: Tensor
-    silent: Tensor
-    graph: torch.cuda.CUDAGraph | None = None
-    result: tuple[Tensor, Tensor] | None = None
-
-    def clear(self) -> None:
-        """Forget the last batch: what is masked counts nothing, unless it is no number."""
-        for layers in (self.text, self.sound):
-            torch._foreach_zero_([part for layer in layers for part in layer])
-        for tensor in (self.tokens, self.places, self.bias, self.silent):
-            tensor.zero_()
-
-    def load(self, caches: Sequence[DecoderCache]) -> None:
-        """Copy the caches of a batch into the slots."""
-        batch = one_batch([cache.seat for cache in caches])
-        if batch is None:
-            for row, cache in enumerate(caches):
-                self._load_row(row, cache)
-            return
-        seats = [cache.seat for cache in caches if cache.seat is not None]
-        rows = [seat.row for seat in seats]
-        device, count, positions = self.tokens.device, len(caches), batch.bias.shape[1]
-        chosen = torch.tensor(rows, device=device)
-        heard = torch.tensor([seat.audible for seat in seats], device=device)
-        self.bias[:count, ..., positions:] = -torch.inf
-        self.bias[:count, 0, 0, :positions] = batch.bias[chosen]
-        beyond = torch.arange(self.silent.shape[3], device=device) >= heard[:, None]
-        self.silent[:count, 0, 0].masked_fill_(beyond, -torch.inf)
-        in_order = rows == list(range(len(batch.bias)))
-        for own, given in zip(self.sound, batch.layers, strict=True):
-            for place, part in zip(own, given, strict=True):
-                place[:count, :, :positions] = part if in_order else part[chosen]
-
-    def _load_row(self, row: int, cache: DecoderCache) -> None:
-        positions = cache.cross_attention[0][0].shape[2]
-        self.bias[row, ..., positions:] = -torch.inf
-        if cache.cross_bias is not None:
-            self.bias[row, ..., :positions] = cache.cross_bias
-        if (audible := _audible(cache)) is not None:
-            self.silent[row, ..., audible:] = -torch.inf
-        for mine, theirs, length in (
-            (self.text, cache.self_attention, cache.length),
-            (self.sound, cache.cross_attention, positions),
-        ):
-            for own, given in zip(mine, theirs, strict=True):
-                for place, part in zip(own, given, strict=True):
-                    place[row, :, :length] = part[0, :, :length]
-
-    def store(self, row: int, cache: DecoderCache, held: int) -> None:
-        """Copy what was written after the first `held` tokens back to the row's cache."""
-        if cache.seat is not None:
-            return
-        for own, theirs in zip(self.text, cache.self_attention, strict=True):
-            for part, place in zip(own, theirs, strict=True):
-                place[0, :, held : cache.length] = part[row, :, held : cache.length]
-
-
 class StaticDecoder:
-    """Steps of one model's decoder; one batch at a time, whichever thread it comes from."""
+    """Batched decoding steps of one model; thread-safe, one batch at a time."""
 
     def __init__(self, model: Whisper, *, compiled: bool = False, graphs: bool = True) -> None:
-        """Prepare it; costs nothing before the first batch.
+        """Prepare the decoder; slots are allocated for the first batch.
 
         Args:
-            compiled: compile a layer (one serves for all); needs a compiler on this machine.
-            graphs: on a GPU, record each step once for every shape, and replay it.
+            model: the network.
+            compiled: compile the layers; needs a compiler on this machine.
+            graphs: on a GPU, record the step once for every shape, and replay it.
         """
         self.model = model
         self.compiled = compiled
@@ -128,7 +56,7 @@ class StaticDecoder:
         if compiled:
             self._block = torch.compile(_block, fullgraph=True, dynamic=True)
         self._graphs = graphs and model.device.type == "cuda"
-        self._slots: dict[tuple[int, int], _Slots] = {}
+        self._slots: dict[tuple[int, int], DecoderSlots] = {}
         self._memory: tuple[list[Tensor], list[Tensor]] = ([], [])
         self._aligning = [
             torch.tensor(heads, dtype=torch.long, device=model.device)
@@ -138,28 +66,28 @@ class StaticDecoder:
 
     @torch.inference_mode()
     def try_out(self) -> None:
-        """Run a step of one row and one of two, which compiles all that is compiled.
+        """Run steps of one row and of two, which compiles the layers.
 
         Raises:
-            RuntimeError: it cannot be compiled here.
+            RuntimeError: the layers cannot be compiled on this machine.
         """
         dims = self.model.dims
         shape = (1, dims.n_text_head, 1, dims.n_text_state // dims.n_text_head)
         silence = torch.zeros(shape, device=self.model.device, dtype=self.model.dtype)
-        sound = [(silence, silence)] * dims.n_text_layer
-        for rows in (1, 2):  # compilers take one row for a case of its own
-            caches = [self.model.decoder_cache(sound, 1, capacity=1) for _ in range(rows)]
+        audio = [(silence, silence)] * dims.n_text_layer
+        for rows in (1, 2):  # compilers specialize for one row
+            caches = [self.model.decoder_cache(audio, 1, capacity=1) for _ in range(rows)]
             with self.steps(caches) as step:
                 step([[0]] * rows, caches)
 
     @torch.inference_mode()
     def prepare(self, rows: int) -> None:
-        """Record the steps of up to so many rows, which would hold up those who speak."""
+        """Record the steps of 1 to `rows` rows ahead of time, so that no request waits for it."""
         if not self._graphs:
             return
-        positions = _doubled(SMALLEST_SOUND, self.model.dims.n_audio_ctx)
+        positions = _doubled(SMALLEST_AUDIO, self.model.dims.n_audio_ctx)
         with self._lock:
-            while positions >= SMALLEST_SOUND:  # the most memory first: it is got once
+            while positions >= SMALLEST_AUDIO:  # largest first, so memory is allocated once
                 count = _doubled(1, rows)
                 while count:
                     slots = self._room(count, positions)
@@ -170,9 +98,9 @@ class StaticDecoder:
 
     @contextmanager
     def steps(self, caches: Sequence[DecoderCache]) -> Iterator[Steps]:
-        """Take the caches of a batch in, each aligned; they are up to date again at the end."""
+        """Load the caches of a batch; they are up to date again when the context ends."""
         with self._lock:
-            slots = self._room(len(caches), max(map(_positions, caches)))
+            slots = self._room(len(caches), max(map(audio_positions, caches)))
             held = [cache.length for cache in caches]
             slots.clear()
             slots.load(caches)
@@ -180,12 +108,17 @@ class StaticDecoder:
             for row, (cache, length) in enumerate(zip(caches, held, strict=True)):
                 slots.store(row, cache, length)
 
-    def run(self, slots: _Slots, tokens: Tensor, places: Tensor) -> tuple[Tensor, Tensor]:
-        """Tokens ``[B, L]`` of every slot at their places.
+    def run(self, slots: DecoderSlots, tokens: Tensor, places: Tensor) -> tuple[Tensor, Tensor]:
+        """Run new tokens of every slot.
+
+        Args:
+            slots: slots of the batch.
+            tokens: ``[B, L]``.
+            places: position of each token in its text, ``[B, L]``.
 
         Returns:
-            hidden states ``[B, L, D]`` and attention of the alignment heads, float32
-            ``[B, n_heads, L, S]``; valid until the next call.
+            hidden states ``[B, L, D]`` and weights of the alignment heads, float32
+            ``[B, n_heads, L, S]``; both valid until the next call.
         """
         device = slots.tokens.device
         if tokens.shape[1] > 1:
@@ -201,8 +134,8 @@ class StaticDecoder:
         slots.graph.replay()
         return slots.result
 
-    def _record(self, slots: _Slots) -> None:
-        # Once before on a stream of its own: libraries prepare, and the compiler compiles.
+    def _record(self, slots: DecoderSlots) -> None:
+        # A first run on its own stream: libraries initialize, and the compiler compiles.
         stream = torch.cuda.Stream(self.model.device)  # type: ignore[no-untyped-call]
         stream.wait_stream(torch.cuda.current_stream(self.model.device))
         with torch.cuda.stream(stream):
@@ -213,14 +146,14 @@ class StaticDecoder:
             slots.result = self._step(slots)
         slots.graph = graph
 
-    def _step(self, slots: _Slots) -> tuple[Tensor, Tensor]:
+    def _step(self, slots: DecoderSlots) -> tuple[Tensor, Tensor]:
         return self._through(slots, slots.tokens, slots.places, self._block)
 
     def _through(
-        self, slots: _Slots, tokens: Tensor, places: Tensor, run: Block
+        self, slots: DecoderSlots, tokens: Tensor, places: Tensor, run: Block
     ) -> tuple[Tensor, Tensor]:
         decoder = self.model.decoder
-        # A row that is full has no place in its text any more; nobody reads what it gives.
+        # A full row has no position left in the text context; its output is not used.
         within = places.clamp(max=len(decoder.positional_embedding) - 1)
         x = decoder.token_embedding(tokens) + decoder.positional_embedding[within]
         every = torch.arange(slots.text[0][0].shape[2], device=places.device)
@@ -231,7 +164,7 @@ class StaticDecoder:
                 cast("DecoderBlock", block),
                 x,
                 *slots.text[layer],
-                *slots.sound[layer],
+                *slots.audio[layer],
                 places,
                 mask,
                 slots.bias,
@@ -239,34 +172,34 @@ class StaticDecoder:
             heads = self._aligning[layer]
             if len(heads):
                 chosen = split_heads(queries, decoder.n_head).index_select(1, heads)
-                keys = slots.sound[layer][0].index_select(1, heads).transpose(2, 3)
+                keys = slots.audio[layer][0].index_select(1, heads).transpose(2, 3)
                 weights.append(alignment_weights(chosen, keys, slots.silent))
         return decoder.ln(x), torch.cat(weights, dim=1)
 
-    def _room(self, count: int, length: int) -> _Slots:
-        """Slots for so many rows with so much sound; all of them share their memory."""
-        rows, positions = key = _doubled(1, count), _doubled(SMALLEST_SOUND, length)
+    def _room(self, count: int, length: int) -> DecoderSlots:
+        """Return slots for `count` rows of `length` audio positions; all slots share memory."""
+        rows, positions = key = _doubled(1, count), _doubled(SMALLEST_AUDIO, length)
         if key in self._slots:
             return self._slots[key]
         dims = self.model.dims
         width = dims.n_text_state // dims.n_text_head
         shape = (rows, dims.n_text_head, dims.n_text_ctx + SPARE, width)
         text = self._views(0, shape)
-        sound = self._views(1, (rows, dims.n_text_head, positions, width))
+        audio = self._views(1, (rows, dims.n_text_head, positions, width))
         like = text[0][0]
         bias = like.new_zeros(rows, 1, 1, positions)
         places = like.new_zeros(rows, 1, dtype=torch.long)
-        slots = _Slots(places, places.clone(), text, sound, bias, bias.clone())
+        slots = DecoderSlots(places, places.clone(), text, audio, bias, bias.clone())
         self._slots[key] = slots
         return slots
 
     def _views(self, kind: int, shape: tuple[int, ...]) -> list[KeyValues]:
-        """Keys and values of each layer; more memory than there is costs all other slots."""
+        """Return keys and values of each layer in shared memory; growing it drops all slots."""
         memory, numbers = self._memory[kind], math.prod(shape)
         layers, model = self.model.dims.n_text_layer, self.model
         if not memory or len(memory[0]) < numbers:
             self._slots.clear()
-            memory.clear()  # before there is more
+            memory.clear()  # freed before the larger one is allocated
             memory += (
                 torch.zeros(numbers, device=model.device, dtype=model.dtype)
                 for _ in range(2 * layers)
@@ -276,10 +209,10 @@ class StaticDecoder:
 
 
 class Steps:
-    """The steps of one batch; called as `TextDecoder.forward` is."""
+    """Steps of one batch, with the call signature of `TextDecoder.forward`."""
 
     def __init__(
-        self, decoder: StaticDecoder, slots: _Slots, caches: Sequence[DecoderCache]
+        self, decoder: StaticDecoder, slots: DecoderSlots, caches: Sequence[DecoderCache]
     ) -> None:
         self._decoder, self._slots, self._caches = decoder, slots, caches
         self._rows = {cache: row for row, cache in enumerate(caches)}
@@ -291,15 +224,17 @@ class Steps:
         branches: Sequence[TreeBranches | None] | None = None,
         since: Sequence[int] | None = None,
     ) -> tuple[list[Tensor], list[Tensor]]:
-        """Run each row's tokens, and count them in; rows that are left out stay as they are.
+        """Run new tokens of each row; rows left out stay unchanged.
 
         Args:
-            branches: none, as each row has one token.
-            since: as `TextDecoder.forward` has it.
+            tokens: for each row, at least one token.
+            caches: caches of these rows, from the batch.
+            branches: not supported; None, or None for each row.
+            since: for each row, the first token whose alignment weights are returned.
 
         Returns:
-            hidden states and attention of each row, as `TextDecoder.forward` has them; attention
-            in the CPU's memory, where it is wanted, fetched once for all rows.
+            hidden states and alignment weights as from `TextDecoder.forward`; the weights are on
+            the CPU, fetched in one transfer for all rows.
         """
         slots, rows = self._slots, [self._rows[cache] for cache in caches]
         longest = max(map(len, tokens))
@@ -322,7 +257,7 @@ class Steps:
 
 
 def _doubled(size: int, least: int) -> int:
-    """`size`, doubled until it is at least so much."""
+    """Return `size`, doubled until it is at least `least`."""
     while size < least:
         size *= 2
     return size
@@ -335,11 +270,11 @@ def _fetched(
     since: Sequence[int],
     caches: Sequence[DecoderCache],
 ) -> list[Tensor]:
-    """What is asked for of ``weights [B, n_heads, L, S]``, in the CPU's memory, in one transfer.
+    """Return the requested part of ``weights [B, n_heads, L, S]`` on the CPU, in one transfer.
 
-    Of a long text that is little, and to fetch the rest would take longer than to compute it.
+    For a long text that part is small; fetching the rest would take longer than computing it.
     """
-    audible = list(map(_audible, caches))
+    audible = list(map(audible_positions, caches))
     widest = max((width for width in audible if width is not None), default=0)
     if not widest:
         return []
@@ -353,20 +288,6 @@ def _fetched(
         for own, count, width in zip(fetched, counts, audible, strict=True)
         if width is not None
     ]
-
-
-def _positions(cache: DecoderCache) -> int:
-    """Positions of sound, those of the tail among them."""
-    if cache.seat is not None:
-        return cache.seat.sounds.bias.shape[1]
-    return cache.cross_attention[0][0].shape[2]
-
-
-def _audible(cache: DecoderCache) -> int | None:
-    """Positions that the alignment heads may attend to; None where they are not asked for."""
-    if cache.seat is not None:
-        return cache.seat.audible
-    return next((keys.shape[-1] for keys in cache.aligning if keys is not None), None)
 
 
 def _block(

@@ -64,7 +64,7 @@ class TailOptions:
         thinning: how many silent positions one of the tail's stands for.
         step: the floor is quantised to multiples of this.
         capacity: tails kept; the least recently used one is dropped.
-        settling_frames: sound that must follow a position before it is settled.
+        settling_frames: sound that must follow a position before it is prefix.
     """
 
     joint_frames: int = 32
@@ -90,33 +90,33 @@ class EncodedAudio:
         cross_attention: keys and values for each decoder layer.
         audible: positions that hold sound; the rest is padding.
         bias: added to the attention scores of all positions; None for none.
-        settled: what a longer window with the same start may take over.
-        seat: its place among those that were encoded abreast.
+        prefix: what a longer window with the same start may take over.
+        slot: its place among those that were encoded batched.
     """
 
     cross_attention: list[KeyValues]
     audible: int
     bias: Tensor | None = None
-    settled: EncodedPrefix | None = None
-    seat: BatchSlot | None = None
+    prefix: EncodedPrefix | None = None
+    slot: BatchSlot | None = None
 
 
 class SilentTails:
     """Tails of one model, built on first use; a bounded cache, safe to share by threads."""
 
     def __init__(
-        self, model: Whisper, options: TailOptions | None = None, *, abreast: bool | None = None
+        self, model: Whisper, options: TailOptions | None = None, *, batched: bool | None = None
     ) -> None:
         """Prepare them.
 
         Args:
-            abreast: encode the windows of a batch as one tensor, and keep nothing of them; None
+            batched: encode the windows of a batch as one tensor, and keep nothing of them; None
                 does so on a GPU, where to start an operation costs more than to compute.
         """
         self.model = model
         self.options = options or TailOptions()
-        self.abreast = model.device.type == "cuda" if abreast is None else abreast
-        self.settled_dtype: torch.dtype = torch.float16 if is_quantized(model) else model.dtype
+        self.batched = model.device.type == "cuda" if batched is None else batched
+        self.prefix_dtype: torch.dtype = torch.float16 if is_quantized(model) else model.dtype
         self._tails: OrderedDict[int, SilentTail] = OrderedDict()
         self._lock = threading.Lock()
 
@@ -149,30 +149,30 @@ def padding_floor(mel: Tensor) -> float:
 def encode(
     tails: SilentTails,
     mels: Sequence[Tensor],
-    settled: Sequence[EncodedPrefix | None] | None = None,
+    prefixes: Sequence[EncodedPrefix | None] | None = None,
     *,
-    settle: bool = True,
+    keep: bool = True,
 ) -> list[EncodedAudio]:
     """Encode windows ``[n_mels, n_frames]`` (at most 30 s each), each with its silent tail.
 
     Args:
-        settled: for each window what an earlier, shorter one with the same start has left.
-        settle: whether a longer window will come that takes over what this one leaves.
+        prefix: for each window what an earlier, shorter one with the same start has left.
+        keep: whether a longer window will come that takes over what this one leaves.
     """
-    if tails.abreast:
-        return _encode_abreast(tails, mels)
+    if tails.batched:
+        return _encode_batched(tails, mels)
     model = tails.model
-    before = settled or [None] * len(mels)
+    before = prefixes or [None] * len(mels)
     joins = [_join(tails, mel.to(model.device), own) for mel, own in zip(mels, before, strict=True)]
     encoded, layers = model.encoder([row for row, _ in joins])
     attention = model.cross_attention(encoded, [row.positions for row, _ in joins])
-    sounds = []
+    encoded_rows = []
     for index, (mel, held, (row, silence)) in enumerate(zip(mels, before, joins, strict=True)):
-        settled_cross = held.cross_attention if held else None
+        cached_cross = held.cross_attention if held else None
         cross = [
             joined(
                 model.dtype,
-                settled_cross[layer] if settled_cross else None,
+                cached_cross[layer] if cached_cross else None,
                 own,
                 silence[layer] if silence else None,
             )
@@ -181,14 +181,14 @@ def encode(
         positions = (mel.shape[-1] - tails.options.settling_frames) // FRAMES_PER_POSITION
         more = positions - (held.positions if held else 0)
         kept = held
-        if settle and more > 0:
+        if keep and more > 0:
             own = [layer[index] for layer in layers]
-            kept = extended(held, own, attention[index], more, tails.settled_dtype)
-        sounds.append(EncodedAudio(cross, _audible(mel), row.bias, kept))
-    return sounds
+            kept = extended(held, own, attention[index], more, tails.prefix_dtype)
+        encoded_rows.append(EncodedAudio(cross, _audible(mel), row.bias, kept))
+    return encoded_rows
 
 
-def _encode_abreast(tails: SilentTails, mels: Sequence[Tensor]) -> list[EncodedAudio]:
+def _encode_batched(tails: SilentTails, mels: Sequence[Tensor]) -> list[EncodedAudio]:
     """Every window whole, padded to the longest; what pads the others is masked."""
     model, thinning = tails.model, tails.options.thinning
     n_audio_ctx, joint = model.dims.n_audio_ctx, tails.options.joint_frames
@@ -215,7 +215,7 @@ def _encode_abreast(tails: SilentTails, mels: Sequence[Tensor]) -> list[EncodedA
             bias[row, longest + begin : width] = math.log(thinning)
     kept = [tails.at(floor) for floor in floors]
     kinds = list(dict.fromkeys(kept))
-    sounds = encode_batched(
+    encoded_rows = encode_batched(
         model,
         padded.to(model.device, model.dtype),
         longest,
@@ -223,20 +223,20 @@ def _encode_abreast(tails: SilentTails, mels: Sequence[Tensor]) -> list[EncodedA
         [(tail.self_attention, tail.cross_attention) for tail in kinds],
         torch.tensor([kinds.index(tail) for tail in kept], device=model.device),
     )
-    seats = [BatchSlot(sounds, row, _audible(mel)) for row, mel in enumerate(mels)]
+    slots = [BatchSlot(encoded_rows, row, _audible(mel)) for row, mel in enumerate(mels)]
     return [
         EncodedAudio(
-            sounds.row(seat.row),
-            seat.audible,
-            sounds.bias[seat.row : seat.row + 1],
-            seat=seat,
+            encoded_rows.row(slot.row),
+            slot.audible,
+            encoded_rows.bias[slot.row : slot.row + 1],
+            slot=slot,
         )
-        for seat in seats
+        for slot in slots
     ]
 
 
 def _join(
-    tails: SilentTails, mel: Tensor, settled: EncodedPrefix | None
+    tails: SilentTails, mel: Tensor, prefix: EncodedPrefix | None
 ) -> tuple[EncoderRow, list[KeyValues] | None]:
     """A window with the joint behind it, and what its tail adds to the cross-attention."""
     model, thinning = tails.model, tails.options.thinning
@@ -244,23 +244,23 @@ def _join(
     groups = -(-(mel.shape[-1] + tails.options.joint_frames) // (FRAMES_PER_POSITION * thinning))
     positions = groups * thinning
     if positions >= model.dims.n_audio_ctx:
-        return _after(settled, _padded(model, mel)), None
+        return _after(prefix, _padded(model, mel)), None
     tail = tails.at(floor)
     padding = positions * FRAMES_PER_POSITION + CONVOLUTION_REACH - mel.shape[-1]
     padded = F.pad(mel, (0, padding), value=floor).to(model.dtype)
     silent = [_from(keys_values, groups) for keys_values in tail.self_attention]
     bias = _bias(positions, silent[0][0].shape[2], thinning, like=padded)
     silence = [_from(keys_values, groups) for keys_values in tail.cross_attention]
-    return _after(settled, EncoderRow(padded, positions, None, silent, bias)), silence
+    return _after(prefix, EncoderRow(padded, positions, None, silent, bias)), silence
 
 
-def _after(settled: EncodedPrefix | None, row: EncoderRow) -> EncoderRow:
-    """The row without what is settled already."""
-    if settled is None:
+def _after(prefix: EncodedPrefix | None, row: EncoderRow) -> EncoderRow:
+    """The row without what is prefix already."""
+    if prefix is None:
         return row
-    first = settled.positions
+    first = prefix.positions
     mel = row.mel[:, first * FRAMES_PER_POSITION - CONVOLUTION_REACH :]
-    return replace(row, mel=mel, positions=row.positions - first, before=settled.self_attention)
+    return replace(row, mel=mel, positions=row.positions - first, before=prefix.self_attention)
 
 
 def _padded(model: Whisper, mel: Tensor) -> EncoderRow:

@@ -134,7 +134,7 @@ class Tokenizer:
         if declared.multilingual and name != "multilingual":
             raise CheckpointError(
                 "generation_config.json declares is_multilingual = true; the vocabulary of "
-                f"{self.n_vocab} tokens is of English alone"
+                f"{self.n_vocab} tokens only supports English"
             )
 
     def __repr__(self) -> str:

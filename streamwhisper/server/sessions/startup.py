@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 
 from streamwhisper.live.scheduler import Scheduler, SchedulerOptions
-from streamwhisper.recognition import ModelInfo, Recognizer, RemoteRecognizer
+from streamwhisper.recognition import ModelInfo, Recognizer, remote_state
 from streamwhisper.server.access.rejection import RETRY_AFTER, HandshakeRejected
 
 __all__ = ["LoadedModel", "Loading", "Startup"]
@@ -133,7 +133,8 @@ class Startup:
             HandshakeRejected: it is not.
         """
         recognizer = self.model.recognizer
-        obstacle = recognizer.obstacle if isinstance(recognizer, RemoteRecognizer) else None
+        remote = remote_state(recognizer)
+        obstacle = None if remote is None else remote.obstacle
         if obstacle is not None:
             raise HandshakeRejected(
                 HTTPStatus.SERVICE_UNAVAILABLE,

@@ -193,7 +193,10 @@ def test_stream_as_json_says_every_event_and_is_done_last(tiny_en_path):
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["stream", str(SAMPLE), "--languages", "en,de"], 'language is "de", but .*English alone'),
+        (
+            ["stream", str(SAMPLE), "--languages", "en,de"],
+            'language is "de", but .*only supports English',
+        ),
         (["stream", str(SAMPLE), "--task", "translate"], 'task is "translate", but .*English'),
         (["serve", "--languages", "en,xx"], "unknown language 'xx'"),
         (["serve", "--port", "0", "--languages", "en,de"], 'language is "de", but .*English'),

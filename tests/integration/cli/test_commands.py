@@ -158,7 +158,7 @@ def test_wrong_usage_is_said_and_exits_with_2(tiny_en_path, here, arguments, sai
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["--language", "German"], "knows English alone"),
+        (["--language", "German"], "only supports English"),
         (["--task", "translate"], "cannot translate"),
         (["--device", "abacus"], "device is 'abacus'"),
         (["--language", "Klingon"], "unknown language 'Klingon'"),

@@ -1,4 +1,4 @@
-"""Windows encoded abreast, and texts written in slots, are those of each row alone."""
+"""Windows encoded in a padded batch, and texts in slots, equal those of each row alone."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ def plain(tiny_en_path: Path) -> LocalRecognizer:
 
 
 @pytest.fixture(scope="module")
-def abreast(tiny_en_path: Path) -> LocalRecognizer:
+def batched(tiny_en_path: Path) -> LocalRecognizer:
     """A recognizer that computes as it would on a GPU."""
     recognizer = LocalRecognizer.load(tiny_en_path, LocalOptions(dtype="float32"))
-    recognizer.tails = SilentTails(recognizer.model, abreast=True)
+    recognizer.tails = SilentTails(recognizer.model, batched=True)
     recognizer.model.stepping = StaticDecoder(recognizer.model)
     return recognizer
 
@@ -61,7 +61,7 @@ def test_each_window_is_encoded_as_it_is_alone(
     if whole:
         mels.append(torch.cat(mels * 2, dim=1)[:, :3000])
         assert mels[-1].shape[1] == 3000
-    tails = SilentTails(plain.model, abreast=True)
+    tails = SilentTails(plain.model, batched=True)
     for mel, sound in zip(mels, encode(tails, mels), strict=True):
         (alone,) = encode(plain.tails, [mel])
         assert sound.bias is not None
@@ -73,20 +73,20 @@ def test_each_window_is_encoded_as_it_is_alone(
 
 
 def test_text_and_times_are_those_of_each_request_alone(
-    plain: LocalRecognizer, abreast: LocalRecognizer, requests: list[RecognitionRequest]
+    plain: LocalRecognizer, batched: LocalRecognizer, requests: list[RecognitionRequest]
 ) -> None:
     wanted = plain.recognize(requests)
-    check(abreast.recognize(requests), wanted)
-    check(abreast.recognize(requests[1:2]), wanted[1:2])
+    check(batched.recognize(requests), wanted)
+    check(batched.recognize(requests[1:2]), wanted[1:2])
 
 
 def test_a_draft_changes_nothing_and_is_kept_as_far_as_it_holds(
-    plain: LocalRecognizer, abreast: LocalRecognizer, requests: list[RecognitionRequest]
+    plain: LocalRecognizer, batched: LocalRecognizer, requests: list[RecognitionRequest]
 ) -> None:
     wanted = plain.recognize(requests)
     drafts = [(*answer.tokens[:-2], 11, 11) for answer in wanted]
     drafted = [replace(one, draft=draft) for one, draft in zip(requests, drafts, strict=True)]
-    found = abreast.recognize(drafted)
+    found = batched.recognize(drafted)
     check(found, wanted)
     expected = [answer.drafted for answer in plain.recognize(drafted)]
     assert [answer.drafted for answer in found] == expected
@@ -94,7 +94,7 @@ def test_a_draft_changes_nothing_and_is_kept_as_far_as_it_holds(
 
 
 def test_timestamps_and_vocabularies_are_chosen_row_by_row(
-    plain: LocalRecognizer, abreast: LocalRecognizer, requests: list[RecognitionRequest]
+    plain: LocalRecognizer, batched: LocalRecognizer, requests: list[RecognitionRequest]
 ) -> None:
     mixed = [
         replace(requests[0], options=DecodingOptions(timestamps=True)),
@@ -102,10 +102,10 @@ def test_timestamps_and_vocabularies_are_chosen_row_by_row(
         requests[2],
         replace(requests[3], prompt=tuple(plain.tokenizer.encode(" Well then."))),
     ]
-    check(abreast.recognize(mixed), plain.recognize(mixed))
+    check(batched.recognize(mixed), plain.recognize(mixed))
 
 
 def test_nothing_is_kept_of_a_window_for_the_next_one(
-    abreast: LocalRecognizer, requests: list[RecognitionRequest]
+    batched: LocalRecognizer, requests: list[RecognitionRequest]
 ) -> None:
-    assert [answer.past for answer in abreast.recognize(requests)] == [None] * len(requests)
+    assert [answer.past for answer in batched.recognize(requests)] == [None] * len(requests)

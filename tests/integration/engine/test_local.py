@@ -463,7 +463,7 @@ def test_an_english_model_refuses_another_language(
     recognizer: LocalRecognizer, talk: Mel, fields: dict[str, Any]
 ) -> None:
     request = RecognitionRequest(mel=talk[:, :100], **fields)
-    with pytest.raises(RecognitionError, match=r'language is "de", but .* knows English alone'):
+    with pytest.raises(RecognitionError, match=r'language is "de", but .* only supports English'):
         recognizer.recognize([request])
 
 

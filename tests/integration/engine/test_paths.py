@@ -96,7 +96,7 @@ def test_every_path_gives_the_logits_of_the_plain_one(
     assert min(len(answer.tokens) for answer in answers) > 5
     windows = list(map(torch.from_numpy, mels))
     plain = token_by_token(model, encode(recognizer.tails, windows), texts, len(context))
-    tails = SilentTails(model, abreast=True) if padded else recognizer.tails
+    tails = SilentTails(model, batched=True) if padded else recognizer.tails
     found = path(model, encode(tails, windows), texts, len(context))
     for text, states, wanted in zip(texts, found, plain, strict=True):
         logits, expected = model.decoder.logits(states), model.decoder.logits(wanted)

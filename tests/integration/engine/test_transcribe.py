@@ -140,7 +140,7 @@ def test_a_timestamp_that_is_drawn_by_chance_is_no_text(recognizer):
     ("options", "said"),
     [
         (TranscriptionOptions(task="translate"), "cannot translate"),
-        (TranscriptionOptions(language="de"), "knows English alone"),
+        (TranscriptionOptions(language="de"), "only supports English"),
     ],
 )
 def test_what_an_english_model_cannot_do_is_said(recognizer, options, said):

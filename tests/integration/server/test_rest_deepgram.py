@@ -128,7 +128,7 @@ async def test_an_address_is_not_fetched_and_a_stranger_is_not_served(recognizer
         ("redact=pci", SOUND, "nothing can be redacted"),
         ("encoding=linear16&sample_rate=1", SOUND, "sample_rate is 1"),
         ("encoding=linear16&sample_rate=fast", SOUND, "sample_rate is 'fast'"),
-        ("language=fr", SOUND, "knows English alone"),
+        ("language=fr", SOUND, "only supports English"),
         (f"keyterm={'x' * 500}", SOUND, "a vocabulary of 1 entries"),
         ("utt_split=-1", SOUND, "expected a number from 0 to 60"),
         ("encoding=linear16", SOUND[:1], "the sound ended"),

@@ -137,7 +137,7 @@ async def test_what_cannot_be_is_said_in_the_clients_own_errors(
         german, translated, broken = await call(server, "openai", *asked)
         [stranger] = await call(server, "openai", wanted(), key="another-key")
     for refused, status, field, code, said in (
-        (german, 400, "language", "unsupported", "knows English alone"),
+        (german, 400, "language", "unsupported", "only supports English"),
         (translated, 400, "model", "unsupported", "cannot translate"),
         (broken, 400, "file", "invalid_audio", "cannot be read"),
         (stranger, 401, None, "invalid_api_key", "Access token not accepted"),

@@ -15,7 +15,7 @@ import pytest
 
 from streamwhisper.client import Reconnection, connect
 from streamwhisper.live.scheduler import SchedulerOptions
-from streamwhisper.recognition import Figure, ModelInfo
+from streamwhisper.recognition import Figure, ModelInfo, RemoteState
 from streamwhisper.server.access.limits import Limits
 from streamwhisper.server.app import Server, ServerOptions
 from streamwhisper.server.sessions.startup import Loading
@@ -54,6 +54,10 @@ class Elsewhere(ScriptedRecognizer):
     wait = cost = 0.0
     idle = 1.0
     obstacle: str | None = None
+
+    @property
+    def remote(self) -> RemoteState:
+        return self
 
     def figures(self) -> list[Figure]:
         return [Figure("cluster_workers", "How many there are.", lambda: 7)]

@@ -158,7 +158,7 @@ def test_the_token_for_no_timestamps_tells_the_vocabulary(tmp_path: Path) -> Non
         ("tiny", {"max_initial_timestamp_index": -1}, "'max_initial_timestamp_index' is -1"),
         ("tiny", {"no_timestamps_token_id": True}, "'no_timestamps_token_id' is True"),
         ("tiny", {"no_timestamps_token_id": 50364}, "50364; the vocabulary of 51865 .* at 50363"),
-        ("tiny.en", {"is_multilingual": True}, "51864 tokens is of English alone"),
+        ("tiny.en", {"is_multilingual": True}, "51864 tokens only supports English"),
     ],
 )
 def test_what_cannot_be_of_this_model_is_refused(

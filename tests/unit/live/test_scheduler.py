@@ -17,6 +17,7 @@ from streamwhisper.recognition import (
     HypothesisWord,
     ModelInfo,
     RecognitionRequest,
+    RemoteState,
 )
 
 MEL = np.zeros((80, 10), np.float32)
@@ -147,6 +148,10 @@ async def test_a_recognizer_elsewhere_tells_how_long_requests_wait_there() -> No
         cost = 0.03
         idle = 0.4
         obstacle = None
+
+        @property
+        def remote(self) -> RemoteState:
+            return self
 
         def figures(self) -> list[Figure]:
             return []

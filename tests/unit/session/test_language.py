@@ -206,7 +206,7 @@ def test_a_setting_that_makes_no_sense_is_refused_by_name(field: str, value: flo
     ],
 )
 def test_an_english_model_refuses_what_it_does_not_know(options: SessionOptions, seen: str) -> None:
-    with pytest.raises(RecognitionError, match=f"{seen}, but .* knows English alone"):
+    with pytest.raises(RecognitionError, match=f"{seen}, but .* only supports English"):
         Session(ModelInfo("tiny.en", 80, False), AudioDecoder(AudioFormat("pcm_f32le")), options)
 
 

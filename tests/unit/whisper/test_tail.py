@@ -202,14 +202,14 @@ def test_settled_positions_of_the_same_window_leave_the_rest_as_it_was(
     tails, mel = SilentTails(small, options), random_mel(frames)
     whole = encode_one(tails, mel)
     if settling > frames - 2:
-        assert whole.settled is None
+        assert whole.prefix is None
         return
-    assert whole.settled is not None
-    assert whole.settled.positions == (frames - settling) // 2
-    mels, settled = [mel], [whole.settled]
+    assert whole.prefix is not None
+    assert whole.prefix.positions == (frames - settling) // 2
+    mels, prefixes = [mel], [whole.prefix]
     if together:
-        mels, settled = [random_mel(30, seed=1), mel], [None, whole.settled]
-    again = encode(tails, mels, settled)[-1]
+        mels, prefixes = [random_mel(30, seed=1), mel], [None, whole.prefix]
+    again = encode(tails, mels, prefixes)[-1]
     for one, other in zip(tensors(whole), tensors(again), strict=True):
         assert one.shape == other.shape
         assert torch.allclose(one, other, atol=1e-4)
@@ -218,8 +218,8 @@ def test_settled_positions_of_the_same_window_leave_the_rest_as_it_was(
 def test_a_longer_window_settles_more(small: Whisper) -> None:
     """And keeps what was settled before as it was."""
     tails, mel = SilentTails(small, TailOptions(settling_frames=20)), random_mel(FRAMES)
-    shorter = encode_one(tails, mel[:, :60]).settled
-    longer = encode(tails, [mel[:, :80]], [shorter])[0].settled
+    shorter = encode_one(tails, mel[:, :60]).prefix
+    longer = encode(tails, [mel[:, :80]], [shorter])[0].prefix
     assert shorter is not None
     assert longer is not None
     assert (shorter.positions, longer.positions) == (20, 30)

@@ -154,7 +154,7 @@ def test_anything_before_start_is_a_fatal_error(frame: str | bytes) -> None:
         ({"channels": 0}, "audio_format", "channels"),
         ({"sample_rate": "16000"}, "bad_field", "a whole number"),
         ({"model": "large-v3"}, "unknown_model", '"tiny.en"'),
-        ({"language": "de"}, "unsupported_language", "English alone"),
+        ({"language": "de"}, "unsupported_language", "only supports English"),
         ({"language": "klingon"}, "unsupported_language", "klingon"),
         ({"languages": ["en", "fr"]}, "unsupported_language", '"fr"'),
         ({"languages": ["klingon"]}, "unsupported_language", "klingon"),

@@ -125,5 +125,5 @@ def test_a_model_that_knows_english_alone_serves_it(language: str) -> None:
 def test_a_model_that_knows_english_alone_refuses_other_languages(
     query: dict[str, list[str]],
 ) -> None:
-    with pytest.raises(HandshakeRejected, match="knows English alone"):
+    with pytest.raises(HandshakeRejected, match="only supports English"):
         check(query, ENGLISH)

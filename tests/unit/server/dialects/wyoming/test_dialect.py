@@ -222,7 +222,7 @@ def test_a_model_is_described_with_the_languages_that_it_knows() -> None:
     [
         ([b"nonsense\n"], "bad_json", "is not JSON"),
         ([event("transcribe", name="large")], "unknown_model", '"tiny.en"'),
-        ([event("transcribe", language="de")], "unsupported_language", "English alone"),
+        ([event("transcribe", language="de")], "unsupported_language", "only supports English"),
         ([event("transcribe", language=7)], "bad_field", '"language" of the "transcribe" event'),
         ([event("transcribe", transcript_terms=[1])], "bad_field", "a list; expected a list of"),
         ([event("transcribe", transcript_terms=["a" * 101])], "vocabulary_limit", "at most 1000"),
