@@ -139,7 +139,7 @@ def _encoded(
             elif tails is None:
                 found = encode_padded(model, mels)
             else:
-                found = encode(tails, mels, settle=False)
+                found = encode(tails, mels, keep=False)
             encoded |= zip(group, found, strict=True)
     return [encoded[index] for index in range(len(requests))]
 
