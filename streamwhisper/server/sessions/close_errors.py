@@ -112,8 +112,8 @@ def messages_gone(last_seq: int) -> Fault:
     return _fault(
         CLIENT_FAULT,
         "resume_failed",
-        f"the messages after number {last_seq} cannot all be sent again: the server keeps only "
-        f"the newest ones. {_START_AGAIN}",
+        f"The messages after number {last_seq} are no longer all stored; the server keeps only the "
+        f"newest ones. {_START_AGAIN}",
     )
 
 

@@ -60,7 +60,7 @@ async def test_a_server_finishes_what_one_before_it_was_killed_over(
         for part, content in parts.items():
             assert part.with_name(part.name.replace(".part", "")).read_bytes() == content
             assert f"record {part.name.replace('.part', '')}: finished" in log.read_text()
-        assert "38 bytes at its end were cut off" in log.read_text()
+        assert "38 incomplete bytes at its end were removed" in log.read_text()
         assert server.stop() == 0
     assert committed_text(only(folder, "*.jsonl")).startswith(said(events))
     with wave.open(str(only(folder, "*.wav"))) as sound:
@@ -108,7 +108,7 @@ def test_what_is_there_already_is_not_written_over(
     finish_records(tmp_path)
     assert whole.read_text() == "precious"
     assert only(tmp_path, "*.part.jsonl").read_bytes() == LINES
-    assert "is there already, and is not written over" in caplog.text
+    assert "exists already and is not overwritten" in caplog.text
 
 
 def test_files_of_others_are_left_alone(tmp_path: Path) -> None:
@@ -133,7 +133,7 @@ async def test_the_record_of_a_server_that_lives_is_its_own(
         await stream.end()
         assert [event async for event in stream]
         events = await dictate(living.url, script().pcm, speed=100)
-    assert "finished, for" not in caplog.text
+    assert "finished after" not in caplog.text
     assert not list(tmp_path.glob("*.part.*"))
     assert said(events) in {committed_text(path) for path in tmp_path.glob("*.jsonl")}
     assert all(lines(path)[-1]["type"] == "done" for path in tmp_path.glob("*.jsonl"))

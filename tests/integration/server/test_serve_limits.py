@@ -159,7 +159,7 @@ async def feel(server: ServerProcess) -> None:
             await long.send(bytes(3200))
         code, error, said = await closed(long)
         assert (code, error) == (1008, "session_too_long")
-        assert "a session may last 4 s" in said
+        assert "The session reached its limit of 4 s" in said
     async with asyncio.timeout(20):  # until the server hangs up
         reader, writer = await asyncio.open_connection("127.0.0.1", urlsplit(url).port)
         with contextlib.suppress(ConnectionError):
