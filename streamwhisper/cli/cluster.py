@@ -24,7 +24,7 @@ cluster_app = typer.Typer(
 
 @dataclass(frozen=True, slots=True)
 class WorkerFlags:
-    """The workers of a model."""
+    """Flags for a model's workers."""
 
     name: Annotated[
         str | None,

@@ -38,7 +38,7 @@ DEFAULT_HOTKEY = "ctrl+alt+space"
 
 @dataclass(frozen=True, slots=True)
 class Keys:
-    """When dictation listens, and whether it plays tones."""
+    """Listening mode, hotkey and tones of dictation."""
 
     mode: str
     hotkey: str | None

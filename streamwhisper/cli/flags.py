@@ -72,7 +72,7 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON object per li
 
 @dataclass(frozen=True, slots=True)
 class ModelFlags:
-    """Which model to load, where it runs and in which precision."""
+    """Flags for the model, its device and its precision."""
 
     model: Annotated[
         str,
@@ -101,7 +101,7 @@ class ModelFlags:
 
 @dataclass(frozen=True, slots=True)
 class LanguageFlag:
-    """Which language is spoken."""
+    """Flag for the spoken language."""
 
     language: Annotated[
         str | None,
@@ -121,7 +121,7 @@ class LanguageFlag:
 
 @dataclass(frozen=True, slots=True)
 class DetectionFlag:
-    """Which languages detection may choose from."""
+    """Flag for the languages that detection may choose from."""
 
     languages: Annotated[
         str | None,
@@ -145,7 +145,7 @@ class DetectionFlag:
 
 @dataclass(frozen=True, slots=True)
 class LiveFlags:
-    """When live text is committed and when an utterance ends."""
+    """Flags for the latency of commits and the end of utterances."""
 
     latency: Annotated[Latency, option("--latency", help="Trade latency for accuracy.")] = (
         "balanced"

@@ -51,7 +51,7 @@ def _read_settings(context: typer.Context, file: Path | None) -> Path | None:
 
 @dataclass(frozen=True, slots=True)
 class ListeningFlags:
-    """When dictation listens, and to which microphone."""
+    """Flags for the listening mode and the microphone."""
 
     mode: Annotated[
         Literal["continuous", "toggle", "hold"],
@@ -78,13 +78,13 @@ class ListeningFlags:
 
     @property
     def keys(self) -> Keys:
-        """When to listen."""
+        """The listening mode, hotkey and tones."""
         return Keys(self.mode, self.hotkey, self.beep)
 
 
 @dataclass(frozen=True, slots=True)
 class OutputFlags:
-    """Where dictated text goes."""
+    """Flags for the destination of dictated text."""
 
     to: Annotated[
         Literal["terminal", "stdout", "type", "clipboard", "file", "command"],
@@ -112,7 +112,7 @@ class OutputFlags:
 
 @dataclass(frozen=True, slots=True)
 class EngineFlags:
-    """A server in place of the engine in this process."""
+    """Flags for a server in place of the engine in this process."""
 
     url: Annotated[
         str | None,
@@ -123,7 +123,7 @@ class EngineFlags:
 
 @dataclass(frozen=True, slots=True)
 class SettingsFlags:
-    """The settings file, and questions that end the command."""
+    """Flags for the settings file and for reports that end the command."""
 
     config: Annotated[
         Path | None,

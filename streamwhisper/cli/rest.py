@@ -18,7 +18,7 @@ _rest = partial(option, rich_help_panel="Recordings over HTTP (REST)")
 
 @dataclass(frozen=True, slots=True)
 class RestFlags:
-    """The port for recordings and its limits."""
+    """Flags for the port for recordings and its limits."""
 
     rest_port: Annotated[
         int | None,

@@ -50,7 +50,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class ListenFlags:
-    """The server's address."""
+    """Flags for the server's address."""
 
     host: Annotated[
         str | None,
@@ -67,7 +67,7 @@ class ListenFlags:
 
 @dataclass(frozen=True, slots=True)
 class EngineFlags:
-    """Where requests are recognized."""
+    """Flags for the engine: this process or a cluster."""
 
     engine: Annotated[
         Literal["local", "ray"],
@@ -78,7 +78,7 @@ class EngineFlags:
 
 @dataclass(frozen=True, slots=True)
 class ConfigFlags:
-    """The settings file."""
+    """Flags for the settings file and the browser."""
 
     open_browser: Annotated[
         bool,

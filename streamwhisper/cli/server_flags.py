@@ -39,7 +39,7 @@ _SHORT = 16  # characters; a shorter token can be guessed
 
 @dataclass(frozen=True, slots=True)
 class AccessFlags:
-    """Who may connect."""
+    """Flags for access tokens, origins and proxies."""
 
     token: Annotated[
         list[str] | None,
@@ -103,7 +103,7 @@ class AccessFlags:
 
 @dataclass(frozen=True, slots=True)
 class EncryptionFlags:
-    """The server's TLS certificate."""
+    """Flags for the server's TLS certificate."""
 
     tls: Annotated[
         Literal["self-signed"] | None,
@@ -141,7 +141,7 @@ class EncryptionFlags:
 
 @dataclass(frozen=True, slots=True)
 class QuotaFlags:
-    """How many sessions there may be, how long and how fast each one."""
+    """Flags for the number, length and speed of sessions."""
 
     max_sessions: Annotated[
         int, _limit("--max-sessions", min=1, help="Maximum concurrent sessions.")
@@ -196,7 +196,7 @@ class QuotaFlags:
 
 @dataclass(frozen=True, slots=True)
 class TrafficFlags:
-    """Sizes of messages and time limits of connections."""
+    """Flags for message sizes and time limits of connections."""
 
     max_text_bytes: Annotated[
         int, _limit("--max-text-bytes", min=256, help="Maximum size of a text message in bytes.")
@@ -243,7 +243,7 @@ class TrafficFlags:
 
 @dataclass(frozen=True, slots=True)
 class StopFlags:
-    """What happens to sessions when the server stops or a connection is lost."""
+    """Flags for sessions at shutdown and after a lost connection."""
 
     drain: Annotated[
         float,
@@ -257,7 +257,7 @@ class StopFlags:
 
 @dataclass(frozen=True, slots=True)
 class RecordingFlags:
-    """Where transcripts of sessions are kept."""
+    """Flags for recordings of sessions."""
 
     record: Annotated[
         Path | None,
@@ -284,7 +284,7 @@ class RecordingFlags:
 
 @dataclass(frozen=True, slots=True)
 class LogFlags:
-    """The server's log."""
+    """Flags for the server's log."""
 
     log_format: Annotated[
         Literal["text", "json"], _operation("--log-format", help="Format of log lines.")

@@ -26,7 +26,7 @@ __all__ = ["stream"]
 
 @dataclass(frozen=True, slots=True)
 class ServerFlags:
-    """The server to send audio to."""
+    """Flags for the server to send audio to."""
 
     url: Annotated[
         str | None,

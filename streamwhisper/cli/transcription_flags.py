@@ -48,7 +48,7 @@ _threshold: Any = partial(_fallback, parser=_number)
 
 @dataclass(frozen=True, slots=True)
 class OutputFlags:
-    """What is written, and where."""
+    """Flags for the output's format and place."""
 
     format: Annotated[
         Literal["txt", "json", "srt", "vtt", "tsv", "all"],
@@ -68,7 +68,7 @@ class OutputFlags:
 
 @dataclass(frozen=True, slots=True)
 class WindowFlags:
-    """How a recording is divided."""
+    """Flags for the division of a recording into windows."""
 
     method: Annotated[
         Literal["chunked", "sequential"],
@@ -113,7 +113,7 @@ class WindowFlags:
 
 @dataclass(frozen=True, slots=True)
 class PromptFlags:
-    """Text that the decoder is given."""
+    """Flags for text that the decoder is given."""
 
     initial_prompt: Annotated[
         str | None, _prompts(help="Text before the first window: names, spelling, style.")
@@ -141,7 +141,7 @@ class PromptFlags:
 
 @dataclass(frozen=True, slots=True)
 class SearchFlags:
-    """How text is searched for."""
+    """Flags for the search for text."""
 
     beam_size: Annotated[
         int | None,
@@ -213,7 +213,7 @@ class SearchFlags:
 
 @dataclass(frozen=True, slots=True)
 class FallbackFlags:
-    """When a window is decoded again at a higher temperature."""
+    """Flags for decoding a window again at a higher temperature."""
 
     temperature: Annotated[float, _fallback(min=0, help="First temperature.")] = 0.0
     temperature_increment_on_fallback: Annotated[
@@ -273,7 +273,7 @@ class SubtitleFlags:
 
     @property
     def needs_words(self) -> bool:
-        """Whether the layout needs the times of words."""
+        """True if the layout needs word times."""
         return any([self.max_line_width, self.max_line_count, self.max_words_per_line]) or bool(
             self.highlight_words
         )
@@ -304,7 +304,7 @@ class SubtitleFlags:
 
 @dataclass(frozen=True, slots=True)
 class InputFlags:
-    """The format of raw samples."""
+    """Flags for the format of raw samples."""
 
     encoding: Annotated[
         Literal["pcm_s16le", "pcm_f32le", "mulaw", "alaw"] | None,

@@ -18,7 +18,7 @@ _wyoming = partial(option, rich_help_panel="Voice assistants (Wyoming)")
 
 @dataclass(frozen=True, slots=True)
 class WyomingFlags:
-    """The Wyoming port."""
+    """Flags for the Wyoming port."""
 
     wyoming_port: Annotated[
         int | None,
