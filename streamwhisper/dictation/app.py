@@ -76,7 +76,9 @@ class Dictation:
         """
         try:
             device = await self._microphone.open()
-            self._face.say(f"the microphone is {device.name}; the engine is on its way")
+            self._face.say(
+                f"the microphone is {device.name}; starting the engine, you can already speak"
+            )
             async with asyncio.TaskGroup() as tasks:
                 listening = tasks.create_task(self._listen())
                 stopping = tasks.create_task(self._stop(stop))

@@ -125,3 +125,11 @@ def test_every_command_of_a_document_exists_with_its_flags(document: Path) -> No
                 known |= options(command)
             elif word.startswith("--"):
                 assert word.rstrip(".,;:)'\"") in known, f"streamwhisper {line}: no {word}"
+
+
+@pytest.mark.parametrize("text", [README, CONTRIBUTING], ids=["README", "CONTRIBUTING"])
+def test_every_make_target_of_a_document_exists(text: str) -> None:
+    targets = re.findall(r"^(\w+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
+    named = re.findall(r"(?:^|`)(?:\w+=\w+ )?make (\w+)", text, re.MULTILINE)
+    assert len(named) >= 3
+    assert set(named) <= set(targets)
