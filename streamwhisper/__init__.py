@@ -49,6 +49,7 @@ if TYPE_CHECKING:
         SpeechStarted,
         Word,
     )
+    from streamwhisper.live.keywords import SessionKeywords
     from streamwhisper.live.listen import listen
     from streamwhisper.live.scheduler import Scheduler, SchedulerOptions
     from streamwhisper.live.stream import LiveStream
@@ -89,6 +90,7 @@ _NAMES = {
     "ProtocolError RecognitionError ServerError "
     "SessionError StreamWhisperError UnknownModelError",
     "streamwhisper.events": "Committed Done Event Flushed Partial SpeechEnded SpeechStarted Word",
+    "streamwhisper.live.keywords": "SessionKeywords",
     "streamwhisper.live.listen": "listen",
     "streamwhisper.live.scheduler": "Scheduler SchedulerOptions",
     "streamwhisper.live.stream": "LiveStream",
@@ -157,6 +159,7 @@ __all__ = [
     "ServerError",
     "Session",
     "SessionError",
+    "SessionKeywords",
     "SessionOptions",
     "SpeechEnded",
     "SpeechStarted",

@@ -123,8 +123,7 @@ _NAMES = {
     "server.websocket.routes": "ENTRANCES:ROUTES Entrance:Route",
     "server.websocket.sender": "Outlet:Sender",
     "server.websocket.static_files": "Pages:StaticFiles",
-    "server.wyoming.port": "Guest:server.sessions.active_connections.ActiveConnection "
-    "WyomingOptions:server.wyoming.options.WyomingOptions",
+    "server.wyoming.port": "Guest:server.sessions.active_connections.ActiveConnection",
     "session.event_builder": "Transcript:EventBuilder",
     "session.language": "Detection:LanguageDetection",
     "session.listener": "Listener:AudioListener",

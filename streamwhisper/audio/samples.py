@@ -13,7 +13,7 @@ from streamwhisper.audio.constants import SAMPLE_RATE
 from streamwhisper.audio.formats import bounded
 from streamwhisper.errors import AudioFormatError
 
-__all__ = ["ChunkConverter", "SupportsArray", "as_samples", "convert_samples"]
+__all__ = ["ChunkConverter", "SupportsArray", "convert_samples"]
 
 _RATES = (4000, 192_000)
 _MAX_CHANNELS = 16
@@ -57,11 +57,6 @@ def convert_samples(
     if rate == SAMPLE_RATE:
         return mono
     return bounded(soxr.resample(mono, rate, SAMPLE_RATE))
-
-
-def as_samples(audio: SupportsArray | Mapping[str, Any]) -> NDArray[np.float32]:
-    """Convert a chunk of a live stream at 16 kHz; it may be empty. See `convert_samples`."""
-    return ChunkConverter().convert(audio)
 
 
 class ChunkConverter:

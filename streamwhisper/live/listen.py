@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from typing import Any
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, Unpack
 
+import numpy as np
+
+from streamwhisper.audio.files import load_audio, stream_audio
 from streamwhisper.audio.formats import AudioDecoder, AudioFormat
-from streamwhisper.audio.samples import as_samples
+from streamwhisper.audio.samples import ChunkConverter, SupportsArray
 from streamwhisper.events import Event
 from streamwhisper.live.driver import recognize_pending
+from streamwhisper.live.keywords import SessionKeywords, session_options
 from streamwhisper.recognition import Recognizer
 from streamwhisper.session.options import SessionOptions
 from streamwhisper.session.session import Session
@@ -17,33 +22,63 @@ __all__ = ["listen"]
 
 
 def listen(
-    recognizer: Recognizer,
-    chunks: Iterable[Any],
+    model: Recognizer | str | os.PathLike[str],
+    chunks: Iterable[Any] | str | os.PathLike[str],
     options: SessionOptions | None = None,
+    *,
+    sample_rate: int = 16000,
+    **keywords: Unpack[SessionKeywords],
 ) -> Iterator[Event]:
-    """Transcribe `chunks` live and yield events as they happen, `Done` last.
+    """Transcribe audio live and yield events as they happen, `Done` last.
 
-    The recognizer runs in the calling thread, between two chunks. For an event loop use
-    `streamwhisper.live.stream.LiveStream`.
+    The model runs in the calling thread, between two chunks. For an event loop use
+    `streamwhisper.LiveStream`.
 
     Args:
-        recognizer: the model.
-        chunks: mono audio at 16 kHz in pieces of any length, e.g. from a microphone.
-        options: language, task, vocabulary and so on.
+        model: the result of `streamwhisper.load_model`, or a model's name or path.
+        chunks: audio in pieces of any length, e.g. from `streamwhisper.microphone`: arrays or
+            tensors of any numeric type with any number of channels. A path reads a file.
+        options: all options as one object; most callers use keywords instead.
+        sample_rate: of the chunks, in hertz. Files state their own.
+        keywords: see `SessionKeywords`.
 
     Raises:
-        RecognitionError: the recognizer failed.
+        AudioFormatError: a chunk cannot be converted.
+        RecognitionError: the recognizer failed, or does not support the options.
+        TypeError: a keyword is unknown.
+        ValueError: a keyword contradicts `options`.
 
     Example:
         ::
 
-            for event in listen(recognizer, microphone()):
+            for event in listen(model, microphone()):
                 if isinstance(event, Committed):
                     print(event.text, end="", flush=True)
     """
-    session = Session(recognizer.info, AudioDecoder(AudioFormat("pcm_f32le")), options)
+    from streamwhisper.engine.loading import as_model
+
+    chosen = session_options("listen", options, keywords)
+    recognizer = as_model(os.fspath(model) if isinstance(model, os.PathLike) else model)
+    session = Session(recognizer.info, AudioDecoder(AudioFormat("pcm_f32le")), chosen)
+    if isinstance(chunks, str | os.PathLike):
+        return _events(session, recognizer, stream_audio(os.fspath(chunks)), ChunkConverter())
+    if isinstance(chunks, Mapping | SupportsArray):
+        chunks = [load_audio(chunks, None if isinstance(chunks, Mapping) else sample_rate)]
+        sample_rate = 16000
+    return _events(session, recognizer, chunks, ChunkConverter(sample_rate))
+
+
+def _events(
+    session: Session, recognizer: Recognizer, chunks: Iterable[Any], converter: ChunkConverter
+) -> Iterator[Event]:
     for chunk in chunks:
-        session.receive_audio(as_samples(chunk).astype("<f4", copy=False).tobytes())
+        _receive(session, converter.convert(chunk))
         yield from recognize_pending(session, recognizer)
+    _receive(session, converter.finish())
     session.end()
     yield from recognize_pending(session, recognizer)
+
+
+def _receive(session: Session, samples: np.ndarray[Any, np.dtype[np.float32]]) -> None:
+    if len(samples):
+        session.receive_audio(samples.astype("<f4", copy=False).tobytes())

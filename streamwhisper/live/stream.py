@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from pathlib import Path
 from types import TracebackType
-from typing import Any, Protocol, cast
+from typing import Any, Protocol, Unpack, cast
 
 from streamwhisper.audio.formats import AudioDecoder, AudioFormat
-from streamwhisper.audio.samples import as_samples
+from streamwhisper.audio.samples import ChunkConverter
 from streamwhisper.client.event_queue import EventQueue
 from streamwhisper.client.protocol import StreamEvent
 from streamwhisper.errors import AudioFormatError, RecognitionError, SessionError
 from streamwhisper.events import Event
 from streamwhisper.live.driver import MAX_FAILURES, SessionDriver
+from streamwhisper.live.keywords import SessionKeywords, session_options
 from streamwhisper.live.scheduler import Scheduler, SchedulerOptions
 from streamwhisper.recognition import Recognizer
 from streamwhisper.session.options import SessionOptions
@@ -82,31 +84,41 @@ class LiveStream:
 
     def __init__(
         self,
-        recognizer: Recognizer | Scheduler,
+        model: Recognizer | Scheduler | str | Path,
         options: SessionOptions | None = None,
         *,
         audio_format: AudioFormat | None = None,
+        sample_rate: int = 16000,
+        **keywords: Unpack[SessionKeywords],
     ) -> None:
         """Prepare a stream; entering the context starts it.
 
         Args:
-            recognizer: the model, or a `Scheduler` that several streams share. A shared
-                scheduler stays open when the stream ends.
-            options: language, task, vocabulary and so on.
+            model: the model, or a `Scheduler` that several streams share. A shared scheduler
+                stays open when the stream ends. A name or a path loads a model, which blocks.
+            options: all options as one object; most callers use keywords instead.
             audio_format: format of the bytes passed to `send`; None when it receives samples.
+            sample_rate: of the samples passed to `send`, in hertz.
+            keywords: see `SessionKeywords`.
 
         Raises:
             RecognitionError: the model does not support the language or the task.
+            TypeError: a keyword is unknown.
+            ValueError: a keyword contradicts `options`.
         """
-        self._owns_scheduler = not isinstance(recognizer, Scheduler)
+        from streamwhisper.engine.loading import as_model
+
+        chosen = session_options("LiveStream", options, keywords)
+        self._owns_scheduler = not isinstance(model, Scheduler)
         self._scheduler = (
-            recognizer
-            if isinstance(recognizer, Scheduler)
-            else Scheduler(recognizer, SchedulerOptions(max_batch=1))
+            model
+            if isinstance(model, Scheduler)
+            else Scheduler(as_model(model), SchedulerOptions(max_batch=1))
         )
+        self._converter = ChunkConverter(sample_rate)
         self._audio_format = audio_format
         decoder = AudioDecoder(audio_format or AudioFormat("pcm_f32le"))
-        self._session = Session(self._scheduler.info, decoder, options)
+        self._session = Session(self._scheduler.info, decoder, chosen)
         self._events = EventQueue(1)  # from one unread event on, only the newest partial stays
         self._changed = asyncio.Event()  # buffers were emptied, or the stream is over
         self._driver = SessionDriver(self._scheduler)
@@ -135,7 +147,8 @@ class LiveStream:
         """Add audio of any length; wait while the buffers are full.
 
         Args:
-            audio: mono samples at 16 kHz, or bytes in the stream's `audio_format`.
+            audio: samples of any numeric type with any number of channels at `sample_rate`, or
+                bytes in the stream's `audio_format`.
 
         Raises:
             AudioFormatError: the audio cannot be decoded.
@@ -144,14 +157,14 @@ class LiveStream:
         """
         if self._task is None:
             raise SessionError('the stream is not open; use "async with LiveStream(...) as stream"')
-        data = self._encode(audio)
+        self._check(audio)
         await asyncio.sleep(0)  # a sender that never waits must not hold up recognition
         while not self._session.can_receive and self._failure is None:
             self._changed.clear()
             await self._changed.wait()
         if self._failure is not None:
             raise self._failure
-        self._session.receive_audio(data)
+        self._session.receive_audio(self._encode(audio))
         self._driver.wake(self._session)
 
     async def flush(self, id: str | None = None) -> None:
@@ -161,6 +174,8 @@ class LiveStream:
 
     async def end(self) -> None:
         """Declare the end of the audio; the remaining events follow, `Done` last."""
+        if rest := self._converter.finish().astype("<f4", copy=False).tobytes():
+            self._session.receive_audio(rest)
         self._session.end()
         self._driver.wake(self._session)
 
@@ -176,8 +191,8 @@ class LiveStream:
         if self._failure is not None:
             raise self._failure
 
-    def _encode(self, audio: Any) -> bytes:
-        """Return audio in the format that the session decodes."""
+    def _check(self, audio: Any) -> None:
+        """Raise AudioFormatError if audio is bytes instead of samples, or the reverse."""
         is_bytes = isinstance(audio, bytes | bytearray | memoryview)
         if is_bytes and self._audio_format is None:
             raise AudioFormatError(
@@ -189,7 +204,12 @@ class LiveStream:
                 f"audio is a {type(audio).__name__}; expected bytes, because the stream has the "
                 f"audio format {self._audio_format.encoding}"
             )
-        return bytes(audio) if is_bytes else as_samples(audio).astype("<f4", copy=False).tobytes()
+
+    def _encode(self, audio: Any) -> bytes:
+        """Return audio in the format that the session decodes."""
+        if isinstance(audio, bytes | bytearray | memoryview):
+            return bytes(audio)
+        return self._converter.convert(audio).astype("<f4", copy=False).tobytes()
 
     async def _run(self) -> None:
         try:
