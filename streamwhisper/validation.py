@@ -1,0 +1,109 @@
+"""Field validation: values from JSON, TOML, forms and addresses, checked against type hints.
+
+Every border of the program (wire protocols, REST forms, settings files, key files) reads its fields
+here and turns `FieldError` into an error of its own kind. A message says what was received and what
+was expected, e.g. ``is "fast"; expected one of "low", "high"``.
+"""
+
+from __future__ import annotations
+
+import json
+import types
+from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
+
+import msgspec
+
+__all__ = ["FieldError", "describe", "did_you_mean", "read", "shown"]
+
+_WORDS: Mapping[Any, str] = {
+    str: "a string",
+    int: "a whole number",
+    float: "a number",
+    bool: "true or false",
+    dict: "an object",
+    None: "null",
+    types.NoneType: "null",
+}
+_SHOWN = 60  # characters of a received value that a message repeats
+
+
+class FieldError(ValueError):
+    """A value that does not fit its type hint.
+
+    Attributes:
+        received: the value, as JSON, shortened.
+        expected: what would fit, e.g. ``"a whole number from 1 to 16"``.
+    """
+
+    def __init__(self, value: object, expected: str) -> None:
+        super().__init__(f"is {shown(value)}; expected {expected}")
+        self.received = shown(value)
+        self.expected = expected
+
+
+def read(value: object, hint: Any, *, text: bool = False) -> Any:
+    """Return `value` converted to the type that `hint` names; lists become tuples.
+
+    Args:
+        hint: a type, a union, a `Literal`, ``tuple[T, ...]``, a dataclass, or one of them in
+            `Annotated` with a `msgspec.Meta` of bounds.
+        text: whether values are text (forms, addresses): ``"8"`` is a number then, and
+            ``"true"``, ``"false"``, ``"1"`` and ``"0"`` are truth values.
+
+    Raises:
+        FieldError: the value does not fit.
+    """
+    try:
+        return msgspec.convert(value, hint, strict=not text)
+    except (msgspec.ValidationError, OverflowError, RecursionError):
+        raise FieldError(value, describe(hint)) from None
+
+
+def describe(hint: Any) -> str:
+    """Return what fits a type hint, in words: ``"a string or null"``."""
+    origin, arguments = get_origin(hint), get_args(hint)
+    if origin is Annotated:
+        return f"{describe(arguments[0])}{_bounds(arguments[1:])}"
+    if origin is Literal:
+        return f"one of {', '.join(json.dumps(choice) for choice in arguments)}"
+    if origin in (Union, types.UnionType):
+        return " or ".join(describe(argument) for argument in arguments)
+    if origin in (tuple, list):
+        return f"a list of {_plural(arguments[0])}"
+    return _WORDS.get(origin or hint, f"an object ({getattr(hint, '__name__', hint)})")
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """Return a sentence with the known name that is nearest to an unknown one."""
+    return f"did you mean {get_close_matches(name, known, 1, 0)[0]!r}?"
+
+
+def shown(value: object) -> str:
+    """Return a received value as JSON, shortened to 60 characters."""
+    try:
+        text = json.dumps(value, ensure_ascii=False, default=str)
+    except (RecursionError, ValueError):
+        return "a deeply nested value"
+    return text if len(text) <= _SHOWN else text[:_SHOWN] + "…"
+
+
+def _plural(hint: Any) -> str:
+    return {str: "strings", int: "whole numbers", float: "numbers"}.get(hint) or (
+        f"{hint.__name__.lower()}s" if isinstance(hint, type) else f"values, each {describe(hint)}"
+    )
+
+
+def _bounds(details: Iterable[object]) -> str:
+    for detail in details:
+        if isinstance(detail, msgspec.Meta):
+            low = detail.ge if detail.ge is not None else detail.gt
+            high = detail.le if detail.le is not None else detail.lt
+            if low is not None and high is not None:
+                return f" from {low:g} to {high:g}"
+            if low is not None:
+                return f", {low:g} or more"
+            if high is not None:
+                return f", at most {high:g}"
+    return ""
