@@ -6,16 +6,15 @@ import tempfile
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from difflib import get_close_matches
 from importlib.resources import files
 from pathlib import Path
-from types import UnionType
-from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
+from typing import Any, Literal, TypeVar, get_type_hints
 
 import platformdirs
 
 from streamwhisper.errors import StreamWhisperError
 from streamwhisper.phrasing.phrases import PhraseOptions
+from streamwhisper.validation import FieldError, did_you_mean, read, shown
 
 __all__ = [
     "Destination",
@@ -179,7 +178,7 @@ def _claim(path: Path) -> None:
 def _settings(found: Mapping[str, Any]) -> Settings:
     for name in found:
         if name not in SECTIONS:
-            raise ValueError(f"unknown section [{name}]; {_nearest(name, SECTIONS)}")
+            raise ValueError(f"unknown section [{name}]; {did_you_mean(name, SECTIONS)}")
     listen = _section(ListeningSettings, "listen", found)
     phrases = _section(PhraseOptions, "phrases", found, without=ELSEWHERE)
     return Settings(
@@ -193,52 +192,33 @@ def _settings(found: Mapping[str, Any]) -> Settings:
 
 def _replacements(found: Mapping[str, Any]) -> Mapping[str, str]:
     texts = _table("replace", found)
-    for said, text in texts.items():
-        if not isinstance(text, str):
-            raise ValueError(f"[replace] {said!r} is {text!r}; expected a text")
+    for spoken, text in texts.items():
+        _read(f"[replace] {spoken!r}", text, str)
     return texts
 
 
 def _section(
     kind: type[T], name: str, found: Mapping[str, Any], without: tuple[str, ...] = ()
 ) -> T:
-    """The dataclass that a section is read into."""
+    """Return the dataclass of a section; `without` names fields that other sections set."""
     fields = {key: hint for key, hint in get_type_hints(kind).items() if key not in without}
-    values = _table(name, found)
-    for key, value in values.items():
+    values = {}
+    for key, value in _table(name, found).items():
         if key not in fields:
-            raise ValueError(f"[{name}] has no {key!r}; {_nearest(key, fields)}")
-        if not _fits(value, fields[key]):
-            raise ValueError(f"[{name}] {key} is {value!r}; expected {_expected(fields[key])}")
-    return kind(
-        **{key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}
-    )
+            raise ValueError(f"[{name}] has no {key!r}; {did_you_mean(key, fields)}")
+        values[key] = _read(f"[{name}] {key}", value, fields[key])
+    return kind(**values)
 
 
 def _table(name: str, found: Mapping[str, Any]) -> Mapping[str, Any]:
     table = found.get(name, {})
     if not isinstance(table, dict):
-        raise ValueError(f"{name} is {table!r}; expected a section [{name}]")
+        raise ValueError(f"{name} is {shown(table)}; expected a section [{name}]")
     return table
 
 
-def _nearest(name: str, names: Mapping[str, Any] | tuple[str, ...]) -> str:
-    return f"did you mean {get_close_matches(name, names, 1, 0)[0]!r}?"
-
-
-def _fits(value: object, hint: Any) -> bool:
-    if get_origin(hint) is Literal:
-        return value in get_args(hint)
-    if get_origin(hint) is tuple:
-        return isinstance(value, list) and all(isinstance(one, str) for one in value)
-    if isinstance(hint, UnionType):
-        return any(_fits(value, one) for one in get_args(hint))
-    return type(value) is hint
-
-
-def _expected(hint: Any) -> str:
-    if get_origin(hint) is Literal:
-        return "one of " + ", ".join(map(repr, get_args(hint)))
-    if get_origin(hint) is tuple:
-        return "a list of texts"
-    return "true or false" if hint is bool else "a text"
+def _read(name: str, value: object, hint: Any) -> Any:
+    try:
+        return read(value, hint)
+    except FieldError as error:
+        raise ValueError(f"{name} {error}") from None

@@ -8,7 +8,6 @@ import re
 import tomllib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, fields, replace
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs
@@ -17,6 +16,7 @@ from websockets.http11 import Request
 
 from streamwhisper.server.access.limits import Quota
 from streamwhisper.server.publishing.rooms import ROOM_NAME, is_room
+from streamwhisper.validation import FieldError, did_you_mean, read
 
 __all__ = ["SCHEMES", "SUBPROTOCOL", "Key", "find_key", "presented_keys", "read_keys"]
 
@@ -133,15 +133,16 @@ def _read_key(table: dict[str, Any], quota: Quota) -> Key:
         )
     for field_name in table:
         if field_name not in _FIELDS:
-            near = get_close_matches(field_name, _FIELDS, 1, 0)[0]
-            raise ValueError(f"key {name!r}: unknown {field_name!r}; did you mean {near!r}?")
+            near = did_you_mean(field_name, _FIELDS)
+            raise ValueError(f"key {name!r}: unknown {field_name!r}; {near}")
     secret, sha256 = table.get("key"), table.get("sha256")
     if (secret is None) == (sha256 is None):
         raise ValueError(f"key {name!r}: expected either key or sha256")
-    granted = {_QUOTA[n]: value for n, value in table.items() if n in _QUOTA}
-    for limit, value in granted.items():
-        if isinstance(value, bool) or not isinstance(value, int | float):
-            raise ValueError(f"key {name!r}: {limit} is {value!r}; expected a number")
+    granted = {
+        _QUOTA[limit]: _read_field(name, limit, value, float)
+        for limit, value in table.items()
+        if limit in _QUOTA
+    }
     try:
         quota = replace(quota, **granted)
     except ValueError as error:
@@ -157,11 +158,17 @@ def _read_key(table: dict[str, Any], quota: Quota) -> Key:
 def _read_rooms(name: str, rooms: Any) -> tuple[str, ...] | None:
     if rooms is None:
         return None
-    if not isinstance(rooms, list) or not all(isinstance(room, str) for room in rooms):
-        raise ValueError(f"key {name!r}: rooms is {rooms!r}; expected a list of names")
-    if wrong := [room for room in rooms if not is_room(room)]:
+    names: tuple[str, ...] = _read_field(name, "rooms", rooms, tuple[str, ...])
+    if wrong := [room for room in names if not is_room(room)]:
         raise ValueError(f"key {name!r}: {wrong[0]!r} is not a room name; expected {ROOM_NAME}")
-    return tuple(rooms)
+    return names
+
+
+def _read_field(key: str, field_name: str, value: object, hint: Any) -> Any:
+    try:
+        return read(value, hint)
+    except FieldError as error:
+        raise ValueError(f"key {key!r}: {field_name} {error}") from None
 
 
 def _digest(secret: str) -> bytes:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -11,9 +11,10 @@ from streamwhisper.errors import AudioFormatError, ProtocolError
 from streamwhisper.protocol import Start
 from streamwhisper.recognition import ModelInfo
 from streamwhisper.server.dialects.start import check_start
-from streamwhisper.server.dialects.wyoming.events import WyomingEvent, seen
+from streamwhisper.server.dialects.wyoming.events import WyomingEvent
 from streamwhisper.session.language import LanguageDetection
 from streamwhisper.session.options import SessionOptions
+from streamwhisper.validation import FieldError, read, shown
 from streamwhisper.version import __version__
 from streamwhisper.whisper.languages import LANGUAGES
 
@@ -30,24 +31,24 @@ __all__ = [
 PROGRAM = "streamwhisper"
 """What the service is called among those of a home."""
 
-_FORMAT = {"rate": "number", "width": "number", "channels": "number"}
-FIELDS: Mapping[str, Mapping[str, str]] = {
+_FORMAT = {"rate": int, "width": int, "channels": int}
+FIELDS: Mapping[str, Mapping[str, Any]] = {
     "describe": {},
-    "select-program": {"name": "text"},
+    "select-program": {"name": str},
     "transcribe": {
-        "name": "text",
-        "language": "text",
-        "context": "object",
-        "vad_sensitivity": "text",
-        "transcript_names": "texts",
-        "transcript_terms": "texts",
+        "name": str,
+        "language": str,
+        "context": dict[str, Any],
+        "vad_sensitivity": str,
+        "transcript_names": tuple[str, ...],
+        "transcript_terms": tuple[str, ...],
     },
     "audio-start": _FORMAT,
     "audio-chunk": _FORMAT,
     "audio-stop": {},
-    "ping": {"text": "text"},
+    "ping": {"text": str},
 }
-"""The events that are listened to, and of each the fields that are read, by their kind."""
+"""Supported events, and the types of the fields that are read of each."""
 
 SENSITIVITIES: Mapping[str, tuple[float, float, float] | None] = {
     "default": None,
@@ -58,18 +59,6 @@ SENSITIVITIES: Mapping[str, tuple[float, float, float] | None] = {
 as in other sessions."""
 
 _WIDTHS = {1: "pcm_u8", 2: "pcm_s16le", 3: "pcm_s24le", 4: "pcm_s32le"}
-_KINDS: Mapping[str, tuple[str, Callable[[object], bool]]] = {
-    "text": ("a text", lambda value: isinstance(value, str)),
-    "texts": (
-        "a list of texts",
-        lambda value: isinstance(value, list) and all(isinstance(item, str) for item in value),
-    ),
-    "number": (
-        "a whole number",
-        lambda value: isinstance(value, int) and not isinstance(value, bool),
-    ),
-    "object": ("an object", lambda value: isinstance(value, dict)),
-}
 _ATTRIBUTION = {"name": "OpenAI", "url": "https://github.com/openai/whisper"}
 
 
@@ -120,14 +109,14 @@ def read_fields(event: WyomingEvent) -> dict[str, Any]:
         ProtocolError: one is of another kind (``bad_field``).
     """
     found = {}
-    for name, kind in FIELDS[event.type].items():
-        value = found[name] = event.data.get(name)
-        expected, fits = _KINDS[kind]
-        if value is not None and not fits(value):
+    for name, hint in FIELDS[event.type].items():
+        value = event.data.get(name)
+        try:
+            found[name] = None if value is None else read(value, hint)
+        except FieldError as error:
             raise ProtocolError(
-                "bad_field",
-                f'"{name}" of the "{event.type}" event is {seen(value)}; expected {expected}.',
-            )
+                "bad_field", f'"{name}" of the "{event.type}" event {error}.'
+            ) from None
     return found
 
 
@@ -144,7 +133,7 @@ def audio_format(event: WyomingEvent) -> AudioFormat | None:
     if width not in _WIDTHS:
         raise ProtocolError(
             "audio_format",
-            f'"width" of the "{event.type}" event is {seen(width)}; expected 1, 2, 3 or 4 bytes '
+            f'"width" of the "{event.type}" event is {shown(width)}; expected 1, 2, 3 or 4 bytes '
             "for a sample of PCM.",
         )
     try:
@@ -188,7 +177,7 @@ def _sensitive(options: SessionOptions, sensitivity: str) -> SessionOptions:
     if sensitivity not in SENSITIVITIES:
         raise ProtocolError(
             "bad_field",
-            f'"vad_sensitivity" is {seen(sensitivity)}; expected one of '
+            f'"vad_sensitivity" is {shown(sensitivity)}; expected one of '
             f"{', '.join(SENSITIVITIES)}.",
         )
     silences = SENSITIVITIES[sensitivity]

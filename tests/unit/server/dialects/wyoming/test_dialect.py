@@ -224,7 +224,7 @@ def test_a_model_is_described_with_the_languages_that_it_knows() -> None:
         ([event("transcribe", name="large")], "unknown_model", '"tiny.en"'),
         ([event("transcribe", language="de")], "unsupported_language", "only supports English"),
         ([event("transcribe", language=7)], "bad_field", '"language" of the "transcribe" event'),
-        ([event("transcribe", transcript_terms=[1])], "bad_field", "a list; expected a list of"),
+        ([event("transcribe", transcript_terms=[1])], "bad_field", "[1]; expected a list of strings"),
         ([event("transcribe", transcript_terms=["a" * 101])], "vocabulary_limit", "at most 1000"),
         ([event("transcribe", vad_sensitivity="high")], "bad_field", "default, relaxed, aggress"),
         ([event("select-program", name="piper")], "unknown_program", '"streamwhisper"'),
