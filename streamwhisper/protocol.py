@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, Literal, cast, get_args
+from typing import Any, Literal, cast, get_args, get_type_hints
 
 from streamwhisper import events
 from streamwhisper.audio.constants import SAMPLE_RATE
 from streamwhisper.errors import ProtocolError
 from streamwhisper.events import Event, Word
 from streamwhisper.recognition import Task
+from streamwhisper.validation import FieldError, describe, read, shown
 
 __all__ = [
     "ENCODINGS",
@@ -234,6 +235,7 @@ _SERVER_TYPES: dict[str, type[Any]] = {
 # Fields whose name on the wire is an older one.
 _WIRE_NAMES = {"covered_until": "heard", "detected_at": "decided"}
 _NAMES = {kind: name for names in (_CLIENT_TYPES, _SERVER_TYPES) for name, kind in names.items()}
+_HINTS = {kind: get_type_hints(kind) for kind in _NAMES}
 
 
 def parse_client_message(text: str) -> ClientMessage:
@@ -260,7 +262,7 @@ def parse_server_message(text: str) -> tuple[int, ServerMessage]:
     """
     fields = _json_object(text)
     message = _build(_kind(fields, _SERVER_TYPES), fields)
-    return cast("int", _field("message", "seq", "int", fields)), cast("ServerMessage", message)
+    return _field("message", "seq", int, fields), cast("ServerMessage", message)
 
 
 def encode_server_message(message: ServerMessage, seq: int) -> str:
@@ -273,67 +275,8 @@ def plain_message(message: ClientMessage | ServerMessage) -> dict[str, object]:
     return {"type": _NAMES[type(message)], **_fields(message)}
 
 
-class _Mismatch(Exception):
-    """A JSON value that is not what the reader of its field expects."""
-
-
-def _exactly(kind: type) -> Callable[[object], object]:
-    def read(value: object) -> object:
-        # Not isinstance: True would pass for 1.
-        if type(value) is not kind:
-            raise _Mismatch
-        return value
-
-    return read
-
-
-def _optional(read: Callable[[object], object]) -> Callable[[object], object]:
-    return lambda value: None if value is None else read(value)
-
-
-def _number(value: object) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise _Mismatch
-    try:
-        return float(value)
-    except OverflowError:
-        raise _Mismatch from None
-
-
-def _texts(value: object) -> tuple[object, ...]:
-    return tuple(_exactly(str)(item) for item in cast("list[object]", _exactly(list)(value)))
-
-
-def _words(value: object) -> tuple[Word, ...]:
-    items = cast("list[object]", _exactly(list)(value))
-    return tuple(_build(Word, cast("dict[str, object]", _exactly(dict)(item))) for item in items)
-
-
-def _one_of(choices: tuple[str, ...]) -> tuple[str, Callable[[object], object]]:
-    def read(value: object) -> object:
-        if value not in choices:
-            raise _Mismatch
-        return value
-
-    return f"one of {_listed(choices)}", read
-
-
 def _listed(choices: Iterable[str]) -> str:
     return ", ".join(f'"{choice}"' for choice in choices)
-
-
-_READERS: dict[str, tuple[str, Callable[[object], object]]] = {
-    "str": ("a string", _exactly(str)),
-    "str | None": ("a string or null", _optional(_exactly(str))),
-    "int": ("a whole number", _exactly(int)),
-    "float": ("a number", _number),
-    "float | None": ("a number or null", _optional(_number)),
-    "bool": ("true or false", _exactly(bool)),
-    "tuple[str, ...]": ("a list of strings", _texts),
-    "tuple[Word, ...]": ("a list of words", _words),
-    "Encoding": _one_of(ENCODINGS),
-    "Task": _one_of(get_args(Task)),
-}
 
 
 def _json_object(text: str) -> dict[str, object]:
@@ -342,13 +285,13 @@ def _json_object(text: str) -> dict[str, object]:
     except (ValueError, RecursionError) as error:  # a deep nesting is a RecursionError
         raise ProtocolError(
             "bad_json",
-            f"the text frame is not JSON ({error}): saw {_seen(text)}; expected one JSON "
+            f"the text frame is not JSON ({error}): saw {shown(text)}; expected one JSON "
             'object in each text frame, such as {"type": "start"}. Audio goes in binary frames.',
         ) from None
     if not isinstance(value, dict):
         raise ProtocolError(
             "not_an_object",
-            f'saw the JSON value {_seen(value)}; expected an object, such as {{"type": "start"}}.',
+            f'saw the JSON value {shown(value)}; expected an object, such as {{"type": "start"}}.',
         )
     return value
 
@@ -363,15 +306,16 @@ def _kind(fields: dict[str, object], kinds: dict[str, type[Any]]) -> type[Any]:
         return kinds[name]
     expected = f'expected a "type" of {_listed(kinds)}.'
     if "type" not in fields:
-        raise ProtocolError("no_type", f"the message {_seen(fields)} has no type; {expected}")
-    raise ProtocolError("unknown_type", f"unknown message type {_seen(name)}; {expected}")
+        raise ProtocolError("no_type", f"the message {shown(fields)} has no type; {expected}")
+    raise ProtocolError("unknown_type", f"unknown message type {shown(name)}; {expected}")
 
 
 def _build(kind: type[Any], fields: dict[str, object]) -> Any:
-    """An instance of the dataclass `kind` from the JSON `fields`; the rest is ignored."""
-    owner = f'"{_NAMES[kind]}" message' if kind in _NAMES else kind.__name__.lower()
+    """Return an instance of the dataclass `kind` from JSON fields; unknown ones are ignored."""
+    owner = f'"{_NAMES[kind]}" message'
+    hints = _HINTS[kind]
     values = {
-        field.name: _field(owner, name, cast("str", field.type), fields)
+        field.name: _field(owner, name, hints[field.name], fields)
         for field in dataclasses.fields(kind)
         for name in [_WIRE_NAMES.get(field.name, field.name)]
         if name in fields or field.default is dataclasses.MISSING
@@ -379,17 +323,14 @@ def _build(kind: type[Any], fields: dict[str, object]) -> Any:
     return kind(**values)
 
 
-def _field(owner: str, name: str, annotation: str, fields: dict[str, object]) -> object:
-    expected, read = _READERS[annotation]
+def _field(owner: str, name: str, hint: Any, fields: dict[str, object]) -> Any:
     if name not in fields:
-        raise ProtocolError("bad_field", f'the {owner} has no "{name}"; expected {expected}.')
+        raise ProtocolError("bad_field", f'the {owner} has no "{name}"; expected {describe(hint)}.')
     try:
-        return read(fields[name])
-    except _Mismatch:
-        raise ProtocolError(
-            "unknown_encoding" if annotation == "Encoding" else "bad_field",
-            f'"{name}" of the {owner} is {_seen(fields[name])}; expected {expected}.',
-        ) from None
+        return read(fields[name], hint)
+    except FieldError as error:
+        code = "unknown_encoding" if hint == Encoding else "bad_field"
+        raise ProtocolError(code, f'"{name}" of the {owner} {error}.') from None
 
 
 def _fields(message: object) -> dict[str, object]:
@@ -412,11 +353,3 @@ def _dumps(value: object) -> str:
     except UnicodeEncodeError:  # an id from a client may hold half a surrogate pair
         return json.dumps(value, separators=(",", ":"))
     return text
-
-
-def _seen(value: object) -> str:
-    try:
-        text = json.dumps(value, ensure_ascii=False)
-    except RecursionError:
-        return "a deeply nested value"
-    return text if len(text) <= 60 else text[:60] + "…"

@@ -9,13 +9,25 @@ from __future__ import annotations
 
 import json
 import types
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 import msgspec
 
-__all__ = ["FieldError", "describe", "did_you_mean", "read", "shown"]
+__all__ = [
+    "FieldError",
+    "Reader",
+    "all_values",
+    "describe",
+    "did_you_mean",
+    "last_value",
+    "read",
+    "shown",
+]
+
+Reader = Callable[[Sequence[str]], Any]
+"""Reader of all values of one name in a form or an address; raises FieldError."""
 
 _WORDS: Mapping[Any, str] = {
     str: "a string",
@@ -49,16 +61,28 @@ def read(value: object, hint: Any, *, text: bool = False) -> Any:
     Args:
         hint: a type, a union, a `Literal`, ``tuple[T, ...]``, a dataclass, or one of them in
             `Annotated` with a `msgspec.Meta` of bounds.
-        text: whether values are text (forms, addresses): ``"8"`` is a number then, and
+        text: whether `value` is text (forms, addresses): ``"8"`` is a number then, and
             ``"true"``, ``"false"``, ``"1"`` and ``"0"`` are truth values.
 
     Raises:
         FieldError: the value does not fit.
     """
     try:
-        return msgspec.convert(value, hint, strict=not text)
-    except (msgspec.ValidationError, OverflowError, RecursionError):
-        raise FieldError(value, describe(hint)) from None
+        return msgspec.convert(_parsed(value, hint) if text else value, hint)
+    except (msgspec.ValidationError, ValueError, OverflowError, RecursionError) as error:
+        _, _, place = str(error).partition(" - at `$")
+        expected = describe(hint)
+        raise FieldError(value, f"{expected} (see {place[:-1]})" if place else expected) from None
+
+
+def last_value(hint: Any) -> Reader:
+    """Return a reader of the last value; the ones before it are ignored."""
+    return lambda values: read(values[-1], hint, text=True)
+
+
+def all_values(hint: Any) -> Reader:
+    """Return a reader of all values, each of which must fit `hint`."""
+    return lambda values: tuple(read(value, hint, text=True) for value in values)
 
 
 def describe(hint: Any) -> str:
@@ -69,7 +93,9 @@ def describe(hint: Any) -> str:
     if origin is Literal:
         return f"one of {', '.join(json.dumps(choice) for choice in arguments)}"
     if origin in (Union, types.UnionType):
-        return " or ".join(describe(argument) for argument in arguments)
+        # A union of both kinds of numbers keeps whole ones whole.
+        kinds = [kind for kind in arguments if kind is not int or float not in arguments]
+        return " or ".join(map(describe, kinds))
     if origin in (tuple, list):
         return f"a list of {_plural(arguments[0])}"
     return _WORDS.get(origin or hint, f"an object ({getattr(hint, '__name__', hint)})")
@@ -81,12 +107,28 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
 
 
 def shown(value: object) -> str:
-    """Return a received value as JSON, shortened to 60 characters."""
+    """Return a received value as JSON, shortened to 60 characters; it can always be encoded."""
     try:
         text = json.dumps(value, ensure_ascii=False, default=str)
-    except (RecursionError, ValueError):
+    except RecursionError:
         return "a deeply nested value"
-    return text if len(text) <= _SHOWN else text[:_SHOWN] + "…"
+    except ValueError:  # more digits than Python prints
+        return "a very large number"
+    text = text if len(text) <= _SHOWN else text[:_SHOWN] + "…"
+    return text.encode(errors="backslashreplace").decode()
+
+
+def _parsed(text: object, hint: Any) -> object:
+    """Return the number or truth value that a text stands for, or else the text."""
+    kind = get_args(hint)[0] if get_origin(hint) is Annotated else hint
+    if not isinstance(text, str) or kind not in (int, float, bool):
+        return text
+    if kind is bool:
+        return {"true": True, "1": True, "false": False, "0": False}.get(text.strip().lower(), text)
+    try:
+        return kind(text)
+    except ValueError:
+        return text
 
 
 def _plural(hint: Any) -> str:

@@ -139,7 +139,7 @@ def _read_key(table: dict[str, Any], quota: Quota) -> Key:
     if (secret is None) == (sha256 is None):
         raise ValueError(f"key {name!r}: expected either key or sha256")
     granted = {
-        _QUOTA[limit]: _read_field(name, limit, value, float)
+        _QUOTA[limit]: _read_field(name, limit, value, int | float)
         for limit, value in table.items()
         if limit in _QUOTA
     }

@@ -13,8 +13,9 @@ from datetime import UTC, datetime
 from http import HTTPStatus
 from statistics import fmean
 from tempfile import SpooledTemporaryFile
-from typing import Any, BinaryIO, cast
+from typing import Annotated, Any, BinaryIO, cast
 
+import msgspec
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
@@ -28,17 +29,15 @@ from streamwhisper.server.dialects.deepgram.messages import model_uuid
 from streamwhisper.server.dialects.deepgram.query import HEEDED, WORDING, read_values
 from streamwhisper.server.rest.forms import (
     FormField,
-    boolean,
     language,
     names,
-    number,
     read_fields,
-    texts,
 )
 from streamwhisper.server.rest.request import BadField, TranscriptionRequest
 from streamwhisper.transcript import Segment, TimedWord, Transcript
 from streamwhisper.transcription.options import PromptOptions, TranscriptionOptions, WordOptions
 from streamwhisper.transcription.recognizer import WindowRecognizer
+from streamwhisper.validation import all_values, last_value
 from streamwhisper.version import __version__
 from streamwhisper.whisper.search import SearchOptions
 
@@ -56,18 +55,18 @@ def _keywords(values: Sequence[str]) -> tuple[str, ...]:
 
 
 PARAMETERS: Mapping[str, FormField] = {
-    "encoding": FormField("encoding", lambda values: values[-1]),
-    "sample_rate": FormField("sample_rate", lambda values: int(values[-1])),
-    "channels": FormField("channels", lambda values: int(values[-1])),
+    "encoding": FormField("encoding", last_value(str)),
+    "sample_rate": FormField("sample_rate", last_value(int)),
+    "channels": FormField("channels", last_value(int)),
     "language": FormField("language", _language),
     "detect_language": FormField("detect", lambda values: values[-1].lower() != "false"),
     "keyterm": FormField("keyterms", names),
     "keywords": FormField("keywords", _keywords),
-    "utterances": FormField("utterances", boolean),
-    "utt_split": FormField("split", number(0, 60)),
-    "paragraphs": FormField("paragraphs", boolean),
-    "smart_format": FormField("paragraphs", boolean),
-    "tag": FormField("tags", texts),
+    "utterances": FormField("utterances", last_value(bool)),
+    "utt_split": FormField("split", last_value(Annotated[float, msgspec.Meta(ge=0, le=60)])),
+    "paragraphs": FormField("paragraphs", last_value(bool)),
+    "smart_format": FormField("paragraphs", last_value(bool)),
+    "tag": FormField("tags", all_values(str)),
 }
 """What an address may ask for, and what that means."""
 ACCEPTED = ("model", "version", "mip_opt_out", "language_hint")

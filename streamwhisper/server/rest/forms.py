@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
@@ -11,33 +11,24 @@ from starlette.datastructures import FormData, UploadFile
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
-from streamwhisper.errors import RecognitionError
+from streamwhisper.errors import ProtocolError, RecognitionError
 from streamwhisper.server.access.rejection import HandshakeRejected
 from streamwhisper.server.dialects.start import check_vocabulary
 from streamwhisper.server.rest.request import BadField
+from streamwhisper.validation import FieldError, Reader, shown
 from streamwhisper.whisper.languages import language_code
 
 __all__ = [
     "FormField",
-    "boolean",
     "language",
     "names",
-    "number",
-    "one_of",
     "read_fields",
     "read_form",
-    "several_of",
-    "text",
-    "texts",
     "uploaded",
 ]
 
 _MAX_FIELDS = 64
 _MAX_FIELD_BYTES = 64 * 1024
-
-Read = Callable[[Sequence[str]], Any]
-"""What the values of a field mean; raises ValueError or RecognitionError for those that mean none.
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +41,7 @@ class FormField:
     """
 
     attribute: str
-    read: Read
+    read: Reader
 
 
 async def read_form(request: Request) -> FormData:
@@ -108,19 +99,11 @@ def read_fields(
             continue
         try:
             found[field.attribute] = field.read(values)
-        except (ValueError, RecognitionError) as error:
-            raise BadField(name, f"{name} is {_shown(values)}: {error}") from error
+        except FieldError as error:
+            raise BadField(name, f"{name} {error}") from None
+        except (ProtocolError, RecognitionError) as error:
+            raise BadField(name, f"{name} is {shown(values[-1])}: {error}") from error
     return found
-
-
-def text(values: Sequence[str]) -> str:
-    """The last one counts."""
-    return values[-1]
-
-
-def texts(values: Sequence[str]) -> tuple[str, ...]:
-    """All of them count."""
-    return tuple(values)
 
 
 def names(values: Sequence[str]) -> tuple[str, ...]:
@@ -129,55 +112,6 @@ def names(values: Sequence[str]) -> tuple[str, ...]:
     return tuple(values)
 
 
-def boolean(values: Sequence[str]) -> bool:
-    """``true`` or ``false``, however they are spelt."""
-    spelt = values[-1].lower()
-    if spelt not in ("true", "false", "1", "0"):
-        raise ValueError("expected true or false")
-    return spelt in ("true", "1")
-
-
-def number(least: float, most: float) -> Read:
-    """A number within bounds."""
-
-    def read(values: Sequence[str]) -> float:
-        try:
-            found = float(values[-1])
-        except ValueError:
-            found = float("nan")
-        if not least <= found <= most:
-            raise ValueError(f"expected a number from {least:g} to {most:g}")
-        return found
-
-    return read
-
-
-def one_of(*known: str) -> Read:
-    """One of these."""
-
-    def read(values: Sequence[str]) -> str:
-        if values[-1] not in known:
-            raise ValueError(f"expected one of {', '.join(known)}")
-        return values[-1]
-
-    return read
-
-
-def several_of(*known: str) -> Read:
-    """Some of these."""
-
-    def read(values: Sequence[str]) -> frozenset[str]:
-        if not set(values) <= set(known):
-            raise ValueError(f"expected some of {', '.join(known)}")
-        return frozenset(values)
-
-    return read
-
-
 def language(values: Sequence[str]) -> str:
     """The code of a language."""
     return language_code(values[-1])
-
-
-def _shown(values: Sequence[str]) -> str:
-    return repr(values[0] if len(values) == 1 else list(values))[:200]

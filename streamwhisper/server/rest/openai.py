@@ -11,8 +11,9 @@ import re
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Any
+from typing import Annotated, Any, Literal, get_args
 
+import msgspec
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
 
@@ -21,15 +22,10 @@ from streamwhisper.recognition import ModelInfo, Task
 from streamwhisper.server.access.rejection import HandshakeRejected
 from streamwhisper.server.rest.forms import (
     FormField,
-    boolean,
     language,
     names,
-    number,
-    one_of,
     read_fields,
     read_form,
-    several_of,
-    text,
     uploaded,
 )
 from streamwhisper.server.rest.request import BadField, TranscriptionRequest
@@ -37,6 +33,7 @@ from streamwhisper.subtitles.writers import as_record, render
 from streamwhisper.transcript import TimedWord, Transcript
 from streamwhisper.transcription.options import PromptOptions, TranscriptionOptions, WordOptions
 from streamwhisper.transcription.recognizer import WindowRecognizer
+from streamwhisper.validation import all_values, last_value
 from streamwhisper.whisper.fallback import FallbackOptions
 from streamwhisper.whisper.languages import LANGUAGES
 from streamwhisper.whisper.search import SearchOptions
@@ -57,16 +54,17 @@ ALIAS = "whisper-1"
 _OTHERS = re.compile(r"gpt-[a-z0-9.-]*transcribe[a-z0-9.-]*")
 """Its other models for speech, which clients name by default, stand for it as well."""
 
-FORMATS = ("json", "text", "srt", "vtt", "verbose_json")
+Format = Literal["json", "text", "srt", "vtt", "verbose_json"]
+FORMATS: tuple[Format, ...] = get_args(Format)
 FIELDS: Mapping[str, FormField] = {
     "language": FormField("language", language),
-    "prompt": FormField("prompt", text),
+    "prompt": FormField("prompt", last_value(str)),
     "keywords[]": FormField("keywords", names),
-    "response_format": FormField("format", one_of(*FORMATS)),
-    "temperature": FormField("temperature", number(0, 1)),
-    "timestamp_granularities[]": FormField("granularities", several_of("word", "segment")),
-    "include[]": FormField("include", several_of("logprobs")),
-    "stream": FormField("stream", boolean),
+    "response_format": FormField("format", last_value(Format)),
+    "temperature": FormField("temperature", last_value(Annotated[float, msgspec.Meta(ge=0, le=1)])),
+    "timestamp_granularities[]": FormField("granularities", all_values(Literal["word", "segment"])),
+    "include[]": FormField("include", all_values(Literal["logprobs"])),
+    "stream": FormField("stream", last_value(bool)),
 }
 """What a form may have beside its file and its model, and what that means."""
 IGNORED = ("chunking_strategy", "languages[]")
@@ -90,10 +88,10 @@ class _OpenAiFields:
     language: str | None = None
     prompt: str | None = None
     keywords: tuple[str, ...] = ()
-    format: str = "json"
+    format: Format = "json"
     temperature: float = 0.0
-    granularities: frozenset[str] = frozenset({"segment"})
-    include: frozenset[str] = frozenset()
+    granularities: tuple[str, ...] = ("segment",)
+    include: tuple[str, ...] = ()
     stream: bool = False
 
     @property

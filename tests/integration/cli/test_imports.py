@@ -12,6 +12,7 @@ import pytest
     ("module", "heavy"),
     [
         *(("streamwhisper", heavy) for heavy in ("asyncio", "av", "numpy", "torch", "websockets")),
+        *((f"streamwhisper{name}", "msgspec") for name in ("", ".cli.main", ".cli.serve")),
         ("streamwhisper.cli.main", "numpy"),
         ("streamwhisper.cli.cluster", "numpy"),
         ("streamwhisper.cli.mic", "numpy"),

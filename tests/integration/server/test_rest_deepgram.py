@@ -127,7 +127,7 @@ async def test_an_address_is_not_fetched_and_a_stranger_is_not_served(recognizer
         ("callback=http://127.0.0.1/", SOUND, "callback is asked for"),
         ("redact=pci", SOUND, "nothing can be redacted"),
         ("encoding=linear16&sample_rate=1", SOUND, "sample_rate is 1"),
-        ("encoding=linear16&sample_rate=fast", SOUND, "sample_rate is 'fast'"),
+        ("encoding=linear16&sample_rate=fast", SOUND, 'sample_rate is "fast"; expected a whole'),
         ("language=fr", SOUND, "only supports English"),
         (f"keyterm={'x' * 500}", SOUND, "a vocabulary of 1 entries"),
         ("utt_split=-1", SOUND, "expected a number from 0 to 60"),
@@ -165,7 +165,7 @@ async def test_the_text_is_written_as_it_is_asked_for_with_the_times_of_what_was
     assert moved["come"] == starts["welcome"]
     assert moved["morning"] == starts["morning"]
     assert wrong.status == 400
-    assert "numerals is 'perhaps'; expected true or false" in wrong.json["err_msg"]
+    assert 'numerals is "perhaps"; expected true or false' in wrong.json["err_msg"]
 
 
 def test_the_page_on_clients_lists_what_is_read() -> None:

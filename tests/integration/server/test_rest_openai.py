@@ -165,17 +165,21 @@ async def test_a_translation_is_english(base_path: Path, speech: Any) -> None:
 @pytest.mark.parametrize(
     ("fields", "field", "said"),
     [
-        ({"response_format": "mp3"}, "response_format", "expected one of json, text, srt"),
+        ({"response_format": "mp3"}, "response_format", 'expected one of "json", "text", "srt"'),
         ({"temperature": "hot"}, "temperature", "expected a number from 0 to 1"),
         ({"temperature": "1.5"}, "temperature", "expected a number from 0 to 1"),
         ({"temperature": "nan"}, "temperature", "expected a number from 0 to 1"),
         ({"language": "elvish"}, "language", "unknown language"),
         ({"stream": "maybe"}, "stream", "expected true or false"),
         ({"stream": "true", "response_format": "srt"}, "stream", "cannot be srt"),
-        ({"include[]": "speakers"}, "include[]", "expected some of logprobs"),
+        ({"include[]": "speakers"}, "include[]", 'expected one of "logprobs"'),
         ({"include[]": "logprobs", "response_format": "vtt"}, "include[]", "need response_format"),
         ({"timestamp_granularities[]": "word"}, "timestamp_granularities[]", "verbose_json"),
-        ({"timestamp_granularities[]": "letter"}, "timestamp_granularities[]", "word, segment"),
+        (
+            {"timestamp_granularities[]": "letter"},
+            "timestamp_granularities[]",
+            'one of "word", "segment"',
+        ),
     ],
 )
 async def test_a_field_that_means_nothing_is_named(

@@ -2,35 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from streamwhisper.server.dialect import Query
 from streamwhisper.server.dialects.deepgram.audio import StreamAudioOptions
 from streamwhisper.server.dialects.deepgram.formatting import FormattingOptions
-from streamwhisper.server.dialects.deepgram.query import HEEDED, Reader, read_values
+from streamwhisper.server.dialects.deepgram.query import HEEDED, read_values
 from streamwhisper.server.dialects.deepgram.turns import Thresholds
 from streamwhisper.server.dialects.start import check_vocabulary
 from streamwhisper.session.language import LanguageDetection
+from streamwhisper.validation import FieldError, Reader, last_value, read
 
 __all__ = ["FLUX", "Change", "FluxOptions", "read_change", "read_flux"]
-
-
-def _number(values: Sequence[str]) -> float:
-    try:
-        return float(values[-1])
-    except ValueError:
-        raise ValueError("a number") from None
 
 
 FLUX: Mapping[str, Reader] = {
     **{name: HEEDED[name] for name in ("encoding", "sample_rate", "keyterm", "language_hint")},
     **{name: HEEDED[name] for name in ("numerals", "profanity_filter")},
-    "eot_threshold": _number,
-    "eager_eot_threshold": _number,
+    "eot_threshold": last_value(float),
+    "eager_eot_threshold": last_value(float),
     "eot_timeout_ms": HEEDED["utterance_end_ms"],
-    "model": lambda values: values[-1],
+    "model": last_value(str),
 }
 """What a stream depends on, and how its values are read."""
 
@@ -107,19 +101,23 @@ def read_change(said: Mapping[str, Any]) -> Change:
     if isinstance(keyterms, str):
         keyterms = [keyterms]
     if keyterms is not None:
-        if not isinstance(keyterms, list) or not all(isinstance(term, str) for term in keyterms):
-            raise ValueError("keyterms is no list of texts")
+        keyterms = _read("keyterms", keyterms, tuple[str, ...])
         check_vocabulary(keyterms)
     numerals = {"true": True, "false": False}.get(str(said.get("numerals")).lower())
-    thresholds = said.get("thresholds") or {}
+    thresholds = _read("thresholds", said.get("thresholds") or {}, dict[str, Any])
     known = [f.name for f in fields(Thresholds)]
-    if not isinstance(thresholds, dict) or not all(
-        name in known and (value is None or type(value) in (int, float))
+    if unknown := next((name for name in thresholds if name not in known), None):
+        raise ValueError(f"thresholds has {unknown!r}; expected {', '.join(known)}")
+    changes = {
+        name: _read(name, value, int | float)
         for name, value in thresholds.items()
-    ):
-        raise ValueError(f"thresholds are none; expected numbers for {', '.join(known)}")
-    return Change(
-        None if keyterms is None else tuple(keyterms),
-        numerals,
-        {name: value for name, value in thresholds.items() if value is not None},
-    )
+        if value is not None
+    }
+    return Change(keyterms, numerals, changes)
+
+
+def _read(name: str, value: object, hint: Any) -> Any:
+    try:
+        return read(value, hint)
+    except FieldError as error:
+        raise ValueError(f"{name} {error}") from None

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
-from typing import Any
+from typing import Annotated, Any
+
+import msgspec
 
 from streamwhisper.errors import RecognitionError
 from streamwhisper.server.dialect import Query
@@ -14,6 +16,7 @@ from streamwhisper.server.dialects.deepgram.formatting import FEATURES, Formatti
 from streamwhisper.server.dialects.start import check_vocabulary
 from streamwhisper.session.language import LanguageDetection
 from streamwhisper.session.options import SessionOptions
+from streamwhisper.validation import FieldError, Reader, last_value
 from streamwhisper.whisper.languages import language_code
 
 __all__ = [
@@ -22,7 +25,6 @@ __all__ = [
     "UNSUPPORTED",
     "WORDING",
     "ListenOptions",
-    "Reader",
     "TurnOptions",
     "read_query",
     "read_values",
@@ -84,43 +86,23 @@ class ListenOptions:
     turns: TurnOptions = field(default_factory=TurnOptions)
 
 
-Reader = Callable[[Sequence[str]], Any]
-"""Reads the values of a name; raises ValueError with what was expected."""
-
-
-def _flag(values: Sequence[str]) -> bool:
-    said = values[-1].strip().lower()
-    if said not in ("true", "false"):
-        raise ValueError("true or false")
-    return said == "true"
-
-
-def _integer(low: int, high: int) -> Reader:
-    def read(values: Sequence[str]) -> int:
-        said = values[-1].strip()
-        if not said.isdecimal() or not low <= int(said[:10]) <= high:
-            raise ValueError(f"a whole number from {low} to {high}")
-        return int(said)
-
-    return read
-
-
 def _encoding(values: Sequence[str]) -> str:
     if values[-1] not in ENCODINGS:
-        raise ValueError(
-            f"one of {', '.join(ENCODINGS)}, or no encoding at all for a container, which says "
-            "itself what is in it"
+        raise FieldError(
+            values[-1],
+            f"one of {', '.join(ENCODINGS)}; leave encoding out for a container, which declares "
+            "its own",
         )
     return values[-1]
 
 
 def _endpointing(values: Sequence[str]) -> float | None:
-    said = values[-1].strip().lower()
-    if said in ("true", "false"):
-        return None if said == "true" else math.inf
-    if not said.isdecimal():
-        raise ValueError("milliseconds of silence, or false")
-    seconds = int(said[:9]) / 1000
+    value = values[-1].strip().lower()
+    if value in ("true", "false"):
+        return None if value == "true" else math.inf
+    if not value.isdecimal():
+        raise FieldError(values[-1], "milliseconds of silence, or false")
+    seconds = int(value[:9]) / 1000
     return None if seconds < SHORTEST else min(seconds, LONGEST)
 
 
@@ -130,7 +112,7 @@ def _language(values: Sequence[str]) -> str | LanguageDetection:
     try:
         return language_code(values[-1])
     except RecognitionError as error:
-        raise ValueError(f"a tag such as en-US or de, or multi ({error})") from None
+        raise FieldError(values[-1], f"a tag, e.g. en-US or de, or multi ({error})") from None
 
 
 def _detection(values: Sequence[str]) -> LanguageDetection | None:
@@ -143,7 +125,7 @@ def _hints(values: Sequence[str]) -> tuple[str, ...]:
     try:
         return tuple(dict.fromkeys(map(language_code, values)))
     except RecognitionError as error:
-        raise ValueError(f"tags such as en or de ({error})") from None
+        raise FieldError(values, f"tags, e.g. en or de ({error})") from None
 
 
 def _keyterms(values: Sequence[str]) -> tuple[str, ...]:
@@ -166,18 +148,19 @@ def _keywords(values: Sequence[str]) -> tuple[str, ...]:
 
 def _replacements(values: Sequence[str]) -> dict[str, str]:
     pairs = [value.partition(":")[::2] for value in values]
-    if not all(said.strip() for said, _ in pairs):
-        raise ValueError("SAID:WRITTEN")
-    return {said.strip(): written.strip() for said, written in pairs}
+    if not all(spoken.strip() for spoken, _ in pairs):
+        raise FieldError(values, "SPOKEN:WRITTEN")
+    return {spoken.strip(): written.strip() for spoken, written in pairs}
 
 
+_flag = last_value(bool)
 WORDING: Mapping[str, Reader] = {**dict.fromkeys(FEATURES, _flag), "replace": _replacements}
 """How text is written, of streams and of recordings."""
 
 HEEDED: Mapping[str, Reader] = {
     "encoding": _encoding,
-    "sample_rate": _integer(4000, 192_000),
-    "channels": _integer(1, 16),
+    "sample_rate": last_value(Annotated[int, msgspec.Meta(ge=4000, le=192_000)]),
+    "channels": last_value(Annotated[int, msgspec.Meta(ge=1, le=16)]),
     "multichannel": _flag,
     "language": _language,
     "detect_language": _detection,
@@ -186,7 +169,7 @@ HEEDED: Mapping[str, Reader] = {
     "keywords": _keywords,
     **WORDING,
     "endpointing": _endpointing,
-    "utterance_end_ms": _integer(1, 60_000),
+    "utterance_end_ms": last_value(Annotated[int, msgspec.Meta(ge=1, le=60_000)]),
     "vad_events": _flag,
     "interim_results": _flag,
 }
@@ -260,8 +243,8 @@ def read_values(query: Query, readers: Mapping[str, Reader]) -> dict[str, Any]:
         if values := query.get(name):
             try:
                 read[name] = reader(values)
-            except ValueError as error:
-                raise ValueError(f"{name} is {values[-1][:100]!r}; expected {error}") from None
+            except FieldError as error:
+                raise ValueError(f"{name} {error}") from None
     return read
 
 

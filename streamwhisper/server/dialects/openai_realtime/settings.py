@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any, Literal
+
+import msgspec
 
 from streamwhisper.server.dialects.openai_realtime.client_events import InvalidRequest, Json
+from streamwhisper.validation import FieldError, read
 
 __all__ = ["FIELDS", "LOGPROBS", "Field", "changed", "from_beta", "initial_session", "to_beta"]
 
 LOGPROBS = "item.input_audio_transcription.logprobs"
-DELAYS = ("minimal", "low", "medium", "high", "xhigh")
-EAGERNESS = ("low", "medium", "high", "auto")
 UNDETECTED_MODELS = ("gpt-realtime-whisper", "gpt-live-transcribe")
 """OpenAI serves these without turn detection, and clients leave it unsaid."""
 
@@ -22,92 +23,63 @@ class Field:
     """A setting.
 
     Attributes:
-        fits: whether a value makes sense.
-        expected: what would.
-        done: what is done with it.
+        hint: type of the value, with its bounds.
+        done: effect of the setting, as a Markdown cell of the compatibility page.
     """
 
-    fits: Callable[[Any], bool]
-    expected: str
+    hint: Any
     done: str
 
 
-def _choice(values: tuple[str, ...], done: str) -> Field:
-    return Field(lambda v: v in values, f"one of {', '.join(values)}", done)
-
-
-def _text(done: str) -> Field:
-    return Field(lambda v: isinstance(v, str), "a string", done)
-
-
-def _texts(done: str) -> Field:
-    return Field(
-        lambda v: isinstance(v, list) and all(isinstance(each, str) for each in v),
-        "a list of strings",
-        done,
-    )
-
-
-def _flag(done: str) -> Field:
-    return Field(lambda v: isinstance(v, bool), "true or false", done)
+def _integer(low: int, high: int, done: str) -> Field:
+    return Field(Annotated[int, msgspec.Meta(ge=low, le=high)], done)
 
 
 def _number(low: float, high: float, done: str) -> Field:
-    return Field(lambda v: _is_number(v) and low <= v <= high, f"a number, {low} to {high}", done)
-
-
-def _integer(low: int, high: int, done: str) -> Field:
-    return Field(
-        lambda v: _is_number(v) and low <= v <= high and int(v) == v,
-        f"an integer, {low} to {high}",
-        done,
-    )
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+    return Field(Annotated[float, msgspec.Meta(ge=low, le=high)], done)
 
 
 _NO_RESPONSE = "accepted; there are no responses"
 FIELDS: Mapping[str, Field] = {
-    "type": _choice(
-        ("transcription",), "any other value is an error: this server only transcribes"
+    "type": Field(
+        Literal["transcription"], "any other value is an error: this server only transcribes"
     ),
-    "include": _texts(f"with `{LOGPROBS}`, texts have the log probability of each word"),
-    "audio.input.format.type": _choice(
-        ("audio/pcm", "audio/pcmu", "audio/pcma"),
+    "include": Field(list[str], f"with `{LOGPROBS}`, texts have the log probability of each word"),
+    "audio.input.format.type": Field(
+        Literal["audio/pcm", "audio/pcmu", "audio/pcma"],
         "16-bit little-endian PCM, G.711 mu-law or A-law; one channel",
     ),
     "audio.input.format.rate": _integer(
         4000, 192_000, "4000 to 192000 Hz; by default 24000 for PCM and 8000 for G.711"
     ),
-    "audio.input.noise_reduction.type": _choice(
-        ("near_field", "far_field"), "accepted; the audio is not changed"
+    "audio.input.noise_reduction.type": Field(
+        Literal["near_field", "far_field"], "accepted; the audio is not changed"
     ),
     "audio.input.noise_reduction.strength": _number(0, 1e6, "accepted; the audio is not changed"),
-    "audio.input.transcription.model": _text(
+    "audio.input.transcription.model": Field(
+        str,
         "any name: the served model transcribes. With `gpt-realtime-whisper` and "
-        "`gpt-live-transcribe`, turns are not detected unless `turn_detection` is set"
+        "`gpt-live-transcribe`, turns are not detected unless `turn_detection` is set",
     ),
-    "audio.input.transcription.language": _text(
-        "spoken language: a code, a tag or an English name; an error if the model lacks it"
+    "audio.input.transcription.language": Field(
+        str, "spoken language: a code, a tag or an English name; an error if the model lacks it"
     ),
-    "audio.input.transcription.languages": _texts(
-        "candidates for language detection; an English-only model uses English"
+    "audio.input.transcription.languages": Field(
+        list[str], "candidates for language detection; an English-only model uses English"
     ),
-    "audio.input.transcription.prompt": _text(
-        "context before the text of every window: names, spelling, style"
+    "audio.input.transcription.prompt": Field(
+        str, "context before the text of every window: names, spelling, style"
     ),
-    "audio.input.transcription.keywords": _texts(
-        "words and phrases that are preferred when the audio is ambiguous"
+    "audio.input.transcription.keywords": Field(
+        list[str], "words and phrases that are preferred when the audio is ambiguous"
     ),
-    "audio.input.transcription.delay": _choice(
-        DELAYS,
+    "audio.input.transcription.delay": Field(
+        Literal["minimal", "low", "medium", "high", "xhigh"],
         "`minimal` and `low` commit words earliest, `medium` is the default, `high` and `xhigh` "
         "wait for more audio",
     ),
-    "audio.input.turn_detection.type": _choice(
-        ("server_vad", "semantic_vad"),
+    "audio.input.turn_detection.type": Field(
+        Literal["server_vad", "semantic_vad"],
         "`server_vad`: a fixed silence ends an item; `semantic_vad`: its length depends on the "
         "text. `turn_detection: null`: only a commit ends an item",
     ),
@@ -126,11 +98,12 @@ FIELDS: Mapping[str, Field] = {
         "after this time without speech, once: `input_audio_buffer.timeout_triggered` and an item "
         "without text",
     ),
-    "audio.input.turn_detection.eagerness": _choice(
-        EAGERNESS, "how early a pause ends an item; `auto` and `medium` are the server's setting"
+    "audio.input.turn_detection.eagerness": Field(
+        Literal["low", "medium", "high", "auto"],
+        "how early a pause ends an item; `auto` and `medium` are the server's setting",
     ),
-    "audio.input.turn_detection.create_response": _flag(_NO_RESPONSE),
-    "audio.input.turn_detection.interrupt_response": _flag(_NO_RESPONSE),
+    "audio.input.turn_detection.create_response": Field(bool, _NO_RESPONSE),
+    "audio.input.turn_detection.interrupt_response": Field(bool, _NO_RESPONSE),
 }
 """By its path in the session; all others are ignored."""
 
@@ -206,21 +179,16 @@ def _names_input(change: Any) -> bool:
 
 
 def _merged(current: Json, change: object, path: str) -> Json:
-    if not isinstance(change, dict):
-        raise _invalid(path.rstrip("."), change, "an object")
     result = dict(current)
-    for name, value in change.items():
+    for name, value in _read(path, change, dict[str, Any]).items():
         at = f"{path}{name}"
         if at in _GROUPS:
             result[name] = _group(at, current.get(name), value)
         elif at in FIELDS:
-            field = FIELDS[at]
             if value is None:
                 result.pop(name, None)
-            elif field.fits(value):
-                result[name] = value
             else:
-                raise _invalid(at, value, field.expected)
+                result[name] = _read(at, value, FIELDS[at].hint)
     return result
 
 
@@ -246,9 +214,14 @@ def _completed(at: str, values: Json) -> Json:
     return {"type": kind, **kinds[kind], **known}
 
 
-def _invalid(path: str, value: object, expected: str) -> InvalidRequest:
-    param = f"session.{path}" if path else "session"
-    return InvalidRequest("invalid_value", f"{param} is {value!r:.80}; expected {expected}.", param)
+def _read(path: str, value: object, hint: Any) -> Any:
+    # Clients that compute milliseconds send 500.0.
+    whole = int(value) if isinstance(value, float) and value.is_integer() else value
+    try:
+        return read(whole, hint)
+    except FieldError as error:
+        param = f"session.{path}".rstrip(".")
+        raise InvalidRequest("invalid_value", f"{param} {error}.", param) from None
 
 
 _BETA_NAMES = {
@@ -266,15 +239,13 @@ def from_beta(change: object) -> Json:
     Raises:
         InvalidRequest: an unknown format, or no object.
     """
-    if not isinstance(change, dict):
-        raise _invalid("", change, "an object")
-    heard = {name: change[old] for name, old in _BETA_NAMES.items() if old in change}
-    if (given := heard.get("format")) is not None:
+    fields: Json = _read("", change, dict[str, Any])
+    settings = {name: fields[old] for name, old in _BETA_NAMES.items() if old in fields}
+    if (given := settings.get("format")) is not None:
         known = {old: kind for kind, old in _BETA_FORMATS.items()}
-        if not isinstance(given, str) or given not in known:
-            raise _invalid("input_audio_format", given, f"one of {', '.join(known)}")
-        heard["format"] = {"type": known[given]}
-    return {"audio": {"input": heard}} | {n: v for n, v in change.items() if n == "include"}
+        given = _read("input_audio_format", given, Literal["pcm16", "g711_ulaw", "g711_alaw"])
+        settings["format"] = {"type": known[given]}
+    return {"audio": {"input": settings}} | {n: v for n, v in fields.items() if n == "include"}
 
 
 def to_beta(session: Json) -> Json:

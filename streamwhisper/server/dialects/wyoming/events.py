@@ -10,14 +10,18 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Annotated, Any
+
+import msgspec
 
 from streamwhisper.errors import ProtocolError
+from streamwhisper.validation import FieldError, read, shown
 
-__all__ = ["VERSION", "EventReader", "WyomingEvent", "encode_event", "seen"]
+__all__ = ["VERSION", "EventReader", "WyomingEvent", "encode_event"]
 
 VERSION = "1.10.2"
 """Of the protocol, as events carry it."""
+_Size = Annotated[int, msgspec.Meta(ge=0)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +106,7 @@ class EventReader:
         if not isinstance(kind, str):
             raise ProtocolError(
                 "no_type",
-                f'the event has the type {seen(kind)}; expected a text such as "transcribe".',
+                f'the event has the type {shown(kind)}; expected a text such as "transcribe".',
             )
         return header
 
@@ -112,24 +116,17 @@ class EventReader:
         return taken
 
 
-def seen(value: object) -> str:
-    """A value that somebody sent, in a message to them."""
-    if value is None or isinstance(value, str | int | float):
-        return json.dumps(value)[:60]
-    return f"a {type(value).__name__}"
-
-
 def _length(header: Mapping[str, Any], name: str, most: int) -> int:
     value = header.get(name)
     if value is None:
         return 0
-    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
-        raise ProtocolError(
-            "bad_field", f'"{name}" is {seen(value)}; expected a number of bytes, 0 or more.'
-        )
-    if value > most:
-        raise _too_big(f'"{name}"', value, most)
-    return value
+    try:
+        size: int = read(value, _Size)
+    except FieldError as error:
+        raise ProtocolError("bad_field", f'"{name}" {error}, in bytes.') from None
+    if size > most:
+        raise _too_big(f'"{name}"', size, most)
+    return size
 
 
 def _parse(text: bytes, what: str) -> dict[str, Any]:
@@ -152,7 +149,7 @@ def _no_constant(name: str) -> object:
 def _object(value: object, what: str) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise ProtocolError(
-            "not_an_object", f"{what} is {seen(value)}; expected an object, in curly brackets."
+            "not_an_object", f"{what} is {shown(value)}; expected an object, in curly brackets."
         )
     return value
 

@@ -196,7 +196,7 @@ def test_the_words_of_the_beta_mean_the_same() -> None:
         "turn_detection": shown["turn_detection"]
     }
     assert heard(changed(session, from_beta({"turn_detection": None})))["turn_detection"] is None
-    with pytest.raises(InvalidRequest, match="pcm16, g711_ulaw, g711_alaw"):
+    with pytest.raises(InvalidRequest, match='"pcm16", "g711_ulaw", "g711_alaw"'):
         from_beta({"input_audio_format": "mp3"})
 
 
