@@ -48,13 +48,13 @@ def load_model(flags: ModelFlags) -> LocalRecognizer:
     Raises:
         ModelError: the model cannot be found or read.
     """
-    find_model(flags.model)  # before torch is imported, so that a wrong name fails at once
+    path = find_model(flags.model)  # before torch is imported, so that a wrong name fails at once
     from streamwhisper.engine.local import LocalOptions, LocalRecognizer
 
     options = LocalOptions(
         flags.device, flags.dtype, flags.threads, adapter=flags.adapter, compile=flags.compiled
     )
-    return LocalRecognizer.load(flags.model, options, hub_options())
+    return LocalRecognizer.load(path, options, name=flags.model)
 
 
 def check_ray() -> None:

@@ -127,9 +127,20 @@ class LocalRecognizer:
 
     @classmethod
     def load(
-        cls, model: str | Path, options: LocalOptions | None = None, hub: HubOptions | None = None
+        cls,
+        model: str | Path,
+        options: LocalOptions | None = None,
+        hub: HubOptions | None = None,
+        *,
+        name: str | None = None,
     ) -> LocalRecognizer:
-        """Load a model by name, path or hub repository, fetching it where necessary.
+        """Load a model; download it first if necessary.
+
+        Args:
+            model: model name, checkpoint file or folder, or hub repository.
+            options: device, precision, threads, adapter.
+            hub: cache folder and sources.
+            name: name of the model in `info`; by default `model`.
 
         Raises:
             UnknownModelError, ModelDownloadError, CheckpointError: as they say.
@@ -150,7 +161,7 @@ class LocalRecognizer:
         whisper.to(device=device, dtype=dtype)
         if options.compile:
             compile_decoder(whisper)
-        return cls(whisper, str(model), options)
+        return cls(whisper, name or str(model), options)
 
     def transcribe(
         self, audio: streamwhisper.AudioInput, **keywords: Any

@@ -1,9 +1,9 @@
-"""The gate that decides when somebody speaks.
+"""Speech gate: finds the start and end of speech in a stream.
 
-Two detectors in a row: WebRTC's costs next to nothing and passes nearly everything that could
-be speech; Silero's network judges what it passes, with quiet sound amplified. While the gate is
-shut and WebRTC hears nothing, the network sleeps. All decisions fall on the absolute clock of
-512-sample blocks, so they do not depend on how the sound was cut into chunks.
+Two detectors run in a row. WebRTC's costs next to nothing and passes nearly everything that could
+be speech. Silero's network judges the rest, with quiet audio amplified. While the gate is closed
+and WebRTC detects nothing, the network does not run. All decisions fall on the absolute clock of
+512-sample blocks, so they do not depend on how the audio was cut into chunks.
 """
 
 from __future__ import annotations
@@ -20,25 +20,25 @@ from streamwhisper.vad.models import Leveller, SileroVad, VoiceDetector, WebRtcV
 
 __all__ = ["GateOptions", "SpeechEnd", "SpeechStart", "VadGate"]
 
-_REPLAYED = 10  # blocks of history that bring the network's state up to date when it wakes
-_AWAKE = 16  # blocks it stays awake after WebRTC last heard something
+_REPLAYED = 10  # blocks of history that bring the network's state up to date when it starts
+_AWAKE = 16  # blocks for which the network runs after WebRTC last detected something
 
 
 @dataclass(frozen=True, slots=True)
 class GateOptions:
-    """When the gate opens and shuts; times in seconds.
+    """Options of the speech gate; times in seconds.
 
     Attributes:
-        threshold: probability from which a block may open the gate.
-        negative_threshold: probability below which a block is silence while it is open.
-        minimum_speech: how long speech must last to open the gate.
-        silence: how long silence must last to shut it.
-        pre_roll: how much sound before the speech belongs to it, at least 0.3.
-        post_roll: how much sound after it does, at most `silence`.
-        aggressiveness: of the WebRTC detector, 0 (passes most) to 3.
+        threshold: speech probability from which a block can open the gate.
+        negative_threshold: probability below which a block is silence while the gate is open.
+        minimum_speech: duration of speech that opens the gate, 0 to 1 s.
+        silence: duration of silence that closes the gate.
+        pre_roll: duration of audio before the speech that belongs to it, 0.3 to 10 s.
+        post_roll: duration of audio after the speech that belongs to it, at most `silence`.
+        aggressiveness: filter strength of the WebRTC detector, 0 (passes most) to 3.
 
     Raises:
-        ValueError: a value that makes no sense.
+        ValueError: a value is out of range.
     """
 
     threshold: float = 0.5
@@ -72,11 +72,11 @@ class GateOptions:
 
 @dataclass(frozen=True, slots=True)
 class SpeechStart:
-    """Somebody began to speak.
+    """Start of a speech segment.
 
     Attributes:
-        at: absolute sample where the segment begins, pre-roll included.
-        decided: absolute sample that had been heard when this was known.
+        at: absolute sample where the segment begins, including the pre-roll.
+        decided: number of samples received when the gate opened.
     """
 
     at: int
@@ -85,11 +85,11 @@ class SpeechStart:
 
 @dataclass(frozen=True, slots=True)
 class SpeechEnd:
-    """They stopped.
+    """End of a speech segment.
 
     Attributes:
-        at: absolute sample where the segment ends, post-roll included.
-        decided: absolute sample that had been heard when this was known.
+        at: absolute sample where the segment ends, including the post-roll.
+        decided: number of samples received when the gate closed.
     """
 
     at: int
@@ -97,26 +97,38 @@ class SpeechEnd:
 
 
 class VadGate:
-    """Finds speech segments in a 16 kHz stream on its absolute sample clock."""
+    """Detector of speech segments in a 16 kHz stream, on the stream's absolute sample clock."""
 
-    def __init__(self, options: GateOptions | None = None) -> None:
-        """Start shut, at sample 0."""
+    def __init__(
+        self,
+        options: GateOptions | None = None,
+        *,
+        trigger: VoiceDetector | None = None,
+        network: VoiceDetector | None = None,
+    ) -> None:
+        """Start closed, at sample 0.
+
+        Args:
+            options: thresholds and durations.
+            trigger: cheap detector that decides whether the network runs; WebRTC's by default.
+            network: detector that judges each block; Silero's by default.
+        """
         self.options = options or GateOptions()
-        self._first: VoiceDetector = WebRtcVad(self.options.aggressiveness)
-        self._network: VoiceDetector = SileroVad()
+        self._trigger = trigger or WebRtcVad(self.options.aggressiveness)
+        self._network = network or SileroVad()
         self._leveller = Leveller()
         self._gain = np.float32(1)
         self._block = self._network.block
-        self._sound = RingBuffer((_REPLAYED + 2) * self._block)
+        self._audio = RingBuffer((_REPLAYED + 2) * self._block)
         self._pending: NDArray[np.float32] = np.zeros(0, dtype=np.float32)
-        self._framed = 0  # samples the first detector has heard
-        self._judged = 0  # samples the network has judged, or slept through for good
+        self._framed = 0  # samples that the trigger has judged
+        self._judged = 0  # samples that the network has judged or skipped
         self._awake_until = 0
-        self._onset: int | None = None  # where speech began that may open the gate
+        self._onset: int | None = None  # start of speech that can open the gate
         self._last_end = 0
         self._speaking = False
         self._last_speech = 0
-        self._silence = self.options.silence  # that shuts it in the present pause
+        self._silence = self.options.silence  # seconds of silence that close the present pause
         self._probability = 0.0
 
     @property
@@ -131,58 +143,58 @@ class VadGate:
 
     @property
     def silence(self) -> float:
-        """Seconds of silence that shut it in the present pause."""
+        """Seconds of silence that close the gate in the present pause."""
         return self._silence
 
     @property
     def probability(self) -> float:
-        """What the network said of the last block; 0.0 while it sleeps."""
+        """Speech probability of the last block; 0.0 while the network does not run."""
         return self._probability
 
     def hold(self, silence: float) -> None:
-        """Let `silence` (seconds, above 0) shut the gate in the present pause.
+        """Let `silence` (seconds, above 0) close the gate in the present pause.
 
-        Speech takes it back: later pauses have the silence of the options again. What was heard
-        already is not judged once more; where that was longer, the next block shuts the gate.
+        Later pauses use the silence of the options again. Blocks already judged are not judged
+        again; if the pause is already longer, the next block closes the gate.
         """
         self._silence = silence
 
     def append(self, samples: NDArray[np.float32]) -> list[SpeechStart | SpeechEnd]:
-        """Hear the next samples (float32 ``[n]``) and say what was decided, in order."""
-        sound = np.concatenate([self._pending, samples])
-        whole = len(sound) - len(sound) % self._block
+        """Process the next samples (float32 ``[n]``); return the resulting events in order."""
+        audio = np.concatenate([self._pending, samples])
+        whole = len(audio) - len(audio) % self._block
         events: list[SpeechStart | SpeechEnd] = []
         for start in range(0, whole, self._block):
-            self._sound.append(sound[start : start + self._block])
-            events += self._hear()
-        self._pending = sound[whole:].copy()
+            self._audio.append(audio[start : start + self._block])
+            events += self._process()
+        self._pending = audio[whole:].copy()
         return events
 
     def finish(self) -> list[SpeechStart | SpeechEnd]:
-        """The sound is over: judge what is left of it, and end an open segment with it.
+        """Process the remaining samples and end an open segment; return the resulting events.
 
-        Speech too short to open the gate by then is given the benefit of the doubt.
+        Speech at the end counts even if it is too short to open the gate.
         """
-        end = self._sound.end + len(self._pending)
+        end = self._audio.end + len(self._pending)
         events: list[SpeechStart | SpeechEnd] = []
         if len(self._pending):
-            self._sound.append(np.pad(self._pending, (0, self._block - len(self._pending))))
+            self._audio.append(np.pad(self._pending, (0, self._block - len(self._pending))))
             self._pending = self._pending[:0]
-            events += self._hear()
+            events += self._process()
         if self._onset is not None:
             events.append(self._open(end))
         if self._speaking:
             self._last_end = end
             self._speaking = False
             events.append(SpeechEnd(end, end))
-        # The last block was filled up with zeros: nothing lies beyond the sound.
+        # The last block was padded with zeros; no event lies after the audio.
         self._last_speech = min(self._last_speech, end)
         return [replace(e, at=min(e.at, end), decided=min(e.decided, end)) for e in events]
 
-    def _hear(self) -> list[SpeechStart | SpeechEnd]:
+    def _process(self) -> list[SpeechStart | SpeechEnd]:
         """Judge the newest block."""
-        end = self._sound.end
-        self._gain = self._leveller.gain(self._sound.read(end - self._block, end))
+        end = self._audio.end
+        self._gain = self._leveller.gain(self._audio.read(end - self._block, end))
         if self._noticed() or self._speaking:
             self._awake_until = end + _AWAKE * self._block
         if end > self._awake_until:
@@ -190,29 +202,29 @@ class VadGate:
             self._onset = None
             return []
         if self._judged < end - self._block:
-            # It slept: start afresh a little earlier, where the speech may have begun unnoticed.
+            # The network did not run: restart a little earlier, where speech may have begun.
             self._network.reset()
-            self._judged = max(self._judged, self._sound.start, end - (_REPLAYED + 1) * self._block)
+            self._judged = max(self._judged, self._audio.start, end - (_REPLAYED + 1) * self._block)
         events: list[SpeechStart | SpeechEnd] = []
         while self._judged < end:
             start, self._judged = self._judged, self._judged + self._block
-            sound = self._sound.read(start, self._judged) * self._gain
-            self._probability = self._network(sound)
+            audio = self._audio.read(start, self._judged) * self._gain
+            self._probability = self._network(audio)
             event = self._judge(start, self._judged)
             if event is not None:
                 events.append(event)
         return events
 
     def _noticed(self) -> bool:
-        """Whether the first detector heard speech in any frame since it was asked last."""
+        """Return whether the trigger detected speech in any frame since the last call."""
         noticed = False
-        while self._framed + self._first.block <= self._sound.end:
-            start, self._framed = self._framed, self._framed + self._first.block
-            noticed |= self._first(self._sound.read(start, self._framed)) > 0.5
+        while self._framed + self._trigger.block <= self._audio.end:
+            start, self._framed = self._framed, self._framed + self._trigger.block
+            noticed |= self._trigger(self._audio.read(start, self._framed)) > 0.5
         return noticed
 
     def _judge(self, start: int, end: int) -> SpeechStart | SpeechEnd | None:
-        """Hysteresis over the network's judgement of one block."""
+        """Apply hysteresis to the network's probability of one block."""
         options = self.options
         if self._speaking:
             if self._probability >= options.negative_threshold:
@@ -222,7 +234,7 @@ class VadGate:
                 self._speaking = False
                 roll = min(options.post_roll, self._silence)
                 self._last_end = self._last_speech + _samples(roll)
-                return SpeechEnd(self._last_end, self._sound.end)
+                return SpeechEnd(self._last_end, self._audio.end)
             return None
         if self._onset is None and self._probability >= options.threshold:
             self._onset = start
@@ -231,7 +243,7 @@ class VadGate:
         if self._onset is not None:
             self._last_speech = end
             if end - self._onset >= _samples(options.minimum_speech):
-                return self._open(self._sound.end)
+                return self._open(self._audio.end)
         return None
 
     def _open(self, decided: int) -> SpeechStart:

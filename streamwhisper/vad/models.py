@@ -1,10 +1,9 @@
-"""Voice detectors: WebRTC's, cheap and coarse, and Silero's network, run in NumPy.
+"""Voice detectors: WebRTC's, cheap and coarse, and Silero's network, computed with NumPy.
 
-Silero VAD v6 (Silero Team, github.com/snakers4/silero-vad, MIT) is small enough that the
-framework around it would cost more than the network: a learnt short-time Fourier transform, four
-convolutions over its magnitudes, an LSTM cell and one output. Weights come from the installed
-``silero-vad`` package, which is never imported, because it imports torch; they are read from its
-ONNX file, because its safetensors file holds another training of the network.
+Silero VAD v6 (Silero Team, github.com/snakers4/silero-vad, MIT) is small: a learned short-time
+Fourier transform, four convolutions over its magnitudes, an LSTM cell and one output. The weights
+come from the installed ``silero-vad`` package, which is never imported, because it imports torch.
+They are read from its ONNX file, because its safetensors file holds another training run.
 """
 
 from __future__ import annotations
@@ -34,34 +33,38 @@ _FILE = "silero_vad_16k_op15.onnx"
 
 
 class VoiceDetector(Protocol):
-    """Judges blocks of a 16 kHz stream one after the other, and remembers what it heard."""
+    """Detector that judges the blocks of a 16 kHz stream one after the other; has state."""
 
     @property
     def block(self) -> int:
-        """How many samples one call takes."""
+        """Samples per call."""
         ...
 
     def __call__(self, samples: Array) -> float:
-        """Probability that the next block (float32 ``[block]``) holds speech."""
+        """Return the probability, 0 to 1, that the next block (float32 ``[block]``) is speech."""
         ...
 
     def reset(self) -> None:
-        """Forget what was heard."""
+        """Return to the initial state."""
         ...
 
 
 class WebRtcVad:
-    """WebRTC's detector (Gaussian mixtures over six bands) on 30 ms frames: answers 0 or 1.
+    """WebRTC's detector (Gaussian mixtures over six bands) on 30 ms frames; returns 0 or 1.
 
-    It judges by absolute level too, and hears little of what is quieter than -55 dBFS. Sound is
-    therefore amplified for it, clipped where need be: tenfold brings speech of -67 dBFS to its
-    notice and leaves a silent room's hiss below it.
+    Its thresholds are absolute: it misses most speech below -55 dBFS. The audio is therefore
+    amplified and clipped. A gain of 10 makes speech at -67 dBFS detectable and leaves the noise of
+    a silent room below the threshold.
     """
 
     block = 480
 
     def __init__(self, aggressiveness: int = 0, gain: float = 10.0) -> None:
-        """Set how eagerly non-speech is filtered out, from 0 (least) to 3 (most).
+        """Start with a fresh noise model.
+
+        Args:
+            aggressiveness: filter strength, from 0 (passes most) to 3.
+            gain: factor by which samples are amplified.
 
         Raises:
             ValueError: `aggressiveness` is not from 0 to 3.
@@ -73,7 +76,7 @@ class WebRtcVad:
         self.reset()
 
     def __call__(self, samples: Array) -> float:
-        """Whether the frame (float32 ``[480]`` within ±1) holds speech: 1.0 or 0.0."""
+        """Return 1.0 if the frame (float32 ``[480]`` within ±1) is speech, else 0.0."""
         pcm = np.clip(samples * self._scale, -32768, 32767).astype("<i2")
         return float(self._vad.is_speech(pcm.tobytes(), SAMPLE_RATE))
 
@@ -83,22 +86,22 @@ class WebRtcVad:
 
 
 class Leveller:
-    """Brings quiet sound up to the level at which Silero's network is at its best.
+    """Automatic gain that brings quiet audio to the level where Silero's network works best.
 
-    The level followed rises at once with a block's own and falls by 3 dB a second, so a block is
-    never amplified beyond the target, and hardly changes its gain within a sentence. The
-    amplified sound is for detection alone.
+    The followed level rises at once with a block's own level and falls by 3 dB per second. So no
+    block is amplified beyond the target, and the gain hardly changes within a sentence. The
+    amplified audio is used for detection only.
     """
 
     def __init__(self, target: float = 0.1, max_gain: float = 30.0, fall: float = 3.0) -> None:
-        """Set the target (root mean square), the greatest gain, and the fall in dB a second."""
+        """Set target level (root mean square), maximum gain, and fall in dB per second."""
         self._target = target
         self._max_gain = max_gain
         self._fall = fall
         self._level = 0.0
 
     def gain(self, samples: Array) -> np.float32:
-        """Hear the next block and say what it should be multiplied with, 1 to `max_gain`."""
+        """Return the factor for the next block, 1 to `max_gain`."""
         if not len(samples):
             return np.float32(1)
         fallen = self._level * 10 ** (-self._fall * len(samples) / SAMPLE_RATE / 20)
@@ -112,11 +115,12 @@ def _zeros(size: int) -> Array:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SileroState:
-    """All that `SileroVad` remembers; never written to.
+    """State of `SileroVad`; immutable.
 
     Attributes:
-        context: the last samples of the block before, ``[64]``.
-        hidden, cell: of the LSTM, ``[128]`` each.
+        context: last samples of the previous block, ``[64]``.
+        hidden: hidden state of the LSTM, ``[128]``.
+        cell: cell state of the LSTM, ``[128]``.
     """
 
     context: Array = field(default_factory=lambda: _zeros(_CONTEXT))
@@ -125,12 +129,12 @@ class SileroState:
 
 
 class SileroVad:
-    """Silero's network on blocks of 512 samples (32 ms). Its weights are loaded once."""
+    """Silero's network on blocks of 512 samples (32 ms); all instances share the weights."""
 
     block = 512
 
     def __init__(self) -> None:
-        """Start in silence.
+        """Load the weights and start in silence.
 
         Raises:
             CheckpointError: the weights are not installed.
@@ -139,7 +143,7 @@ class SileroVad:
         self.state = SileroState()
 
     def __call__(self, samples: Array) -> float:
-        """Probability that the block (float32 ``[512]``) holds speech."""
+        """Return the probability, 0 to 1, that the block (float32 ``[512]``) is speech."""
         state = self.state
         sound = np.concatenate([state.context, samples, samples[-2:-66:-1]])
         own = _features(self._weights, sound[None]) @ self._weights.lstm[:_FEATURES]
@@ -148,10 +152,10 @@ class SileroVad:
         return float(self._judge(hidden))
 
     def judge(self, samples: Array) -> Array:
-        """Probability that each block of ``[n * 512]`` samples holds speech, ``[n]``.
+        """Return the speech probability of each block of ``[n * 512]`` samples, ``[n]``.
 
-        As from silence and with the same results as block after block, in half the time;
-        what was heard before is neither used nor forgotten.
+        Starts from silence and leaves the state unchanged. The results equal those of one call per
+        block, in half the time.
         """
         count = len(samples) // self.block
         blocks = samples[: count * self.block].reshape(count, self.block)
@@ -168,37 +172,38 @@ class SileroVad:
         return self._judge(every)
 
     def _remember(self, own: Array, hidden: Array, cell: Array) -> tuple[Array, Array]:
-        """The LSTM's next state: `own` is what the new block says to its gates, ``[512]``."""
+        """Return the LSTM's next state; `own` is the new block's input to its gates, ``[512]``."""
         gates = own + hidden @ self._weights.lstm[_FEATURES:] + self._weights.lstm_bias
         sigmoids = _sigmoid(gates[:384])
         cell = sigmoids[128:256] * cell + sigmoids[:128] * np.tanh(gates[384:])
         return sigmoids[256:] * np.tanh(cell), cell
 
     def _judge(self, hidden: Array) -> Array:
-        """States ``[..., 128]`` to probabilities ``[...]``."""
+        """Map hidden states ``[..., 128]`` to probabilities ``[...]``."""
         probabilities: Array = _sigmoid(
             np.maximum(hidden, 0) @ self._weights.output + self._weights.output_bias
         )
         return probabilities
 
     def reset(self) -> None:
-        """Forget what was heard."""
+        """Return to the initial state."""
         self.state = SileroState()
 
 
 def _features(w: _Weights, sounds: Array) -> Array:
-    """Blocks with their context and their last samples mirrored, ``[n, 640]``, to ``[n, 128]``."""
+    """Map blocks with context and mirrored end, ``[n, 640]``, to features ``[n, 128]``."""
     n = len(sounds)
+    (conv1, bias1), (conv2, bias2), (conv3, bias3), (conv4, bias4) = w.convolutions
     spectrum = sounds.take(_STFT, axis=1) @ w.stft
     power = np.zeros((n, 6, 129), dtype=np.float32)  # a row of padding at either end
     np.add(spectrum[..., :129] ** 2, spectrum[..., 129:] ** 2, out=power[:, 1:5])
     x = np.zeros((n, 5, 128), dtype=np.float32)
     magnitudes = np.sqrt(power).reshape(n, -1)
-    np.maximum(magnitudes.take(_CONV1, axis=1) @ w.conv1 + w.bias1, 0, out=x[:, 1:])
-    x = np.maximum(x.reshape(n, -1).take(_CONV2, axis=1) @ w.conv2 + w.bias2, 0)
+    np.maximum(magnitudes.take(_CONV1, axis=1) @ conv1 + bias1, 0, out=x[:, 1:])
+    x = np.maximum(x.reshape(n, -1).take(_CONV2, axis=1) @ conv2 + bias2, 0)
     # From here on there is one position: taps over padding alone are left out.
-    y = np.maximum(x.reshape(n, -1) @ w.conv3 + w.bias3, 0)
-    features: Array = np.maximum(y @ w.conv4 + w.bias4, 0)
+    y = np.maximum(x.reshape(n, -1) @ conv3 + bias3, 0)
+    features: Array = np.maximum(y @ conv4 + bias4, 0)
     return features
 
 
@@ -209,7 +214,7 @@ def _sigmoid(x: Array) -> Array:
 
 
 def _windows(count: int, size: int, step: int) -> NDArray[np.intp]:
-    """Where the values of overlapping windows lie: ``[count, size]``, for `take`."""
+    """Return the indices of overlapping windows, ``[count, size]``, for `take`."""
     return np.arange(count)[:, None] * step + np.arange(size)
 
 
@@ -220,17 +225,19 @@ _CONV2 = _windows(2, 3 * 128, 2 * 128)
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Weights:
-    """Matrices ``[inputs, outputs]``; a convolution's inputs are taps × channels."""
+    """Weights of Silero's network, as matrices ``[inputs, outputs]``.
+
+    Attributes:
+        stft: basis of the short-time Fourier transform.
+        convolutions: matrix and bias of each convolution; its inputs are taps times channels.
+        lstm: input and hidden weights of the LSTM, one below the other.
+        lstm_bias: bias of its gates.
+        output: weights of the output.
+        output_bias: bias of the output.
+    """
 
     stft: Array
-    conv1: Array
-    bias1: Array
-    conv2: Array
-    bias2: Array
-    conv3: Array
-    bias3: Array
-    conv4: Array
-    bias4: Array
+    convolutions: tuple[tuple[Array, Array], ...]
     lstm: Array
     lstm_bias: Array
     output: Array
@@ -243,6 +250,7 @@ def _weights() -> _Weights:
     try:
         raw = {name.removeprefix("model."): a for name, a in read_initializers(path).items()}
         conv = [raw[f"encoder.{i}.reparam_conv.weight"] for i in range(4)]
+        conv[2:] = conv[2][:, :, 1:], conv[3][:, :, 1:2]  # without the taps over padding
         bias = [raw[f"encoder.{i}.reparam_conv.bias"] for i in range(4)]
         rnn = np.concatenate([raw["decoder.rnn.weight_ih"], raw["decoder.rnn.weight_hh"]], axis=1)
         rnn_bias = raw["decoder.rnn.bias_ih"] + raw["decoder.rnn.bias_hh"]
@@ -250,14 +258,7 @@ def _weights() -> _Weights:
         order = np.r_[0:256, 384:512, 256:384]
         return _Weights(
             stft=_matrix(raw["stft.forward_basis_buffer"]),
-            conv1=_matrix(conv[0]),
-            bias1=bias[0],
-            conv2=_matrix(conv[1]),
-            bias2=bias[1],
-            conv3=_matrix(conv[2][:, :, 1:]),
-            bias3=bias[2],
-            conv4=_matrix(conv[3][:, :, 1:2]),
-            bias4=bias[3],
+            convolutions=tuple(zip(map(_matrix, conv), bias, strict=True)),
             lstm=np.ascontiguousarray(rnn[order].T),
             lstm_bias=rnn_bias[order],
             output=raw["decoder.decoder.2.weight"].reshape(-1),
@@ -265,13 +266,12 @@ def _weights() -> _Weights:
         )
     except (LookupError, ValueError, OSError) as error:
         raise CheckpointError(
-            f"{path} is not the 16 kHz network of Silero VAD v6 ({error}); "
-            "try installing silero-vad 6 anew"
+            f"{path} is not the 16 kHz network of Silero VAD v6 ({error}); reinstall silero-vad 6"
         ) from error
 
 
 def _matrix(weight: Array) -> Array:
-    """A convolution's weight ``[outputs, channels, taps]`` as ``[taps * channels, outputs]``."""
+    """Reshape a weight ``[outputs, channels, taps]`` to ``[taps * channels, outputs]``."""
     return np.ascontiguousarray(weight.transpose(2, 1, 0).reshape(-1, weight.shape[0]))
 
 
@@ -283,6 +283,6 @@ def _weights_path() -> Path:
             return folder / "data" / _FILE
     where = ", ".join(map(str, folders)) or "no installed package"
     raise CheckpointError(
-        f"the voice detector's weights {_FILE} were looked for in silero-vad ({where}) and "
-        "not found; install silero-vad 6 or later"
+        f"the weights {_FILE} of the voice detector are not in silero-vad ({where}); "
+        "install silero-vad 6 or later"
     )

@@ -1,4 +1,4 @@
-"""The stored arrays of an ONNX file, read without a runtime for it."""
+"""Reader for the stored arrays of an ONNX file, without an ONNX runtime."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ _FLOAT = 1
 
 
 def read_initializers(path: str | Path) -> dict[str, NDArray[np.float32]]:
-    """The float32 initializers of the main graph, by name.
+    """Return the float32 initializers of the main graph, by name.
 
     The file is a protocol buffer (``onnx.proto``: ModelProto.graph.initializer); arrays of
-    other types, or not stored as raw bytes, are left out.
+    other types, or not stored as raw bytes, are skipped.
 
     Raises:
         OSError: the file cannot be read.
-        ValueError: it is no ONNX file.
+        ValueError: the file is not an ONNX file.
     """
     arrays: dict[str, NDArray[np.float32]] = {}
     try:
@@ -39,7 +39,7 @@ def read_initializers(path: str | Path) -> dict[str, NDArray[np.float32]]:
 
 
 def _array(tensor: memoryview) -> dict[str, NDArray[np.float32]]:
-    """One TensorProto as a dictionary of one array, or of none."""
+    """Return one TensorProto as a dictionary of one array; empty for other types."""
     shape: list[int] = []
     name, kind, raw = "", 0, None
     for number, value in _fields(tensor):
@@ -60,7 +60,7 @@ def _array(tensor: memoryview) -> dict[str, NDArray[np.float32]]:
 
 
 def _fields(data: memoryview) -> Iterator[tuple[int, int | memoryview]]:
-    """The fields of a message: number, and an integer or bytes."""
+    """Yield the fields of a message: its number, and an integer or bytes."""
     at = 0
     while at < len(data):
         key, at = _varint(data, at)
@@ -74,7 +74,7 @@ def _fields(data: memoryview) -> Iterator[tuple[int, int | memoryview]]:
         elif wire in (1, 5):
             size = 8 if wire == 1 else 4
         else:
-            raise ValueError(f"wire type {wire} at byte {at} is none of a protocol buffer's")
+            raise ValueError(f"wire type {wire} at byte {at}; expected a protocol buffer")
         if at + size > len(data):
             raise IndexError
         yield number, data[at : at + size]
@@ -82,7 +82,7 @@ def _fields(data: memoryview) -> Iterator[tuple[int, int | memoryview]]:
 
 
 def _varint(data: memoryview, at: int) -> tuple[int, int]:
-    """An integer in groups of seven bits, lowest first, and where it ends."""
+    """Return an integer in groups of seven bits, lowest first, and its end."""
     result = shift = 0
     while True:
         byte = data[at]

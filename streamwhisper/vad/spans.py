@@ -1,4 +1,4 @@
-"""Where somebody speaks in a recording that is there as a whole."""
+"""Speech segments and pauses of a whole recording."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["Span", "SpeechMap", "map_speech"]
 
 BLOCK = SileroVad.block
 OPENS, SHUTS = 0.5, 0.35
-"""Probabilities from which a block is speech, and below which it may be silence."""
+"""Probability from which a block is speech, and below which it can be silence."""
 SILENCE = 0.2
 SHORTEST = 0.06
 MARGIN = 0.3
@@ -24,31 +24,31 @@ _SMOOTHING = 5
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """Samples `start` up to `end`."""
+    """Range of samples, from `start` to before `end`."""
 
     start: int
     end: int
 
     @property
     def seconds(self) -> float:
-        """How long it is."""
+        """Duration in seconds."""
         return (self.end - self.start) / SAMPLE_RATE
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SpeechMap:
-    """How likely somebody speaks, for each block of 32 ms.
+    """Speech probability of each block (32 ms) of a recording.
 
     Attributes:
-        probabilities: ``[n]``.
-        samples: of the recording.
+        probabilities: probability of each block, ``[n]``.
+        samples: number of samples of the recording.
     """
 
     probabilities: NDArray[np.float32]
     samples: int
 
     def spans(self) -> list[Span]:
-        """Stretches of speech, a margin of sound around each, without what is silent."""
+        """Return the segments of speech, each with a margin of audio on both sides."""
         runs = list(self._runs())
         spans: list[Span] = []
         for index, (first, last) in enumerate(runs):
@@ -61,7 +61,7 @@ class SpeechMap:
         return spans
 
     def pause(self, start: int, end: int) -> int | None:
-        """The middle of the clearest pause between two samples; None where nobody pauses."""
+        """Return the middle of the clearest pause between two samples; None if there is none."""
         first, last = -(-start // BLOCK), end // BLOCK
         if last - first < _SMOOTHING:
             return None
@@ -73,7 +73,7 @@ class SpeechMap:
         return (first + quietest) * BLOCK + _SMOOTHING * BLOCK // 2
 
     def _runs(self) -> Iterator[tuple[int, int]]:
-        """First block of each stretch of speech, and the one after its last."""
+        """Yield the first block of each segment of speech and the block after its last."""
         first: int | None = None
         last = 0
         for block, probability in enumerate(self.probabilities.tolist()):
@@ -88,7 +88,7 @@ class SpeechMap:
 
 
 def map_speech(samples: NDArray[np.float32]) -> SpeechMap:
-    """Judge a recording: float32 mono ``[n]`` at 16 kHz; quiet sound is heard amplified."""
+    """Judge a recording, float32 mono ``[n]`` at 16 kHz; quiet audio is amplified first."""
     blocks = np.pad(samples, (0, -len(samples) % BLOCK)).reshape(-1, BLOCK)
     leveller = Leveller()
     gains = np.array([leveller.gain(block) for block in blocks], np.float32)

@@ -1,6 +1,6 @@
-"""Where in the sound each token was heard, read from the decoder's cross-attention.
+"""Token times from the decoder's cross-attention, by dynamic time warping.
 
-A few attention heads of each checkpoint follow the sound (the alignment heads). Their weights,
+A few attention heads of each checkpoint follow the audio (the alignment heads). Their weights,
 one row for each predicted token, make a matrix of tokens by encoder positions; dynamic time
 warping finds the monotonic path through it, as openai/whisper's word timestamps do.
 """
@@ -15,21 +15,21 @@ from streamwhisper.audio.constants import POSITIONS_PER_SECOND
 __all__ = ["CONTEXT_ROWS", "dynamic_time_warping", "onsets"]
 
 CONTEXT_ROWS = 8
-"""Skipped rows that are looked at all the same, so that the first one asked for begins rightly."""
+"""Skipped rows that are aligned as well, so that the first requested row begins correctly."""
 SLACK_POSITIONS = POSITIONS_PER_SECOND
-"""Positions before the one that the first of them attends to most."""
+"""Positions before the peak of the first of these rows that are searched as well."""
 
 Matrix = NDArray[np.float64]
 
 
 def onsets(weights: NDArray[np.float32], skip: int = 0, omitted: int = 0) -> NDArray[np.int64]:
-    """Onset of every token after the first `skip`.
+    """Return the onset of every token after the first `skip`.
 
     Args:
         weights: ``[n_heads, n_rows, n_positions]``; row i is the attention of the step that
-            predicted token i, so the row after the last token's tells where that one ends.
-        skip: rows that are not asked for, omitted ones among them.
-        omitted: the first rows, which `weights` lacks; `skip` less `CONTEXT_ROWS` at most.
+            predicted token i, so the row after the last token marks its end.
+        skip: number of rows whose onsets are not needed, including the omitted ones.
+        omitted: number of first rows that `weights` lacks; at most `skip` - `CONTEXT_ROWS`.
 
     Returns:
         ``[omitted + n_rows - skip]`` encoder positions (20 ms each), never decreasing.
@@ -49,10 +49,10 @@ def onsets(weights: NDArray[np.float32], skip: int = 0, omitted: int = 0) -> NDA
 
 
 def dynamic_time_warping(cost: Matrix) -> NDArray[np.int64]:
-    """First column of each row on the cheapest monotonic path through ``cost [n_rows, n_columns]``.
+    """Return each row's first column on the cheapest path through ``cost [n_rows, n_columns]``.
 
-    The path goes from the first cell to the last by steps right, down, or both. Each row's
-    running minimum is taken at once: ``D[i, j] = S[j] + min over k <= j of (A[k] - S[k - 1])``
+    The path goes from the first cell to the last by steps right, down, or both. The running
+    minimum of a row is computed at once: ``D[i, j] = S[j] + min over k <= j of (A[k] - S[k - 1])``
     with S the row's running cost and A the best way in from above.
     """
     rows, columns = cost.shape

@@ -1,6 +1,6 @@
-"""Beam search: the likeliest few texts side by side, until enough of them have ended.
+"""Beam search: the most likely texts side by side, until enough of them have ended.
 
-Follows openai-whisper's; patience is that of "A Call for Clarity in Beam Search" (Kasai et al.,
+Follows openai-whisper; patience is that of "A Call for Clarity in Beam Search" (Kasai et al.,
 2022).
 """
 
@@ -17,12 +17,12 @@ __all__ = ["Beam", "Branch", "Strategy", "best"]
 
 @dataclass(frozen=True, slots=True)
 class Branch:
-    """One text on its way.
+    """One candidate text of a search.
 
     Attributes:
-        tokens: written so far, without context, prefix and end-of-text.
-        score: the sum of their log-probabilities, with that of the end once it has come.
-        source: which branch of the step before it goes on from.
+        tokens: tokens so far, without context, prefix and end-of-text.
+        score: sum of their log probabilities, including the end-of-text once it is reached.
+        source: index of the branch of the previous step that it continues.
     """
 
     tokens: tuple[int, ...] = ()
@@ -31,38 +31,41 @@ class Branch:
 
 
 class Strategy(Protocol):
-    """How one search goes on from its branches; it has the state of that search alone."""
+    """Strategy of one search: how its branches continue; holds the state of that search."""
 
     @property
     def width(self) -> int:
-        """How many branches there are at the most."""
+        """Maximum number of branches."""
         ...
 
     def step(self, branches: Sequence[Branch], chances: Tensor) -> list[Branch]:
-        """The branches one token further; those that end are kept.
+        """Return the branches with one more token; finished ones are kept aside.
 
         Args:
-            chances: log-probabilities ``[len(branches), n_vocab]``.
+            branches: current branches.
+            chances: log probabilities ``[len(branches), n_vocab]``.
         """
         ...
 
     def over(self, branches: Sequence[Branch]) -> bool:
-        """Whether the search ends here."""
+        """Return whether the search ends."""
         ...
 
     def results(self, branches: Sequence[Branch]) -> list[Branch]:
-        """All texts to choose from, where `branches` grow no more."""
+        """Return all texts to choose from, given the unfinished `branches`."""
         ...
 
 
 class Beam:
-    """The likeliest `width` texts; see `Strategy`."""
+    """Beam of the `width` most likely texts; a `Strategy`."""
 
     def __init__(self, eot: int, size: int, patience: float = 1.0) -> None:
         """Begin a search.
 
         Args:
-            patience: the search goes on until ``size * patience`` texts have ended.
+            eot: end-of-text token.
+            size: width of the beam.
+            patience: the search ends once ``size * patience`` texts have ended.
         """
         self.width = size
         self._eot = eot
@@ -70,7 +73,7 @@ class Beam:
         self._finished: list[Branch] = []
 
     def step(self, branches: Sequence[Branch], chances: Tensor) -> list[Branch]:
-        """One token more for the likeliest continuations of all branches together."""
+        """Return the most likely continuations of all branches together."""
         likeliest = chances.topk(min(self.width + 1, chances.shape[-1]), dim=-1)
         candidates = [
             (branch.score + gain, source, token)
@@ -92,22 +95,23 @@ class Beam:
         return going
 
     def over(self, branches: Sequence[Branch]) -> bool:
-        """Whether enough texts have ended."""
+        """Return whether enough texts have ended."""
         return len(self._finished) >= self._wanted
 
     def results(self, branches: Sequence[Branch]) -> list[Branch]:
-        """The finished texts; where they are fewer than the beam, the likeliest others, too."""
+        """Return the finished texts, filled up to the width with the most likely others."""
         missing = max(0, self.width - len(self._finished))
         others = sorted(branches, key=lambda branch: branch.score, reverse=True)
         return [*self._finished, *others[:missing]]
 
 
 def best(branches: Sequence[Branch], length_penalty: float | None) -> Branch:
-    """The likeliest branch for its length.
+    """Return the branch with the highest score for its length.
 
     Args:
-        length_penalty: None divides scores by the length; else it is the exponent of Google's
-            neural machine translation (Wu et al., 2016).
+        branches: at least one.
+        length_penalty: exponent of the length penalty of Wu et al. (2016); None divides scores by
+            the length.
     """
 
     def worth(branch: Branch) -> float:

@@ -1,9 +1,9 @@
-"""Names and terms to expect: listed words are preferred where the sound allows it.
+"""Vocabulary biasing: listed words are preferred when the audio is ambiguous.
 
-The tokens of every entry make a trie. Where a text may go on with an entry's next token, that
-token's logit is raised; how far is bounded, so that a word that is clearly heard stays what it is.
-Whether the text goes on at all is never a matter of the vocabulary: where the model would end it,
-or write a timestamp, nothing is raised, and the less so the likelier it is that nobody speaks.
+The tokens of all entries form a trie. Where an entry can continue the text, the logit of its next
+token is raised by a bounded bonus, so clear audio still wins. The vocabulary never decides whether
+the text continues: if the model would end it or write a timestamp, nothing is raised. The bonus
+shrinks with the probability of no speech.
 """
 
 from __future__ import annotations
@@ -19,18 +19,18 @@ from streamwhisper.whisper.tokenizer import Tokenizer, unspaced
 __all__ = ["BiasVocabulary", "get_bias_vocabulary"]
 
 START_BONUS = 2.0
-"""For the first token of an entry: it may be the first of many other words as well."""
+"""Bonus of an entry's first token, which can begin many other words as well."""
 NEXT_BONUS = 6.0
-"""For the tokens that follow."""
+"""Bonus of each later token of an entry."""
 
 BROKEN = "\ufffd"
-"""Part of a character."""
+"""Replacement character, which stands for part of a character."""
 
 _Node = dict[int, "_Node"]
 
 
 class BiasVocabulary:
-    """A trie of tokens; immutable, safe to share by threads."""
+    """Trie of the tokens of all entries; immutable, thread-safe."""
 
     def __init__(
         self,
@@ -40,17 +40,18 @@ class BiasVocabulary:
         start: float = START_BONUS,
         following: float = NEXT_BONUS,
     ) -> None:
-        """Spell the entries.
+        """Build the trie.
 
         Args:
-            entries: words or phrases, as they are to be written.
-            start: what the logit of an entry's first token is raised by.
-            following: the same for each token after it.
+            tokenizer: tokenizer of the model.
+            entries: words or phrases in their correct spelling.
+            start: bonus on the logit of an entry's first token.
+            following: bonus on the logit of each later token.
         """
         self._tokenizer = tokenizer
         self._start, self._following = start, following
-        self._anywhere: _Node = {}  # what begins a word wherever it stands
-        self._tight: _Node = {}  # what begins one where the last has ended
+        self._anywhere: _Node = {}  # entries with a leading space
+        self._tight: _Node = {}  # entries without one, after a sign
         self._depth = 0
         for word in filter(None, (" ".join(entry.split()) for entry in entries)):
             self._add(self._anywhere, f" {word}")
@@ -64,9 +65,9 @@ class BiasVocabulary:
         """Raise entries in ``logits [n_vocab]`` for the token after `tokens`.
 
         Args:
-            logits: filtered; they are not changed.
-            tokens: of the text so far, with its prefix.
-            no_speech: the probability that nobody speaks.
+            logits: filtered logits; they are not changed.
+            tokens: text so far, including the prefix.
+            no_speech: probability of no speech, 0 to 1.
         """
         if int(logits.argmax()) >= self._tokenizer.eot:
             return logits
@@ -79,7 +80,7 @@ class BiasVocabulary:
         return raised
 
     def following(self, tokens: Sequence[int]) -> set[int]:
-        """The tokens that continue the entries that the end of `tokens` has begun."""
+        """Return the tokens that continue entries begun at the end of `tokens`."""
         return {
             token
             for begin in range(max(0, len(tokens) - self._depth + 1), len(tokens))
@@ -88,13 +89,13 @@ class BiasVocabulary:
         }
 
     def _tries(self, before: Sequence[int]) -> Iterator[_Node]:
-        """What may begin after these tokens."""
+        """Yield the tries of the entries that can begin after these tokens."""
         yield self._anywhere
         if self._begins_word(before):
             yield self._tight
 
     def _begins_word(self, before: Sequence[int]) -> bool:
-        """Whether what follows `before` begins a word even without a space."""
+        """Return whether a word can follow `before` without a space."""
         last = self._tokenizer.decode(before[-1:])[-1:]
         return not last.isalnum() and last != BROKEN
 
@@ -106,7 +107,7 @@ class BiasVocabulary:
 
 
 def _walk(trie: _Node, tokens: Sequence[int]) -> _Node:
-    """Where `tokens` lead; an empty node where no entry begins like that."""
+    """Return the node at `tokens`; an empty node if no entry begins with them."""
     for token in tokens:
         if token not in trie:
             return {}
@@ -116,5 +117,5 @@ def _walk(trie: _Node, tokens: Sequence[int]) -> _Node:
 
 @lru_cache(maxsize=64)
 def get_bias_vocabulary(tokenizer: Tokenizer, entries: tuple[str, ...]) -> BiasVocabulary:
-    """The vocabulary of these entries, spelt once."""
+    """Return the vocabulary of these entries; equal arguments share one."""
     return BiasVocabulary(tokenizer, entries)

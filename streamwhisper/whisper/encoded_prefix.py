@@ -1,12 +1,11 @@
-"""Settled sound: the encoded beginning of a window, kept from one answer to the next.
+"""Encoded prefix: keys and values of a window's beginning, kept from one answer to the next.
 
-Every session has one, of up to 30 s, and on a CPU it is most of a session's memory. So it is a
-copy that holds nothing else alive, perhaps in fewer bits, and it lies in memory of its own: in
-the heap, where each answer's would be a little longer than the last one's, the gaps between them
-came to twice their size.
+Every session has one, of up to 30 s; on a CPU it is most of a session's memory. It is a copy that
+keeps nothing else alive, may have fewer bits, and lies in its own pages. In the heap, where each
+prefix is a little longer than the last one, fragmentation cost twice their size.
 
-A window's settled sounds share a store. The last of them is extended in place: those before it
-see their own positions alone, so nothing that anybody holds ever changes.
+The prefixes of one window share a store. The newest one is extended in place; earlier ones only
+see their own positions, so a prefix never changes.
 """
 
 from __future__ import annotations
@@ -26,16 +25,16 @@ from streamwhisper.whisper.kv_cache import KeyValues
 __all__ = ["EncodedPrefix", "extended"]
 
 STEP = 512
-"""Positions by which a store is larger than the next smaller one."""
+"""Store sizes are multiples of this many positions."""
 
 
 @dataclass(slots=True, eq=False)
 class _Store:
-    """Room for positions; those that are filled are never written again.
+    """Preallocated keys and values; filled positions are never written again.
 
     Attributes:
-        self_attention: keys and values of the encoder, ``[layers, 2, H, capacity, D / H]``.
-        cross_attention: the same for the decoder's layers.
+        self_attention: keys and values of the encoder layers, ``[layers, 2, H, capacity, W]``.
+        cross_attention: keys and values for the decoder layers, ``[layers, 2, H, capacity, W]``.
     """
 
     self_attention: Tensor
@@ -44,7 +43,7 @@ class _Store:
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def claim(self, first: int, end: int) -> bool:
-        """Whether the caller may fill `first` to `end`, as nobody else may from now on."""
+        """Reserve positions `first` to `end`; return False if that is not possible."""
         with self._lock:
             if self._filled != first or end > self.self_attention.shape[3]:
                 return False
@@ -54,10 +53,10 @@ class _Store:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class EncodedPrefix:
-    """The first positions of a window, encoded; never empty.
+    """Encoded first positions of a window; never empty.
 
     Attributes:
-        positions: how many they are.
+        positions: number of positions.
     """
 
     positions: int
@@ -65,12 +64,12 @@ class EncodedPrefix:
 
     @property
     def self_attention(self) -> list[KeyValues]:
-        """Keys and values of each encoder layer."""
+        """Keys and values of each encoder layer, ``[1, H, positions, W]``."""
         return _layers(self._store.self_attention, self.positions)
 
     @property
     def cross_attention(self) -> list[KeyValues]:
-        """Keys and values for each decoder layer."""
+        """Keys and values for each decoder layer, ``[1, H, positions, W]``."""
         return _layers(self._store.cross_attention, self.positions)
 
 
@@ -81,14 +80,14 @@ def extended(
     more: int,
     dtype: torch.dtype,
 ) -> EncodedPrefix:
-    """What is `held`, and behind it the first `more` positions of new keys and values.
+    """Return `held` extended by the first `more` positions of new keys and values.
 
     Args:
-        held: None for nothing.
-        self_attention: of each encoder layer.
-        cross_attention: of each decoder layer.
-        more: at least one.
-        dtype: to keep them in.
+        held: prefix to extend; None starts a new one.
+        self_attention: new keys and values of each encoder layer, ``[1, H, S, W]``.
+        cross_attention: new keys and values for each decoder layer, ``[1, H, S, W]``.
+        more: number of positions to append, at least 1.
+        dtype: floating-point type of a new store.
     """
     first = held.positions if held else 0
     end = first + more
@@ -106,7 +105,7 @@ def extended(
 
 
 def _room(layers: Sequence[KeyValues], positions: int, dtype: torch.dtype) -> Tensor:
-    """An empty ``[layers, 2, H, capacity, D / H]`` for at least so many positions."""
+    """Return an empty ``[layers, 2, H, capacity, W]`` for at least `positions` positions."""
     keys, _ = layers[0]
     _, heads, _, width = keys.shape
     shape = (len(layers), 2, heads, -(-positions // STEP) * STEP, width)
@@ -116,10 +115,10 @@ def _room(layers: Sequence[KeyValues], positions: int, dtype: torch.dtype) -> Te
 
 
 def _pages(size: int) -> mmap.mmap:
-    """Memory that goes back to the system at once, and costs nothing until it is written to."""
+    """Map memory that costs nothing until written, and is returned to the system when freed."""
     if sys.platform == "win32":
         return mmap.mmap(-1, size)
-    # Private pages are half as dear to take as shared ones, which are the default.
+    # Private pages cost half as much to allocate as shared ones, the default.
     return mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
 
 

@@ -1,4 +1,4 @@
-"""Whisper's answer to a text that went wrong: the same window again at a higher temperature."""
+"""Temperature fallback: decodes a window again at a higher temperature if its text is poor."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ __all__ = ["FallbackOptions", "search_with_fallback"]
 
 @dataclass(frozen=True, slots=True)
 class FallbackOptions:
-    """When a text is not taken; None for a threshold leaves it out.
+    """Thresholds for decoding a window again; None disables a threshold.
 
     Attributes:
-        temperatures: one after the other, as long as the text is not taken; the last one's is.
-        compression_ratio_threshold: a text that packs better than this repeats itself.
-        log_probability_threshold: a text with a lower mean is hardly believed.
-        no_speech_threshold: a window that is likelier than this to hold no speech, and whose text
-            is hardly believed, is silence: another temperature would not help.
+        temperatures: temperatures to try in order; the text of the last one is always accepted.
+        compression_ratio_threshold: ratio of zlib compression above which a text is repetitive.
+        log_probability_threshold: mean log probability below which a text is unlikely.
+        no_speech_threshold: probability of no speech above which a window with an unlikely text
+            is silence, so no further temperature is tried.
     """
 
     temperatures: tuple[float, ...] = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
@@ -36,7 +36,7 @@ class FallbackOptions:
         check_fields(self, ("temperatures", fine, "one or more, each 0 or more"))
 
     def refuses(self, result: SearchResult) -> bool:
-        """Whether the next temperature is to be tried."""
+        """Return whether to try the next temperature."""
         ratio, least = self.compression_ratio_threshold, self.log_probability_threshold
         unlikely = least is not None and result.log_probability < least
         if unlikely and self.is_silence(result):
@@ -44,7 +44,7 @@ class FallbackOptions:
         return unlikely or (ratio is not None and result.compression_ratio > ratio)
 
     def is_silence(self, result: SearchResult) -> bool:
-        """Whether nobody speaks in the window: its text is to be left out."""
+        """Return whether the window has no speech, so its text is dropped."""
         most, least = self.no_speech_threshold, self.log_probability_threshold
         if most is None or result.no_speech_probability <= most:
             return False
@@ -59,7 +59,7 @@ def search_with_fallback(
     options: SearchOptions | None = None,
     fallback: FallbackOptions | None = None,
 ) -> list[SearchResult]:
-    """Find the text of each task at the first temperature whose text is taken; see `search`."""
+    """Decode each task at the first temperature whose text is accepted; see `search`."""
     fallback = fallback or FallbackOptions()
     results: dict[int, SearchResult] = {}
     left = list(range(len(tasks)))

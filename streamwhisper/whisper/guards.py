@@ -1,8 +1,8 @@
-"""Signs that a decoder has run out of sound and writes on regardless.
+"""Guards against runaway decoding: token limits, loops, and jumps back in the audio.
 
-Each guard is a pure function of the tokens so far and of where they were heard, so a drafted
-hypothesis is stopped exactly where a plain one would be. A guard never takes back committed text:
-it ends the hypothesis, and the next update tries again with more sound.
+Each guard is a pure function of the tokens and their positions, so it stops a drafted hypothesis
+exactly where it stops a plain one. A guard never revokes committed text: it ends the hypothesis,
+and the next request tries again with more audio.
 """
 
 from __future__ import annotations
@@ -17,21 +17,21 @@ MAX_PERIOD = 24
 MIN_LOOP_TOKENS = 6
 MIN_REPEATS = 3
 REWIND_POSITIONS = 150
-"""Attention 3 s behind where it had got to, together with repeated text, is a loop."""
+"""Jump back of the attention, 3 s, that together with repeated text is a loop."""
 ALLOWANCE = 8
-"""Tokens granted whatever the sound's length (a short word, punctuation, a late start)."""
+"""Tokens allowed for any length of audio (a short word, punctuation, a late start)."""
 
 
 def token_limit(seconds: float, tokens_per_second: float, most: int) -> int:
-    """How many new tokens `seconds` of sound may have."""
+    """Return the maximum number of new tokens for `seconds` of audio."""
     return min(most, ALLOWANCE + math.ceil(max(0.0, seconds) * tokens_per_second))
 
 
 def loop_start(tokens: Sequence[int]) -> int | None:
-    """Where the second round of a loop at the end of `tokens` begins, or None.
+    """Return the start of the second round of a loop at the end of `tokens`, or None.
 
     A loop is a run of at least `MIN_REPEATS` equal n-grams that together have more than
-    `MIN_LOOP_TOKENS` tokens: people do say "no, no, no".
+    `MIN_LOOP_TOKENS` tokens; shorter runs occur in speech ("no, no, no").
     """
     count = len(tokens)
     for period in range(1, min(MAX_PERIOD, count // MIN_REPEATS) + 1):
@@ -45,10 +45,12 @@ def loop_start(tokens: Sequence[int]) -> int | None:
 
 
 def rewound(tokens: Sequence[int], positions: Sequence[int], ngram: int = 3) -> int | None:
-    """Where text began to repeat while attention jumped far back, or None.
+    """Return the start of repeated text during which the attention jumped far back, or None.
 
     Args:
-        positions: for each token, the encoder position its step attended to most.
+        tokens: tokens of the hypothesis.
+        positions: for each token, the encoder position with the most attention.
+        ngram: number of repeated tokens.
     """
     if len(tokens) < 2 * ngram:
         return None
@@ -62,9 +64,9 @@ def rewound(tokens: Sequence[int], positions: Sequence[int], ngram: int = 3) -> 
 
 
 def varied_words(words: Sequence[str], threshold: float) -> int:
-    """How many leading `words` do not yet pack better than `threshold` when joined.
+    """Return the number of leading words whose text compresses at most by `threshold`.
 
-    Whisper calls text above 2.4 a loop; here only its repetitive end is given up.
+    Whisper drops a text above 2.4; here only its repetitive end is dropped.
     """
     count = len(words)
     while count and compression_ratio("".join(words[:count])) > threshold:
@@ -73,6 +75,6 @@ def varied_words(words: Sequence[str], threshold: float) -> int:
 
 
 def compression_ratio(text: str) -> float:
-    """How well zlib packs `text`."""
+    """Return the compression ratio of `text` with zlib; 0.0 for an empty text."""
     data = text.encode()
     return len(data) / len(zlib.compress(data)) if data else 0.0

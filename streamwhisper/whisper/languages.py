@@ -1,4 +1,4 @@
-"""The languages Whisper was trained on, in the order of their tokens."""
+"""Languages of Whisper, in the order of their tokens."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ tt Tatar, haw Hawaiian, ln Lingala, ha Hausa, ba Bashkir, jw Javanese, su Sundan
 LANGUAGES: Mapping[str, str] = MappingProxyType(
     {code: name for code, _, name in (entry.strip().partition(" ") for entry in _TABLE.split(","))}
 )
-"""English names by language code. Cantonese is known to the third generation of models only."""
+"""English names by language code. Only large-v3 models support Cantonese."""
 
 UNSPACED_LANGUAGES = frozenset({"zh", "ja", "th", "lo", "my", "yue"})
 """Languages that are written without spaces between words."""
@@ -59,11 +59,11 @@ _OTHER_NAMES = {
 def language_code(language: str) -> str:
     """Return Whisper's code for a language given by code, by tag or by English name.
 
-    Regions and scripts fall away: ``en``, ``EN``, ``en-US``, ``en_GB`` and ``English`` are all
+    Regions and scripts are ignored: ``en``, ``EN``, ``en-US``, ``en_GB`` and ``English`` are all
     ``en``.
 
     Raises:
-        RecognitionError: Whisper knows no such language.
+        RecognitionError: Whisper does not support the language.
     """
     wanted = language.strip().lower()
     for name in (wanted, wanted.replace("_", "-").partition("-")[0]):

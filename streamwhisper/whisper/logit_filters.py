@@ -1,6 +1,6 @@
-"""What may be written next: Whisper's logit filters.
+"""Logit filters: which tokens can come next.
 
-They mean what openai-whisper's ``LogitFilter`` classes mean, for one text or many at once.
+They match the ``LogitFilter`` classes of openai-whisper, for one text or many at once.
 """
 
 from __future__ import annotations
@@ -16,18 +16,18 @@ from streamwhisper.whisper.tokenizer import Tokenizer
 __all__ = ["DECLARED", "Choice", "LogitFilters"]
 
 DECLARED = -1
-"""For the first timestamp at the most: what the model declares, or else the reference's."""
+"""Stands for the latest first timestamp that the model declares, or else the reference's."""
 
 
 class Choice(NamedTuple):
-    """The likeliest token, and its log-probability."""
+    """Chosen token and its log probability."""
 
     token: int
     log_probability: float
 
 
 class LogitFilters:
-    """Whisper's logit filters for one model: what may never, or not now, be written."""
+    """Logit filters of one model: suppressed tokens, blank beginnings and timestamp rules."""
 
     def __init__(
         self,
@@ -38,13 +38,16 @@ class LogitFilters:
         never: Sequence[int] | None = None,
         latest_start: int | None = DECLARED,
     ) -> None:
-        """Prepare them.
+        """Prepare the filters.
 
         Args:
-            never: tokens that are never written; None for all that nobody says and all special
-                ones, with the timestamps where those are not wanted.
-            latest_start: the first timestamp at the most, in steps of 20 ms; None for any, -1
-                for the tokenizer's.
+            tokenizer: tokenizer of the model.
+            n_vocab: number of logits.
+            device: device of the logits.
+            never: suppressed tokens; None suppresses all that are not spoken and all special
+                ones, and timestamps unless they are wanted.
+            latest_start: latest first timestamp, in steps of 20 ms; None allows any, -1 takes
+                the tokenizer's.
         """
         self.tokenizer = tokenizer
         self.timestamp_begin = tokenizer.timestamp_begin
@@ -61,7 +64,8 @@ class LogitFilters:
         """Filter ``logits [n_vocab]``, in place, for the token after `written`.
 
         Args:
-            written: the new tokens so far, without the prefix.
+            logits: logits of one text.
+            written: new tokens so far, without the prefix.
             first: whether this is the first token of a transcript that must not be empty.
             times: whether timestamp tokens are wanted.
         """
@@ -71,10 +75,11 @@ class LogitFilters:
         return self._timestamps(logits, written) if times else logits
 
     def likeliest(self, logits: Tensor, first: Sequence[bool]) -> list[Choice]:
-        """The likeliest tokens of ``logits [n, n_vocab]``, filtered in place, without timestamps.
+        """Return the most likely tokens, without timestamps.
 
         Args:
-            first: see `apply`, of each row.
+            logits: ``[n, n_vocab]``; filtered in place.
+            first: for each row, whether it is the first token; see `apply`.
         """
         logits.index_fill_(1, self.never_timestamps, -torch.inf)
         if beginnings := [row for row, is_first in enumerate(first) if is_first]:
@@ -85,7 +90,7 @@ class LogitFilters:
         return list(map(Choice, tokens.tolist(), chances))
 
     def _timestamps(self, logits: Tensor, written: Sequence[int]) -> Tensor:
-        """Timestamps come in pairs, never decrease, and come when they are likelier than text."""
+        """Apply the timestamp rules: pairs, never decreasing, and chosen if likelier than text."""
         begin, eot = self.timestamp_begin, self.tokenizer.eot
         last_was = len(written) >= 1 and written[-1] >= begin
         before_was = len(written) < 2 or written[-2] >= begin

@@ -1,4 +1,4 @@
-"""Control of repetition: n-grams that may come once, and a price on tokens that came before.
+"""Repetition control: n-grams that can occur only once, and a penalty on repeated tokens.
 
 Sources: ``no_repeat_ngram_size`` and ``repetition_penalty`` of Hugging Face's transformers; the
 penalty is that of "CTRL: a conditional transformer language model" (Keskar et al., 2019).
@@ -19,12 +19,12 @@ __all__ = ["RepetitionOptions", "discourage_repetition", "repeating"]
 
 @dataclass(frozen=True, slots=True)
 class RepetitionOptions:
-    """How repetition is held down; as it stands, not at all.
+    """Options against repetition; the defaults change nothing.
 
     Attributes:
-        no_repeat_ngram: runs of so many text tokens may come once; 0 for any.
-        repetition_penalty: the logits of text tokens that came before are divided by this where
-            they are positive and multiplied where they are negative.
+        no_repeat_ngram: length of token runs that can occur only once; 0 disables the check.
+        repetition_penalty: factor that positive logits of earlier text tokens are divided by, and
+            negative ones multiplied with; 1 disables it.
     """
 
     no_repeat_ngram: int = 0
@@ -40,14 +40,14 @@ class RepetitionOptions:
 
 
 def repeating(tokens: Sequence[int], ngram: int) -> set[int]:
-    """The tokens that would end a run of `ngram` tokens that `tokens` has already."""
+    """Return the tokens that would complete a run of `ngram` tokens that `tokens` already has."""
     held = tuple(tokens[len(tokens) - ngram + 1 :])
     starts = range(len(tokens) - ngram + 1)
     return {tokens[i + ngram - 1] for i in starts if tuple(tokens[i : i + ngram - 1]) == held}
 
 
 def discourage_repetition(logits: Tensor, text: Sequence[int], options: RepetitionOptions) -> None:
-    """Change ``logits [n_vocab]`` in place for the token after the text tokens `text`."""
+    """Penalize repetition in ``logits [n_vocab]``, in place, for the token after `text`."""
     if options.repetition_penalty != 1.0 and text:
         seen = torch.tensor(sorted(set(text)), device=logits.device)
         score, price = logits[seen], options.repetition_penalty

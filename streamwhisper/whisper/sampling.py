@@ -1,4 +1,4 @@
-"""Token by token: the likeliest one, or one drawn at a temperature, in several tries at once."""
+"""Sampling: the most likely token, or tokens drawn at a temperature, in several tries."""
 
 from __future__ import annotations
 
@@ -13,14 +13,16 @@ __all__ = ["Sampler"]
 
 
 class Sampler:
-    """Independent tries; see `streamwhisper.whisper.beam.Strategy`."""
+    """Independent tries of one text; a `streamwhisper.whisper.beam.Strategy`."""
 
     def __init__(self, eot: int, tries: int, temperature: float, seed: int) -> None:
         """Begin a search.
 
         Args:
-            tries: how many texts are drawn; at temperature 0 one is enough.
-            seed: the same draws come of the same seed, whatever else is in the batch.
+            eot: end-of-text token.
+            tries: number of texts to draw; at temperature 0 it is one.
+            temperature: 0 takes the most likely token.
+            seed: seed of the draws; they do not depend on the rest of the batch.
         """
         self.width = tries if temperature else 1
         self._eot = eot
@@ -30,7 +32,7 @@ class Sampler:
         self._finished: list[Branch] = []
 
     def step(self, branches: Sequence[Branch], chances: Tensor) -> list[Branch]:
-        """One token more for each try."""
+        """Return each try with one more token; finished ones are kept aside."""
         sources = range(len(branches)) if branches[0].tokens else [0] * self.width
         chances = chances[sources]
         following = self._draw(chances)
@@ -46,11 +48,11 @@ class Sampler:
         return going
 
     def over(self, branches: Sequence[Branch]) -> bool:
-        """Whether every try has ended."""
+        """Return whether every try has ended."""
         return not branches
 
     def results(self, branches: Sequence[Branch]) -> list[Branch]:
-        """The finished texts, and the others as far as they came."""
+        """Return the finished texts, then the unfinished ones."""
         return [*self._finished, *branches]
 
     def _draw(self, chances: Tensor) -> Tensor:

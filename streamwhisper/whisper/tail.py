@@ -1,20 +1,19 @@
-"""The silent tail: encode only the sound that exists.
+"""Silent tail: cached keys and values of the padding, so that only real audio is encoded.
 
 Whisper was trained on windows padded with silence to 30 s. The keys and values of that padding
-hardly depend on the sound before it, so they are computed once, on a window of pure silence, and
-appended to those of the sound in every layer; the decoder sees all positions, as trained.
+hardly depend on the audio before it. They are computed once, on a window of pure silence, and
+appended to those of the audio in every layer, so the decoder sees all positions, as in training.
 
-The tail is thinned: neighbouring silent positions are much alike, so a few of them are averaged
-into one, whose attention score is raised by the logarithm of how many it stands for.
+The tail is thinned: neighbouring silent positions are similar, so a few of them are averaged into
+one, and the logarithm of their number is added to its attention score.
 
-Sound that lies well behind the edge is as little moved by what is said now: `EncodedPrefix` keeps
-the keys and values of those positions, and a later, longer window with the same start computes
-only the rest. Where the linear layers are in 8 bits they are kept in half precision, which is far
-finer.
+Audio well before the end of a window hardly depends on the newest audio. `EncodedPrefix` keeps the
+keys and values of those positions, and a later, longer window with the same start computes only
+the rest. With 8-bit linear layers they are kept in half precision, which is far finer.
 
-The padding's value depends on how loud the window is (log-mel frames are clamped at 8 below the
-window's maximum), so there is one tail for each quantised floor. The joint matters: some real
-padding follows the sound before the tail takes over.
+The value of the padding depends on the loudness of the window (log-mel frames are clamped at 8
+below the window's maximum), so there is one tail for each quantized floor. Between the audio and
+the tail lies some real padding, the joint; without it the text gets worse.
 """
 
 from __future__ import annotations
@@ -48,23 +47,23 @@ __all__ = [
 LOWEST_FLOOR = (-10.0 + 4.0) / 4.0
 """Digital silence, log10(1e-10), on the scale of clamped and scaled log-mel frames."""
 CLAMP = 8.0 / 4.0
-"""How far below the window's maximum frames are clamped, on the same scale."""
+"""Distance from the window's maximum at which frames are clamped, on the same scale."""
 ALIGNMENT = 8
-"""Numbers; sixteen bytes in half precision."""
+"""Multiple of the row length of masks, in numbers; sixteen bytes in half precision."""
 CONVOLUTION_REACH = 2
-"""Frames past a position that its convolutions still see."""
+"""Frames after a position that its convolutions still see."""
 
 
 @dataclass(frozen=True, slots=True)
 class TailOptions:
-    """How sound and silence are joined; the figures behind them are in benchmarks/RESULTS.md.
+    """Options of the silent tail; benchmarks/RESULTS.md has the measurements behind them.
 
     Attributes:
-        joint_frames: real padding, in 10 ms frames, between the sound and the cached tail.
-        thinning: how many silent positions one of the tail's stands for.
-        step: the floor is quantised to multiples of this.
-        capacity: tails kept; the least recently used one is dropped.
-        settling_frames: sound that must follow a position before it is prefix.
+        joint_frames: real padding between the audio and the cached tail, in 10 ms frames.
+        thinning: number of silent positions that are averaged into one.
+        step: floors are rounded to multiples of this.
+        capacity: maximum number of tails; the least recently used one is dropped.
+        settling_frames: audio that must follow a position before it is cached, in 10 ms frames.
     """
 
     joint_frames: int = 32
@@ -76,7 +75,12 @@ class TailOptions:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SilentTail:
-    """Pure silence at one floor, encoded: one pair of keys and values for each layer."""
+    """Encoded silence at one floor.
+
+    Attributes:
+        self_attention: keys and values for each encoder layer, ``[1, H, S, W]``.
+        cross_attention: keys and values for each decoder layer, ``[1, H, S, W]``.
+    """
 
     self_attention: list[KeyValues]
     cross_attention: list[KeyValues]
@@ -84,14 +88,14 @@ class SilentTail:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class EncodedAudio:
-    """What the decoder needs of one window.
+    """Encoded window, as the decoder takes it.
 
     Attributes:
-        cross_attention: keys and values for each decoder layer.
-        audible: positions that hold sound; the rest is padding.
-        bias: added to the attention scores of all positions; None for none.
-        prefix: what a longer window with the same start may take over.
-        slot: its place among those that were encoded batched.
+        cross_attention: keys and values for each decoder layer, ``[1, H, S, W]``.
+        audible: number of positions that hold audio; the rest is padding.
+        bias: added to the cross-attention scores, ``[1, S]``; None adds nothing.
+        prefix: cached beginning for a longer window with the same start; None if none is kept.
+        slot: slot in the batch, if it was encoded in a padded batch.
     """
 
     cross_attention: list[KeyValues]
@@ -102,16 +106,18 @@ class EncodedAudio:
 
 
 class SilentTails:
-    """Tails of one model, built on first use; a bounded cache, safe to share by threads."""
+    """Cache of the silent tails of one model; bounded, filled on first use, thread-safe."""
 
     def __init__(
         self, model: Whisper, options: TailOptions | None = None, *, batched: bool | None = None
     ) -> None:
-        """Prepare them.
+        """Start with an empty cache.
 
         Args:
-            batched: encode the windows of a batch as one tensor, and keep nothing of them; None
-                does so on a GPU, where to start an operation costs more than to compute.
+            model: the network.
+            options: joint, thinning and size of the cache.
+            batched: encode the windows of a batch as one tensor, and keep no prefix; None does so
+                on a GPU, where starting an operation costs more than computing it.
         """
         self.model = model
         self.options = options or TailOptions()
@@ -121,12 +127,12 @@ class SilentTails:
         self._lock = threading.Lock()
 
     def prepare(self, *floors: float) -> None:
-        """Build tails ahead of time, so that the first words need not wait for them."""
+        """Build the tails of these floors ahead of time, so that no request waits for them."""
         for floor in floors:
             self.at(floor)
 
     def at(self, floor: float) -> SilentTail:
-        """The tail for a window whose padding has the value `floor`."""
+        """Return the tail for a window whose padding has the value `floor`."""
         level = round(floor / self.options.step)
         with self._lock:
             tail = self._tails.get(level)
@@ -141,7 +147,7 @@ class SilentTails:
 
 
 def padding_floor(mel: Tensor) -> float:
-    """The value of the padding that follows a clamped and scaled window."""
+    """Return the value of the padding after a clamped and scaled window."""
     return max(LOWEST_FLOOR, float(mel.max()) - CLAMP)
 
 
@@ -153,11 +159,14 @@ def encode(
     *,
     keep: bool = True,
 ) -> list[EncodedAudio]:
-    """Encode windows ``[n_mels, n_frames]`` (at most 30 s each), each with its silent tail.
+    """Encode windows, each with its silent tail.
 
     Args:
-        prefix: for each window what an earlier, shorter one with the same start has left.
-        keep: whether a longer window will come that takes over what this one leaves.
+        tails: tails of the model.
+        mels: clamped and scaled log-mel frames of each window, ``[n_mels, n_frames]``, at most
+            30 s.
+        prefixes: for each window, the prefix of an earlier, shorter one with the same start.
+        keep: whether to return a prefix for a longer window.
     """
     if tails.batched:
         return _encode_batched(tails, mels)
@@ -189,7 +198,7 @@ def encode(
 
 
 def _encode_batched(tails: SilentTails, mels: Sequence[Tensor]) -> list[EncodedAudio]:
-    """Every window whole, padded to the longest; what pads the others is masked."""
+    """Encode the windows as one batch, padded to the longest; the padding is masked."""
     model, thinning = tails.model, tails.options.thinning
     n_audio_ctx, joint = model.dims.n_audio_ctx, tails.options.joint_frames
     groups = n_audio_ctx // thinning
@@ -238,7 +247,7 @@ def _encode_batched(tails: SilentTails, mels: Sequence[Tensor]) -> list[EncodedA
 def _join(
     tails: SilentTails, mel: Tensor, prefix: EncodedPrefix | None
 ) -> tuple[EncoderRow, list[KeyValues] | None]:
-    """A window with the joint behind it, and what its tail adds to the cross-attention."""
+    """Return a window with its joint and tail, and the tail's part of the cross-attention."""
     model, thinning = tails.model, tails.options.thinning
     floor = padding_floor(mel)
     groups = -(-(mel.shape[-1] + tails.options.joint_frames) // (FRAMES_PER_POSITION * thinning))
@@ -255,7 +264,7 @@ def _join(
 
 
 def _after(prefix: EncodedPrefix | None, row: EncoderRow) -> EncoderRow:
-    """The row without what is prefix already."""
+    """Return the part of the row after the prefix."""
     if prefix is None:
         return row
     first = prefix.positions
@@ -272,7 +281,7 @@ def _padded(model: Whisper, mel: Tensor) -> EncoderRow:
 
 @torch.inference_mode()
 def encode_padded(model: Whisper, mels: Sequence[Tensor]) -> list[EncodedAudio]:
-    """Encode windows as trained, padded to 30 s: slow, and the yardstick."""
+    """Encode windows as in training, padded to 30 s; slow, the reference for tests."""
     rows = [_padded(model, mel.to(model.device)) for mel in mels]
     encoded, _ = model.encoder(rows)
     attention = model.cross_attention(encoded, [row.positions for row in rows])
@@ -293,7 +302,7 @@ def _encode_silence(model: Whisper, floor: float, thinning: int) -> SilentTail:
 
 
 def _thinned(keys_values: KeyValues, thinning: int) -> KeyValues:
-    """Average each `thinning` neighbouring positions; a shorter rest at the end is left out."""
+    """Average groups of `thinning` neighbouring positions; a shorter rest is left out."""
     batch, heads, positions, width = keys_values[0].shape
     groups = positions // thinning
     shape = (batch, heads, groups, thinning, width)
