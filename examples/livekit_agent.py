@@ -28,7 +28,7 @@ def listener(plugin: str, url: str, key: str) -> stt.STT:
     return openai.STT(base_url=f"{url}/v1", api_key=key, use_realtime=True)
 
 
-class Sound(io.AudioInput):
+class Sound(io.AudioInput):  # type: ignore[misc]
     """The session's ears, without a room."""
 
     def __init__(self, chunks: AsyncIterator[bytes]) -> None:
@@ -43,7 +43,7 @@ class Sound(io.AudioInput):
         raise StopAsyncIteration
 
 
-class Assistant(Agent):
+class Assistant(Agent):  # type: ignore[misc]
     """Answers by a rule of its own; a language model would stand in its place."""
 
     def __init__(self, voice: str | None) -> None:

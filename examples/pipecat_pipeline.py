@@ -47,7 +47,7 @@ def listener(service: str, url: str, key: str) -> STTService:
     return OpenAIRealtimeSTTService(base_url=url, api_key=key)
 
 
-class Assistant(FrameProcessor):
+class Assistant(FrameProcessor):  # type: ignore[misc]
     """Answers by a rule of its own; a language model would stand in its place."""
 
     def __init__(self, voice: str | None) -> None:

@@ -15,7 +15,7 @@ import asyncio
 import re
 import shutil
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing, suppress
 from datetime import datetime
 from operator import add, mul, sub, truediv
@@ -76,7 +76,7 @@ async def recording(path: str) -> AsyncIterator[bytes]:
         await asyncio.sleep(CHUNK / RATE)
 
 
-async def questions(url: str, sound: AsyncIterator[bytes]) -> AsyncIterator[str]:
+async def questions(url: str, sound: AsyncIterator[bytes]) -> AsyncGenerator[str, None]:
     """What is said, an utterance at a time."""
     question = ""
     async with connect(url, encoding="pcm_f32le", language="en") as stream:

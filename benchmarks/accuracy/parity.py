@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import argparse
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -25,6 +25,7 @@ from benchmarks.lib.measure import machine_line
 from benchmarks.lib.offline import load_reference
 from benchmarks.lib.speech import Recording, clips, speech_folder
 from streamwhisper.engine.local import LocalOptions, LocalRecognizer
+from streamwhisper.recognition import Task
 from streamwhisper.whisper.decoding import detect_languages
 from streamwhisper.whisper.search import SearchOptions, SearchTask, search, text_tokens
 from streamwhisper.whisper.tail import EncodedAudio, encode_padded
@@ -39,7 +40,7 @@ class Way:
 
     beam_size: int | None
     timestamps: bool
-    task: str = "transcribe"
+    task: Task = "transcribe"
 
     def __str__(self) -> str:
         beam = f"beam {self.beam_size}" if self.beam_size else "greedy"
@@ -52,7 +53,7 @@ class Pair:
     def __init__(self, name: str) -> None:
         self.other = load_reference(name)
         self.own = LocalRecognizer.load(name, LocalOptions(dtype="float32", threads=1))
-        self.seconds: Counter[str] = Counter()
+        self.seconds: dict[str, float] = defaultdict(float)
 
     def encode(self, recording: Recording) -> tuple[EncodedAudio, Any]:
         """The same padded window for both."""
@@ -99,8 +100,8 @@ class Pair:
         if language == "en":
             contexts |= {"prompt": (PROMPT, ""), "prefix": ("", prefix)}
         tasks = [
-            SearchTask(sound, language, way.task, *(self._tokens(part) for part in parts))
-            for parts in contexts.values()
+            SearchTask(sound, language, way.task, self._tokens(prompt), self._tokens(prefix))
+            for prompt, prefix in contexts.values()
         ]
         found = self.found(tasks, way)
         for own, (name, parts) in zip(found, contexts.items(), strict=True):
@@ -173,7 +174,7 @@ def main() -> None:
     for recording in clips(folder, "ls-dev", flags.clips, longest=flags.longest):
         compare(recording, "en", every, "English")
     if flags.languages:
-        tasks = ("transcribe", "translate")
+        tasks: tuple[Task, ...] = ("transcribe", "translate")
         ways = [Way(beam, True, task) for task in tasks for beam in (None, 5)]
         for name in FOREIGN_SETS:
             for recording in clips(folder, name, 1000, longest=1e9):

@@ -70,7 +70,7 @@ def plot(
     from matplotlib.transforms import ScaledTranslation
 
     figure, axes = pyplot.subplots(figsize=(9, 5), layout="constrained")
-    colors = pyplot.get_cmap("tab10").colors
+    colors = matplotlib.color_sequences["tab10"]
     named = [
         (result["commit_latency"]["p50"], result["wer"])
         for setting, result in results

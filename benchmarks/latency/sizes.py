@@ -39,8 +39,8 @@ def write_model(folder: Path, dims: ModelDimensions) -> None:
     from streamwhisper.checkpoints.safetensors_names import huggingface_name
 
     drawn = torch.randn(BLOCK, generator=torch.Generator().manual_seed(1)) * 0.02
-    block = memoryview(drawn.half().numpy()).cast("B")
-    ones = memoryview(torch.ones(dims.n_audio_state, dtype=torch.float16).numpy()).cast("B")
+    block = drawn.half().numpy().data.cast("B")
+    ones = torch.ones(dims.n_audio_state, dtype=torch.float16).numpy().data.cast("B")
     header, total = {}, 0
     shapes = state_shapes(dims)
     for name, shape in shapes.items():

@@ -15,6 +15,7 @@ import json
 import os
 import shlex
 import time
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -48,7 +49,7 @@ async def stream(server: Server, recording: Recording, chunk: float, speed: floa
     return run
 
 
-def figures(runs: list[Run]) -> dict[str, Any]:
+def figures(runs: Sequence[Run]) -> dict[str, Any]:
     """Every figure of the streaming side, over all recordings."""
     errors = Errors(0, 0, 0, 0)
     commit: list[float] = []

@@ -14,7 +14,7 @@ import resource
 import sys
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -28,8 +28,8 @@ def streamwhisper(model: str, compute: str, threads: int) -> Hear:
     from streamwhisper.transcription.options import TranscriptionOptions
     from streamwhisper.whisper.search import SearchOptions
 
-    loaded = load_model(model, LocalOptions(dtype=compute, threads=1))
-    type(loaded).workers = property(lambda _: threads)
+    loaded = load_model(model, LocalOptions(dtype=cast("Any", compute), threads=1))
+    type(loaded).workers = property(lambda _: threads)  # type: ignore[assignment, method-assign]
     loaded.warm_up()
 
     def hear(samples: Any, beam: int, way: str) -> tuple[str, float]:
@@ -37,7 +37,9 @@ def streamwhisper(model: str, compute: str, threads: int) -> Hear:
             beam_size=beam if beam > 1 else None, best_of=5, timestamps=way == "sequential"
         )
         found = transcribe(
-            loaded, samples, TranscriptionOptions(method=way, language="en", search=search)
+            loaded,
+            samples,
+            TranscriptionOptions(method=cast("Any", way), language="en", search=search),
         )
         return found.text, max((s.temperature for s in found.segments), default=0.0)
 

@@ -31,7 +31,7 @@ def shown(events, *, terminal: bool, width: int = 40) -> str:
     with GrowingText(console) as growing:
         for event in events:
             growing.show(event)
-    return console.file.getvalue()
+    return console.file.getvalue()  # type: ignore[attr-defined]
 
 
 @given(st.lists(texts, max_size=6))

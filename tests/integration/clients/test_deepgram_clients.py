@@ -426,7 +426,7 @@ async def test_a_client_under_node_comes_back_by_itself_and_goes_on(
         def cut(line: Any) -> None:
             if line["kind"] == "message" and line["message"].get("from_finalize"):
                 (connection,) = server.context.connections._open
-                connection._websocket.transport.abort()
+                connection._websocket.transport.abort()  # type: ignore[attr-defined]
 
         said = await run("node", server, steps, seen=cut, **RAW)
         assert b'connections_total{path="/v1/listen"} 2.0' in server.context.metrics.render()

@@ -131,7 +131,7 @@ def test_leaving_the_loop_closes_the_device(server, noise, tmp_path):
     next(iterator)
     capture = stream._microphone._capture
     assert capture.alive
-    iterator.close()
+    iterator.close()  # type: ignore[attr-defined]
     assert capture._stream.closed
     with pytest.raises(SessionError, match=r"call microphone\(\) again"):
         next(iter(stream))

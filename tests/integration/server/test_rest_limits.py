@@ -284,7 +284,7 @@ async def test_a_client_that_goes_away_is_worked_for_no_longer(
     recognizer: Any, long: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     heard: list[int] = []
-    hear = parts.hear_batch
+    hear = parts.hear_batch  # type: ignore[attr-defined]
     monkeypatch.setattr(parts, "hear_batch", lambda *args: (heard.append(1), hear(*args))[1])
     async with serving(recognizer) as server:
         _, writer = await connection(server)

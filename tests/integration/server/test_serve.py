@@ -78,8 +78,8 @@ def test_every_flag_has_a_variable_and_the_defaults_are_those_of_the_server():
         if name not in NO_SETTINGS - {"config"}:
             assert option.envvar == f"STREAMWHISPER_{name.replace('-', '_').upper()}"
     default = {name: option.default for name, option in flags.items()}
-    quota = [default[n] for n in ("sessions-per-key", "audio-rate", "audio-burst")]
-    assert Quota(*quota, default["session-seconds"]) == Quota()
+    names = ("sessions-per-key", "audio-rate", "audio-burst", "session-seconds")
+    assert Quota(*(default[name] for name in names)) == Quota()
     limits = Limits(
         max_sessions=default["max-sessions"],
         max_sessions_per_address=default["sessions-per-address"],

@@ -301,7 +301,7 @@ async def test_who_reads_nothing_of_what_it_asks_for_is_dropped() -> None:
     async with serving(limits={"send_timeout": 0.5}) as server, client(server) as home:
         await home.say(event("ping"))
         await home.until("pong")
-        home.writer.transport.pause_reading()
+        home.writer.transport.pause_reading()  # type: ignore[attr-defined]
         with pytest.raises(ConnectionError):  # far more than the system keeps for both sides
             await home.say(*([event("ping", text="x" * 60_000)] * 1000))
         await nobody(server)

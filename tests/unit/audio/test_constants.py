@@ -21,8 +21,9 @@ def _literals(file: Path) -> list[str]:
     for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Constant) and node.value == constants.SAMPLE_RATE:
             found.append(f"line {node.lineno}: {node.value}")
-        targets = node.targets if isinstance(node, ast.Assign) else []
-        for target in targets:
+        if not isinstance(node, ast.Assign):
+            continue
+        for target in node.targets:
             if isinstance(target, ast.Name) and (
                 target.id.lstrip("_") in {*constants.__all__, *OLD_NAMES}
             ):
