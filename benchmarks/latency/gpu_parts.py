@@ -177,14 +177,14 @@ class Bench:
     def _drafts(self, requests: Sequence[RecognitionRequest]) -> list[tuple[int, ...]]:
         """What the decoder writes by itself; made-up weights write too little that are words."""
         recognizer, model = self.recognizer, self.recognizer.model
-        stepping, abreast = model.stepping, recognizer.tails.abreast
-        model.stepping, recognizer.tails.abreast = None, False
+        stepping, batched = model.stepping, recognizer.tails.batched
+        model.stepping, recognizer.tails.batched = None, False
         while len(self.drafts) < len(requests):
             held = len(self.drafts)
             for answer in recognizer.recognize(requests[held : held + 8]):
                 tokens = answer.past.text.tokens  # type: ignore[union-attr, attr-defined]
                 self.drafts.append(tokens[tokens.index(recognizer.tokenizer.no_timestamps) + 1 :])
-        model.stepping, recognizer.tails.abreast = stepping, abreast
+        model.stepping, recognizer.tails.batched = stepping, batched
         return self.drafts[: len(requests)]
 
     def _caches(self, count: int) -> list[Any]:
