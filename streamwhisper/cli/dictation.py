@@ -57,6 +57,8 @@ async def dictate(
     face: TerminalSink,
     keys: Keys,
     phrases: Phrases | None,
+    *,
+    starting: str,
 ) -> None:
     """Dictate until Ctrl-C, which commits the text so far; a second Ctrl-C exits at once."""
     from streamwhisper.dictation.app import Dictation
@@ -70,9 +72,10 @@ async def dictate(
     async with Control(runtime_folder(), switch):
         with stop_signals(stop), _toggle_signal(switch), _hotkey(keys, switch, face.say):
             if keys.beep:
-                switch.tell(beep)
+                switch.subscribe(beep)
             recorder = Microphone(MicrophoneOptions(microphone), face.say)
-            await Dictation(recorder, engine, sink, face, switch, phrases).run(stop)
+            dictation = Dictation(recorder, engine, sink, face, switch, phrases, starting=starting)
+            await dictation.run(stop)
 
 
 @contextmanager
@@ -82,7 +85,7 @@ def _toggle_signal(switch: Switch) -> Iterator[None]:
         yield
         return
     loop = asyncio.get_running_loop()
-    loop.add_signal_handler(signal.SIGUSR1, switch.obey, "toggle")
+    loop.add_signal_handler(signal.SIGUSR1, switch.apply, "toggle")
     try:
         yield
     finally:
@@ -102,11 +105,11 @@ def _hotkey(keys: Keys, switch: Switch, notice: Notice) -> Iterator[None]:
     held = keys.mode == "hold"
 
     def pressed() -> None:
-        loop.call_soon_threadsafe(switch.obey, "start" if held else "toggle")
+        loop.call_soon_threadsafe(switch.apply, "start" if held else "toggle")
 
     def released() -> None:
         if held:
-            loop.call_soon_threadsafe(switch.obey, "stop")
+            loop.call_soon_threadsafe(switch.apply, "stop")
 
     hotkey = Hotkey.parse(keys.wanted)
     try:

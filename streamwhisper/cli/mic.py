@@ -229,6 +229,7 @@ def _dictate(
             face,
             listening.keys,
             None if output.verbatim else Phrases(phrases),
+            starting=f"Connecting to {engine.url}…" if engine.url else f"Loading {model.model}…",
         )
     )
 

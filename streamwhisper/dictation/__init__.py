@@ -1,1 +1,1 @@
-"""Dictation: from a microphone into any window."""
+"""Dictation with the microphone, into the terminal or any app."""

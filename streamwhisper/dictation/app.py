@@ -1,4 +1,4 @@
-"""Dictation put together: microphone, switch, engine, phrases, and where the text goes."""
+"""Dictation: microphone, switch, engine, spoken commands and text output in one loop."""
 
 from __future__ import annotations
 
@@ -27,17 +27,17 @@ if TYPE_CHECKING:
 __all__ = ["Dictation", "Engine"]
 
 Engine = Callable[[], AbstractAsyncContextManager[Stream]]
-"""Loads a model or connects to a server, however long that takes."""
+"""Context manager that loads a model or connects to a server."""
 
 A = TypeVarTuple("A")
-_WAITING = 3000  # pieces of sound that may wait for the engine; behind them the microphone waits
+_WAITING = 3000  # audio chunks that may wait for the engine; then the microphone waits
 
 
 class Dictation:
-    """One run of dictation, until it is told to stop.
+    """One run of dictation.
 
-    The microphone is open before the engine is there: what is said meanwhile waits for it. All
-    that is shown and typed happens on one thread, in order.
+    The microphone opens before the engine is ready, and the audio waits for the engine. All output
+    happens in order on one thread.
     """
 
     def __init__(
@@ -48,12 +48,19 @@ class Dictation:
         face: TerminalSink,
         switch: Switch,
         phrases: Phrases | None = None,
+        *,
+        starting: str = "Loading the model…",
     ) -> None:
-        """Join the parts.
+        """Connect the parts.
 
         Args:
-            face: shows what goes on; it may be the sink as well.
-            phrases: turn spoken commands into edits; None: text is put out as it was heard.
+            microphone: source of the audio.
+            engine: opens the live stream.
+            sink: receives the text.
+            face: shows state and notices; may be the sink as well.
+            switch: turns listening on and off.
+            phrases: turns spoken commands into edits; None outputs the text unchanged.
+            starting: notice while the engine starts.
         """
         self._microphone = microphone
         self._engine = engine
@@ -61,30 +68,32 @@ class Dictation:
         self._face = face
         self._switch = switch
         self._phrases = phrases
-        self._begun = False  # some text is out
-        self._sound: asyncio.Queue[bytes | None] = asyncio.Queue(_WAITING)  # None: a flush
-        self._heard_out = asyncio.Event()  # no more sound comes
-        self._hand = ThreadPoolExecutor(1, thread_name_prefix="sink")
-        self._shown: Future[None] | None = None  # the level on its way to the face
+        self._starting = starting
+        self._begun = False  # whether text was put out
+        self._audio: asyncio.Queue[bytes | None] = asyncio.Queue(_WAITING)  # None: a flush
+        self._audio_ended = asyncio.Event()
+        self._output = ThreadPoolExecutor(1, thread_name_prefix="sink")
+        self._shown: Future[None] | None = None  # update of the level in progress
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Dictate until `stop`; then what was said is committed and put out.
+        """Dictate until `stop` is set, then commit and output the remaining text.
 
         Raises:
-            MicrophoneError: there is none when it begins; one that is lost later is waited for.
-            StreamWhisperError: the engine cannot be had, or fails for good.
+            MicrophoneError: no microphone can be opened at the start. One that is lost later is
+                waited for.
+            StreamWhisperError: the engine cannot start, or fails repeatedly.
         """
         try:
             device = await self._microphone.open()
-            self._face.say(
-                f"the microphone is {device.name}; starting the engine, you can already speak"
-            )
+            self._face.say(self._starting)
             async with asyncio.TaskGroup() as tasks:
                 listening = tasks.create_task(self._listen())
                 stopping = tasks.create_task(self._stop(stop))
                 async with self._engine() as stream:
+                    state = "Listening to" if self._switch.on else "Paused; the microphone is"
+                    self._face.say(f"{state} {device.name}. Press Ctrl+C to stop.")
                     await self._do(self._face.begin)
-                    self._switch.tell(self._show_state)
+                    self._switch.subscribe(self._show_state)
                     self._show_state(self._switch.on)
                     sending = tasks.create_task(self._send(stream))
                     async for event in stream:
@@ -97,37 +106,37 @@ class Dictation:
             await self._microphone.close()
             await self._do(self._sink.close)
             await self._do(self._face.close)
-            self._hand.shutdown()
+            self._output.shutdown()
 
     async def _stop(self, stop: asyncio.Event) -> None:
         await stop.wait()
         await self._microphone.stop()
 
     async def _listen(self) -> None:
-        """Take sound in from the first moment, while the switch is on."""
-        shutter = PushToTalkBuffer()
-        async for sound in self._microphone:
-            if sound is None:
-                await self._sound.put(None)
+        """Queue microphone audio while the switch is on."""
+        buffer = PushToTalkBuffer()
+        async for chunk in self._microphone:
+            if chunk is None:
+                await self._audio.put(None)
                 continue
-            passed, shut = shutter.let_through(sound, on=self._switch.on)
+            passed, closed = buffer.let_through(chunk, on=self._switch.on)
             for start in range(0, len(passed), SAMPLE_RATE):
-                await self._sound.put(passed[start : start + SAMPLE_RATE].astype("<f4").tobytes())
-            if shut:
-                await self._sound.put(None)
+                await self._audio.put(passed[start : start + SAMPLE_RATE].astype("<f4").tobytes())
+            if closed:
+                await self._audio.put(None)
             if self._shown is None or self._shown.done():
-                level = decibels(sound) if self._switch.on else -120.0
-                self._shown = self._hand.submit(self._face.level, level)
-        self._heard_out.set()
-        await self._sound.put(None)
+                level = decibels(chunk) if self._switch.on else -120.0
+                self._shown = self._output.submit(self._face.level, level)
+        self._audio_ended.set()
+        await self._audio.put(None)
 
     async def _send(self, stream: Stream) -> None:
-        while not (self._heard_out.is_set() and self._sound.empty()):
-            sound = await self._sound.get()
-            if sound is None:
+        while not (self._audio_ended.is_set() and self._audio.empty()):
+            audio = await self._audio.get()
+            if audio is None:
                 await stream.flush()
             else:
-                await stream.send(sound)
+                await stream.send(audio)
         await stream.end()
 
     async def _take(self, event: StreamEvent) -> None:
@@ -153,10 +162,10 @@ class Dictation:
             await self._do(self._sink.edit, edit)
 
     async def _do(self, call: Callable[[Unpack[A]], None], *arguments: *A) -> None:
-        await asyncio.get_running_loop().run_in_executor(self._hand, call, *arguments)
+        await asyncio.get_running_loop().run_in_executor(self._output, call, *arguments)
 
     def _show_state(self, on: bool) -> None:
-        self._hand.submit(self._face.listening, on)
+        self._output.submit(self._face.listening, on)
 
 
 def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:

@@ -1,4 +1,4 @@
-"""A short tone that says that dictation listens, a lower one that it does not."""
+"""Tones for the start and the end of listening."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _HIGH, _LOW = 880.0, 587.0  # hertz
 
 
 def tone(*, on: bool, seconds: float = 0.09) -> NDArray[np.float32]:
-    """The tone for listening or for not: float32 ``[n]`` at 44.1 kHz, without clicks."""
+    """Return the high tone (on) or the low one: float32 ``[n]`` at 44.1 kHz, without clicks."""
     time = np.arange(round(seconds * _PLAYBACK_RATE)) / _PLAYBACK_RATE
     swell = np.sin(np.pi * time / seconds) ** 2
     wave = 0.2 * swell * np.sin(2 * np.pi * (_HIGH if on else _LOW) * time)
@@ -25,14 +25,14 @@ def tone(*, on: bool, seconds: float = 0.09) -> NDArray[np.float32]:
 
 
 def beep(on: bool) -> None:
-    """Play a tone and return at once; where nothing can be heard, nothing is said."""
+    """Play a tone in the background; without an output device, do nothing."""
     threading.Thread(target=_play, args=(tone(on=on),), daemon=True).start()
 
 
-def _play(sound: NDArray[np.float32]) -> None:
+def _play(samples: NDArray[np.float32]) -> None:
     sounddevice = portaudio()
     with (
         contextlib.suppress(sounddevice.PortAudioError),
         sounddevice.OutputStream(_PLAYBACK_RATE, channels=1, dtype="float32") as stream,
     ):
-        stream.write(np.concatenate([sound, np.zeros(_PLAYBACK_RATE // 4, np.float32)]))
+        stream.write(np.concatenate([samples, np.zeros(_PLAYBACK_RATE // 4, np.float32)]))

@@ -1,4 +1,4 @@
-"""The clipboard, through the system's own tools: read, set, and put back as it was."""
+"""Clipboard access through the system's tools: read, set and restore."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from streamwhisper.errors import StreamWhisperError
 __all__ = ["Clipboard", "ClipboardError", "ClipboardSink", "Content", "choose_clipboard", "pasted"]
 
 _TIMEOUT = 5.0
-_TAKEN = 0.2  # seconds that a window gets for what it has asked for; some ask more than once
+_TAKEN = 0.2  # seconds that a window gets to fetch the text; some fetch it more than once
 _TEXT = ("UTF8_STRING", "text/plain;charset=utf-8", "text/plain", "STRING")  # best first
 _OF_THE_OWNER = {"TARGETS", "TIMESTAMP", "MULTIPLE", "SAVE_TARGETS", "DELETE"}
 
 
 class ClipboardError(StreamWhisperError, OSError):
-    """There is no tool for the clipboard, or it failed."""
+    """No clipboard tool is available, or it failed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """What a clipboard holds: bytes, of a type that only the tool knows."""
+    """Content of the clipboard: bytes of a type that the tool names."""
 
     type: str
     data: bytes
@@ -34,11 +34,14 @@ class Content:
 
 @dataclass(frozen=True, slots=True)
 class Clipboard:
-    """Commands of one tool; a ``{}`` in them stands for the type.
+    """Clipboard tool; ``{}`` in a command stands for the content type.
 
     Attributes:
-        types: lists what there is; empty: there is text alone.
-        text: the type of a text.
+        read: command that prints the content.
+        write: command that sets the content from standard input.
+        types: command that lists content types; empty: the tool supports only text.
+        text: content type of text.
+        encoding: encoding of text.
     """
 
     read: tuple[str, ...]
@@ -48,7 +51,7 @@ class Clipboard:
     encoding: str = "utf-8"
 
     def get(self) -> Content | None:
-        """What it holds; None where that is nothing."""
+        """Return the content; None if the clipboard is empty."""
         offered = self._offered()
         if offered is not None and not offered:
             return None
@@ -57,18 +60,20 @@ class Clipboard:
         return Content(type, data) if data else None
 
     def of(self, text: str) -> Content:
-        """A text as it holds it."""
+        """Return the content for a text."""
         return Content(self.text, text.encode(self.encoding))
 
     def put(self, content: Content) -> None:
-        """Have it hold this."""
+        """Set the content and wait until it is set."""
         if _run(_filled(self.write, content.type), content.data).returncode:
             raise ClipboardError(f"{self.write[0]} could not set the clipboard")
-        # A tool that stays to serve it says that it is done a moment before it is.
+        # A tool that keeps serving the clipboard returns a moment before the content is set.
         until = time.monotonic() + _TIMEOUT
         while self.types and self._read(content.type) != content.data:
             if time.monotonic() > until:
-                raise ClipboardError(f"{self.write[0]} set the clipboard, but it was set again")
+                raise ClipboardError(
+                    f"{self.write[0]} set the clipboard, but another program changed it"
+                )
             time.sleep(0.01)
 
     def _read(self, type: str) -> bytes:
@@ -108,7 +113,7 @@ _TOOLS: dict[str, Clipboard] = {
 
 
 def choose_clipboard(environment: Mapping[str, str]) -> Clipboard:
-    """The clipboard of this desktop; raises `ClipboardError`, which says what to install."""
+    """Return the tool of this desktop; raise `ClipboardError` with what to install."""
     if sys.platform == "darwin":
         return _TOOLS["pbcopy"]
     if sys.platform == "win32":
@@ -118,18 +123,20 @@ def choose_clipboard(environment: Mapping[str, str]) -> Clipboard:
     elif environment.get("DISPLAY"):
         wanted, package = ["xclip", "xsel"], "xclip"
     else:
-        raise ClipboardError("there is no clipboard: neither DISPLAY nor WAYLAND_DISPLAY is set")
+        raise ClipboardError("no clipboard: neither DISPLAY nor WAYLAND_DISPLAY is set")
     for name in wanted:
         if shutil.which(name):
             return _TOOLS[name]
-    raise ClipboardError(f"nothing here can set the clipboard; install {package}")
+    raise ClipboardError(f"no clipboard tool found; install {package}")
 
 
 def pasted(clipboard: Clipboard, text: str, paste: Callable[[], None]) -> None:
-    """Paste `text` into the focused window; then the clipboard holds what it held before.
+    """Paste `text` into the focused window, then restore the clipboard.
 
     Args:
-        paste: presses the keys for it, and waits until the window has asked for the text.
+        clipboard: tool of this desktop.
+        text: text to paste.
+        paste: presses the keys and waits until the window has fetched the text.
     """
     before = clipboard.get()
     clipboard.put(clipboard.of(text))
@@ -142,14 +149,14 @@ def pasted(clipboard: Clipboard, text: str, paste: Callable[[], None]) -> None:
 
 
 class ClipboardSink(LineSink):
-    """Has the clipboard hold the last utterance."""
+    """Output that puts each utterance on the clipboard."""
 
     def __init__(self, clipboard: Clipboard, notice: Notice) -> None:
         super().__init__(notice)
         self._clipboard = clipboard
 
     def put(self, line: str) -> None:
-        """Put an utterance there; one that cannot be is told."""
+        """Set the clipboard to an utterance; a failure is reported with the text."""
         try:
             self._clipboard.put(self._clipboard.of(line))
         except ClipboardError as error:
@@ -166,7 +173,7 @@ def _filled(command: Sequence[str], type: str) -> list[str]:
 
 def _run(command: Sequence[str], data: bytes = b"") -> subprocess.CompletedProcess[bytes]:
     try:
-        # A tool that stays to serve the clipboard would hold a pipe open for ever.
+        # A tool that keeps serving the clipboard would hold a pipe open forever.
         out = subprocess.DEVNULL if data else subprocess.PIPE
         return subprocess.run(
             command,
@@ -177,4 +184,4 @@ def _run(command: Sequence[str], data: bytes = b"") -> subprocess.CompletedProce
             check=False,
         )
     except (OSError, subprocess.TimeoutExpired) as error:
-        raise ClipboardError(f"{command[0]} does not work: {error}") from error
+        raise ClipboardError(f"{command[0]} failed: {error}") from error

@@ -1,7 +1,7 @@
-"""One dictation at a time, and how another process tells it when to listen.
+"""Remote control of the running dictation; one dictation per user.
 
-The one that runs holds a lock and listens on the loopback address. Its port, and a secret that
-whoever speaks to it must know, are in a file that only this user can read.
+The running dictation holds a lock and listens on the loopback address. Its port and a secret for
+clients are in a file that only this user can read.
 """
 
 from __future__ import annotations
@@ -26,18 +26,18 @@ _TIMEOUT = 5.0
 
 
 class ControlError(StreamWhisperError, OSError):
-    """No dictation runs that could be told anything, or it refuses."""
+    """No dictation is running, or it rejected the command."""
 
 
 class AlreadyRunningError(ControlError):
-    """Another dictation runs already."""
+    """Another dictation is already running."""
 
 
 class Control:
-    """Takes commands from other processes, for use with ``async with``."""
+    """Control server of a dictation, for use with ``async with``."""
 
     def __init__(self, folder: Path, switch: Switch) -> None:
-        """Say where lock and address lie, and what the commands are for."""
+        """Keep lock and address in `folder`; apply commands to `switch`."""
         self._address = folder / "mic.address"
         self._lock = FileLock(folder / "mic.lock", timeout=0)
         self._switch = switch
@@ -45,18 +45,18 @@ class Control:
         self._server: asyncio.Server | None = None
 
     async def __aenter__(self) -> Control:
-        """Begin to listen.
+        """Accept commands.
 
         Raises:
-            AlreadyRunningError: another dictation of this user runs.
+            AlreadyRunningError: another dictation of this user is running.
         """
         self._address.parent.mkdir(parents=True, exist_ok=True)
         try:
             self._lock.acquire()
         except Timeout:
             raise AlreadyRunningError(
-                f"dictation runs already{_whose(self._address)}; end it with Ctrl-C, or tell it "
-                "when to listen with: streamwhisper mic toggle"
+                f"dictation is already running{_process(self._address)}; stop it with Ctrl+C, or "
+                "pause and resume it with: streamwhisper mic toggle"
             ) from None
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0, limit=_LONGEST)
         port = self._server.sockets[0].getsockname()[1]
@@ -78,26 +78,30 @@ class Control:
                 words = (await reader.readline()).decode(errors="replace").split()
             writer.write(f"{self._answer(words)}\n".encode())
             await writer.drain()
-        except (OSError, TimeoutError, ValueError):  # it left, said nothing, or far too much
+        except (
+            OSError,
+            TimeoutError,
+            ValueError,
+        ):  # the client left, sent nothing, or far too much
             pass
         finally:
             writer.close()
 
     def _answer(self, words: list[str]) -> str:
         if len(words) != 2 or not hmac.compare_digest(words[0].encode(), self._secret.encode()):
-            return "error: that is not how dictation is spoken to"
+            return "error: the control secret is missing or wrong; use streamwhisper mic"
         for command in COMMANDS:
             if words[1] == command:
-                self._switch.obey(command)
+                self._switch.apply(command)
                 return "listening" if self._switch.on else "paused"
         return f"error: unknown command {words[1]!r}; expected one of {', '.join(COMMANDS)}"
 
 
 def send(folder: Path, command: str) -> str:
-    """Tell the dictation that runs; "listening" or "paused", as it is then.
+    """Send a command to the running dictation; return its state, "listening" or "paused".
 
     Raises:
-        ControlError: none runs, or it refuses.
+        ControlError: no dictation is running, or it rejected the command.
     """
     try:
         port, secret, _ = (folder / "mic.address").read_text().split()
@@ -105,13 +109,13 @@ def send(folder: Path, command: str) -> str:
             connection.sendall(f"{secret} {command}\n".encode())
             answer = connection.makefile(encoding="utf-8").readline().strip()
     except (OSError, ValueError):
-        raise ControlError("no dictation runs; start it with: streamwhisper mic") from None
+        raise ControlError("no dictation is running; start it with: streamwhisper mic") from None
     if not answer or answer.startswith("error"):
-        raise ControlError(answer.removeprefix("error: ") or "dictation does not answer")
+        raise ControlError(answer.removeprefix("error: ") or "the running dictation did not answer")
     return answer
 
 
-def _whose(address: Path) -> str:
+def _process(address: Path) -> str:
     with contextlib.suppress(OSError, ValueError):
         return f" (process {address.read_text().split()[2]})"
     return ""

@@ -1,4 +1,4 @@
-"""Microphones that this machine has, through PortAudio."""
+"""Microphones of this machine, through PortAudio."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["Device", "MicrophoneError", "find_device", "list_devices", "look_aga
 
 
 class MicrophoneError(StreamWhisperError, OSError):
-    """No microphone, or none that can be listened to."""
+    """No microphone, or one that cannot be opened."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,11 +20,12 @@ class Device:
     """A microphone.
 
     Attributes:
-        index: PortAudio's number for it; it changes when devices come and go.
-        host: the sound system it belongs to, such as ``"ALSA"``.
-        channels: the most it has.
-        sample_rate: its own, in hertz.
-        default: whether it is the one to take where none is named.
+        index: PortAudio's number; it changes when devices come and go.
+        name: name of the device.
+        host: sound system, e.g. ``"ALSA"``.
+        channels: maximum number of channels.
+        sample_rate: default sample rate in hertz.
+        default: whether it is the system's default.
     """
 
     index: int
@@ -36,7 +37,7 @@ class Device:
 
 
 def portaudio() -> ModuleType:
-    """The sounddevice module; raises `MicrophoneError` where PortAudio is missing."""
+    """Return the sounddevice module; raise `MicrophoneError` if PortAudio is missing."""
     try:
         import sounddevice
     except OSError as error:
@@ -49,7 +50,7 @@ def portaudio() -> ModuleType:
 
 
 def look_again() -> None:
-    """Have PortAudio find what was plugged in or out; no stream may be open."""
+    """Make PortAudio look for devices again; no stream may be open."""
     sounddevice = portaudio()
     try:
         sounddevice._terminate()
@@ -59,7 +60,7 @@ def look_again() -> None:
 
 
 def list_devices() -> list[Device]:
-    """All microphones; raises `MicrophoneError` where PortAudio is missing."""
+    """Return all microphones; raise `MicrophoneError` if PortAudio is missing."""
     sounddevice = portaudio()
     chosen = sounddevice.default.device[0]
     hosts = sounddevice.query_hostapis()
@@ -78,13 +79,13 @@ def list_devices() -> list[Device]:
 
 
 def find_device(wanted: str | None, devices: list[Device]) -> Device:
-    """The device of this name, or part of it, or number; the default where none is wanted.
+    """Return a device by name, part of its name or number; by default the system's default.
 
     Raises:
-        MicrophoneError: there is none, or several are as good.
+        MicrophoneError: no device matches, or several do.
     """
     if not devices:
-        raise MicrophoneError(f"there is no microphone: plug one in{_permission()}")
+        raise MicrophoneError(f"no microphone found: plug one in{_permission()}")
     names = ", ".join(f"{device.index}: {device.name}" for device in devices)
     if wanted is None:
         return next((device for device in devices if device.default), devices[0])
@@ -97,7 +98,7 @@ def find_device(wanted: str | None, devices: list[Device]) -> Device:
     # Windows shows each device once for every sound system.
     if not found or len({device.name for device in found}) > 1:
         what = f"{len(found)} microphones match" if found else "no microphone matches"
-        raise MicrophoneError(f"{what} {wanted!r}; there are {names}")
+        raise MicrophoneError(f"{what} {wanted!r}; available: {names}")
     return next((device for device in found if device.default), found[0])
 
 
@@ -106,4 +107,4 @@ def _permission() -> str:
         return ", or allow this terminal to use it (System Settings, Privacy, Microphone)"
     if sys.platform == "win32":
         return ", or allow desktop apps to use it (Settings, Privacy, Microphone)"
-    return ", start the sound server, or become a member of the group audio"
+    return ", start the sound server, or add your user to the group audio"

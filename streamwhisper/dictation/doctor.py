@@ -1,4 +1,4 @@
-"""What dictation needs of this machine: what is there, what is not, and what to do about it."""
+"""Checks for dictation: microphone, model, speed, typing and hotkey, with advice."""
 
 from __future__ import annotations
 
@@ -24,19 +24,20 @@ if TYPE_CHECKING:
 __all__ = ["Finding", "examine", "report"]
 
 _LISTENED = 1.5  # seconds
-_SILENT = -100.0  # dBFS: quieter than any microphone that is on
-_SLOW = 0.35  # seconds for an update: more, and text lags behind the speech
-_SPOKEN = 5.0  # seconds of sound in the update that is timed
+_SILENT = -100.0  # dBFS: quieter than any microphone that is switched on
+_SLOW = 0.35  # seconds per update above which text lags behind speech
+_SPOKEN = 5.0  # seconds of audio in the timed update
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that was looked at.
+    """Result of one check.
 
     Attributes:
+        what: subject of the check.
         seen: what was found.
-        advice: what to do about it; empty: nothing, it is fine.
-        needed: whether dictation cannot do without.
+        advice: what to do about it; empty if it passed.
+        needed: whether dictation cannot work without it.
     """
 
     what: str
@@ -46,7 +47,7 @@ class Finding:
 
     @property
     def fine(self) -> bool:
-        """Whether there is nothing to do."""
+        """Whether the check passed."""
         return not self.advice
 
 
@@ -57,20 +58,20 @@ def examine(
     *,
     typing: bool,
 ) -> list[Finding]:
-    """Look at everything in turn.
+    """Run all checks.
 
     Args:
-        microphone: the one that is wanted; None: the default.
-        load: loads the model; None: a server has it.
-        environment: tells which desktop this is.
-        typing: whether text is to be typed.
+        microphone: name or number of the microphone; None: the default.
+        load: loads the model; None when a server has it.
+        environment: environment variables, which identify the desktop.
+        typing: whether dictation types.
     """
-    findings = [*_hear(microphone), *(_recognize(load) if load else ())]
-    return [*findings, _type(environment, needed=typing), _listen(environment)]
+    findings = [*_check_microphone(microphone), *(_check_model(load) if load else ())]
+    return [*findings, _check_typing(environment, needed=typing), _check_hotkey(environment)]
 
 
 def report(findings: Sequence[Finding]) -> bool:
-    """Print what was found, and whether dictation can begin."""
+    """Print the findings; return whether dictation can start."""
     console = Console(highlight=False, soft_wrap=True)
     for finding in findings:
         sign, style = ("✓", "green") if finding.fine else ("✗" if finding.needed else "!", "red")
@@ -81,7 +82,7 @@ def report(findings: Sequence[Finding]) -> bool:
     return all(finding.fine or not finding.needed for finding in findings)
 
 
-def _hear(wanted: str | None) -> list[Finding]:
+def _check_microphone(wanted: str | None) -> list[Finding]:
     try:
         device = find_device(wanted, list_devices())
         capture = Capture(device, _LISTENED, lambda: None)
@@ -90,14 +91,14 @@ def _hear(wanted: str | None) -> list[Finding]:
         return [Finding("microphone", seen, advice or "choose one of --list-devices")]
     time.sleep(_LISTENED)
     capture.close()
-    heard = capture.take()
-    level = decibels(heard)
+    audio = capture.take()
+    level = decibels(audio)
     found = Finding("microphone", f"{device.name} ({device.host})")
-    if not len(heard):
-        return [found, Finding("sound", "it opens, but nothing comes", _waking())]
+    if not len(audio):
+        return [found, Finding("audio", "the microphone opens, but delivers no audio", _waking())]
     if level < _SILENT:
-        return [found, Finding("sound", "complete silence", _permission())]
-    return [found, Finding("sound", f"{level:.0f} dBFS on the average of {_LISTENED:g} s")]
+        return [found, Finding("audio", "complete silence", _permission())]
+    return [found, Finding("audio", f"{level:.0f} dBFS, averaged over {_LISTENED:g} s")]
 
 
 def _waking() -> str:
@@ -112,7 +113,7 @@ def _permission() -> str:
     return "unmute it in the system's sound settings, or choose one of --list-devices"
 
 
-def _recognize(load: Callable[[], LocalRecognizer]) -> list[Finding]:
+def _check_model(load: Callable[[], LocalRecognizer]) -> list[Finding]:
     try:
         began = time.perf_counter()
         recognizer = load()
@@ -122,14 +123,14 @@ def _recognize(load: Callable[[], LocalRecognizer]) -> list[Finding]:
         return [Finding("model", str(error), "choose one of: streamwhisper models")]
     seconds = _update(recognizer)
     there = Finding("model", f"{recognizer.info.name}, loaded in {loaded:.1f} s")
-    speed = f"an update of {_SPOKEN:g} s of sound takes {seconds:.2f} s here"
-    smaller = "choose a smaller model, such as --model tiny.en, or a server with --url"
+    speed = f"an update of {_SPOKEN:g} s of audio takes {seconds:.2f} s here"
+    smaller = "choose a smaller model, e.g. --model tiny.en, or a server with --url"
     advice = smaller if seconds > _SLOW else ""
     return [there, Finding("latency", speed, advice, needed=False)]
 
 
 def _update(recognizer: LocalRecognizer) -> float:
-    """Seconds for an update, the median of three."""
+    """Return the seconds for an update, the median of three."""
     from streamwhisper.recognition import RecognitionRequest
 
     frames = np.random.default_rng(0).uniform(-0.5, 0.5, (recognizer.info.n_mels, 500))
@@ -142,7 +143,7 @@ def _update(recognizer: LocalRecognizer) -> float:
     return sorted(times)[1]
 
 
-def _type(environment: Mapping[str, str], *, needed: bool) -> Finding:
+def _check_typing(environment: Mapping[str, str], *, needed: bool) -> Finding:
     try:
         keyboard = choose_keyboard(environment)
     except (KeyboardError, StreamWhisperError) as error:
@@ -152,11 +153,11 @@ def _type(environment: Mapping[str, str], *, needed: bool) -> Finding:
     return Finding("typing", f"by {keyboard.name}")
 
 
-def _listen(environment: Mapping[str, str]) -> Finding:
+def _check_hotkey(environment: Mapping[str, str]) -> Finding:
     hotkey = Hotkey.parse("ctrl+alt+space")
     try:
         listen_for(hotkey, environment, lambda: None, lambda: None).close()
     except HotkeyError as error:
         seen, _, advice = str(error).partition("; ")
         return Finding("hotkey", seen, advice or "use: streamwhisper mic toggle", needed=False)
-    return Finding("hotkey", f"{hotkey} can be had")
+    return Finding("hotkey", f"{hotkey} is available")

@@ -1,8 +1,8 @@
-"""A microphone that may be lost and come back.
+"""Microphone that survives the loss of the device and of the sound server.
 
-PortAudio says little: a device that is unplugged or a sound server that dies ends the stream
-without an error, a source that is suspended just goes quiet. So the clock of the callback is
-watched, and whatever is wrong, the stream is opened afresh.
+PortAudio reports little: an unplugged device or a dead sound server ends the stream without an
+error, and a suspended source only goes quiet. A watchdog on the callback therefore detects all
+failures, and the stream is opened again.
 """
 
 from __future__ import annotations
@@ -32,20 +32,20 @@ from streamwhisper.dictation.devices import (
 __all__ = ["Capture", "Microphone", "MicrophoneOptions"]
 
 _BLOCK = 0.1  # seconds between two callbacks
-_LAST = 0.25  # seconds that the last words may be on their way when listening ends
+_LAST = 0.25  # seconds that the last audio may take to arrive
 Samples = NDArray[np.float32]
 Notice = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)
 class MicrophoneOptions:
-    """What to listen to; times in seconds.
+    """Which microphone to open, and how to handle its loss; times in seconds.
 
     Attributes:
-        device: a name, part of one, or a number; None: the system's default.
-        backlog: how much sound is kept while nobody takes it, as when the model loads.
-        quiet: a stream that brings nothing for so long is given up.
-        retry: between two tries to open it again.
+        device: name, part of a name, or number; None: the system's default.
+        backlog: audio kept while it is not taken, e.g. while the model loads.
+        quiet: time without data after which the stream is opened again.
+        retry: time between two attempts to open it again.
     """
 
     device: str | None = None
@@ -55,23 +55,23 @@ class MicrophoneOptions:
 
 
 class Capture:
-    """One open stream. Its callback only copies."""
+    """Open input stream. Its callback only copies audio."""
 
     def __init__(self, device: Device, backlog: float, wake: Callable[[], None]) -> None:
         """Open and start the stream; blocks for some milliseconds.
 
         Args:
-            device: what to listen to, at 16 kHz where it can do that and else at its own rate.
-            backlog: seconds that are kept; what comes when it is full is counted and dropped.
-            wake: called, from a thread of PortAudio's, when there is something to take.
+            device: microphone; opened at 16 kHz if possible, otherwise at its own rate.
+            backlog: seconds of audio that are kept; further audio is counted and dropped.
+            wake: called from a thread of PortAudio when audio is available.
 
         Raises:
-            MicrophoneError: it cannot be opened.
+            MicrophoneError: the device cannot be opened.
         """
         self.device = device
-        self.lost = 0.0  # seconds that found no room
-        self.overflows = 0  # times that the system had no room, for an unknown time
-        self.heard_at = time.monotonic()
+        self.lost = 0.0  # seconds of audio dropped for lack of room
+        self.overflows = 0  # drops by the system, of unknown length
+        self.received_at = time.monotonic()
         self._blocks: deque[bytes] = deque()
         self._most = round(backlog / _BLOCK)
         self._wake = wake
@@ -85,7 +85,7 @@ class Capture:
                 device.index,
                 channels,
                 "float32",
-                callback=self._hear,
+                callback=self._receive,
                 finished_callback=wake,
             )
             self._stream.start()
@@ -94,30 +94,30 @@ class Capture:
 
     @property
     def alive(self) -> bool:
-        """Whether PortAudio says that it runs."""
+        """Whether PortAudio reports the stream as active."""
         return bool(self._stream.active)
 
     def take(self) -> Samples:
-        """What came since the last call: float32 ``[n]`` at 16 kHz."""
+        """Return the audio since the last call: float32 ``[n]`` at 16 kHz."""
         blocks = [self._blocks.popleft() for _ in range(len(self._blocks))]
         return self._decoder.decode(b"".join(blocks))
 
     def close(self) -> None:
-        """Close the stream; what was captured may still be taken."""
-        with contextlib.suppress(portaudio().PortAudioError):  # it is lost: no more can be done
+        """Close the stream; captured audio may still be taken."""
+        with contextlib.suppress(portaudio().PortAudioError):  # the device is lost
             self._stream.close()
 
-    def _hear(self, sound: Any, frames: int, _: object, status: Any) -> None:
-        self.heard_at = time.monotonic()
+    def _receive(self, data: Any, frames: int, _: object, status: Any) -> None:
+        self.received_at = time.monotonic()
         self.overflows += bool(status.input_overflow)
         if len(self._blocks) < self._most:
-            self._blocks.append(bytes(sound))
+            self._blocks.append(bytes(data))
         else:
             self.lost += _BLOCK
         self._wake()
 
     def _choose(self, sounddevice: Any) -> tuple[int, int]:
-        """The first rate and count of channels that the device takes."""
+        """Return the first sample rate and channel count that the device accepts."""
         own, refusal = self.device, ""
         ways = [(SAMPLE_RATE, 1), (own.sample_rate, 1), (own.sample_rate, own.channels)]
         for rate, channels in ways:
@@ -131,71 +131,71 @@ class Capture:
 
 
 class Microphone:
-    """Sound from now until `stop`, over losses of the device and of the sound server."""
+    """Audio from `open` to `stop`, across losses of the device and of the sound server."""
 
     def __init__(self, options: MicrophoneOptions, notice: Notice) -> None:
-        """Say what to listen to; `notice` is told of losses and returns, for people."""
+        """Prepare a microphone; `notice` receives messages for the user about losses."""
         self.options = options
         self._notice = notice
         self._capture: Capture | None = None
-        self._news = asyncio.Event()
+        self._changed = asyncio.Event()
         self._stopped = False
 
     async def open(self) -> Device:
-        """Begin to listen; sound is kept from here on.
+        """Open the microphone; audio is kept from now on.
 
         Raises:
-            MicrophoneError: it cannot be opened.
+            MicrophoneError: the microphone cannot be opened.
         """
         self._capture = await asyncio.to_thread(self._open, asyncio.get_running_loop())
         return self._capture.device
 
     async def stop(self) -> None:
-        """Hear out what is on its way, then have the iteration end."""
+        """Wait for the last audio, then end the iteration."""
         await asyncio.sleep(_LAST)
         self._stopped = True
-        self._news.set()
+        self._changed.set()
 
     async def close(self) -> None:
-        """Let go of the device."""
+        """Close the device."""
         if self._capture is not None:
             await asyncio.to_thread(self._capture.close)
 
     async def __aiter__(self) -> AsyncIterator[Samples | None]:
-        """Sound as it comes: float32 ``[n]`` at 16 kHz; None where some is missing."""
+        """Iterate over chunks: float32 ``[n]`` at 16 kHz; None where audio is missing."""
         while True:
             capture = self._capture
             if capture is None:
                 raise MicrophoneError("the microphone is not open; open it first")
-            self._news.clear()
-            sound = capture.take()
-            if len(sound):
-                yield sound
-            if self._say_what_is_missing(capture):
+            self._changed.clear()
+            chunk = capture.take()
+            if len(chunk):
+                yield chunk
+            if self._report_losses(capture):
                 yield None
             if self._stopped:
                 return
-            silence = time.monotonic() - capture.heard_at
+            silence = time.monotonic() - capture.received_at
             if capture.alive and silence < self.options.quiet:
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(self.options.quiet - silence + 0.01):
-                        await self._news.wait()
+                        await self._changed.wait()
                 continue
             yield None
-            await self._come_back(capture)
+            await self._reopen(capture)
 
-    def _say_what_is_missing(self, capture: Capture) -> bool:
+    def _report_losses(self, capture: Capture) -> bool:
         lost, overflows = capture.lost, capture.overflows
         capture.lost, capture.overflows = 0.0, 0
         if lost:
-            self._notice(f"{lost:.1f} s of speech are lost: this machine is too slow for the model")
+            self._notice(f"{lost:.1f} s of audio are lost: this machine is too slow for the model")
         elif overflows:
-            self._notice("some sound is lost: the system was too busy to hand it over")
+            self._notice("some audio is lost: the system was too busy to deliver it")
         return bool(lost or overflows)
 
-    async def _come_back(self, lost: Capture) -> None:
-        """Wait for the microphone and open it again; it is back once sound comes."""
-        self._notice(f"the microphone ({lost.device.name}) is gone; waiting for it")
+    async def _reopen(self, lost: Capture) -> None:
+        """Open the microphone again, until it delivers audio."""
+        self._notice(f"Microphone {lost.device.name} is disconnected; waiting for it.")
         loop, name = asyncio.get_running_loop(), lost.device.name
         await asyncio.to_thread(lost.close)
         while not self._stopped:
@@ -204,24 +204,24 @@ class Microphone:
             except MicrophoneError:
                 await self._pause()
                 continue
-            opened = capture.heard_at
+            opened = capture.received_at
             until = time.monotonic() + self.options.quiet
             # The callback runs in a thread of PortAudio: a field is all that it may set.
-            while capture.alive and capture.heard_at == opened and time.monotonic() < until:  # noqa: ASYNC110
+            while capture.alive and capture.received_at == opened and time.monotonic() < until:  # noqa: ASYNC110
                 await asyncio.sleep(0.05)
             self._capture = capture
-            if capture.heard_at > opened:
+            if capture.received_at > opened:
                 name = capture.device.name
-                self._notice(f"the microphone ({name}) is back")
+                self._notice(f"Microphone {name} is connected again.")
                 return
             await asyncio.to_thread(capture.close)
             await self._pause()
 
     async def _pause(self) -> None:
-        self._news.clear()
+        self._changed.clear()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self.options.retry):
-                await self._news.wait()
+                await self._changed.wait()
 
     def _open_afresh(self, loop: asyncio.AbstractEventLoop) -> Capture:
         look_again()
@@ -229,8 +229,8 @@ class Microphone:
 
     def _open(self, loop: asyncio.AbstractEventLoop) -> Capture:
         def wake() -> None:
-            with contextlib.suppress(RuntimeError):  # the loop is closed: nobody listens
-                loop.call_soon_threadsafe(self._news.set)
+            with contextlib.suppress(RuntimeError):  # the loop is closed
+                loop.call_soon_threadsafe(self._changed.set)
 
         device = find_device(self.options.device, list_devices())
         return Capture(device, self.options.backlog, wake)

@@ -1,4 +1,4 @@
-"""The settings of dictation: a TOML file in the user's configuration folder."""
+"""Settings of dictation: a TOML file in the user's configuration folder."""
 
 from __future__ import annotations
 
@@ -31,18 +31,18 @@ T = TypeVar("T")
 
 
 class SettingsError(StreamWhisperError, ValueError):
-    """A settings file that cannot be read, or has what is no setting, or no value of one."""
+    """A settings file that cannot be read, or has an unknown setting or an invalid value."""
 
 
 @dataclass(frozen=True, slots=True)
 class ListeningSettings:
-    """What is listened to, and who listens: the section ``[listen]``.
+    """Section ``[listen]``: microphone, language and engine.
 
     Attributes:
-        microphone: its name, part of it, or its number; None: the system's.
-        language: its code; None: the model tells.
-        model: name, path or hub id.
-        url: of a server; None: the engine runs in this process.
+        microphone: name, part of a name, or number; None: the system's default.
+        language: language code; None detects it.
+        model: name, path or hub id of the model.
+        url: address of a server; None runs the engine in this process.
     """
 
     microphone: str | None = None
@@ -53,12 +53,12 @@ class ListeningSettings:
 
 @dataclass(frozen=True, slots=True)
 class Times:
-    """When it listens: the section ``[when]``.
+    """Section ``[when]``: when dictation listens.
 
     Attributes:
-        mode: always, from one press of the hotkey to the next, or while it is held.
-        hotkey: keys joined by ``+``; None: there is none.
-        beep: whether it is heard when listening begins and ends.
+        mode: always, between two presses of the hotkey, or while it is held.
+        hotkey: keys joined by ``+``; None uses the default of the mode.
+        beep: whether tones play when listening starts and ends.
     """
 
     mode: Literal["continuous", "toggle", "hold"] = "continuous"
@@ -68,12 +68,13 @@ class Times:
 
 @dataclass(frozen=True, slots=True)
 class Destination:
-    """Where the text goes: the section ``[to]``.
+    """Section ``[to]``: where the text goes.
 
     Attributes:
-        to: the terminal, standard output, the focused window, the clipboard, a file, a program.
-        output: for "file"; `command`: for "command", a program with its arguments.
-        progressive: whether "type" types what may still change, too.
+        to: kind of output; "type" is the focused window.
+        output: file for "file".
+        command: program with arguments for "command".
+        progressive: whether "type" also types text that may still change.
         paste: whether "type" pastes.
     """
 
@@ -86,19 +87,22 @@ class Destination:
 
 @dataclass(frozen=True, slots=True)
 class VocabularySettings:
-    """Words that are likely to be misheard: the section ``[vocabulary]``."""
+    """Section ``[vocabulary]``: names and terms to prefer."""
 
     words: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """All of them.
+    """All sections of the file.
 
     Attributes:
-        phrases: of the section of that name, with the language of ``[listen]`` (English where it
-            names none) and the texts of ``[replace]``.
-        vocabulary: words that are likely to be misheard.
+        listen: microphone, language and engine.
+        when: when dictation listens.
+        to: where the text goes.
+        phrases: section ``[phrases]``, with the language of ``[listen]`` (default: English) and
+            the texts of ``[replace]``.
+        vocabulary: names and terms to prefer.
     """
 
     listen: ListeningSettings = field(default_factory=ListeningSettings)
@@ -114,19 +118,19 @@ ELSEWHERE = ("language", "replace")
 
 
 def settings_path() -> Path:
-    """Where the settings are looked for."""
+    """Return the default path of the settings file."""
     return Path(platformdirs.user_config_dir("streamwhisper", appauthor=False)) / "dictation.toml"
 
 
 def read_settings(path: Path | None = None) -> Settings:
-    """The settings of a file.
+    """Read a settings file.
 
     Args:
-        path: None: the one at `settings_path`, or the defaults if there is none.
+        path: file; None reads `settings_path()`, or returns the defaults if it does not exist.
 
     Raises:
-        SettingsError: it cannot be read, or says what it should not; the message names the file,
-            what was seen and what was expected.
+        SettingsError: the file cannot be read or is invalid; the message names the file, the
+            value and what was expected.
     """
     if path is None and not settings_path().exists():
         return Settings()
@@ -135,7 +139,7 @@ def read_settings(path: Path | None = None) -> Settings:
         found = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise SettingsError(
-            f"there is no {path}; `streamwhisper mic --init` writes one to begin with"
+            f"{path} does not exist; create it with `streamwhisper mic --init`"
         ) from error
     except (OSError, ValueError) as error:
         raise SettingsError(f"cannot read {path}: {error}") from error
@@ -146,15 +150,13 @@ def read_settings(path: Path | None = None) -> Settings:
 
 
 def write_default(path: Path, force: bool = False) -> None:
-    """Write a file of all settings as they are by default, with what they mean.
-
-    It is there as a whole or not at all.
+    """Write a commented file of all default settings, atomically.
 
     Raises:
-        SettingsError: there is a file already and `force` is not set, or none can be written.
+        SettingsError: the file exists and `force` is not set, or it cannot be written.
     """
     default = files(__package__).joinpath("default.toml").read_bytes()
-    path = path.resolve()  # what a link points to is written, and the link stays
+    path = path.resolve()  # a link stays; its target is written
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=path.parent) as folder:
@@ -168,11 +170,11 @@ def write_default(path: Path, force: bool = False) -> None:
 
 
 def _claim(path: Path) -> None:
-    """Make an empty file where there is none; of two that do it at once, one is told."""
+    """Create an empty file; of two concurrent calls, one fails."""
     try:
         path.open("x").close()
     except FileExistsError as error:
-        raise SettingsError(f"{path} exists; --force writes over it") from error
+        raise SettingsError(f"{path} exists; overwrite it with --force") from error
 
 
 def _settings(found: Mapping[str, Any]) -> Settings:

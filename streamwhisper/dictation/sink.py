@@ -1,4 +1,4 @@
-"""Where dictated text goes to: what every such place has, and the plain ones."""
+"""Outputs of dictated text: the interface, and plain ones for pipes, files and programs."""
 
 from __future__ import annotations
 
@@ -14,30 +14,30 @@ from streamwhisper.phrasing.edits import Edit
 __all__ = ["CommandSink", "FileSink", "LineSink", "Notice", "Sink"]
 
 Notice = Callable[[str], None]
-"""Told what a person should know."""
-_PATIENCE = 30.0  # seconds that a program may take for an utterance
+"""Receives messages for the user."""
+_PATIENCE = 30.0  # seconds that a program may run per utterance
 
 
 class Sink(Protocol):
-    """Takes dictated text. Calls may block: they are made on a thread, one after the other."""
+    """Output of dictated text. Calls may block; they come in order from one thread."""
 
     def edit(self, edit: Edit) -> None:
-        """Take back, and put out, text that is committed."""
+        """Erase and append committed text."""
 
     def guess(self, text: str) -> None:
-        """What may follow it, in place of the last guess."""
+        """Replace the text that may still change."""
 
     def end(self) -> None:
-        """The utterance is over."""
+        """End the utterance."""
 
     def close(self) -> None:
-        """No more comes."""
+        """Release the output."""
 
 
 class LineSink:
-    """Writes committed text alone, a line for each utterance, as for a pipe.
+    """Writer of committed text, one line per utterance, e.g. for a pipe.
 
-    What is taken back within an utterance is never written. A line that is out stays.
+    Text that is erased within its utterance is never written. A written line stays.
     """
 
     def __init__(self, notice: Notice, out: TextIO | None = None) -> None:
@@ -47,14 +47,14 @@ class LineSink:
         self._line = ""
 
     def edit(self, edit: Edit) -> None:
-        """Change the line that is not out yet."""
+        """Change the line that is not written yet."""
         if edit.erase > len(self._line):
-            self._notice("what should be taken back was handed on already")
+            self._notice("cannot erase text of an earlier utterance: it was already written")
         kept = self._line[: max(0, len(self._line) - edit.erase)]
         self._line = kept + edit.text
 
     def guess(self, text: str) -> None:
-        """Nothing: it is not committed."""
+        """Ignore text that is not committed."""
 
     def end(self) -> None:
         """Write the line, unless it is empty."""
@@ -63,56 +63,56 @@ class LineSink:
             self.put(line)
 
     def put(self, line: str) -> None:
-        """Hand on a line that is finished."""
+        """Write a finished line."""
         self._out.write(f"{line}\n")
         self._out.flush()
 
     def close(self) -> None:
-        """Write what is left."""
+        """Write the last line."""
         self.end()
 
 
 class CommandSink(LineSink):
-    """Runs a program for every utterance, which it finds on its standard input."""
+    """Program that runs for each utterance, with the text on its standard input."""
 
     def __init__(self, command: Sequence[str], notice: Notice) -> None:
-        """Say what to run; no shell is used."""
+        """Run `command`, without a shell."""
         super().__init__(notice)
         self._command = list(command)
 
     def put(self, line: str) -> None:
-        """Run it, and wait for it; what goes wrong is said, with the text."""
+        """Run the program and wait for it; a failure is reported with the text."""
         problem = ""
         try:
             done = subprocess.run(
                 self._command, input=f"{line}\n", text=True, timeout=_PATIENCE, check=False
             )
             if done.returncode:
-                problem = f"ended with {done.returncode}"
+                problem = f"exited with status {done.returncode}"
         except subprocess.TimeoutExpired:
-            problem = f"took more than {_PATIENCE:g} s and was ended"
+            problem = f"ran for more than {_PATIENCE:g} s and was stopped"
         except OSError as error:
-            problem = f"cannot be run ({error.strerror})"
+            problem = f"cannot run ({error.strerror})"
         if problem:
-            self._notice(f"{self._command[0]} {problem}; it was given: {line}")
+            self._notice(f"{self._command[0]} {problem}; its input was: {line}")
 
 
 class FileSink:
-    """Appends committed text to a file, as it comes; what is taken back is cut off again."""
+    """Text file that grows with committed text; erased text is cut off again."""
 
     def __init__(self, path: Path, notice: Notice) -> None:
-        """Open the file; raises `StreamWhisperError` where it cannot be written."""
+        """Open the file; raise `StreamWhisperError` if it cannot be written."""
         try:
             self._file = path.open("ab")
         except OSError as error:
             raise StreamWhisperError(f"cannot write {path}: {error.strerror}") from error
         self._notice = notice
-        self._written = ""  # of what can be taken back
+        self._written = ""  # text that can be erased
 
     def edit(self, edit: Edit) -> None:
-        """Cut off, and append."""
+        """Erase and append."""
         if edit.erase > len(self._written):
-            self._notice("what should be taken back is not at the end of the file")
+            self._notice("cannot erase text that is no longer at the end of the file")
         kept = max(0, len(self._written) - edit.erase)
         if kept < len(self._written):
             end = self._file.seek(0, 2)
@@ -122,16 +122,16 @@ class FileSink:
         self._written = (self._written[:kept] + edit.text)[-_REMEMBERED:]
 
     def guess(self, text: str) -> None:
-        """Nothing: it is not committed."""
+        """Ignore text that is not committed."""
 
     def end(self) -> None:
-        """Nothing: the next utterance begins with its own space."""
+        """Do nothing: the next utterance begins with its own space."""
 
     def close(self) -> None:
-        """End the last line."""
+        """End the last line and close the file."""
         if self._written and not self._written.endswith("\n"):
             self._file.write(b"\n")
         self._file.close()
 
 
-_REMEMBERED = 10_000  # characters that can be taken back
+_REMEMBERED = 10_000  # characters that can be erased

@@ -1,4 +1,4 @@
-"""When dictation listens: a switch, and what it lets through."""
+"""Switch that turns dictation on and off, and the audio it lets through."""
 
 from __future__ import annotations
 
@@ -18,47 +18,52 @@ Samples = NDArray[np.float32]
 
 
 class Switch:
-    """On while dictation listens. Lives on one thread."""
+    """On while dictation listens. Not thread-safe."""
 
     def __init__(self, *, on: bool) -> None:
         self.on = on
-        self._told: list[Callable[[bool], None]] = []
+        self._subscribers: list[Callable[[bool], None]] = []
 
-    def tell(self, watcher: Callable[[bool], None]) -> None:
-        """Call `watcher` with the new state whenever it changes."""
-        self._told.append(watcher)
+    def subscribe(self, subscriber: Callable[[bool], None]) -> None:
+        """Call `subscriber` with the new state at each change."""
+        self._subscribers.append(subscriber)
 
-    def obey(self, command: Command) -> None:
-        """Carry out a command; one that changes nothing is none."""
+    def apply(self, command: Command) -> None:
+        """Apply a command; subscribers are called only if the state changes."""
         wanted = not self.on if command == "toggle" else command == "start"
         if wanted != self.on:
             self.on = wanted
-            for watcher in self._told:
-                watcher(wanted)
+            for subscriber in self._subscribers:
+                subscriber(wanted)
 
 
 class PushToTalkBuffer:
-    """Lets sound through while a switch is on, and a little before and after.
+    """Audio gate that is open while a switch is on, and shortly before and after.
 
-    People begin to speak as they press a key, and let it go on their last word; and sound is
-    under way for a moment before it is here.
+    Speakers start to talk while they press the key and release it on their last word, and audio
+    arrives with a delay.
     """
 
     def __init__(self, before: float = 0.3, after: float = 0.4) -> None:
-        """Times are in seconds."""
+        """Pass audio from `before` seconds before to `after` seconds after the switch is on."""
         self._before, self._after = round(before * SAMPLE_RATE), round(after * SAMPLE_RATE)
         self._kept: Samples = np.zeros(0, np.float32)
-        self._left = 0  # samples that still pass; 0: shut
+        self._left = 0  # samples that still pass; 0: closed
 
-    def let_through(self, sound: Samples, *, on: bool) -> tuple[Samples, bool]:
-        """What passes of `sound` (float32 ``[n]`` at 16 kHz), and whether it has just shut."""
+    def let_through(self, chunk: Samples, *, on: bool) -> tuple[Samples, bool]:
+        """Return the samples that pass, and whether the gate has just closed.
+
+        Args:
+            chunk: float32 ``[n]`` at 16 kHz.
+            on: state of the switch.
+        """
         if not on and not self._left:
-            self._kept = np.concatenate([self._kept, sound])[-self._before :]
-            return sound[:0], False
-        passed = np.concatenate([self._kept, sound])
-        self._kept = sound[:0]
+            self._kept = np.concatenate([self._kept, chunk])[-self._before :]
+            return chunk[:0], False
+        passed = np.concatenate([self._kept, chunk])
+        self._kept = chunk[:0]
         if on:
             self._left = self._after
             return passed, False
-        self._left = max(0, self._left - len(sound))
+        self._left = max(0, self._left - len(chunk))
         return passed, not self._left

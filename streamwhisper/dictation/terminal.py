@@ -1,4 +1,4 @@
-"""Dictated text in the terminal: committed text solid, the guess dim, a sign of what goes on."""
+"""Dictated text in the terminal: committed text, dim partial text, state and level."""
 
 from __future__ import annotations
 
@@ -17,43 +17,43 @@ _REMEMBERED = 2000  # characters
 
 
 class TerminalSink:
-    """A live line at the bottom of the terminal; without one, committed text as it comes."""
+    """Live line at the bottom of a terminal; plain committed text elsewhere."""
 
     def __init__(self, *, stderr: bool = False) -> None:
-        """Take the terminal; `stderr` leaves standard output to others."""
+        """Write to standard output, or to standard error with `stderr`."""
         self._console = Console(stderr=stderr, highlight=False, soft_wrap=True)
         self._text = GrowingText(self._console)
         self._state = ("○", "dim")
         self._level = " "
-        self._out = ""  # of what may be taken back
+        self._out = ""  # text that can be erased
         self._begun = False
 
     def begin(self) -> None:
-        """Take the terminal's last line; until then only notices are shown."""
+        """Show the live line; before this, only notices are shown."""
         self._text.__enter__()
         self._begun = True
         self._mark()
 
     def edit(self, edit: Edit) -> None:
-        """Change the line; what has scrolled up cannot be taken back, and is named instead."""
+        """Change the line; text that has scrolled up cannot be erased and is reported."""
         kept = max(0, len(self._out) - edit.erase)
         reached = self._text.erase(edit.erase)
         if beyond := self._out[kept : len(self._out) - len(reached)].strip():
-            self.say(f"taken back: {beyond}")
+            self.say(f"erased: {beyond}")
         self._out = (self._out[:kept] + edit.text)[-_REMEMBERED:]
         if edit.text:
             self._text.append(edit.text)
 
     def guess(self, text: str) -> None:
-        """Show it dim."""
+        """Show text that may still change, dim."""
         self._text.guess(text)
 
     def end(self) -> None:
-        """Leave the line."""
+        """End the line."""
         self._text.end_line()
 
     def close(self) -> None:
-        """Leave the terminal as it was."""
+        """Restore the terminal."""
         if self._begun:
             self._begun = False
             self._text.__exit__()
@@ -73,7 +73,7 @@ class TerminalSink:
             self.say("listening" if on else "paused")
 
     def level(self, decibels: float) -> None:
-        """Show how loud it is, in dBFS."""
+        """Show the level, in dBFS."""
         if (shown := bar(decibels)) != self._level:
             self._level = shown
             self._mark()

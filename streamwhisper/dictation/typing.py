@@ -1,4 +1,4 @@
-"""Text into the focused window, and nowhere else."""
+"""Typing of dictated text into the focused window."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from streamwhisper.phrasing.edits import Edit
 
 __all__ = ["TypingSink", "revision"]
 
-_LONGEST_GUESS = 160  # characters of a guess that are typed, and so may have to be taken back
-_REMEMBERED = 2000  # characters that can be taken back
+_LONGEST_GUESS = 160  # characters of partial text that are typed and may have to be erased
+_REMEMBERED = 2000  # characters that can be erased
 
 
 def revision(shown: str, wanted: str) -> Edit:
-    """The least that turns `shown` into `wanted`: what they begin with alike stays."""
+    """Return the smallest edit at the end of `shown` that turns it into `wanted`."""
     same = 0
     for one, other in zip(shown, wanted, strict=False):
         if one != other:
@@ -23,33 +23,33 @@ def revision(shown: str, wanted: str) -> Edit:
 
 
 class TypingSink:
-    """Types committed text; guesses as well, if they are wanted, and corrects them.
+    """Typist of committed text and, if wanted, of partial text, which it corrects.
 
-    An utterance belongs to the window in which it began. When another one has the focus, typing
-    stops and what is left of the utterance goes to `rest`. No more is ever taken back than was
-    typed into the same window.
+    An utterance belongs to the window in which it began. When another window has the focus,
+    typing stops and the rest of the utterance goes to `rest`. Only text that was typed into the
+    same window is ever erased.
     """
 
     def __init__(
         self, keyboard: Keyboard, rest: Sink, notice: Notice, *, progressive: bool = False
     ) -> None:
-        """Say what types, where text goes that cannot be typed, and whether to type guesses."""
+        """Type with `keyboard`; text that cannot be typed goes to `rest`."""
         self._keyboard = keyboard
         self._rest = rest
         self._notice = notice
         self._progressive = progressive
-        self._window: str | None = None  # of the utterance; None: where that cannot be known
+        self._window: str | None = None  # of the utterance; None: unknown
         self._begun = False
         self._astray = False  # the rest of this utterance is not typed
-        self._typed = ""  # committed text in the window, of what can be taken back
-        self._guess = ""  # behind it
+        self._typed = ""  # committed text in the window that can be erased
+        self._guess = ""  # partial text after it
 
     def edit(self, edit: Edit) -> None:
-        """Type, taking the guess back where it was wrong."""
+        """Type committed text and correct partial text that differs."""
         if self._ready():
             kept = max(0, len(self._typed) - edit.erase)
-            if edit.erase > len(self._typed) + 1:  # a space in front may have been left out
-                self._notice("what should be taken back was not typed into this window")
+            if edit.erase > len(self._typed) + 1:  # a leading space may have been left out
+                self._notice("cannot erase text that was not typed into this window")
             text = edit.text if self._typed[:kept] else edit.text.lstrip(" ")
             known = not edit.erase and self._guess.startswith(text)
             left = self._guess[len(text) :] if known else ""
@@ -61,7 +61,7 @@ class TypingSink:
             self._rest.edit(edit)
 
     def guess(self, text: str) -> None:
-        """Type what may still change, where that is wanted."""
+        """Type text that may still change, in progressive mode."""
         if self._astray:
             self._rest.guess(text)
         elif self._progressive and self._ready():
@@ -71,7 +71,7 @@ class TypingSink:
             self._put(change, committed=False)
 
     def end(self) -> None:
-        """The next utterance goes to the window that has the focus then."""
+        """End the utterance; the next one goes to the window that has the focus then."""
         if self._guess and not self._astray:
             change, self._guess = revision(self._guess, ""), ""
             self._put(change, committed=False)
@@ -80,13 +80,13 @@ class TypingSink:
         self._begun = self._astray = False
 
     def close(self) -> None:
-        """Let go of keyboard and terminal."""
+        """Release keyboard and terminal."""
         self.end()
         self._keyboard.close()
         self._rest.close()
 
     def _ready(self) -> bool:
-        """Whether this utterance is typed; finds the window for one that begins."""
+        """Return whether this utterance is typed; find the window for a new one."""
         if not self._begun:
             self._begun = True
             try:
@@ -99,7 +99,7 @@ class TypingSink:
         return not self._astray
 
     def _put(self, change: Edit, *, committed: bool) -> None:
-        """Type a change; committed text that is not typed goes to the rest."""
+        """Type a change; committed text that cannot be typed goes to `rest`."""
         erase, text = change.erase, change.text
         try:
             if erase:

@@ -1,4 +1,4 @@
-"""A key, or several held together, that is heard whichever window has the focus."""
+"""Global hotkeys, which work whichever window has the focus."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from streamwhisper.dictation.hotkeys.hotkey import Hotkey, HotkeyError, NoHotkey
 __all__ = ["Chord", "Hotkey", "HotkeyError", "HotkeyListener", "NoHotkeysError", "listen_for"]
 
 _WAYLAND = (
-    "Wayland lets no program listen to keys; set up a key in the desktop's settings that runs: "
+    "Wayland does not let programs listen to keys; in the desktop's settings, bind a key to: "
     "streamwhisper mic toggle (or start, and stop)"
 )
 
 
 class HotkeyListener(Protocol):
-    """Listens on a thread of its own."""
+    """Registered hotkey with its own thread."""
 
     def close(self) -> None:
-        """Listen no more."""
+        """Release the hotkey."""
 
 
 class Chord:
-    """Tells when keys are all held, and when no longer."""
+    """Key combination: reports when all keys are held, and when no longer."""
 
     def __init__(self, keys: frozenset[Any], pressed: Callable[[], None], released: Any) -> None:
         self._keys, self._pressed, self._released = keys, pressed, released
@@ -32,7 +32,7 @@ class Chord:
         self._down = False
 
     def press(self, key: Any) -> None:
-        """A key goes down, or repeats."""
+        """Handle a key that goes down or repeats."""
         if key in self._keys:
             self._held.add(key)
         if not self._down and self._held == self._keys:
@@ -40,7 +40,7 @@ class Chord:
             self._pressed()
 
     def release(self, key: Any) -> None:
-        """A key goes up."""
+        """Handle a key that goes up."""
         self._held.discard(key)
         if self._down and self._held != self._keys:
             self._down = False
@@ -56,18 +56,21 @@ def listen_for(
     """Call `pressed` when the hotkey goes down and `released` when it goes up, on a thread.
 
     Args:
-        environment: tells whether this is X11 or Wayland.
+        hotkey: key combination.
+        environment: environment variables, which identify X11 or Wayland.
+        pressed: called when the hotkey goes down.
+        released: called when it goes up.
 
     Raises:
-        NoHotkeysError: this desktop has none; the message says what to do.
-        HotkeyError: it cannot be had.
+        NoHotkeysError: this desktop has no global hotkeys; the message names an alternative.
+        HotkeyError: the hotkey is not available.
     """
     if sys.platform in ("darwin", "win32"):
         return _PynputListener(hotkey, pressed, released)
     if environment.get("WAYLAND_DISPLAY"):
         raise NoHotkeysError(_WAYLAND)
     if not environment.get("DISPLAY"):
-        raise NoHotkeysError("there is no desktop to listen for a hotkey on: DISPLAY is not set")
+        raise NoHotkeysError("no desktop for a hotkey: DISPLAY is not set")
     try:
         from streamwhisper.dictation.hotkeys.x11 import X11Listener
     except ImportError as error:
@@ -79,7 +82,7 @@ def listen_for(
 
 
 class _PynputListener:
-    """macOS, which asks the person to allow it, and Windows."""
+    """Hotkey on macOS, which asks for permission, and on Windows."""
 
     def __init__(
         self, hotkey: Hotkey, pressed: Callable[[], None], released: Callable[[], None]
@@ -95,7 +98,7 @@ class _PynputListener:
         try:
             keys = keyboard.HotKey.parse(spelt)
         except ValueError as error:
-            raise HotkeyError(f"there is no key {hotkey.key!r}") from error
+            raise HotkeyError(f"unknown key {hotkey.key!r}") from error
         chord = Chord(frozenset(keys), pressed, released)
         self._listener: Any = keyboard.Listener(
             on_press=lambda key: chord.press(self._listener.canonical(key)),
@@ -104,5 +107,5 @@ class _PynputListener:
         self._listener.start()
 
     def close(self) -> None:
-        """Listen no more."""
+        """Release the hotkey."""
         self._listener.stop()

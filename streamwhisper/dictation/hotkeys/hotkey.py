@@ -1,4 +1,4 @@
-"""A key with its modifiers, and the errors about it."""
+"""Hotkeys: parsing and errors."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ _ALIASES = {"control": "ctrl", "option": "alt", "super": "cmd", "win": "cmd", "m
 
 
 class HotkeyError(StreamWhisperError, ValueError):
-    """A hotkey that cannot be understood, or cannot be had."""
+    """A hotkey that is invalid or not available."""
 
 
 class NoHotkeysError(HotkeyError):
-    """This desktop has none for programs like this one."""
+    """The desktop has no global hotkeys for programs."""
 
 
 @dataclass(frozen=True, slots=True)
 class Hotkey:
-    """A key and the modifiers that are held with it; names in lower case.
+    """Key with modifiers; names in lower case.
 
     Attributes:
-        modifiers: of ``ctrl``, ``alt``, ``shift`` and ``cmd`` (Super, or the Windows key).
-        key: a character, or a name such as ``space``, ``pause`` or ``f9``.
+        modifiers: any of ``ctrl``, ``alt``, ``shift`` and ``cmd`` (Super, or the Windows key).
+        key: a character, or a name, e.g. ``space``, ``pause`` or ``f9``.
     """
 
     modifiers: frozenset[str]
@@ -34,18 +34,18 @@ class Hotkey:
 
     @classmethod
     def parse(cls, text: str) -> Hotkey:
-        """Read ``ctrl+alt+space``, in any case and with or without angle brackets.
+        """Parse e.g. ``ctrl+alt+space``, in any case, with or without angle brackets.
 
         Raises:
-            HotkeyError: it is something else.
+            HotkeyError: the text is not a hotkey.
         """
         names = [part.strip().strip("<>").lower() for part in text.split("+")]
         *before, key = [_ALIASES.get(name, name) for name in names]
         odd = [name for name in before if name not in MODIFIERS]
         if odd or not key or key in MODIFIERS:
             raise HotkeyError(
-                f"hotkey is {text!r}; expected a key, after modifiers of {', '.join(MODIFIERS)}, "
-                "such as ctrl+alt+space or f9"
+                f"hotkey is {text!r}; expected modifiers ({', '.join(MODIFIERS)}) and a key, "
+                "e.g. ctrl+alt+space or f9"
             )
         return cls(frozenset(before), key)
 

@@ -1,4 +1,4 @@
-"""Hotkeys on X11: the server hands over that one key, and no other is listened to."""
+"""Hotkeys on X11: a grab of one key; no other key is observed."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from streamwhisper.dictation.hotkeys.hotkey import Hotkey, HotkeyError
 __all__ = ["X11Listener"]
 
 _MASKS = {"ctrl": X.ControlMask, "alt": X.Mod1Mask, "shift": X.ShiftMask, "cmd": X.Mod4Mask}
-_LOCKS = (X.LockMask, X.Mod2Mask)  # Caps Lock and Num Lock, which must not matter
+_LOCKS = (X.LockMask, X.Mod2Mask)  # Caps Lock and Num Lock, which are ignored
 _NAMES = {
     "enter": "Return",
     "esc": "Escape",
@@ -28,7 +28,7 @@ _NAMES = {
 
 
 class X11Listener:
-    """Holds a grab of the hotkey and listens on a thread."""
+    """Grab of a hotkey, with its own thread."""
 
     def __init__(
         self,
@@ -40,7 +40,7 @@ class X11Listener:
         """Grab the key.
 
         Raises:
-            HotkeyError: there is no such key, or another program has it.
+            HotkeyError: the key does not exist, or another program has the hotkey.
         """
         try:
             self._display = Display(display)
@@ -58,14 +58,14 @@ class X11Listener:
         self._thread.start()
 
     def close(self) -> None:
-        """Let go of the key."""
+        """Release the key."""
         self._ended.set()
         with suppress(error.ConnectionClosedError, OSError):
             self._thread.join()
             self._display.close()
 
     def _grab(self, hotkey: Hotkey) -> int:
-        """Have the server hand over the hotkey; its key code."""
+        """Grab the hotkey; return its key code."""
         key = int(self._display.keysym_to_keycode(_keysym(hotkey.key)))
         if not key:
             raise HotkeyError(f"this keyboard has no key {hotkey.key!r}")
@@ -81,8 +81,8 @@ class X11Listener:
         return key
 
     def _listen(self) -> None:
-        # Its socket is waited for with a timeout, so that the thread ends when it is told to.
-        with suppress(error.ConnectionClosedError, OSError):  # the desktop ends
+        # The timeout lets the thread notice `close`.
+        with suppress(error.ConnectionClosedError, OSError):  # the desktop has ended
             while not self._ended.is_set():
                 while self._display.pending_events():
                     self._take(self._display.next_event().type)
@@ -97,7 +97,7 @@ class X11Listener:
             self._released()
 
     def _held(self) -> bool:
-        """Whether the key is still down: a key that repeats goes up in between for the record."""
+        """Return whether the key is still down: a repeating key also reports releases."""
         keys = self._display.query_keymap()
         return bool(keys[self._key // 8] >> self._key % 8 & 1)
 
@@ -108,5 +108,5 @@ def _keysym(name: str) -> int:
     if not found and len(name) == 1:
         found = ord(name)
     if not found:
-        raise HotkeyError(f"there is no key {name!r}; names are those of X, such as f9 or pause")
+        raise HotkeyError(f"unknown key {name!r}; expected an X key name, e.g. f9 or pause")
     return int(found)

@@ -25,12 +25,12 @@ def test_on_a_machine_that_has_all_everything_is_fine_but_for_the_silence(sound,
         found = examine(None, lambda: recognizer, {"DISPLAY": display}, typing=True)
     by_name = {finding.what: finding for finding in found}
     assert list(by_name) == ["microphone", "sound", "model", "latency", "typing", "hotkey"]
-    assert by_name["sound"].seen == "complete silence"
-    assert "unmute" in by_name["sound"].advice
+    assert by_name["audio"].seen == "complete silence"
+    assert "unmute" in by_name["audio"].advice
     assert by_name["typing"].seen == "by XTest"
     for name in ("microphone", "model", "typing", "hotkey"):
         assert by_name[name].fine, by_name[name]
-    assert "an update of 5 s of sound takes" in by_name["latency"].seen
+    assert "an update of 5 s of audio takes" in by_name["latency"].seen
 
 
 def test_what_is_missing_is_told_with_what_to_do(sound):
@@ -41,7 +41,7 @@ def test_what_is_missing_is_told_with_what_to_do(sound):
         raise ModelError("no such model")
 
     found = {each.what: each for each in examine(None, load, {}, typing=True)}
-    assert found["microphone"].seen == "there is no microphone"
+    assert found["microphone"].seen == "no microphone found"
     assert found["microphone"].advice.startswith("plug one in")
     assert found["model"].seen == "no such model"
     assert "desktop session" in found["typing"].advice

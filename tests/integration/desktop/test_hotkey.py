@@ -34,7 +34,7 @@ def test_a_hotkey_is_read_and_written(text, written):
 
 @pytest.mark.parametrize("text", ["", "ctrl+", "ctrl", "a+b", "hyper+a", "+"])
 def test_what_is_no_hotkey_says_what_is(text):
-    with pytest.raises(HotkeyError, match=r"such as ctrl\+alt\+space or f9"):
+    with pytest.raises(HotkeyError, match=r"e\.g\. ctrl\+alt\+space or f9"):
         Hotkey.parse(text)
 
 

@@ -120,10 +120,10 @@ async def test_a_microphone_that_is_unplugged_is_waited_for(server, tmp_path):
         await soon(lambda: ears.heard, "it listens")
         server.unplug()
         await soon(lambda: ears.notices, "the loss is told")
-        assert "is gone; waiting for it" in ears.notices[0]
+        assert "is disconnected; waiting for it." in ears.notices[0]
         server.plug_in()
         await soon(lambda: len(ears.notices) > 1, "the return is told")
-        assert "is back" in ears.notices[1]
+        assert "is connected again." in ears.notices[1]
         server.say(tmp_path / "noise.wav")
         await soon(lambda: ears.loud > 7000, "it is heard again")
     assert ears.gaps
@@ -139,9 +139,9 @@ async def test_a_sound_server_that_dies_is_waited_for(server, tmp_path):
         await soon(lambda: len(ears.notices) > 1, "the return is told")
         server.say(tmp_path / "noise.wav")
         await soon(lambda: ears.loud > 7000, "it is heard again")
-    assert [notice.split(") ")[1] for notice in ears.notices] == [
-        "is gone; waiting for it",
-        "is back",
+    assert [notice.split(" is ")[1] for notice in ears.notices] == [
+        "disconnected; waiting for it.",
+        "connected again.",
     ]
 
 
@@ -152,7 +152,7 @@ async def test_a_source_that_is_suspended_is_waited_for(server):
         await soon(lambda: ears.notices, "the loss is told")
         server.control("suspend-source", "microphone", "0")
         await soon(lambda: len(ears.notices) > 1, "the return is told")
-        assert "is back" in ears.notices[1]
+        assert "is connected again." in ears.notices[1]
 
 
 async def test_listening_can_end_while_the_microphone_is_gone(server):
@@ -171,7 +171,7 @@ async def test_sound_that_finds_no_room_is_told(server):
     await ears.microphone.stop()
     await task
     await ears.microphone.close()
-    assert "s of speech are lost" in ears.notices[0]
+    assert "s of audio are lost" in ears.notices[0]
 
 
 def test_the_microphones_of_a_sound_server_are_listed(server):

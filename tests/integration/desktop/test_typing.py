@@ -103,7 +103,7 @@ def test_what_is_taken_back_is_erased_but_never_more_than_was_typed(box, typist)
     assert_typed(box, "mine One three.")
     typist.sink.edit(Edit(500, "Anew."))
     assert_typed(box, "mine Anew.")
-    assert typist.notices == ["what should be taken back was not typed into this window"]
+    assert typist.notices == ["cannot erase text that was not typed into this window"]
 
 
 @on_x11

@@ -24,7 +24,7 @@ async def test_commands_work_the_switch_and_are_answered_with_its_state(tmp_path
 
 async def test_a_second_dictation_is_refused_and_the_first_goes_on(tmp_path):
     async with Control(tmp_path, Switch(on=True)):
-        with pytest.raises(AlreadyRunningError, match=r"runs already \(process \d+\)"):
+        with pytest.raises(AlreadyRunningError, match=r"is already running \(process \d+\)"):
             await Control(tmp_path, Switch(on=True)).__aenter__()
         assert await asyncio.to_thread(send, tmp_path, "toggle") == "paused"
     async with Control(tmp_path, Switch(on=True)):
@@ -42,7 +42,9 @@ async def test_one_that_died_is_no_obstacle(tmp_path):
 def test_without_a_dictation_it_is_said_how_to_start_one(tmp_path, address):
     if address is not None:
         (tmp_path / "mic.address").write_text(address)
-    with pytest.raises(ControlError, match="no dictation runs; start it with: streamwhisper mic"):
+    with pytest.raises(
+        ControlError, match="no dictation is running; start it with: streamwhisper mic"
+    ):
         send(tmp_path, "toggle")
 
 

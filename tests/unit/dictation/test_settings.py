@@ -102,7 +102,9 @@ def test_what_is_wrong_is_named_with_what_was_expected(
 
 
 def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
-    with pytest.raises(SettingsError, match=r"there is no .*x\.toml; `streamwhisper mic --init`"):
+    with pytest.raises(
+        SettingsError, match=r"x\.toml does not exist; create it with `streamwhisper mic --init`"
+    ):
         read_settings(tmp_path / "x.toml")
     with pytest.raises(SettingsError, match="cannot read"):
         read_settings(tmp_path)
@@ -114,7 +116,7 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
 def test_a_file_is_written_over_only_by_force(tmp_path: Path) -> None:
     file = tmp_path / "dictation.toml"
     file.write_text("mine")
-    with pytest.raises(SettingsError, match=r"exists; --force writes over it"):
+    with pytest.raises(SettingsError, match=r"exists; overwrite it with --force"):
         write_default(file)
     assert file.read_text() == "mine"
     write_default(file, force=True)

@@ -39,7 +39,7 @@ def test_a_line_that_is_out_stays_and_that_is_said():
     sink.edit(Edit(4, ""))
     sink.close()
     assert out.getvalue() == "One.\n"
-    assert notices == ["what should be taken back was handed on already"]
+    assert notices == ["cannot erase text of an earlier utterance: it was already written"]
 
 
 def test_a_file_holds_what_was_said_as_it_comes_without_what_was_taken_back(tmp_path):
@@ -54,7 +54,7 @@ def test_a_file_holds_what_was_said_as_it_comes_without_what_was_taken_back(tmp_
     assert path.read_text() == "before\nFüsse 字."
     sink.edit(Edit(99, "Anew"))
     assert path.read_text() == "before\nAnew"  # what was there before is not touched
-    assert notices == ["what should be taken back is not at the end of the file"]
+    assert notices == ["cannot erase text that is no longer at the end of the file"]
     sink.close()
     assert path.read_text() == "before\nAnew\n"
 

@@ -14,9 +14,9 @@ from streamwhisper.dictation.switch import PushToTalkBuffer, Switch
 def test_a_switch_tells_of_changes_and_of_nothing_else():
     told: list[bool] = []
     switch = Switch(on=False)
-    switch.tell(told.append)
+    switch.subscribe(told.append)
     for command in ("stop", "start", "start", "toggle", "toggle", "stop"):
-        switch.obey(command)
+        switch.apply(command)
     assert told == [True, False, True, False]
 
 

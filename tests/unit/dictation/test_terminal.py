@@ -49,7 +49,7 @@ def test_what_is_taken_back_leaves_the_line_and_what_has_scrolled_away_is_named(
     sink.close()
     lines = [line.rsplit("\x1b[2K", 1)[-1] for line in out.getvalue().split("\n")]
     assert "One three." in lines
-    assert any("taken back: three." in line for line in lines)
+    assert any("erased: three." in line for line in lines)
 
 
 def test_the_level_is_drawn_only_when_it_looks_different(made):
