@@ -1,7 +1,7 @@
-"""What a session says: frozen events with times in seconds on the session's sample clock.
+"""Events of a session: frozen dataclasses with times in seconds on the session's sample clock.
 
-Two kinds of text, never mixed: `Committed` is append-only and never changes; each `Partial`
-replaces the one before it, whole.
+Text comes in two kinds: `Committed` text is append-only and never changes; each `Partial` replaces
+the previous one.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """One word as it is written, with the punctuation that clings to it.
+    """One word with its punctuation.
 
     Attributes:
-        word: the text, without surrounding spaces.
-        start: where it begins, in seconds from the first sample of the session.
-        end: where it ends.
+        word: text without surrounding spaces.
+        start: start of the word, in seconds from the first sample of the session.
+        end: end of the word, in seconds from the first sample of the session.
         confidence: mean token probability, 0 to 1.
     """
 
@@ -41,7 +41,11 @@ class Word:
 
 @dataclass(frozen=True, slots=True)
 class SpeechStarted:
-    """The voice activity gate opened; `at` is in seconds."""
+    """Start of speech.
+
+    Attributes:
+        at: second at which speech starts.
+    """
 
     at: float
 
@@ -49,9 +53,10 @@ class SpeechStarted:
 @renamed_fields(decided="detected_at")
 @dataclass(frozen=True, slots=True)
 class SpeechEnded:
-    """The voice activity gate closed; speech ended `at` this second.
+    """End of speech.
 
     Attributes:
+        at: second at which speech ends.
         detected_at: seconds of audio received when this was decided.
     """
 
@@ -61,7 +66,14 @@ class SpeechEnded:
 
 @dataclass(frozen=True, slots=True)
 class Partial:
-    """The present guess for what follows the committed text. Replaces the last one."""
+    """Text after the committed text that may still change; replaces the previous `Partial`.
+
+    Attributes:
+        text: the text; append it to the committed text for display.
+        start: second at which the first word starts.
+        end: second at which the last word ends.
+        words: words of the text.
+    """
 
     text: str
     start: float
@@ -72,16 +84,19 @@ class Partial:
 @renamed_fields(heard="covered_until")
 @dataclass(frozen=True, slots=True)
 class Committed:
-    """Text that will never change.
+    """Text that never changes.
 
     Attributes:
-        text: to be appended as it stands; all `text` joined is the transcript, spaces included.
-        language: what is spoken: its code, such as ``"en"``; None where that was not found yet.
+        text: text to append, spaces included; all `text` joined is the transcript.
+        start: second at which the first word starts.
+        end: second at which the last word ends.
+        words: words of the text.
+        language: code of the spoken language, e.g. ``"en"``; None before it is detected.
         utterance: number of the utterance, from 0.
-        final: whether this is the last one of its utterance (its text may be empty).
-        heard: of a final one: all sound before this second is dealt with, and what comes next
-            was said after it. Speech that was cut off, for the server stops, is not dealt with:
-            its words come after this second, and go on in another session from here.
+        final: whether this event ends its utterance; its text may be empty.
+        covered_until: second up to which all audio is transcribed, in a final event; None
+            otherwise. When the audio was cut off during speech, the words of that speech lie
+            after this second, and another session continues from here.
     """
 
     text: str
@@ -96,14 +111,23 @@ class Committed:
 
 @dataclass(frozen=True, slots=True)
 class Flushed:
-    """Everything heard before the flush of this `id` is committed."""
+    """Answer to a flush: all audio before it is committed.
+
+    Attributes:
+        id: identifier given to the flush.
+    """
 
     id: str | None
 
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """The session is over and everything is committed."""
+    """End of the session: all text is committed.
+
+    Attributes:
+        audio_seconds: seconds of audio received.
+        speech_seconds: seconds of speech in it.
+    """
 
     audio_seconds: float
     speech_seconds: float

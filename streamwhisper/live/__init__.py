@@ -1,1 +1,1 @@
-"""Live audio: drives sessions with a recognizer and delivers their events."""
+"""Live transcription: drive loop, scheduler, and the public `LiveStream` and `listen`."""

@@ -1,9 +1,9 @@
-"""The asyncio front of a recognizer: requests of many sessions share batches, in fair order.
+"""Scheduler: requests of many sessions share a recognizer's batches, in fair order.
 
-Each session has at most one request under way, so "earliest deadline, then arrival" is round
-robin while nobody is in a hurry. Finals overtake partials, but not for ever, so no session can
-crowd out another. A request that still waits when more sound has come is replaced by a fresher
-one in its place. Recognition runs on worker threads: the event loop never waits for the model.
+Each session has at most one request in flight, so "earliest deadline, then arrival" is round robin.
+Final requests overtake partial ones, but only a limited number in a row, so no session can starve
+another. A queued request is replaced by a newer one when more audio has arrived. Recognition runs
+on worker threads: the event loop never waits for the model.
 """
 
 from __future__ import annotations
@@ -28,18 +28,18 @@ __all__ = ["Scheduler", "SchedulerOptions", "Ticket", "Withdrawn"]
 
 log = logging.getLogger(__name__)
 
-_FINALS_IN_A_ROW = 4  # after so many, the request that is due first goes, final or not
+_FINALS_IN_A_ROW = 4  # then the request that is due first is next, final or not
 
 
 @dataclass(frozen=True, slots=True)
 class SchedulerOptions:
-    """How requests are put together.
+    """How requests form batches.
 
     Attributes:
-        max_batch: the most requests the recognizer is given at once.
-        workers: batches that are recognized side by side.
-        max_waiting: requests that may wait for the recognizer; further ones wait to be let in.
-        patience: seconds until the deadline of a request that brings none of its own.
+        max_batch: maximum number of requests in a batch.
+        workers: number of batches that are recognized in parallel.
+        max_waiting: maximum number of queued requests; callers of further ones wait.
+        patience: seconds until the deadline of a request without one.
     """
 
     max_batch: int = 8
@@ -49,7 +49,7 @@ class SchedulerOptions:
 
 
 class Withdrawn(Exception):
-    """The answer to a ticket that was withdrawn."""
+    """The ticket was withdrawn."""
 
 
 def _new_answer() -> asyncio.Future[Hypothesis]:
@@ -58,14 +58,13 @@ def _new_answer() -> asyncio.Future[Hypothesis]:
 
 @dataclass(slots=True, eq=False)
 class Ticket:
-    """A place in the queue; made on the event loop.
+    """Place of a request in the queue; created on the event loop.
 
     Attributes:
-        request: what to recognize when its turn comes.
-        deadline: when the answer is wanted, by the event loop's clock; None gets one when it
-            joins the queue.
-        started: whether the recognizer has it; from then on nothing can be changed.
-        since: when it joined the queue, by the same clock.
+        request: request to recognize; replaceable while it is queued.
+        deadline: time for the answer on the event loop's clock; None is set when it is queued.
+        started: whether the recognizer has the request; it cannot be changed from then on.
+        since: time at which it was queued, on the event loop's clock.
     """
 
     request: RecognitionRequest
@@ -75,28 +74,27 @@ class Ticket:
     _answer: asyncio.Future[Hypothesis] = field(default_factory=_new_answer, init=False)
 
     def replace(self, request: RecognitionRequest) -> None:
-        """Put a fresher request in the place of this one; the place and its deadline stay.
+        """Replace the request; place and deadline stay.
 
         Raises:
-            RuntimeError: the recognizer has the old one already.
+            RuntimeError: the recognizer already has the request.
         """
         if self.started:
-            raise RuntimeError("the request was given to the recognizer and cannot be replaced")
+            raise RuntimeError("the recognizer already has the request; it cannot be replaced")
         self.request = request
 
     def withdraw(self) -> None:
-        """Give the place up; whoever waits for the answer is told by `Withdrawn`."""
+        """Give up the place; a caller that waits for the answer receives `Withdrawn`."""
         if not self._answer.done():
             self._answer.set_exception(Withdrawn())
-            self._answer.exception()  # asyncio would complain of it where nobody waits yet
+            self._answer.exception()  # marks it as retrieved: there may be no waiter
 
 
 class Scheduler:
-    """Answers requests one by one for its callers, and in batches for its recognizer.
+    """Queue in front of a recognizer: single requests in, batches out.
 
-    It lives on the event loop that runs when the first request comes. Finals go first, then the
-    earliest deadline, then the first to come; a partial that is due is passed over by so many
-    finals and no more.
+    It belongs to the event loop of its first request. Final requests go first, then the earliest
+    deadline, then the first queued. Several streams may share one scheduler.
     """
 
     def __init__(
@@ -106,12 +104,12 @@ class Scheduler:
         *,
         on_batch: Callable[[int, float], None] | None = None,
     ) -> None:
-        """Put a queue in front of `recognizer`.
+        """Create a scheduler for `recognizer`.
 
         Args:
-            recognizer: answers the batches.
-            options: how they are put together.
-            on_batch: told the size of every batch and the seconds it took.
+            recognizer: recognizes the batches.
+            options: how requests form batches.
+            on_batch: called with the size of each batch and the seconds it took.
         """
         self.options = options or SchedulerOptions()
         self._recognizer = recognizer
@@ -119,9 +117,9 @@ class Scheduler:
         self._on_batch = on_batch
         self._waiting: list[Ticket] = []  # in order of arrival
         self._finals_in_a_row = 0
-        self._waits = RollingStats(_now)  # of requests, until the recognizer had them
-        self._costs = RollingStats(_now)  # seconds of the recognizer for each request of a batch
-        self._work = RollingStats(_now)  # and for each batch
+        self._waits = RollingStats(_now)  # seconds that requests were queued
+        self._costs = RollingStats(_now)  # recognizer seconds per request
+        self._work = RollingStats(_now)  # recognizer seconds per batch
         self._room = asyncio.Semaphore(self.options.max_waiting)
         self._threads = ThreadPoolExecutor(self.options.workers, thread_name_prefix="recognizer")
         self._workers: set[asyncio.Task[None]] = set()
@@ -134,15 +132,15 @@ class Scheduler:
 
     @property
     def waiting(self) -> int:
-        """Requests that wait for the recognizer; those it works on are not counted."""
+        """Number of queued requests, without those that the recognizer works on."""
         return len(self._waiting)
 
     @property
     def wait(self) -> float:
-        """Seconds that requests wait for their turn at present.
+        """Seconds that requests are queued at present.
 
-        Those that the last ones waited; or, if that is more, those for which the first in the
-        queue waits already. What they wait at a recognizer elsewhere comes on top.
+        This is the recent average, or the age of the oldest queued request if that is more, plus
+        the queue of a remote recognizer.
         """
         remote = self._remote.wait if self._remote is not None else 0.0
         oldest = max((_now() - ticket.since for ticket in self._waiting), default=0.0)
@@ -150,24 +148,24 @@ class Scheduler:
 
     @property
     def cost(self) -> float:
-        """Seconds by which one request more makes all others wait; 0 if none ever came."""
+        """Seconds by which one more request delays all others; 0 before the first one."""
         if self._remote is not None:
             return self._remote.cost
         return self._costs.mean() / self.options.workers
 
     @property
     def idle(self) -> float:
-        """Share of its time for which the recognizer has nothing to do at present."""
+        """Share of time in which the recognizer is idle at present, 0 to 1."""
         if self._remote is not None:
             return self._remote.idle
         return max(0.0, 1 - self._work.rate() / self.options.workers)
 
     async def recognize(self, ticket: Ticket) -> Hypothesis:
-        """Answer one request. A caller that is cancelled leaves the queue at once.
+        """Queue a ticket and return its answer. Cancellation removes it from the queue.
 
         Raises:
-            Withdrawn: the ticket was.
-            RecognitionError: the recognizer could not answer it, or the scheduler is closed.
+            Withdrawn: the ticket was withdrawn.
+            RecognitionError: the recognizer failed, or the scheduler is closed.
         """
         async with self._room:
             if self._closed:
@@ -186,13 +184,13 @@ class Scheduler:
                     self._waiting.remove(ticket)
 
     async def aclose(self) -> None:
-        """Take no more requests, answer those that wait, then end the worker threads."""
+        """Reject new requests, answer the queued ones, then end the worker threads."""
         self._closed = True
         await asyncio.gather(*self._workers)
         self._threads.shutdown(wait=False)
 
     async def _run_batches(self) -> None:
-        """Run batches until nothing waits; the next request starts a new worker."""
+        """Run batches until the queue is empty; the next request starts a new worker."""
         try:
             while self._waiting:
                 if batch := self._next_batch():
@@ -203,14 +201,14 @@ class Scheduler:
             self._workers.discard(worker)
 
     def _next_batch(self) -> list[Ticket]:
-        """Take those whose turn it is out of the queue; perhaps none, if all were withdrawn."""
+        """Remove the next batch from the queue; empty if all tickets were withdrawn."""
         self._waiting = [ticket for ticket in self._waiting if not ticket._answer.done()]
-        share = -(-len(self._waiting) // self.options.workers)  # the others get theirs
+        share = -(-len(self._waiting) // self.options.workers)  # the other workers get theirs
         return [self._next() for _ in range(min(self.options.max_batch, share))]
 
     def _next(self) -> Ticket:
-        """The ticket whose turn it is."""
-        ticket = min(self._waiting, key=self._urgency)  # of equals, the first to come
+        """Remove the next ticket from the queue."""
+        ticket = min(self._waiting, key=self._urgency)  # among equals, the first queued
         self._waiting.remove(ticket)
         self._finals_in_a_row = self._finals_in_a_row + 1 if ticket.request.final else 0
         ticket.started = True
@@ -219,7 +217,7 @@ class Scheduler:
 
     def _urgency(self, ticket: Ticket) -> tuple[bool, float]:
         assert ticket.deadline is not None
-        # Somebody waits for a final, while a partial that is late is made up for by the next one.
+        # A late final delays the speaker; a late partial is superseded by the next one.
         passed_over = self._finals_in_a_row < _FINALS_IN_A_ROW and not ticket.request.final
         return passed_over, ticket.deadline
 
@@ -228,16 +226,18 @@ class Scheduler:
             answers = await self._recognize([ticket.request for ticket in batch])
         except Exception as error:  # outermost loop of the worker
             if len(batch) == 1:
-                _refuse(batch[0], error)
+                _fail(batch[0], error)
                 return
-            # One bad request must not harm the others: ask again, each by itself.
-            log.warning("a batch of %d failed (%s); trying one by one", len(batch), error)
+            # One bad request must not harm the others: recognize each by itself.
+            log.warning(
+                "a batch of %d requests failed (%s); recognizing them one by one", len(batch), error
+            )
             for ticket in batch:
                 if not ticket._answer.done():
                     await self._run([ticket])
             return
         for ticket, answer in zip(batch, answers, strict=True):
-            if not ticket._answer.done():  # the caller may have been cancelled meanwhile
+            if not ticket._answer.done():  # the caller may have been cancelled
                 ticket._answer.set_result(answer)
 
     async def _recognize(self, requests: Sequence[RecognitionRequest]) -> list[Hypothesis]:
@@ -245,7 +245,9 @@ class Scheduler:
         began = loop.time()
         answers = await loop.run_in_executor(self._threads, self._recognizer.recognize, requests)
         if len(answers) != len(requests):
-            raise RecognitionError(f"{len(answers)} answers to {len(requests)} requests")
+            raise RecognitionError(
+                f"the recognizer returned {len(answers)} answers to {len(requests)} requests"
+            )
         seconds = loop.time() - began
         self._work.add(seconds)
         self._costs.add(seconds / len(requests))
@@ -258,7 +260,7 @@ def _now() -> float:
     return asyncio.get_running_loop().time()
 
 
-def _refuse(ticket: Ticket, error: Exception) -> None:
+def _fail(ticket: Ticket, error: Exception) -> None:
     if ticket._answer.done():
         return
     if not isinstance(error, RecognitionError):
