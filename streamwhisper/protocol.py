@@ -1,7 +1,7 @@
-"""The native wire format, version 1, both directions: JSON text frames to messages and back.
+"""Messages of the native protocol, version 1, and their JSON text frames in both directions.
 
-Audio travels in binary frames and is not seen here. Unknown fields are ignored; an unknown type,
-a missing field or a field of the wrong type is a `ProtocolError`.
+Audio travels in binary frames, outside this module. Unknown fields are ignored; an unknown type, a
+missing field or a field of the wrong type raises `ProtocolError`.
 """
 
 from __future__ import annotations
@@ -51,24 +51,25 @@ ENCODINGS: tuple[Encoding, ...] = get_args(Encoding)
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """The first message of a client: what it will send and what it wants back.
+    """First message of a client: starts or resumes a session.
 
     Attributes:
-        encoding: of the binary frames; ``"container"`` is anything PyAV reads.
-        sample_rate: in Hz; a container says its own.
-        channels: interleaved; they are mixed to one.
-        language: a code such as ``"en"``; with None or ``"auto"`` a multilingual model finds it.
-        languages: those that may be spoken, where it is to be found; none: any.
-        model: None takes what is served; a name must be the served one.
-        words: whether texts come with their words' times and confidences.
-        partials: whether partial texts are wanted.
-        vocabulary: words and phrases to prefer where the sound allows it, as they are written.
-        resume: the token of a session whose connection was lost; nothing else is looked at then
-            but `last_seq`.
-        last_seq: the number of the last message that was received in that session.
-        publish: the room in which viewers may read along; None: nobody may.
-        continued: whether the session was begun at a server that has lost it since; it is taken
-            in however much there is to do, as one that is resumed.
+        encoding: encoding of the binary frames; ``"container"`` is any file format PyAV reads.
+        sample_rate: sample rate in Hz; ignored for containers.
+        channels: number of interleaved channels, which are mixed to one.
+        language: language code, e.g. ``"en"``; None or ``"auto"`` detects the language.
+        languages: candidates for language detection; empty: all of the model.
+        task: "transcribe", or "translate" into English.
+        model: name of the model; None accepts the served one.
+        words: whether events contain words with times and confidences.
+        partials: whether to send partial text.
+        vocabulary: names and terms to prefer when the audio is ambiguous, as they are written.
+        resume: token of a session whose connection was lost; all fields except `last_seq` are
+            then ignored.
+        last_seq: sequence number of the last message received in that session.
+        publish: name of the room in which viewers can read along; None: no room.
+        continued: whether the session began on a server that has lost it; it is then admitted
+            under any load, like a resumed session.
     """
 
     encoding: Encoding = "pcm_s16le"
@@ -89,45 +90,46 @@ class Start:
 
 @dataclass(frozen=True, slots=True)
 class Flush:
-    """Commit everything heard so far now; answered by `Flushed` with the same `id`."""
+    """Command to commit all audio sent so far; answered by `Flushed` with the same `id`."""
 
     id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class VocabularyMessage:
-    """From now on these words and phrases are preferred, in place of those before."""
+    """Command to replace the vocabulary."""
 
     words: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class End:
-    """No more audio: everything is committed, then `Done` comes."""
+    """End of the audio: all text is committed, then `Done` follows."""
 
 
 @dataclass(frozen=True, slots=True)
 class Ping:
-    """Answered by `Pong` with the same `id`."""
+    """Request for a `Pong` with the same `id`."""
 
     id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """The session is open and takes audio.
+    """The session is open and accepts audio.
 
-    In a session that is resumed it says what the server has of it, in the order in which it was
-    sent; the client goes on after that. Its `seq` is then the client's `Start.last_seq`.
+    For a resumed session it states what the server has received; the client continues after that.
+    Its `seq` is then the client's `Start.last_seq`.
 
     Attributes:
-        session: its identifier, as it stands in the server's log.
-        resume_token: names the session when its connection is lost.
-        sample_rate: the rate in Hz that samples are counted at.
-        protocol: the version spoken.
-        samples: audio the server has, for each channel.
-        bytes: the same as it came in binary frames.
-        messages: text frames it has, those that start or resume the session apart.
+        session: identifier of the session in the server's log.
+        resume_token: token for `Start.resume` after a lost connection.
+        model: name of the model.
+        sample_rate: sample rate in Hz in which `samples` are counted.
+        protocol: version of the protocol.
+        samples: samples received, per channel.
+        bytes: bytes of audio received in binary frames.
+        messages: text frames received, without those that start or resume the session.
     """
 
     session: str
@@ -142,11 +144,11 @@ class Ready:
 
 @dataclass(frozen=True, slots=True)
 class Ack:
-    """All audio up to here, from the session's start, is safe in a session that can be resumed.
+    """Acknowledgement: a resumed session has all audio up to here.
 
     Attributes:
-        samples: of each channel.
-        bytes: the same as it came in binary frames.
+        samples: samples since the session's start, per channel.
+        bytes: bytes of audio since the session's start, in binary frames.
     """
 
     samples: int
@@ -155,13 +157,13 @@ class Ack:
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """How well the server keeps up, about once a second of audio.
+    """Load report, about once per second of audio.
 
     Attributes:
-        lag_ms: audio received − audio covered by the latest hypothesis.
-        real_time_factor: seconds spent waiting for the recognizer for each second of audio,
-            since the last status; above 1 the session falls behind.
-        audio_seconds: audio received so far.
+        lag_ms: milliseconds of received audio that no hypothesis covers yet.
+        real_time_factor: seconds of waiting for the recognizer per second of audio since the
+            last status; above 1 the session falls behind.
+        audio_seconds: seconds of audio received.
     """
 
     lag_ms: int
@@ -171,19 +173,20 @@ class Status:
 
 @dataclass(frozen=True, slots=True)
 class Pong:
-    """The answer to a `Ping`."""
+    """Answer to a `Ping`."""
 
     id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class ErrorMessage:
-    """Something went wrong: what was seen, what was expected, what to do.
-
-    A `fatal` one is followed by the connection's close.
+    """Error report: what was received, what was expected and what to try.
 
     Attributes:
-        retry_after: seconds after which trying again is worth while; None where it is not.
+        code: identifier of the error.
+        message: explanation for people.
+        fatal: whether the connection closes after it.
+        retry_after: seconds after which to try again; None if trying again is useless.
     """
 
     code: str
@@ -194,13 +197,12 @@ class ErrorMessage:
 
 @dataclass(frozen=True, slots=True)
 class Watching:
-    """To a viewer: whom the room belongs to from now on. What was shown before is over.
+    """Message to a viewer: another session publishes in the room, and its events follow.
 
     Attributes:
-        room: its name.
-        session: the one that publishes there; None while nobody does.
-        omitted: committed messages of the session that are not kept any more; those that are
-            follow.
+        room: name of the room.
+        session: identifier of the session; None while no session publishes.
+        omitted: number of committed messages of the session that are no longer kept.
     """
 
     room: str
@@ -239,7 +241,7 @@ _HINTS = {kind: get_type_hints(kind) for kind in _NAMES}
 
 
 def parse_client_message(text: str) -> ClientMessage:
-    """Read a text frame that a client sent.
+    """Parse a text frame from a client.
 
     Raises:
         ProtocolError: with a code of ``bad_json``, ``not_an_object``, ``no_type``,
@@ -250,12 +252,12 @@ def parse_client_message(text: str) -> ClientMessage:
 
 
 def encode_client_message(message: ClientMessage) -> str:
-    """The text frame that says `message`."""
+    """Encode a client's message as a text frame."""
     return _dumps(plain_message(message))
 
 
 def parse_server_message(text: str) -> tuple[int, ServerMessage]:
-    """Read a text frame that a server sent: its sequence number and the message.
+    """Parse a text frame from a server; return its sequence number and the message.
 
     Raises:
         ProtocolError: as `parse_client_message` does.
@@ -266,12 +268,12 @@ def parse_server_message(text: str) -> tuple[int, ServerMessage]:
 
 
 def encode_server_message(message: ServerMessage, seq: int) -> str:
-    """The text frame that says `message`, the connection's `seq`-th; floats get three decimals."""
+    """Encode a server's message as a text frame; floats get three decimals."""
     return _dumps({"type": _NAMES[type(message)], "seq": seq, **_fields(message)})
 
 
 def plain_message(message: ClientMessage | ServerMessage) -> dict[str, object]:
-    """What `message` says as JSON has it, without a sequence number."""
+    """Return the JSON object of `message`, without a sequence number."""
     return {"type": _NAMES[type(message)], **_fields(message)}
 
 
