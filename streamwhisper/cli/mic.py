@@ -229,7 +229,9 @@ def _dictate(
             face,
             listening.keys,
             None if output.verbatim else Phrases(phrases),
-            starting=f"Connecting to {engine.url}…" if engine.url else f"Loading {model.model}…",
+            starting=f"Connecting to {engine.url}…"
+            if engine.url
+            else f"Loading {model.model}… You can already speak.",
         )
     )
 

@@ -49,7 +49,7 @@ class Dictation:
         switch: Switch,
         phrases: Phrases | None = None,
         *,
-        starting: str = "Loading the model…",
+        starting: str = "Loading the model… You can already speak.",
     ) -> None:
         """Connect the parts.
 
