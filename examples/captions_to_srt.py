@@ -1,8 +1,8 @@
-"""Captions of a recording as an SRT file, cue by cue, while it is listened to.
+"""Captions of a recording as an SRT file, written cue by cue while the audio is transcribed.
 
     python examples/captions_to_srt.py talk.mp4 talk.srt [--model tiny.en]
 
-The file can be read at any moment; each cue stands in it as soon as it is complete.
+The file can be read at any moment; it contains each cue as soon as the cue is complete.
 """
 
 from __future__ import annotations
@@ -10,24 +10,20 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from streamwhisper import LocalRecognizer, SessionOptions
-from streamwhisper.audio.files import stream_audio
-from streamwhisper.events import Committed
-from streamwhisper.live.listen import listen
-from streamwhisper.subtitles.live_cues import Captions, Cue, as_srt
+from streamwhisper import Captions, Committed, Cue, as_srt, listen, stream_audio
 
 
-def write_captions(recognizer: LocalRecognizer, sound: Path, out: Path) -> int:
-    """Write the captions of `sound`; how many there are."""
+def write_captions(model: str, audio: Path, out: Path) -> int:
+    """Write the captions of `audio`; return how many there are."""
     captions = Captions()
     number, cue = 0, Cue(0.0, 0.0, "")
     with out.open("w", encoding="utf-8") as file:
-        chunks = stream_audio(sound, chunk_samples=16000)
-        for event in listen(recognizer, chunks, SessionOptions(partials=False)):
+        chunks = stream_audio(audio, chunk_samples=16000)
+        for event in listen(model, chunks, partials=False):
             if not isinstance(event, Committed):
                 continue
             for changed, text in captions.add(event):
-                if changed > number and number:  # the one before it grows no more
+                if changed > number and number:  # the previous cue is complete
                     file.write(as_srt(number, cue))
                     file.flush()
                 number, cue = changed, text
@@ -38,9 +34,9 @@ def write_captions(recognizer: LocalRecognizer, sound: Path, out: Path) -> int:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("sound", type=Path)
+    parser.add_argument("audio", type=Path)
     parser.add_argument("out", type=Path)
     parser.add_argument("--model", default="tiny.en")
     flags = parser.parse_args()
-    count = write_captions(LocalRecognizer.load(flags.model), flags.sound, flags.out)
+    count = write_captions(flags.model, flags.audio, flags.out)
     print(f"{flags.out}: {count} captions")

@@ -1,18 +1,16 @@
-"""Speech through a real server, in real time: text appears as it is spoken.
+"""Speech through a real server in real time: text appears as it is spoken.
 
     python examples/demo.py [SOUND] [--model tiny.en]
 
-Starts ``streamwhisper serve`` as a process of its own on a free port, sends the sound as a
-microphone would, and shows the text: committed words solid, the present guess dim. In the end it
-says how soon the words came and how many were right (where SOUND has its text beside it, as
-``sample.flac`` has ``sample.txt``).
+Starts ``streamwhisper serve`` as a separate process on a free port, sends the audio at the pace of
+a microphone, and shows the text: committed words solid, the current guess dim. Then it prints the
+latency of the words, and the word errors if a text file lies beside SOUND.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
-import os
 import statistics
 import subprocess
 import sys
@@ -20,13 +18,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from streamwhisper.audio.files import read_audio
-from streamwhisper.checkpoints.hub import HubOptions, resolve
-from streamwhisper.client import StreamClient, connect
-from streamwhisper.console import DownloadBar, GrowingText
-from streamwhisper.errors import StreamWhisperError
-from streamwhisper.events import Committed
-from streamwhisper.protocol import Status
+from streamwhisper import (
+    Committed,
+    Partial,
+    Status,
+    StreamClient,
+    StreamWhisperError,
+    connect,
+    read_audio,
+)
 
 SAMPLE = Path(__file__).with_name("sample.flac")
 RATE = 16000
@@ -52,7 +52,7 @@ def server(model: str) -> Iterator[str]:
 
 async def listen(url: str, sound: Path) -> tuple[str, list[float], list[float]]:
     """Stream the sound; return the text, the words' latencies and the real-time factors."""
-    text, latencies, factors = "", [], []
+    text, first, latencies, factors = "", True, [], []
     samples = read_audio(sound)
     loop = asyncio.get_running_loop()
     moments: list[float] = []  # when each chunk was sent
@@ -68,17 +68,27 @@ async def listen(url: str, sound: Path) -> tuple[str, list[float], list[float]]:
 
     async with connect(url, encoding="pcm_f32le") as client, asyncio.TaskGroup() as tasks:
         tasks.create_task(send(client))
-        with GrowingText() as growing:
-            async for event in client:
-                growing.show(event)
-                if isinstance(event, Committed):
-                    text += event.text
-                    for word in event.words:
-                        chunk = min(int(word.end * RATE) // CHUNK, len(moments) - 1)
-                        latencies.append(loop.time() - moments[chunk])
-                elif isinstance(event, Status):
-                    factors.append(event.real_time_factor)
+        async for event in client:
+            show(event, first=first)
+            if isinstance(event, Committed):
+                text, first = text + event.text, event.final
+                for word in event.words:
+                    chunk = min(int(word.end * RATE) // CHUNK, len(moments) - 1)
+                    latencies.append(loop.time() - moments[chunk])
+            elif isinstance(event, Status):
+                factors.append(event.real_time_factor)
     return text, latencies, factors
+
+
+def show(event: object, *, first: bool) -> None:
+    """Print committed text, and on a terminal the current guess behind it, dim."""
+    live = sys.stdout.isatty()
+    if isinstance(event, Committed):
+        print("\033[J" if live else "", end="")  # forget the last guess
+        text = event.text.lstrip() if first else event.text
+        print(text, end="\n" if event.final else "", flush=True)
+    elif isinstance(event, Partial) and live:  # the cursor returns to where it was
+        print(f"\033[J\0337\033[2m{event.text[:60]}\033[0m\0338", end="", flush=True)
 
 
 def words_of(text: str) -> list[str]:
@@ -103,8 +113,9 @@ def main() -> None:
     parser.add_argument("sound", nargs="?", type=Path, default=SAMPLE, help="default: sample.flac")
     parser.add_argument("--model", default="tiny.en")
     flags = parser.parse_args()
-    with DownloadBar(flags.model) as progress:
-        resolve(flags.model, options=HubOptions.from_environment(os.environ), progress=progress)
+    subprocess.run(
+        [sys.executable, "-m", "streamwhisper", "models", "pull", flags.model], check=True
+    )
     print(f"\n{flags.model} listens to {flags.sound.name} in real time:\n", flush=True)
     with server(flags.model) as url:
         text, latencies, factors = asyncio.run(listen(url, flags.sound))

@@ -1,10 +1,10 @@
-"""Many recordings at once through one server: a line of text beside each file, as it is done.
+"""Many recordings at once through one server: one line of text for each file, as it is ready.
 
     streamwhisper serve &
     python examples/many_files.py *.mp3 [--url URL] [--at-once 4]
 
-Files go as they are, in their containers. The server slows the senders down to the speed at which
-it hears them, and one that is overloaded says when to come again.
+Files are sent in their containers. The server slows senders down to the speed of recognition; an
+overloaded server states when to try again.
 """
 
 from __future__ import annotations
@@ -14,15 +14,13 @@ import asyncio
 from collections.abc import Iterator
 from pathlib import Path
 
-from streamwhisper import StreamClient, StreamWhisperError, connect
-from streamwhisper.errors import ServerError
-from streamwhisper.events import Committed
-from streamwhisper.protocol import ErrorMessage
+import streamwhisper
+from streamwhisper import Committed, ErrorMessage, ServerError, StreamWhisperError, connect
 
 PIECE = 64 * 1024
 
 
-async def send(stream: StreamClient, path: Path) -> None:
+async def send(stream: streamwhisper.StreamClient, path: Path) -> None:
     """Send a whole file."""
     with path.open("rb") as file:
         while piece := file.read(PIECE):

@@ -18,9 +18,7 @@ from collections.abc import Iterator
 
 from websockets.sync.client import connect as connect_viewer
 
-from streamwhisper import SyncStreamClient
-from streamwhisper.audio.files import stream_audio
-from streamwhisper.events import Committed, Partial
+from streamwhisper import Committed, Partial, SyncStreamClient, stream_audio
 
 RATE, CHUNK = 16000, 1600
 

@@ -20,9 +20,7 @@ from contextlib import aclosing, suppress
 from datetime import datetime
 from operator import add, mul, sub, truediv
 
-from streamwhisper import connect
-from streamwhisper.audio.files import stream_audio
-from streamwhisper.events import Committed
+from streamwhisper import Committed, connect, stream_audio
 
 RATE, CHUNK = 16000, 1600
 NUMBERS = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"]

@@ -62,7 +62,7 @@ if TYPE_CHECKING:
     from streamwhisper.session.session import Session
     from streamwhisper.session.window import WindowOptions
     from streamwhisper.subtitles.cue import Cue
-    from streamwhisper.subtitles.live_cues import Captions
+    from streamwhisper.subtitles.live_cues import Captions, as_srt, as_vtt
     from streamwhisper.subtitles.writers import SubtitleOptions
     from streamwhisper.transcript import Segment, TimedWord, Transcript
     from streamwhisper.transcription.keywords import TranscriptionKeywords
@@ -103,7 +103,7 @@ _NAMES = {
     "streamwhisper.session.session": "Session",
     "streamwhisper.session.window": "WindowOptions",
     "streamwhisper.subtitles.cue": "Cue",
-    "streamwhisper.subtitles.live_cues": "Captions",
+    "streamwhisper.subtitles.live_cues": "Captions as_srt as_vtt",
     "streamwhisper.subtitles.writers": "SubtitleOptions",
     "streamwhisper.transcript": "Segment TimedWord Transcript",
     "streamwhisper.transcription.keywords": "TranscriptionKeywords",
@@ -177,6 +177,8 @@ __all__ = [
     "Word",
     "WordOptions",
     "__version__",
+    "as_srt",
+    "as_vtt",
     "connect",
     "detect_language",
     "listen",

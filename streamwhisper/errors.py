@@ -1,20 +1,20 @@
-"""Every error streamwhisper raises on purpose.
+"""All errors of the package.
 
 ::
 
     StreamWhisperError
-    ├── AudioFormatError        (also ValueError)  sound that cannot be read as declared
+    ├── AudioFormatError        (also ValueError)  audio that cannot be read as declared
     ├── ModelError
-    │   ├── UnknownModelError   (also LookupError) a model name nobody knows
-    │   ├── ModelDownloadError  (also OSError)     no source could serve the model
+    │   ├── UnknownModelError   (also LookupError) a model name that is not known
+    │   ├── ModelDownloadError  (also OSError)     no source delivered the model
     │   └── CheckpointError     (also ValueError)  a model file that cannot be read
-    ├── RecognitionError        a request the recognizer could not answer
+    ├── RecognitionError        a request that the recognizer cannot answer
     ├── SessionError            (also RuntimeError) a call that does not fit the session's state
     ├── ProtocolError           (also ValueError)  a message that breaks the wire protocol
     ├── ServerError             an ``error`` message received from a server
-    └── ConnectionLostError     (also ConnectionError) the server went away
+    └── ConnectionLostError     (also ConnectionError) the connection is lost
 
-Messages say what was seen, what was expected and what to try.
+Messages state what was received, what was expected and what to try.
 """
 
 from __future__ import annotations
@@ -36,11 +36,11 @@ __all__ = [
 
 
 class StreamWhisperError(Exception):
-    """Base of every error that streamwhisper raises on purpose."""
+    """Base of all errors of the package."""
 
 
 class AudioFormatError(StreamWhisperError, ValueError):
-    """Sound that cannot be read as declared."""
+    """Audio that cannot be read as declared."""
 
 
 class ModelError(StreamWhisperError):
@@ -48,19 +48,19 @@ class ModelError(StreamWhisperError):
 
 
 class UnknownModelError(ModelError, LookupError):
-    """A model name that is neither known, a file, nor a hub repository."""
+    """A model name that is neither known nor a file nor a hub repository."""
 
 
 class ModelDownloadError(ModelError, OSError):
-    """No source could serve a model; the message names each one and what it said."""
+    """No source delivered a model; the message names each source and its answer."""
 
 
 class CheckpointError(ModelError, ValueError):
-    """A model file that is damaged, or not a Whisper checkpoint."""
+    """A model file that is damaged or is not a Whisper checkpoint."""
 
 
 class RecognitionError(StreamWhisperError):
-    """The recognizer could not answer a request."""
+    """A request that the recognizer cannot answer."""
 
 
 class SessionError(StreamWhisperError, RuntimeError):
@@ -71,7 +71,7 @@ class ProtocolError(StreamWhisperError, ValueError):
     """A message that breaks the wire protocol.
 
     Attributes:
-        code: short machine-readable name, such as ``"bad_json"``.
+        code: short machine-readable name, e.g. ``"bad_json"``.
     """
 
     def __init__(self, code: str, message: str) -> None:
@@ -83,9 +83,9 @@ class ServerError(StreamWhisperError):
     """An ``error`` message received from a server.
 
     Attributes:
-        code: the server's short name for it.
-        fatal: whether the server closed the connection after it.
-        retry_after: seconds after which the server wants to be asked again; None: it said none.
+        code: short machine-readable name.
+        fatal: whether the server closed the connection afterwards.
+        retry_after: seconds after which to try again; None if the server gave none.
     """
 
     def __init__(
@@ -98,14 +98,15 @@ class ServerError(StreamWhisperError):
 
 
 class ConnectionLostError(StreamWhisperError, ConnectionError):
-    """The server went away before the session was done."""
+    """The connection to the server was lost before the session ended."""
 
 
 def check_fields(options: object, *rules: tuple[str, bool, str]) -> None:
     """Raise ValueError for the first field of `options` that breaks its rule.
 
     Args:
-        rules: the name of a field, whether its value is fine, and what would be.
+        options: a dataclass.
+        rules: name of a field, whether its value is valid, and a description of valid values.
     """
     for name, fine, expected in rules:
         if not fine:

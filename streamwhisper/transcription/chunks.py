@@ -1,7 +1,7 @@
-"""A recording cut into chunks that the model can hear each by itself.
+"""Cuts recordings into chunks that can be transcribed independently.
 
-Chunks end in pauses. Only where somebody speaks on for half a minute without one do neighbours
-overlap, and then their texts are stitched together (see `streamwhisper.transcription.stitching`).
+Chunks end in pauses. Where speech has no pause for half a minute, neighbouring chunks overlap and
+their texts are stitched together (see `streamwhisper.transcription.stitching`).
 """
 
 from __future__ import annotations
@@ -19,11 +19,12 @@ __all__ = ["Chunk", "cut_up"]
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """Sound to be heard by itself.
+    """A stretch of a recording that is transcribed by itself.
 
     Attributes:
-        start, end: its samples; the start is that of a frame.
-        overlaps: whether it begins before its predecessor ends.
+        start: first sample; a multiple of 160, the first sample of a frame.
+        end: the sample after the last one.
+        overlaps: whether the chunk begins before its predecessor ends.
     """
 
     start: int
@@ -32,19 +33,20 @@ class Chunk:
 
     @property
     def seconds(self) -> float:
-        """How long it is."""
+        """Length in seconds."""
         return (self.end - self.start) / SAMPLE_RATE
 
 
 def cut_up(
     samples: int, speech: SpeechMap | None, clips: Sequence[Clip], options: ChunkOptions
 ) -> list[Chunk]:
-    """Cut a recording of so many samples.
+    """Return the chunks of a recording, in order of time.
 
     Args:
-        speech: where to cut and what to leave out; without it everything is heard, and cut where
-            a chunk is full.
-        clips: what to hear; none for all.
+        samples: length of the recording.
+        speech: where to cut and what to skip; None skips nothing and cuts where a chunk is full.
+        clips: stretches to transcribe; empty for the whole recording.
+        options: lengths of chunks, pauses and overlaps.
     """
     spans = speech.spans() if speech else [Span(0, samples)]
     chunks: list[Chunk] = []
@@ -61,7 +63,7 @@ def cut_up(
 
 
 def _split(span: Span, speech: SpeechMap | None, options: ChunkOptions) -> Iterator[Chunk]:
-    """Cut a span that is too long at its pauses, or with an overlap where there is none."""
+    """Cut a long span at its pauses, or with an overlap if it has none."""
     longest, overlap = round(options.longest * SAMPLE_RATE), round(options.overlap * SAMPLE_RATE)
     start, overlaps = span.start, False
     while span.end - start > longest:
@@ -73,7 +75,7 @@ def _split(span: Span, speech: SpeechMap | None, options: ChunkOptions) -> Itera
 
 
 def _packed(pieces: Sequence[Chunk], options: ChunkOptions) -> list[Chunk]:
-    """Join neighbours while there is room."""
+    """Join neighbours as long as they fit into one chunk."""
     packed: list[Chunk] = []
     for piece in pieces:
         if packed and not piece.overlaps:
@@ -92,7 +94,7 @@ def _on_frame(sample: int) -> int:
 
 
 def _in_samples(clips: Sequence[Clip], samples: int) -> list[Span]:
-    """Clips within the recording; all of it where there are none."""
+    """Return the clips as spans of samples; the whole recording if there are none."""
     return [
         Span(
             round(start * SAMPLE_RATE),

@@ -1,6 +1,6 @@
-"""Words that were probably never said: hardly believed, very short or very long, amid silence.
+"""Finds words that were probably not spoken: improbable, very short or long, amid silence.
 
-The figures are those of openai-whisper's ``hallucination_silence_threshold``.
+The thresholds are those of openai-whisper's ``hallucination_silence_threshold``.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _NEAR_EDGE = 2.0
 
 
 def is_anomalous(segment: Segment | None) -> bool:
-    """Whether the first words of a segment look as if nobody had said them."""
+    """Return whether the first words of a segment were probably not spoken."""
     if segment is None or not segment.words:
         return False
     words = [word for word in segment.words if word.word not in _SIGNS][:_WORDS]
@@ -28,7 +28,7 @@ def is_anomalous(segment: Segment | None) -> bool:
 
 
 def first_with_words(segments: Iterable[Segment]) -> Segment | None:
-    """The first segment that has any."""
+    """Return the first segment that has words; None if there is none."""
     return next((segment for segment in segments if segment.words), None)
 
 
@@ -39,12 +39,14 @@ def suspect(
     last_speech: float,
     threshold: float,
 ) -> int | None:
-    """Find the first segment that is anomalous and has silence, or the like, on either side.
+    """Return the index of the first anomalous segment with silence on both sides, or None.
 
     Args:
-        end: seconds at which a window of full length would end.
-        last_speech: seconds at which the last word before the window ends.
-        threshold: seconds that count as silence.
+        segments: of the window.
+        window: the window in its recording.
+        end: end of a window of full length, in seconds.
+        last_speech: end of the last word before the window, in seconds.
+        threshold: minimum length of a silence, in seconds.
     """
     before = last_speech
     for index, segment in enumerate(segments):

@@ -1,4 +1,4 @@
-"""How recordings are transcribed."""
+"""Options of transcription."""
 
 from __future__ import annotations
 
@@ -26,20 +26,20 @@ __all__ = [
 
 Method = Literal["chunked", "sequential"]
 Clip = tuple[float, float | None]
-"""Start and end in seconds; None as the end is that of the recording."""
+"""Start and end in seconds; an end of None is the end of the recording."""
 
 
 @dataclass(frozen=True, slots=True)
 class PromptOptions:
-    """What the model is told before it listens.
+    """Text that guides the decoder.
 
     Attributes:
-        initial: text before that of the first window; chunks have it before them each.
+        initial: text before the first window, or before each chunk; sets names, spelling, style.
         prefix: text that every window begins with.
-        condition_on_previous_text: whether the text so far is the prompt of the next window; not
-            after one that was drawn at a temperature above 0.5. Sequential.
-        carry_initial: whether the initial prompt comes before it each time. Sequential.
-        vocabulary: words and phrases to prefer where the sound allows it. Chunked.
+        condition_on_previous_text: prompt each window with the text so far, unless that text was
+            drawn at a temperature above 0.5; sequential method only.
+        carry_initial: put the initial prompt before every window; sequential method only.
+        vocabulary: words and phrases to prefer when the audio is ambiguous; chunked method only.
     """
 
     initial: str | None = None
@@ -55,8 +55,8 @@ class WordOptions:
 
     Attributes:
         punctuation: signs that are merged with words.
-        hallucination_silence_threshold: silence of so many seconds around words that are hardly
-            believed is skipped, and these words with it; None for none. Sequential.
+        hallucination_silence_threshold: skip doubtful words that have silence of so many seconds
+            around them; None keeps all words. Sequential method only.
     """
 
     punctuation: Punctuation = field(default_factory=Punctuation)
@@ -65,16 +65,15 @@ class WordOptions:
 
 @dataclass(frozen=True, slots=True)
 class ChunkOptions:
-    """How recordings are cut into chunks that are heard side by side.
+    """How recordings are cut into chunks that are transcribed side by side.
 
     Attributes:
-        batch_size: chunks that go through the model together.
-        vad: cut at pauses and leave out where nobody speaks; else where a chunk is full, with
-            overlap.
-        longest: seconds in a chunk, at most 30. Attention grows with the square of it; with 24 s
-            and with 30 s as many words are wrong.
-        longest_pause: seconds; a longer one begins another chunk.
-        overlap: seconds shared by neighbours where there is no pause to cut at.
+        batch_size: number of chunks computed together.
+        vad: cut at pauses and skip silence; False cuts where a chunk is full, with overlap.
+        longest: length of a chunk in seconds, at most 30. The cost of attention grows with its
+            square; 24 s and 30 s have the same word error rate.
+        longest_pause: longest pause within a chunk, in seconds.
+        overlap: seconds shared by neighbouring chunks where there is no pause to cut at.
     """
 
     batch_size: int = 16
@@ -99,17 +98,16 @@ class TranscriptionOptions:
     """How a recording is transcribed.
 
     Attributes:
-        method: "chunked" hears chunks side by side, which is fast; "sequential" hears one window
-            after the other, each from where the text of the one before it ends, as
-            openai-whisper does.
-        language: its code; None lets a multilingual model find it at the beginning.
-        task: write down, or translate into English.
-        clips: stretches to transcribe; none for all of it.
-        prompts: what the model is told before it listens.
-        words: None for no words.
-        search: how the text of a window is found; its timestamps cut it into segments.
-        fallback: when it is sought once more, and when it is left out.
-        chunks: how to cut where it is chunked.
+        method: "chunked" transcribes chunks side by side and is fast; "sequential" begins each
+            window where the text of the one before it ends, as openai-whisper does.
+        language: code, e.g. ``"en"``; None detects it at the beginning of the recording.
+        task: "transcribe", or "translate" into English.
+        clips: stretches to transcribe; empty for the whole recording.
+        prompts: text that guides the decoder.
+        words: options of word timestamps; None for no timed words.
+        search: how the text of a window is searched for.
+        fallback: when a text is searched for again, and when it is dropped.
+        chunks: how the chunked method cuts recordings.
     """
 
     method: Method = "chunked"
@@ -138,7 +136,7 @@ class TranscriptionOptions:
         )
 
     def check(self, model: WindowRecognizer) -> None:
-        """Raise RecognitionError for what the model cannot do."""
+        """Raise RecognitionError if the model does not support the language or the task."""
         name = model.info.name
         if not model.info.multilingual and self.task == "translate":
             raise RecognitionError(

@@ -1,4 +1,4 @@
-"""A recording's transcript part by part, each as soon as it is heard, in the caller's thread."""
+"""Yields a recording's transcript in parts, each as soon as it is ready, in the caller's thread."""
 
 from __future__ import annotations
 
@@ -25,19 +25,20 @@ def transcribe_parts(
     *,
     pause: Callable[[], None],
 ) -> Iterator[Transcript]:
-    """Yield the transcript of a recording in parts, in order; `joined` they are the whole.
+    """Yield the transcript of a recording in parts, in order; `joined` makes them one.
 
     Args:
+        recognizer: transcribes the chunks.
         samples: float32 mono ``[n]`` at 16 kHz.
-        options: of chunked transcription.
+        options: of the chunked method.
         pause: called before each batch; it may wait, or raise to give up.
 
     Yields:
-        One transcript or more, whose segments are numbered on; the duration of each is that of
-        the whole recording.
+        One transcript or more. Segments are numbered through all parts; the duration of each part
+        is that of the whole recording.
 
     Raises:
-        RecognitionError: the options do not fit the model.
+        RecognitionError: the model does not support the options.
     """
     options.check(recognizer)
     pause()
@@ -63,7 +64,7 @@ def transcribe_parts(
 
 
 def joined(parts: Iterable[Transcript]) -> Transcript:
-    """The whole that they are parts of, of which there is one at least."""
+    """Return the whole transcript; there must be one part or more."""
     every = list(parts)
     return Transcript(
         "".join(part.text for part in every),
@@ -74,7 +75,7 @@ def joined(parts: Iterable[Transcript]) -> Transcript:
 
 
 def _stretches(chunks: Sequence[Chunk], size: int) -> Iterator[list[Chunk]]:
-    """As many chunks together as go in a batch, or more where neighbours overlap."""
+    """Group chunks into batches; overlapping neighbours stay together."""
     own: list[Chunk] = []
     for chunk in chunks:
         if len(own) >= size and not chunk.overlaps:

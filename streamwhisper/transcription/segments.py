@@ -1,4 +1,4 @@
-"""The segments of one window's text: where its timestamp tokens say, or sentence by sentence."""
+"""Cuts the text of one window into segments, by its timestamp tokens or by sentences."""
 
 from __future__ import annotations
 
@@ -15,38 +15,44 @@ __all__ = ["Cut", "SegmentWindow", "cut", "sentences", "whole"]
 
 FRAMES_PER_STAMP = 2
 SHORTEST = 1.0
-"""Seconds from which a sentence is a segment; less may be an abbreviation, such as "Mr."."""
+"""Minimum length of a sentence, in seconds; a shorter one may be an abbreviation, e.g. "Mr."."""
 LONGEST = 15.0
 PAUSE = 1.5
-"""Seconds between the onsets of words that end a segment as well."""
+"""Seconds between the onsets of two words; from there on a segment ends, too."""
 CLOSING = "\"'”’)]}»」』"
 
 
 @dataclass(frozen=True, slots=True)
 class SegmentWindow:
-    """A stretch of a recording that is heard at once, in frames of 10 ms."""
+    """A stretch of a recording that is transcribed at once.
+
+    Attributes:
+        first: first frame (10 ms).
+        frames: number of frames.
+    """
 
     first: int
     frames: int
 
     @property
     def start(self) -> float:
-        """In seconds."""
+        """Start in seconds."""
         return self.first / FRAMES_PER_SECOND
 
     @property
     def seconds(self) -> float:
-        """How long it is."""
+        """Length in seconds."""
         return self.frames / FRAMES_PER_SECOND
 
 
 @dataclass(frozen=True, slots=True)
 class Cut:
-    """Segments of a window, and what follows them.
+    """Segments of a window.
 
     Attributes:
-        frames: from the window's start to where the next one may begin.
-        complete: whether the text ends with the end of a segment after which nobody speaks.
+        segments: in order of time.
+        frames: number of frames from the window's start to where the next window may begin.
+        complete: whether the text ends with a single timestamp, i.e. no speech follows.
     """
 
     segments: list[Segment]
@@ -57,8 +63,8 @@ class Cut:
 def cut(tokenizer: Tokenizer, window: SegmentWindow, result: SearchResult) -> Cut:
     """Cut a window's text into segments by its timestamps.
 
-    A segment ends where two of them meet. The text after the last of these is not finished: the
-    next window begins with it.
+    A segment ends where two timestamps meet. The text after the last such place is not finished;
+    the next window begins there (see `streamwhisper.whisper.windows.finished`).
     """
     tokens, begin = result.tokens, tokenizer.timestamp_begin
     stamps = [token >= begin for token in tokens]
@@ -87,10 +93,13 @@ def sentences(
     words: Sequence[AlignedWord],
     punctuation: Punctuation,
 ) -> list[Segment]:
-    """Cut a window's text into sentences, or at pauses where they are long.
+    """Cut a window's text into sentences, and long sentences at their pauses.
 
     Args:
-        words: of the text, and the signs between them.
+        tokenizer: decodes tokens.
+        window: the window in its recording.
+        result: the window's text.
+        words: words of the text, and the signs between them.
         punctuation: no sentence begins with a sign that belongs to the word before it.
     """
     return [
@@ -107,7 +116,7 @@ def sentences(
 
 
 def whole(tokenizer: Tokenizer, window: SegmentWindow, result: SearchResult) -> Segment:
-    """All of a window as one segment."""
+    """Return all text of a window as one segment."""
     return _segment(tokenizer, window, result, 0.0, window.seconds, result.tokens)
 
 
@@ -136,9 +145,10 @@ def _segment(
     end: float,
     tokens: Sequence[int],
 ) -> Segment:
-    """A segment with part of a window's tokens, its times from the window's start.
+    """Return a segment with part of a window's tokens; its number is not known yet.
 
-    Its number is not known yet.
+    Args:
+        start, end: seconds from the window's start.
     """
     return Segment(
         id=0,
@@ -157,5 +167,5 @@ def _segment(
 
 
 def _seconds(stamp: int, begin: int) -> float:
-    # What is no timestamp, after a prefix, stands at the start.
+    # After a prefix, the first token may be no timestamp; it counts as the start.
     return max(0, stamp - begin) * SECONDS_PER_POSITION

@@ -1,4 +1,4 @@
-"""Two texts of neighbouring sound that overlaps, made into one."""
+"""Joins the texts of two chunks that overlap."""
 
 from __future__ import annotations
 
@@ -9,23 +9,25 @@ from streamwhisper.whisper.tokenizer import Tokenizer
 __all__ = ["stitch"]
 
 MOST_WORDS = 40
-"""Words at the joint that are compared: more than anybody says in ten seconds."""
+"""Words compared on each side of the joint; more than are spoken in ten seconds."""
 
 
 def stitch(
     tokenizer: Tokenizer, left: Sequence[int], right: Sequence[int], language: str
 ) -> tuple[int, int]:
-    """Find where one text is to end and the next one to begin, so that nothing comes twice.
+    """Find where one text ends and the next one begins, so that no word is repeated.
 
-    The words at the end of `left` are laid over those at the beginning of `right` where most of
-    them agree, case and punctuation set aside; half of what lies over each other is taken from
-    either, as words are heard badly at the edge of the sound. Where no two agree, nothing is cut.
+    The end of `left` is aligned with the beginning of `right` where most words agree, apart from
+    case and punctuation. Half of the common words is taken from each side, because recognition is
+    worst at the edges of the audio. If no two words agree, nothing is cut.
 
     Args:
-        left, right: their tokens, timestamps among them.
+        tokenizer: splits tokens into words.
+        left, right: tokens of the texts, which may include timestamps.
+        language: code of the language.
 
     Returns:
-        how many tokens of `left` stay, and the first of `right` that does.
+        the number of tokens of `left` to keep, and the first token of `right` to keep.
     """
     before, after = (_words(tokenizer, tokens, language) for tokens in (left, right))
     ending, beginning = before[-MOST_WORDS:], after[:MOST_WORDS]
@@ -46,7 +48,7 @@ def stitch(
 
 
 def _words(tokenizer: Tokenizer, tokens: Sequence[int], language: str) -> list[tuple[str, int]]:
-    """The letters and digits of each word, and the index of its first token."""
+    """Return the letters and digits of each word, and the index of its first token."""
     text = [index for index, token in enumerate(tokens) if token < tokenizer.eot]
     words, first = [], 0
     for word, own in tokenizer.split_words([tokens[i] for i in text], language=language):

@@ -146,6 +146,12 @@ def test_many_files_come_back_with_their_texts(url: str, life: str) -> None:
     assert texts[broken].startswith("[audio_format: ")
 
 
+@pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.py")), ids=lambda path: path.stem)
+def test_an_example_uses_public_names_only(path: Path) -> None:
+    modules = re.findall(r"^\s*(?:from|import) (streamwhisper[\w.]*)", path.read_text(), re.M)
+    assert set(modules) <= {"streamwhisper"}
+
+
 @pytest.mark.parametrize(("name", "lines"), [*((name, 80) for name in NAMES), (ASSISTANT, 135)])
 def test_an_example_is_read_in_a_minute_or_two(name: str, lines: int) -> None:
     assert len((EXAMPLES / f"{name}.py").read_text().splitlines()) < lines
