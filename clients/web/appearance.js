@@ -1,13 +1,13 @@
-/** How the captions look, and what is remembered from one visit to the next. */
+/** Appearance of the captions, and settings that are kept between visits. */
 
 const SIZES = [16, 20, 24, 28, 34, 42, 52, 64, 80]; // pixels
-const [SMALLEST, USUAL, LARGEST] = [8, 28, 400];
+const [SMALLEST, DEFAULT, LARGEST] = [8, 28, 400];
 
 const root = document.documentElement;
 
-const kept = new Map(); // for this visit alone: a browser may refuse to keep anything
+const kept = new Map(); // used if the browser denies access to its storage
 
-/** What was remembered under a name; null: nothing. */
+/** Return the stored setting of a name; null: there is none. */
 export function remembered(name) {
   try {
     return localStorage.getItem(`captions.${name}`);
@@ -21,29 +21,29 @@ export function remember(name, value) {
   try {
     localStorage.setItem(`captions.${name}`, value);
   } catch {
-    // It is forgotten after this visit.
+    // It is lost after this visit.
   }
 }
 
 /**
- * Have the text's size set by two buttons.
- * @param {number | null} pixels to begin with; null: as remembered.
+ * Let two buttons set the text size.
+ * @param {number | null} pixels initial size; null: the stored one.
  */
 export function sizes(smaller, larger, pixels) {
-  let size = pixels ?? Number(remembered("size") ?? USUAL);
+  let size = pixels ?? Number(remembered("size") ?? DEFAULT);
   const show = () => root.style.setProperty("--size", `${size}px`);
   const step = (next) => {
     size = next ?? size;
     remember("size", size);
     show();
   };
-  size = Math.max(SMALLEST, Math.min(LARGEST, size || USUAL));
+  size = Math.max(SMALLEST, Math.min(LARGEST, size || DEFAULT));
   smaller.onclick = () => step(SIZES.findLast((s) => s < size));
   larger.onclick = () => step(SIZES.find((s) => s > size));
   show();
 }
 
-/** Have high contrast set by a button; until it is pressed, by the system. */
+/** Let a button set high contrast; until it is pressed, the system setting applies. */
 export function contrast(button) {
   const system = matchMedia("(prefers-contrast: more)");
   const show = () => {

@@ -1,16 +1,16 @@
-/** A screen that stays on for as long as somebody speaks or reads along. */
+/** Keeps the screen on during captions. */
 export class Awake {
   #wanted = false;
   #lock = null;
 
-  /** Keep it on from now on, where the browser can. */
+  /** Keep the screen on, if the browser supports it. */
   begin() {
     this.#wanted = true;
     document.addEventListener("visibilitychange", this.#take);
     return this.#take();
   }
 
-  /** Leave it to the system again. */
+  /** Let the system turn the screen off again. */
   end() {
     this.#wanted = false;
     document.removeEventListener("visibilitychange", this.#take);
@@ -18,7 +18,7 @@ export class Awake {
     this.#lock = null;
   }
 
-  // The browser lets go of it whenever the page is out of sight.
+  // The browser releases the lock whenever the page is hidden.
   #take = async () => {
     if (document.visibilityState !== "visible") return;
     try {
@@ -27,7 +27,7 @@ export class Awake {
       this.#lock = lock;
       if (!this.#wanted) this.end();
     } catch {
-      // A battery that is nearly empty has the last word.
+      // The system refuses, e.g. because the battery is low.
     }
   };
 }

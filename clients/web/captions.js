@@ -1,4 +1,4 @@
-/** The captions page: a person speaks, or somebody else does, and the text stands there. */
+/** The captions page: live captions of this device, or of a shared room. */
 import { contrast, remember, remembered, sizes } from "./appearance.js";
 import { Awake } from "./awake.js";
 import { obstacle } from "./capture.js";
@@ -15,18 +15,18 @@ const LANGUAGES = (
   "ur uz vi yi yo yue zh"
 ).split(" ");
 const OVERLAY = { size: 52, paragraphs: 4 };
-const BEHIND = 3; // seconds of lag that are worth saying
-const SILENT = "No sound comes from here. Is it switched off, or is another source meant?";
-const LOCKED = "This server wants an access token: type it under More, then press Start again.";
-const UNKNOWN = "This server does not know that access token. Look at it under More, then try again.";
-const ALONE = "Others can then read along.";
-const SETTINGS = ["language", "task", "room", "token"]; // which stand while somebody speaks
-const USES = ["copy", "txt", "srt", "vtt", "clear"]; // of text
+const BEHIND = 3; // seconds of lag from which the status shows it
+const SILENT = "We hear only silence. Is the microphone muted, or is another one meant?";
+const LOCKED = "This server needs an access token. Enter it below, then press Start.";
+const UNKNOWN = "That token was not accepted. Check it below, then press Start.";
+const UNSHARED = "Anyone with the link can read along.";
+const SETTINGS = ["language", "task", "room", "token"]; // locked while a session runs
+const ACTIONS = ["copy", "txt", "srt", "vtt", "clear"]; // need text
 
 const $ = (id) => document.getElementById(id);
 const root = document.documentElement;
 const query = new URLSearchParams(location.search);
-const secrets = new URLSearchParams(location.hash.slice(1)); // never sent, never logged
+const secrets = new URLSearchParams(location.hash.slice(1)); // the browser never sends it, so no server logs it
 const overlay = query.has("overlay");
 const watched = query.get("watch");
 
@@ -38,13 +38,13 @@ let asking = false;
 
 // Text.
 
-function hear(source) {
+function showText(source) {
   source.addEventListener("committed", ({ detail }) => {
     reader.guess("");
     const text = transcript.add(detail);
     if (text === null) return;
     reader.commit(text);
-    used(true);
+    enableActions(true);
   });
   source.addEventListener("partial", ({ detail }) => {
     reader.guess(detail.text);
@@ -55,12 +55,12 @@ function hear(source) {
 function clear() {
   transcript.clear();
   reader.clear();
-  used(false);
+  enableActions(false);
 }
 
-function used(any) {
+function enableActions(any) {
   $("hint").hidden = any;
-  for (const id of USES) $(id).disabled = !any;
+  for (const id of ACTIONS) $(id).disabled = !any;
 }
 
 async function copy() {
@@ -68,7 +68,7 @@ async function copy() {
   try {
     await navigator.clipboard.writeText(text);
   } catch {
-    // Pages that are not secure have no such clipboard.
+    // Insecure pages have no clipboard API.
     const area = Object.assign(document.createElement("textarea"), { value: text });
     document.body.append(area);
     area.select();
@@ -88,9 +88,9 @@ function download(kind, text) {
   setTimeout(() => URL.revokeObjectURL(url), 10_000);
 }
 
-// How it goes.
+// Status.
 
-/** Say something; what is said already is not said again. */
+/** Set the text of an element; an unchanged text is not announced again. */
 function say(id, text) {
   if ($(id).textContent !== text) $(id).textContent = text;
 }
@@ -98,21 +98,27 @@ function say(id, text) {
 function connection({ state, cause }) {
   root.dataset.state = state;
   const texts = {
-    connecting: cause ? "No server yet; trying again. What is said is kept." : "Connecting…",
-    reconnecting: "Connection lost; coming back. What is said is kept.",
+    connecting: cause ? "Cannot reach the server; trying again. Keep talking — nothing will be lost." : "Connecting…",
+    reconnecting: "Connection lost; reconnecting. Keep talking — nothing will be lost.",
   };
   if (texts[state]) say("status", texts[state]);
 }
 
-/** How it goes while there is a connection. */
+/** Show the status of an open connection. */
 function progress({ stopping, lost }, late = "") {
   if (stopping || root.dataset.state !== "open") return;
-  if (asking) say("status", "Asking for the sound…");
+  if (asking) say("status", waiting());
   else say("status", lost ? "No microphone" : `Listening${late}`);
 }
 
+function waiting() {
+  return sources.chosen.kind === "display"
+    ? "Waiting for you to choose a tab or screen…"
+    : "Waiting for microphone permission…";
+}
+
 function level(peak) {
-  // 60 dB from one end to the other.
+  // The meter covers 60 dB.
   const share = peak > 0 ? Math.max(0, 1 + Math.log10(peak) / 3) : 0;
   $("level").style.setProperty("--loudness", share.toFixed(3));
   $("level").ariaValueNow = String(Math.round(100 * share));
@@ -124,7 +130,7 @@ async function start() {
   if (asking) return;
   asking = true;
   say("notice", "");
-  say("status", "Asking for the sound…");
+  say("status", waiting());
   try {
     dictation = await Dictation.begin(sources.chosen, {
       token: $("token").value.trim() || null,
@@ -144,14 +150,14 @@ async function start() {
   dictation.run();
   root.dataset.running = "";
   say("start", "Stop");
-  say("hint-title", "Now speak.");
+  say("hint-title", "Listening — say something.");
   for (const id of SETTINGS) $(id).disabled = true;
-  await sources.show(dictation.source); // their names are known now
+  await sources.show(dictation.source); // the browser reveals their names now
 }
 
 function follow(dictation) {
   const { stream } = dictation;
-  hear(stream);
+  showText(stream);
   stream.addEventListener("state", ({ detail }) => {
     if (!dictation.stopping) connection(detail);
     progress(dictation);
@@ -171,14 +177,14 @@ function follow(dictation) {
     else if ($("notice").textContent === SILENT) say("notice", "");
   });
   dictation.addEventListener("unshared", () => {
-    say("notice", "The sound is no longer shared. Press Start to go on.");
+    say("notice", "The audio is no longer shared. Press Start to continue.");
     stop();
   });
   let [lost, found] = ["", ""];
   dictation.addEventListener("lost", () => {
-    lost = `“${dictation.label}” is gone.`;
+    lost = `“${dictation.label}” was disconnected.`;
     progress(dictation);
-    say("notice", `${lost} Plug it in again, or choose another source; what was said is kept.`);
+    say("notice", `${lost} Plug it in again or choose another source; your text is kept.`);
   });
   dictation.addEventListener("found", () => {
     found = `${lost} Now listening to “${dictation.label}”.`;
@@ -187,14 +193,14 @@ function follow(dictation) {
     sources.show(dictation.source);
   });
   stream.addEventListener("committed", () => {
-    if ($("notice").textContent === found) say("notice", ""); // it is heard
+    if ($("notice").textContent === found) say("notice", ""); // it works
   });
   dictation.addEventListener("over", ({ detail }) => stopped(detail.state));
 }
 
 function stop() {
   say("status", "Finishing…");
-  say("start", "Leave at once");
+  say("start", "Stop now (discards grey text)");
   dictation.stop();
 }
 
@@ -205,7 +211,7 @@ function stopped(state) {
   reader.guess("");
   level(0);
   say("start", "Start");
-  say("hint-title", "Press Start and speak.");
+  say("hint-title", "Start speaking");
   say("status", state === "failed" ? "Stopped" : "Ready");
   for (const id of SETTINGS) $(id).disabled = false;
 }
@@ -229,14 +235,14 @@ async function changeSource() {
 
 // Settings.
 
-/** The name under which others read along; "" for none. */
+/** The name of the shared room; "" if the captions are not shared. */
 function room() {
   return $("room").checkValidity() ? $("room").value.trim() : "";
 }
 
 function share() {
   if (room() === "") {
-    $("room-text").textContent = ALONE;
+    $("room-text").textContent = UNSHARED;
     return;
   }
   const { href } = new URL(`watch/${room()}`, location.href);
@@ -273,24 +279,24 @@ function watch() {
   root.dataset.watching = "";
   document.title = `${watched} · captions`;
   say("hint-title", watched);
-  say("hint-text", "What is said there appears here.");
+  say("hint-text", "Captions appear here when the speaker starts.");
   const room = new Room({ name: watched, token: secrets.get("token") });
-  let again = false; // what is shown is not continued
+  let restarted = false; // the next text starts a new transcript
   for (const type of ["committed", "partial"]) {
     room.addEventListener(type, () => {
-      if (again) clear();
-      again = false;
+      if (restarted) clear();
+      restarted = false;
     });
   }
-  hear(room);
+  showText(room);
   room.addEventListener("watching", ({ detail: { session } }) => {
-    again = true;
+    restarted = true;
     reader.guess("");
-    say("status", session === null ? "Nobody speaks here yet" : "Reading along");
+    say("status", session === null ? "Waiting for the speaker" : "Live");
   });
   room.addEventListener("state", ({ detail: { state, cause } }) => {
     root.dataset.state = state;
-    if (state === "reconnecting") say("status", "Not connected; trying again…");
+    if (state === "reconnecting") say("status", "Not connected; reconnecting…");
     if (state === "failed") say("status", "Not connected");
     say("notice", state === "failed" ? cause : "");
   });
@@ -311,7 +317,7 @@ function speak() {
   if (why !== null) {
     $("start").disabled = true;
     $("hint").hidden = true;
-    say("status", "No sound here");
+    say("status", "No microphone available");
     say("notice", why);
   } else if (overlay) {
     start();
@@ -326,7 +332,7 @@ function begin() {
   $("txt").onclick = () => download("txt", transcript.toText());
   $("srt").onclick = () => download("srt", transcript.toSrt());
   $("vtt").onclick = () => download("vtt", transcript.toVtt());
-  $("clear").onclick = () => confirm("Clear all of the text?") && clear();
+  $("clear").onclick = () => confirm("Clear all text?") && clear();
   const more = $("more");
   addEventListener("keydown", ({ key }) => {
     if (key !== "Escape" || !more.open) return;

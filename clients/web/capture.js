@@ -1,35 +1,35 @@
 /**
- * Sound of a microphone, or of a tab or a screen, as 16-bit samples of one channel.
+ * Audio of a microphone, a tab or a screen, as 16-bit mono samples.
  *
  *     const capture = await Capture.open({ kind: "microphone" });
- *     capture.run((samples) => stream.send(samples)); // declared at capture.sampleRate
+ *     capture.run((samples) => stream.send(samples)); // at capture.sampleRate
  *     await capture.stop();
  */
 import { StreamWhisperError } from "./fault.js";
 
-const SAMPLE_RATE = 16000; // what speech needs; the browser resamples
-const LATENCY = 0.1; // seconds; with less a busy machine loses sound on its way through the browser
+const SAMPLE_RATE = 16000; // enough for speech; the browser resamples
+const LATENCY = 0.1; // seconds; with less, a busy machine loses audio in the browser
 
-/** Why this page cannot hear anything, and what to do about it; null: it can. */
+/** Return why this page cannot capture audio, and what to do; null: it can. */
 export function obstacle() {
   if (!globalThis.isSecureContext) {
     const { host, pathname, port } = globalThis.location;
     const local = port ? `http://localhost:${port}` : "http://localhost";
     return (
-      "A browser lends the microphone to secure pages only, and this one is not. Open " +
+      "Browsers only allow the microphone on HTTPS or localhost. Open " +
       `https://${host}${pathname} if the server has a certificate (streamwhisper serve ` +
-      `--tls self-signed makes one), or ${local} on the machine that the server runs on.`
+      `--tls self-signed creates one), or ${local} on the machine that runs the server.`
     );
   }
   if (!navigator.mediaDevices?.getUserMedia || !globalThis.AudioWorkletNode) {
-    return "This browser cannot record sound. A current Firefox, Chrome, Edge or Safari can.";
+    return "This browser cannot record audio. Use a current Firefox, Chrome, Edge or Safari.";
   }
   return null;
 }
 
-/** Whether the sound of a tab or a screen can be captured here. */
+/** Whether this browser can capture the audio of a tab or screen. */
 export function canShare() {
-  // Some share pictures alone; those that share sound can also silence it where it comes from.
+  // Some browsers share pictures only; those that share audio can also mute it at its source.
   const { mediaDevices } = navigator;
   return Boolean(
     mediaDevices?.getDisplayMedia &&
@@ -37,14 +37,14 @@ export function canShare() {
   );
 }
 
-/** The microphones: [{deviceId, label}]; labels are empty until one was allowed. */
+/** Return the microphones: [{deviceId, label}]; labels are empty until the user allows one. */
 export async function microphones() {
   const devices = (await navigator.mediaDevices?.enumerateDevices()) ?? [];
   return devices.filter(({ kind }) => kind === "audioinput");
 }
 
 export class Capture {
-  /** Called when the sound has ended by itself: unplugged, or no longer shared. */
+  /** Called when the source ends by itself: unplugged, or no longer shared. */
   onend = () => {};
   #context;
   #node;
@@ -52,11 +52,11 @@ export class Capture {
   #source = null;
   #stream = null;
   #stopped = false;
-  #hear = () => {};
+  #receive = () => {};
 
   /**
-   * Ask for the sound, and get ready for it.
-   * Throws a StreamWhisperError that says what to do.
+   * Ask the user for a source, and prepare to capture it.
+   * Throws a StreamWhisperError that explains what to do.
    * @param {{kind: "microphone" | "display", deviceId?: string}} source
    */
   static async open(source) {
@@ -73,7 +73,7 @@ export class Capture {
           return capture;
         } catch (error) {
           await capture.#context.close();
-          // Firefox connects a microphone to a context of its own rate alone.
+          // Firefox connects a microphone only to a context of the same rate.
           if (error.name !== "NotSupportedError" || !options.sampleRate) throw error;
         }
       }
@@ -83,17 +83,17 @@ export class Capture {
     }
   }
 
-  /** Of the samples, in Hz. */
+  /** Sample rate in Hz. */
   get sampleRate() {
     return this.#context.sampleRate;
   }
 
-  /** What is listened to, as `open` takes it. */
+  /** The captured source, as an argument of `open`. */
   get source() {
     return { kind: this.#kind, deviceId: this.#track.getSettings().deviceId };
   }
 
-  /** What the browser calls the source, such as the microphone's name. */
+  /** Name of the source, e.g. of the microphone. */
   get label() {
     return this.#track.label;
   }
@@ -102,27 +102,27 @@ export class Capture {
     return this.#stream.getAudioTracks()[0];
   }
 
-  /** Whether the source is still there, as far as the browser can tell. */
+  /** Whether the source is still connected, as far as the browser knows. */
   async present() {
     const track = this.#track;
     const { kind, deviceId } = this.source;
     if (kind === "display" || !deviceId) return true;
-    const there = (await microphones()).some((microphone) => microphone.deviceId === deviceId);
-    return there || track !== this.#track; // another one was taken meanwhile
+    const connected = (await microphones()).some((microphone) => microphone.deviceId === deviceId);
+    return connected || track !== this.#track; // the source has changed meanwhile
   }
 
-  /** Hand on the samples: an Int16Array, every 0.04 s. */
-  run(hear) {
-    this.#hear = hear;
+  /** Pass the samples to `receive`: an Int16Array every 0.04 s. */
+  run(receive) {
+    this.#receive = receive;
     this.#source.connect(this.#node);
   }
 
-  /** Go on with another source; the present one is heard until that is there. */
+  /** Switch to another source; the current one is captured until the new one is ready. */
   async change(source) {
     const stream = await ask(source);
     const before = this.#source;
     try {
-      if (this.#stopped) throw new StreamWhisperError("done", "The sound was stopped.");
+      if (this.#stopped) throw new StreamWhisperError("done", "The capture was stopped.");
       this.#attach(stream);
     } catch (error) {
       release(stream);
@@ -133,17 +133,17 @@ export class Capture {
     this.#source.connect(this.#node);
   }
 
-  /** Hand on the rest, and let go of the source. */
+  /** Pass the remaining samples, and release the source. */
   async stop() {
     this.#stopped = true;
-    await pause(2 * LATENCY); // what was said by now is on its way
+    await pause(2 * LATENCY); // audio captured by now arrives
     this.#source.disconnect();
-    const handedOn = new Promise((resolve) => {
-      this.#hear = ((hear) => (samples) => (samples ? hear(samples) : resolve()))(this.#hear);
+    const flushed = new Promise((resolve) => {
+      this.#receive = ((receive) => (samples) => (samples ? receive(samples) : resolve()))(this.#receive);
     });
     this.#node.port.postMessage("stop");
-    // A context that the system has halted answers nothing.
-    await Promise.race([handedOn, pause(0.5)]);
+    // A context that the system has suspended does not answer.
+    await Promise.race([flushed, pause(0.5)]);
     release(this.#stream);
     this.#context.onstatechange = null;
     await this.#context.close();
@@ -158,8 +158,8 @@ export class Capture {
       channelCount: 1,
       channelCountMode: "explicit",
     });
-    this.#node.port.onmessage = ({ data }) => this.#hear(data);
-    // The system halts it for a telephone call, or when the machine sleeps.
+    this.#node.port.onmessage = ({ data }) => this.#receive(data);
+    // The system suspends it during a phone call, or when the machine sleeps.
     context.onstatechange = () => context.state === "closed" || context.resume();
     await context.resume();
   }
@@ -185,13 +185,13 @@ async function ask({ kind, deviceId }) {
 }
 
 async function share(audio) {
-  // A browser offers no sound without a picture.
+  // Browsers share audio only together with a picture.
   const asked = { video: true, audio, systemAudio: "include" };
   const stream = await navigator.mediaDevices.getDisplayMedia(asked);
   for (const track of stream.getVideoTracks()) track.stop();
   if (stream.getAudioTracks().length > 0) return stream;
   release(stream);
-  throw new DOMException("no sound was shared", "NotFoundError");
+  throw new DOMException("no audio was shared", "NotFoundError");
 }
 
 const pause = (seconds) => new Promise((resolve) => setTimeout(resolve, 1000 * seconds));
@@ -206,26 +206,26 @@ function release(stream) {
 const EXPLANATIONS = {
   microphone: {
     NotAllowedError:
-      "The microphone is not allowed here. Allow it with the sign beside the page's address " +
-      "(and in the system's privacy settings), then try again.",
-    NotFoundError: "No microphone was found. Plug one in, then try again.",
-    OverconstrainedError: "That microphone is gone. Choose another one, then try again.",
+      "Microphone access is blocked. Click the icon at the left of the address bar, allow the " +
+      "microphone (also in the system's privacy settings), then press Start.",
+    NotFoundError: "No microphone found. Connect one, then press Start.",
+    OverconstrainedError: "That microphone is not connected. Choose another one, then press Start.",
     NotReadableError:
-      "The microphone cannot be used. Another program may hold it: close that, or choose " +
-      "another microphone, then try again.",
+      "The microphone is not available. Close other programs that may use it, or choose " +
+      "another microphone, then press Start.",
     NotSupportedError:
-      "This browser cannot go over to that microphone while it listens. Press Stop, then Start.",
+      "This browser cannot switch to that microphone while it records. Press Stop, then Start.",
   },
   display: {
-    NotAllowedError: "Nothing was shared. Try again, and choose a tab or a screen.",
+    NotAllowedError: "Nothing was shared. Press Start, and choose a tab or screen.",
     NotFoundError:
-      "What was shared came without sound. Try again, and switch on “Share audio” in the " +
-      "browser's window; where there is no such switch, share a tab.",
+      "The tab or screen was shared without audio. Press Start, and turn on “Share audio” in " +
+      "the browser's dialog; if there is no such option, share a tab.",
   },
 };
 
 function explained(error, kind) {
   const message = EXPLANATIONS[kind][error.name];
-  if (!message) return new StreamWhisperError("capture_failed", `No sound: ${error.message}`);
+  if (!message) return new StreamWhisperError("capture_failed", `Cannot capture audio: ${error.message}`);
   return new StreamWhisperError(error.name === "NotAllowedError" ? "not_allowed" : "no_source", message);
 }

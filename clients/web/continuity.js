@@ -1,40 +1,40 @@
 /**
- * What one server session after another says, told as if it were a single one.
+ * Merges the events of consecutive server sessions into one transcript.
  *
- * A server that was killed has forgotten the session. Another one hears the audio again from the
- * last final commit on. Its clock and its utterances begin at 0, and it says once more what had
- * been committed of the utterance that was cut off: here that is shifted, and left out. The same
- * as streamwhisper/client/continuity.py, against which the tests hold it.
+ * A server that was killed has lost the session. Another server receives the audio again from the
+ * last final commit on. Its clock and its utterance numbers start at 0, and it repeats what was
+ * committed of the interrupted utterance: here events are shifted, and repeated words removed. Port
+ * of streamwhisper/client/continuity.py; tests compare the two.
  */
 import { afterWords, overlap } from "./overlap.js";
 
-const BEYOND = 0.5; // seconds past the end of what was told, from which more is surely new
-const SAME = 0.1; // seconds by which the bounds of the same speech may differ
-const OPENING = 3; // seconds after its start, at the most, that speech is announced
+const BEYOND = 0.5; // seconds after the last reported word from which a word is certainly new
+const SAME = 0.1; // seconds by which bounds of one speech segment may differ
+const OPENING = 3; // maximum seconds between the start of speech and its event
 const ROUNDING = 0.002; // seconds; times on the wire have three decimals
 const WITHOUT_SPACES = new Set(["zh", "ja", "th", "lo", "my", "yue", "km", "bo"]);
 
-/** Tells events on one clock; times are seconds since the client began. */
+/** Reports events on one clock; times are seconds since the client started. */
 export class Continuity {
-  /** All sound before this is dealt with and told of. */
+  /** Position in seconds before which everything is final and reported. */
   settled = 0;
-  #offset = 0; // where the present session began
-  #again = false; // whether there was one before it
-  #firstUtterance = 0; // of the present session
+  #offset = 0; // start of the current session
+  #again = false; // whether there was an earlier session
+  #firstUtterance = 0; // of the current session
   #nextUtterance = 0;
-  #text = false; // whether there is any
-  #sessionText = false; // whether the present session has committed any
-  #told = []; // words committed, but not in a final event yet
-  #held = null; // events, until it is known what of them was told before
-  #speaking = false; // as it was told
-  #bound = 0; // the last start or end of speech that was told
-  #open = false; // whether the session hears speech
-  #ended = []; // [start, end] of speech that is not settled
+  #text = false; // whether any text was committed
+  #sessionText = false; // whether the current session has committed text
+  #told = []; // committed words that are not covered by a final event yet
+  #held = null; // events held back until it is known which of their words are repeated
+  #speaking = false; // as last reported
+  #bound = 0; // the last reported start or end of speech
+  #open = false; // whether speech is going on in the session
+  #ended = []; // [start, end] of speech that is not final
   #started = 0;
-  #speechBefore = 0; // seconds of it, in sessions before this one
+  #speechBefore = 0; // seconds of speech in earlier sessions
   #speechSettled = 0;
 
-  /** From now on a new session is heard, which began at this second: at what is settled. */
+  /** Start a new session at this second, i.e. at `settled`. */
   beginAgain(at) {
     this.#again = true;
     this.#offset = at;
@@ -46,11 +46,11 @@ export class Continuity {
     this.#speechBefore = this.#speechSettled;
   }
 
-  /** What is to be told because of an event of the present session; perhaps nothing. */
+  /** Return the events to report for an event of the current session. */
   hear(event) {
     event = this.#shifted(event);
     if (this.#held === null) return this.#tell(event);
-    // A partial goes with the text that is held back.
+    // Partial text is dropped while text is held back.
     if (event.type !== "partial") this.#held.push(event);
     if (!this.#known(event)) return [];
     const held = this.#held;
@@ -68,8 +68,8 @@ export class Continuity {
   }
 
   /**
-   * The session has heard sound up to a second, and is so many seconds behind. Where nobody
-   * speaks, that is settled, but for the time that it takes to notice speech.
+   * Record how much audio the session has received, and how far it lags, in seconds. Silence is
+   * final, except for the time that it takes to detect speech.
    */
   rest(heard, lag) {
     const waiting = this.#open || this.#held !== null;
@@ -78,7 +78,7 @@ export class Continuity {
     }
   }
 
-  /** Whether all that was told has been heard again by now. */
+  /** Whether the session has reached the end of the reported text. */
   #known(event) {
     const { end } = this.#told.at(-1);
     if (event.type !== "committed") return event.type === "flushed" || event.type === "done";
@@ -90,7 +90,7 @@ export class Continuity {
     if (event.type === "speech_started" || event.type === "speech_ended") {
       return this.#newBound(event) ? [event] : [];
     }
-    // Where speech was cut off, it is not dealt with.
+    // Interrupted speech is not final.
     if (event.type === "done" && this.#ended.length === 0) this.#settle(event.audio_seconds);
     return event.type === "committed" ? this.#tellCommitted(event) : [event];
   }
@@ -100,7 +100,7 @@ export class Continuity {
     this.#told.push(...event.words);
     if (event.final) {
       const heard = event.heard ?? Infinity;
-      // Speech that was cut off has words after what is dealt with: they will come again.
+      // Words after the final position belong to interrupted speech, and will be repeated.
       this.#told = this.#told.filter(({ end }) => end > heard + ROUNDING);
       this.#nextUtterance = event.utterance + 1;
       if (event.heard !== null) this.#settle(event.heard);
@@ -108,7 +108,7 @@ export class Continuity {
     return event.text !== "" || event.final ? [event] : [];
   }
 
-  /** Whether this start or end of speech has not been told before. */
+  /** Whether this start or end of speech was not reported before. */
   #newBound(event) {
     const starts = event.type === "speech_started";
     const known = this.#again && (event.at <= this.#bound + SAME || starts === this.#speaking);
@@ -123,7 +123,7 @@ export class Continuity {
     this.#speechSettled += done.reduce((sum, [start, end]) => sum + end - start, 0);
   }
 
-  /** The event on the clock of all sessions. */
+  /** Return the event on the common clock. */
   #shifted(event) {
     const at = this.#offset;
     switch (event.type) {
@@ -163,9 +163,9 @@ export class Continuity {
   }
 }
 
-/** The first text of a session, which begins without a space, as it continues another's. */
+/** Return the first text of a session with the space that joins it to the text before. */
 function joined({ text, language }) {
-  // A translation is in Latin letters, whatever is spoken.
+  // A translation is in Latin letters, whatever the spoken language.
   const unspaced = WITHOUT_SPACES.has(language) && !/^[\x00-\x7f]/u.test(text);
   return /^\s/u.test(text) || unspaced ? text : ` ${text}`;
 }

@@ -1,43 +1,43 @@
 /**
- * A client's side of the native protocol, over all connections it takes; without sockets.
+ * The client's side of the native protocol, across all connections; without sockets.
  *
- * What is to be sent goes in by `send` and `say` and comes out by `take`; what a server said goes
- * in by `hear`. When the connection is lost, `opening` says how to begin the next one, and
- * `opened` reads the answer. See docs/PROTOCOL.md, and streamwhisper/client/protocol.py.
+ * Pass audio to `send` and commands to `say`; `take` returns the frames to send. Pass received
+ * frames to `hear`. After a lost connection, `opening` returns the first frame of the next one,
+ * and `opened` reads its answer. See docs/PROTOCOL.md and streamwhisper/client/protocol.py.
  */
 import { Continuity } from "./continuity.js";
 import { StreamWhisperError } from "./fault.js";
 import { Journal } from "./journal.js";
 
 const SAMPLE_BYTES = { pcm_s16le: 2, pcm_f32le: 4, mulaw: 1, alaw: 1 };
-const FRAME_BYTES = 64 * 1024; // of audio in a frame; a server takes 1 MiB at the most
-const ROUNDING = 0.05; // seconds by which a server may count otherwise, for it resamples
-const QUIET = 2; // seconds of audio after which a server has said something; it does each second
+const FRAME_BYTES = 64 * 1024; // of audio per frame; servers accept at most 1 MiB
+const ROUNDING = 0.05; // seconds of tolerance, because the server resamples
+const QUIET = 2; // seconds of audio after which a message is overdue; servers send one each second
 
 export class Conversation {
-  /** What the server said when the session was opened or resumed last; null: it is to be opened. */
+  /** The last ready message; null: the session is not open yet. */
   ready = null;
-  /** The number of the newest message from the server. */
+  /** Number of the newest message from the server. */
   lastSeq = 0;
-  /** Whether the server has committed everything and left, though there may be more to hear. */
+  /** Whether the server has committed everything and left, although more audio may follow. */
   dismissed = false;
   #start;
-  #rate; // bytes a second
+  #rate; // bytes per second
   #frame; // bytes of one sample of all channels
   #ended = false;
   #events = new Continuity();
   #journal;
 
   /**
-   * @param {object} start the protocol's start, with an encoding, sample_rate and channels.
-   * @param {{maxUnacknowledged: number, maxReplay: number}} options seconds of audio.
+   * @param {object} start the start message; needs encoding, sample_rate and channels.
+   * @param {{maxUnacknowledged: number, maxReplay: number}} options in seconds of audio.
    */
   constructor(start, { maxUnacknowledged, maxReplay }) {
     const size = SAMPLE_BYTES[start.encoding];
     if (size === undefined) {
       throw new StreamWhisperError(
         "unknown_encoding",
-        `encoding is "${start.encoding}"; expected one of ${Object.keys(SAMPLE_BYTES).join(", ")}.`,
+        `Encoding is "${start.encoding}"; expected one of ${Object.keys(SAMPLE_BYTES).join(", ")}.`,
       );
     }
     this.#start = start;
@@ -46,55 +46,55 @@ export class Conversation {
     this.#journal = new Journal(maxUnacknowledged * this.#rate, maxReplay * this.#rate);
   }
 
-  /** Whether the server has to acknowledge audio before more is sent. */
+  /** Whether the server must acknowledge audio before more is sent. */
   get full() {
     return this.#journal.full;
   }
 
-  /** Seconds of audio that the server has not confirmed. */
+  /** Seconds of audio that the server has not acknowledged. */
   get unacknowledged() {
     return this.#journal.unacknowledged / this.#rate;
   }
 
-  /** Whether a server that lives would have something to say. */
+  /** Whether a running server would send a message by now. */
   get expecting() {
     return this.#ended || this.unacknowledged > QUIET;
   }
 
-  /** Audio that is to be sent: bytes in the encoding that was declared. */
+  /** Queue audio: bytes in the declared encoding. */
   send(audio) {
     for (let at = 0; at < audio.length; at += FRAME_BYTES) {
       this.#journal.write(audio.subarray(at, at + FRAME_BYTES));
     }
   }
 
-  /** A command that is to be sent: {type: "flush" | "ping" | "end", id}. */
+  /** Queue a command: {type: "flush" | "ping" | "end", id}. */
   say(command) {
     this.#ended ||= command.type === "end";
     this.#journal.say(command);
   }
 
-  /** The frame that is to be sent next; null if that was all. */
+  /** Return the next frame to send; null: there is none. */
   take() {
     const item = this.#journal.take();
     return item === null || item instanceof Uint8Array ? item : JSON.stringify(item);
   }
 
-  /** The first frame of a connection: it starts the session, or resumes it. */
+  /** Return the first frame of a connection: it starts or resumes the session. */
   opening() {
     const resume = this.ready && { resume: this.ready.resume_token, last_seq: this.lastSeq };
-    // Words are always asked for: they tell what was said before from what is new.
+    // Words are always requested: they tell repeated text from new text.
     return JSON.stringify({ type: "start", ...this.#start, words: true, ...resume });
   }
 
-  /** Read the server's answer to the opening; throws what the server has against it. */
+  /** Read the server's answer to the opening; throws its error. */
   opened(frame) {
     const message = parse(frame);
     if (message.type === "error") throw fault(message);
     if (message.type !== "ready") {
       throw new StreamWhisperError(
         "no_ready",
-        `the server answered the start with ${message.type}; expected ready. Is it a ` +
+        `The server answered the start with ${message.type}; expected ready. Is it a ` +
           "streamwhisper server?",
       );
     }
@@ -104,7 +104,7 @@ export class Conversation {
     return message;
   }
 
-  /** The server has lost the session: the next opening starts another one. */
+  /** Start a new session with the next opening: the server has lost this one. */
   startAgain() {
     this.#events.beginAgain(this.#journal.restart() / this.#rate);
     this.ready = null;
@@ -113,16 +113,16 @@ export class Conversation {
     this.dismissed = false;
   }
 
-  /** What is to be told because of a frame from the server; throws a fatal error. */
+  /** Receive a frame; return the events for the application. Throws a fatal error. */
   hear(frame) {
     const message = parse(frame);
     if (message.type === "error" && message.fatal) throw fault(message);
     if (message.seq <= this.lastSeq) return [];
     this.lastSeq = message.seq;
-    return this.#told(message);
+    return this.#eventsOf(message);
   }
 
-  #told(message) {
+  #eventsOf(message) {
     const journal = this.#journal;
     const { begin } = journal;
     switch (message.type) {
@@ -145,17 +145,17 @@ export class Conversation {
         if (message.code === "too_many_flushes") journal.refuseFlush();
         return [message];
     }
-    const told = this.#events.hear(message);
+    const events = this.#events.hear(message);
     this.#settle(this.#events.settled);
-    return message.type === "done" ? this.#finished(told) : told;
+    return message.type === "done" ? this.#finished(events) : events;
   }
 
-  /** A server that stops says done to those who have more to say as well. */
-  #finished(told) {
-    const { audio_seconds: heard } = told.at(-1);
-    if (this.#ended && heard >= this.#journal.end / this.#rate - ROUNDING) return told;
+  /** Handle done: a server that shuts down sends it even if more audio is to come. */
+  #finished(events) {
+    const { audio_seconds: received } = events.at(-1);
+    if (this.#ended && received >= this.#journal.end / this.#rate - ROUNDING) return events;
     this.dismissed = true;
-    return told.slice(0, -1);
+    return events.slice(0, -1);
   }
 
   #settle(seconds) {
@@ -172,11 +172,11 @@ function parse(frame) {
     const message = JSON.parse(frame);
     if (typeof message.type === "string" && Number.isInteger(message.seq)) return message;
   } catch {
-    // It is said below.
+    // Reported below.
   }
   throw new StreamWhisperError(
     "bad_json",
-    `the server said ${String(frame).slice(0, 60)}; expected a JSON object with a type and a ` +
+    `The server sent ${String(frame).slice(0, 60)}; expected a JSON object with a type and a ` +
       "seq. Is it a streamwhisper server?",
   );
 }

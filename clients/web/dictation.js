@@ -1,34 +1,34 @@
-/** A person who speaks into this page: the sound, the stream that it goes into, and their ends. */
+/** A captioning session of this page: the captured audio and the stream that transcribes it. */
 import { Awake } from "./awake.js";
 import { Capture } from "./capture.js";
 import { StreamWhisper } from "./streamwhisper.js";
 
 const OVER = new Set(["done", "failed", "closed"]);
-const QUIET = 0.004; // peak below which nothing can be heard, of 1
-const RETRY = 1000; // milliseconds between two looks for another microphone
-// Milliseconds without any sound before that is said: from a new source, and from one that was heard.
-const PATIENCE = { new: 6000, heard: 30_000 };
+const QUIET = 0.004; // peak, 0 to 1, below which audio counts as silence
+const RETRY = 1000; // milliseconds between two attempts to find another microphone
+// Milliseconds of silence before it is reported: of a new source, and of one that had audio.
+const PATIENCE = { new: 6000, audible: 30_000 };
 
 /**
- * Events: `level` with the sound's `peak`, 0 to 1; `silent` with whether there has been none for
- * a while; `unshared`, when what was shared is so no longer; `lost`, when a microphone is gone, and
- * `found`, when another one is listened to in its place; `over` with the stream's last state.
+ * Events: `level` with the audio's `peak`, 0 to 1; `silent` with whether there was only silence for
+ * a while; `unshared` when a tab or screen is no longer shared; `lost` when the microphone was
+ * disconnected, and `found` when another one replaces it; `over` with the stream's last state.
  */
 export class Dictation extends EventTarget {
-  /** The StreamWhisper that the sound goes into; its events are the text. */
+  /** The StreamWhisper that transcribes the audio; its events carry the text. */
   stream;
   #capture;
   #stopping = false;
-  #heardAt = performance.now();
+  #audibleAt = performance.now();
   #patience = PATIENCE.new;
   #silent = false;
   #clock;
   #awake = new Awake();
   #lost = false;
-  #turn = Promise.resolve(); // one change of the source after the other
+  #turn = Promise.resolve(); // changes of the source, one after the other
 
   /**
-   * Ask for the sound and connect. Throws what is in the way, with a sentence for people.
+   * Ask the user for a source, and create the stream. Throws an error with advice for the user.
    * @param {{kind: "microphone" | "display", deviceId?: string}} source
    * @param {import("./streamwhisper.js").StreamWhisperOptions} options
    */
@@ -45,44 +45,44 @@ export class Dictation extends EventTarget {
     return dictation;
   }
 
-  /** What is listened to. */
+  /** The source in use. */
   get source() {
     return this.#capture.source;
   }
 
-  /** What the browser calls it. */
+  /** Name of the source. */
   get label() {
     return this.#capture.label;
   }
 
-  /** Whether it is coming to its end. */
+  /** Whether the session is finishing. */
   get stopping() {
     return this.#stopping;
   }
 
-  /** Whether the microphone is gone, and no other was found yet. */
+  /** Whether the microphone was disconnected, and no other has replaced it yet. */
   get lost() {
     return this.#lost;
   }
 
-  /** Begin to send what is heard. */
+  /** Start to send audio. */
   run() {
     this.stream.addEventListener("state", ({ detail: { state } }) => {
       if (OVER.has(state)) this.#leave(state);
     });
-    this.stream.connect().catch(() => {}); // the stream's events say the same
+    this.stream.connect().catch(() => {}); // the stream's events report it
     this.#capture.run((samples) => this.#listen(samples));
     this.#capture.onend = () => this.#lose();
     this.#clock = setInterval(() => this.#watch(), 1000);
     this.#awake.begin();
   }
 
-  /** Go on with another source. Throws what is in the way, and goes on with the present one. */
+  /** Switch to another source. Throws if that fails, and continues with the current one. */
   change(source) {
     return this.#inTurn(() => this.#change(source));
   }
 
-  /** Have the rest committed; leave at once when asked a second time. */
+  /** Commit the rest and end; a second call ends at once. */
   async stop() {
     if (this.#stopping) {
       this.stream.close();
@@ -90,15 +90,15 @@ export class Dictation extends EventTarget {
     }
     this.#stopping = true;
     await this.#capture.stop();
-    await this.stream.end().catch(() => {}); // the stream's events say the same
+    await this.stream.end().catch(() => {}); // the stream's events report it
   }
 
   #listen(samples) {
     let peak = 0;
     for (const sample of samples) peak = Math.max(peak, Math.abs(sample) / 32768);
     if (peak > QUIET) {
-      this.#heardAt = performance.now();
-      this.#patience = PATIENCE.heard;
+      this.#audibleAt = performance.now();
+      this.#patience = PATIENCE.audible;
     }
     this.#tell("level", { peak });
     if (!OVER.has(this.stream.state)) this.stream.send(samples);
@@ -106,14 +106,14 @@ export class Dictation extends EventTarget {
 
   async #change(source) {
     await this.#capture.change(source);
-    this.#heardAt = performance.now();
+    this.#audibleAt = performance.now();
     this.#patience = PATIENCE.new;
     this.#lost = false;
   }
 
   #inTurn(task) {
     const result = this.#turn.then(task);
-    this.#turn = result.catch(() => {}); // who asked is told
+    this.#turn = result.catch(() => {}); // the caller receives the error
     return result;
   }
 
@@ -125,22 +125,22 @@ export class Dictation extends EventTarget {
     }
     this.#lost = true;
     this.#tell("lost");
-    this.stream.flush().catch(() => {}); // what was said is not to wait for what comes
+    this.stream.flush().catch(() => {}); // commit the text so far without waiting for the next microphone
     this.#seek();
   }
 
-  /** Take whatever microphone there is, or will be. */
+  /** Switch to any microphone as soon as one is connected. */
   async #seek() {
     while (this.#lost && !this.#stopping) {
       try {
         await this.#inTurn(async () => {
-          if (!this.#lost) return; // another one was chosen
+          if (!this.#lost) return; // the user has chosen another one
           await this.#change({ kind: "microphone" });
           this.#tell("found");
         });
       } catch (error) {
-        if (error.code === "not_allowed") return; // not to be asked again and again
-        // Not every system says when one is plugged in.
+        if (error.code === "not_allowed") return; // do not ask the user again and again
+        // Not every system reports a new microphone.
         await new Promise((resolve) => setTimeout(resolve, RETRY));
       }
     }
@@ -148,11 +148,11 @@ export class Dictation extends EventTarget {
 
   async #watch() {
     const listening = !this.#stopping && !this.#lost;
-    const quiet = performance.now() - this.#heardAt;
+    const quiet = performance.now() - this.#audibleAt;
     const silent = listening && quiet > this.#patience;
     if (silent !== this.#silent) this.#tell("silent", { silent });
     this.#silent = silent;
-    // Not every system tells of a microphone that is pulled out.
+    // Not every system reports an unplugged microphone.
     const missed = listening && quiet > PATIENCE.new && !(await this.#capture.present());
     if (missed) this.#lose();
   }

@@ -1,10 +1,10 @@
-/** Something that went wrong, as a code for programs and a sentence for people. */
+/** An error, with a code for programs and a message for people. */
 export class StreamWhisperError extends Error {
   /**
-   * @param {string} code such as "unsupported_language"; those of docs/PROTOCOL.md, and
+   * @param {string} code e.g. "unsupported_language"; one of docs/PROTOCOL.md, or
    *   "connection_lost", "not_allowed", "bad_token", "too_far_behind", "resume_position".
-   * @param {string} message what was seen, what was expected, what to try.
-   * @param {number | null} retryAfter seconds after which trying again is worth while.
+   * @param {string} message what was received, what was expected, what to try.
+   * @param {number | null} retryAfter seconds after which the client may try again.
    */
   constructor(code, message, retryAfter = null) {
     super(message);

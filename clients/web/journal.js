@@ -1,47 +1,47 @@
 /**
- * What a client has said: sent once, and kept as long as it may have to be said again.
+ * Replay buffer: audio and commands, kept until the server acknowledges them.
  *
- * Positions are bytes of audio since the client began, whatever sessions heard them. The same as
- * streamwhisper/client/replay_buffer.py, against which the tests hold it.
+ * Positions are bytes of audio since the client started, across all sessions. Port of
+ * streamwhisper/client/replay_buffer.py; tests compare the two.
  */
 import { StreamWhisperError } from "./fault.js";
 
 const isAudio = (item) => item instanceof Uint8Array;
 
 export class Journal {
-  /** Position at which the present session began. */
+  /** Position at which the current session started. */
   begin = 0;
-  /** Position up to which there is audio. */
+  /** Position of the end of the audio. */
   end = 0;
   #maxUnacknowledged;
   #maxKept;
   #items = []; // Uint8Array, or {command, answered}
   #first = 0; // position of the first item
-  #next = 0; // index of the item that is to be sent next
-  #dropped = 0; // commands of the present session that are no longer kept
+  #next = 0; // index of the next item to send
+  #dropped = 0; // commands of the current session that are no longer kept
   #acknowledged = 0;
   #settled = 0;
 
   /**
-   * @param {number} maxUnacknowledged bytes of audio from which the journal is full.
-   * @param {number} maxKept bytes of audio that are kept though the present session has them.
+   * @param {number} maxUnacknowledged unacknowledged bytes from which `full` is true.
+   * @param {number} maxKept bytes of acknowledged audio to keep for another session.
    */
   constructor(maxUnacknowledged, maxKept) {
     this.#maxUnacknowledged = maxUnacknowledged;
     this.#maxKept = maxKept;
   }
 
-  /** Bytes of audio that the server has not confirmed. */
+  /** Bytes of audio that the server has not acknowledged. */
   get unacknowledged() {
     return this.end - this.#acknowledged;
   }
 
-  /** Whether the server has to acknowledge something first. */
+  /** Whether the server must acknowledge audio before more is sent. */
   get full() {
     return this.unacknowledged >= this.#maxUnacknowledged;
   }
 
-  /** Audio that is to be sent. */
+  /** Append audio. */
   write(audio) {
     if (audio.length === 0) return;
     this.#items.push(audio);
@@ -49,58 +49,57 @@ export class Journal {
     this.#trim();
   }
 
-  /** A command that is to be sent. */
+  /** Append a command. */
   say(command) {
     this.#items.push({ command, answered: false });
   }
 
-  /** What is to be sent next; null if that was all. */
+  /** Return the next item to send; null: there is none. */
   take() {
     if (this.#next === this.#items.length) return null;
     const item = this.#items[this.#next++];
     return isAudio(item) ? item : item.command;
   }
 
-  /** The session has so many bytes of audio safely. */
+  /** Record that the session has received so many bytes of audio. */
   acknowledge(count) {
     this.#acknowledged = Math.max(this.#acknowledged, this.begin + count);
     this.#trim();
   }
 
-  /** Everything before `position` is dealt with; no session will have to hear it again. */
+  /** Record that all text before `position` is final: no session needs this audio again. */
   settle(position) {
     this.#settled = Math.max(this.#settled, Math.min(position, this.end));
     this.#trim();
   }
 
-  /** The first such command that waited for its answer has got it. */
+  /** Record the answer to the first waiting command of this type and id. */
   answer(type, id) {
-    const said = this.#waiting().find(
+    const item = this.#waiting().find(
       ({ command }) => command.type === type && (command.id ?? null) === (id ?? null),
     );
-    if (said === undefined) return;
-    said.answered = true;
+    if (item === undefined) return;
+    item.answered = true;
     this.#trim();
   }
 
-  /** The newest flush that was sent is not going to be answered. */
+  /** Record that the newest flush will not be answered. */
   refuseFlush() {
-    const said = this.#waiting().findLast(({ command }) => command.type === "flush");
-    if (said !== undefined) said.answered = true;
+    const item = this.#waiting().findLast(({ command }) => command.type === "flush");
+    if (item !== undefined) item.answered = true;
   }
 
   /**
-   * Go on in the same session, which has so many bytes of audio and so many commands.
-   * Throws "resume_position": that is less than was acknowledged, or more than it got.
+   * Continue the same session, which has received so many bytes of audio and so many commands.
+   * Throws "resume_position" if that is less than was acknowledged, or more than was sent.
    */
   resume(count, commands) {
     const target = this.begin + count;
     if (target < this.#first || target > this.end || commands < this.#dropped) {
       throw new StreamWhisperError(
         "resume_position",
-        `the session was resumed at ${count} bytes of audio; expected from ` +
-          `${this.#first - this.begin}, the rest being acknowledged, to ` +
-          `${this.end - this.begin}, which were sent.`,
+        `The session was resumed at ${count} bytes of audio; expected ` +
+          `${this.#first - this.begin} (acknowledged) to ${this.end - this.begin} (sent).`,
       );
     }
     this.#seek(target, commands - this.#dropped);
@@ -109,17 +108,16 @@ export class Journal {
   }
 
   /**
-   * Go on in a new session, at the position that is returned: where the last settled. Commands
-   * that were answered are not said again.
-   * Throws "connection_lost": the audio from there on is not all kept.
+   * Continue in a new session; return its first position. Answered commands are not repeated.
+   * Throws "too_far_behind" if the audio from there on is not kept.
    */
   restart() {
     if (this.#settled < this.#first) {
       throw new StreamWhisperError(
         "too_far_behind",
-        `the server has lost the session, and ${this.end - this.#settled} bytes of audio came ` +
-          `since its last final text; ${this.#maxKept} are kept (reconnect.maxReplay). ` +
-          "Start again for what is said from now on.",
+        `The server has lost the session, and ${this.end - this.#settled} bytes of audio came ` +
+          `since its last final text; at most ${this.#maxKept} are kept (reconnect.maxReplay). ` +
+          "Start a new session.",
       );
     }
     this.#seek(this.#settled, 0);
@@ -138,7 +136,7 @@ export class Journal {
     return this.#items.slice(0, this.#next).filter((item) => !isAudio(item) && !item.answered);
   }
 
-  /** Send next what comes after `target` and after so many of the commands here. */
+  /** Continue to send after position `target` and after so many of the kept commands. */
   #seek(target, commands) {
     let position = this.#first;
     for (const [index, item] of this.#items.entries()) {

@@ -1,14 +1,14 @@
 /** One WebSocket connection to a server. */
 import { StreamWhisperError } from "./fault.js";
 
-const ROOM = 256 * 1024; // bytes that may wait in the browser's own buffer
-const LOST = 4000; // the close code of a line that is given up: the server keeps the session
+const MAX_BUFFERED = 256 * 1024; // bytes that may wait in the browser's own buffer
+const LOST = 4000; // close code of an abandoned connection: the server keeps the session
 const FINE = 1000;
 const BEARER = "bearer.";
-const PASSING = new Set([429, 503]); // HTTP statuses of a server that may serve later
-const TOKEN = /^[\w!#$%&'*+.^`|~-]+$/; // what a WebSocket subprotocol may consist of
+const TEMPORARY = new Set([429, 503]); // HTTP statuses after which to try again
+const TOKEN = /^[\w!#$%&'*+.^`|~-]+$/; // characters of a WebSocket subprotocol
 
-/** The address of a WebSocket, from one that may be relative to the page, or be http's. */
+/** Return the URL of a WebSocket; `url` may be relative to the page, or start with http. */
 export function socketUrl(url) {
   const address = new URL(url, globalThis.document?.baseURI);
   address.protocol = address.protocol.replace(/^http/, "ws");
@@ -16,14 +16,14 @@ export function socketUrl(url) {
   return address.href;
 }
 
-/** The subprotocols that carry a token; null: there is none. Throws "bad_token". */
+/** Return the subprotocols that carry a token; none if it is empty. Throws "bad_token". */
 export function subprotocols(token) {
   if (!token) return [];
   if (!TOKEN.test(token)) {
     throw new StreamWhisperError(
       "bad_token",
-      "the token has characters that a browser cannot send in a WebSocket's handshake; expected " +
-        "letters, digits and !#$%&'*+-.^_`|~ alone. Have the server given another one.",
+      "The token has characters that a browser cannot send in a WebSocket handshake; expected " +
+        "only letters, digits and !#$%&'*+-.^_`|~. Configure another token on the server.",
     );
   }
   return ["streamwhisper", BEARER + token];
@@ -33,15 +33,15 @@ export class Line {
   #socket;
   #inbox = [];
   #wake = () => {};
-  /** When something was heard last, in milliseconds as performance.now() counts. */
-  heardAt = performance.now();
+  /** Time of the last received message, in milliseconds of performance.now(). */
+  receivedAt = performance.now();
 
   /**
    * Open a connection.
-   * Throws "connection_lost": nobody answers; or what the server said against it.
-   * @param {string} url of a WebSocket.
+   * Throws "connection_lost" if there is no answer, or the error of a server that rejects it.
+   * @param {string} url URL of the WebSocket.
    * @param {string | null} token
-   * @param {number} timeout in seconds.
+   * @param {number} timeout seconds.
    */
   static async open(url, token, timeout) {
     const protocols = subprotocols(token);
@@ -50,22 +50,22 @@ export class Line {
     line.#socket = socket;
     const clock = setTimeout(() => socket.close(), timeout * 1000);
     socket.onmessage = ({ data }) => {
-      line.heardAt = performance.now();
+      line.receivedAt = performance.now();
       line.#inbox.push(data);
       line.#wake();
     };
     const opened = await new Promise((resolve) => {
       socket.onopen = () => resolve(true);
-      // One that the page's own policy forbids is never closed.
+      // A socket that the page's own policy forbids is never closed.
       socket.onclose = socket.onerror = () => resolve(false);
     });
     clearTimeout(clock);
-    if (!opened) throw await refusal(url, token);
+    if (!opened) throw await rejection(url, token);
     socket.onclose = () => line.#wake();
     return line;
   }
 
-  /** The next text frame; throws "connection_lost" when there is none left. */
+  /** Return the next text frame; throws "connection_lost" when the connection is closed. */
   async receive() {
     while (this.#inbox.length === 0) {
       if (!this.open) throw lost(this.#socket.url);
@@ -80,27 +80,27 @@ export class Line {
     return this.#socket.readyState === WebSocket.OPEN;
   }
 
-  /** Whether more can be sent without piling up. */
+  /** Whether the browser's buffer has room for more. */
   get hasRoom() {
-    return this.open && this.#socket.bufferedAmount < ROOM;
+    return this.open && this.#socket.bufferedAmount < MAX_BUFFERED;
   }
 
   send(frame) {
     this.#socket.send(frame);
   }
 
-  /** Give the line up, which seems to be dead; the server keeps the session. */
+  /** Abandon a connection that seems dead; the server keeps the session. */
   drop() {
-    this.#shut(LOST, "nothing was heard");
+    this.#shut(LOST, "no message received");
   }
 
-  /** Leave for good. */
+  /** Close the connection for good. */
   leave() {
     this.#shut(FINE, "");
   }
 
   #shut(code, reason) {
-    // A line that is dead never answers the close: it is not waited for.
+    // A dead connection never answers the close, so do not wait for it.
     this.#socket.onmessage = this.#socket.onclose = null;
     this.#socket.close(code, reason);
     this.#wake();
@@ -108,11 +108,11 @@ export class Line {
 }
 
 function lost(url) {
-  return new StreamWhisperError("connection_lost", `the connection to ${url} was lost`);
+  return new StreamWhisperError("connection_lost", `The connection to ${url} was lost.`);
 }
 
-/** Why a WebSocket was not opened: a browser does not tell, but the server says it over HTTP, too. */
-async function refusal(url, token) {
+/** Return why a WebSocket was rejected: browsers do not report it, so ask the server over HTTP. */
+async function rejection(url, token) {
   try {
     const response = await fetch(url.replace(/^ws/, "http"), {
       headers: token ? { Authorization: `Bearer ${token}` } : {},
@@ -122,15 +122,15 @@ async function refusal(url, token) {
     if (response.headers.get("Content-Type")?.startsWith("application/json")) {
       const { code, message, retry_after: seconds } = JSON.parse(text);
       const fault = new StreamWhisperError(code, message, seconds ?? null);
-      fault.passing = PASSING.has(response.status);
+      fault.temporary = TEMPORARY.has(response.status);
       return fault;
     }
     if (response.status === 404) return new StreamWhisperError("not_found", text.trim());
   } catch {
-    // It says nothing.
+    // No answer.
   }
   return new StreamWhisperError(
     "connection_lost",
-    `${url} does not answer; is the server running, and can this machine reach it?`,
+    `${url} does not answer. Is the server running, and can this machine reach it?`,
   );
 }

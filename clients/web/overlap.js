@@ -1,15 +1,15 @@
-/** Where text that is heard a second time goes beyond what was told before. */
+/** Overlap of committed words with a second transcription of the same audio. */
 
 /**
- * How many of the words `again` are those that were `told`, heard a second time: the number for
- * which the fewest words have to be changed, added or left out (Levenshtein); where several are as
- * good, the one whose last word ends where the told ones end.
+ * Return how many of the words `again` repeat the words `before`: the number with the smallest edit
+ * distance (Levenshtein); if several are equal, the one whose last word ends closest to the end of
+ * `before`.
  */
-export function overlap(told, again) {
-  if (told.length === 0) return 0;
+export function overlap(before, again) {
+  if (before.length === 0) return 0;
   const other = again.map(plain);
   let costs = Array.from({ length: again.length + 1 }, (_, k) => k);
-  told.map(plain).forEach((word, index) => {
+  before.map(plain).forEach((word, index) => {
     const row = [index + 1];
     for (let k = 1; k < costs.length; k += 1) {
       const changed = costs[k - 1] + (word === other[k - 1] ? 0 : 1);
@@ -17,17 +17,17 @@ export function overlap(told, again) {
     }
     costs = row;
   });
-  const end = told.at(-1).end;
-  const ends = [told[0].start, ...again.map((word) => word.end)];
+  const end = before.at(-1).end;
+  const ends = [before[0].start, ...again.map((word) => word.end)];
   const badness = costs.map((cost, k) => cost + Math.min(1, Math.abs(ends[k] - end)));
   return badness.indexOf(Math.min(...badness));
 }
 
-/** The committed event without its first `count` words, of which it has as many. */
+/** Return a committed event without its first `count` words. */
 export function afterWords(event, count) {
   if (count === 0) return event;
   const words = event.words.slice(count);
-  // What is left of the text then clings to words that are gone.
+  // The rest of the text, e.g. punctuation, belongs to the removed words.
   if (words.length === 0) return { ...event, text: "", words, start: event.end };
   let at = 0;
   for (const { word } of event.words.slice(0, count)) {
@@ -37,7 +37,7 @@ export function afterWords(event, count) {
 }
 
 function plain({ word }) {
-  // Up and down again comes near to case folding: ß is ss.
+  // Upper then lower case approximates case folding: ß becomes ss.
   const folded = word.normalize("NFKC").toUpperCase().toLowerCase();
   return folded.replace(/[\p{P}\p{Z}]/gu, "");
 }

@@ -1,25 +1,25 @@
-/** The text on the page: it grows, and scrolls by itself until its reader scrolls. */
+/** The text on the page: follows new text until the user scrolls. */
 
-const NEAR = 48; // pixels from the end within which the reader is at the end
+const NEAR = 48; // pixels from the end within which the text follows
 
 export class Reader {
   #element;
   #paragraph = null;
-  #guess = document.createElement("span");
+  #partial = document.createElement("span");
   #keep;
   #following = true;
 
   /**
-   * @param {HTMLElement} element that scrolls.
-   * @param {HTMLElement} back a button that leads back to the end; shown when it is needed.
-   * @param {number} keep paragraphs at the most; older ones go.
+   * @param {HTMLElement} element scrolling element of the text.
+   * @param {HTMLElement} back button that jumps to the end; visible while the text is scrolled back.
+   * @param {number} keep maximum number of paragraphs; older ones are removed.
    */
   constructor(element, back, keep = Infinity) {
     this.#element = element;
     this.#keep = keep;
-    this.#guess.className = "partial";
-    // It changes all the time: a screen reader is told what stands.
-    this.#guess.ariaHidden = "true";
+    this.#partial.className = "partial";
+    // Partial text changes all the time, so screen readers get committed text only.
+    this.#partial.ariaHidden = "true";
     const follow = (following) => {
       this.#following = following;
       back.hidden = following;
@@ -36,33 +36,33 @@ export class Reader {
     new ResizeObserver(() => this.#scroll()).observe(element);
   }
 
-  /** Show text that stands: {text, begins} as Transcript.add returns it. */
+  /** Append committed text: {text, begins}, as Transcript.add returns it. */
   commit({ text, begins }) {
     const span = document.createElement("span");
     span.className = "committed";
     span.textContent = text;
-    const used = this.#paragraph?.firstChild !== this.#guess; // else only guesses were shown in it
+    const used = this.#paragraph?.firstChild !== this.#partial; // otherwise it has partial text only
     if (this.#paragraph === null || (begins && used)) this.#begin();
-    this.#paragraph.insertBefore(span, this.#guess);
+    this.#paragraph.insertBefore(span, this.#partial);
     this.#scroll();
   }
 
-  /** Show the present guess for what follows; "" for none. */
+  /** Show the current partial text; "" for none. */
   guess(text) {
     if (text !== "" && this.#paragraph === null) this.#begin();
-    this.#guess.textContent = text;
+    this.#partial.textContent = text;
     this.#scroll();
   }
 
   clear() {
     this.#paragraph = null;
-    this.#guess.textContent = "";
+    this.#partial.textContent = "";
     this.#element.replaceChildren();
   }
 
   #begin() {
     this.#paragraph = document.createElement("p");
-    this.#paragraph.append(this.#guess);
+    this.#paragraph.append(this.#partial);
     this.#element.append(this.#paragraph);
     while (this.#element.children.length > this.#keep) this.#element.firstChild.remove();
   }

@@ -1,14 +1,14 @@
 /**
- * Watching what somebody else's captions say, under the name that they are shared by.
+ * Viewer of shared captions.
  *
- * Events: `watching`, when what follows is told from its beginning, by the session that it names,
- * if any; `committed`, `partial` and `done`, as StreamWhisper has them; and `state`.
+ * Events: `watching` when a session starts or ends in the room, or the connection is new (its text
+ * follows from the beginning); `committed`, `partial` and `done`, as of StreamWhisper; and `state`.
  */
 import { StreamWhisperError } from "./fault.js";
 import { Line, socketUrl } from "./line.js";
 
-const LONGEST = 10; // seconds between two attempts
-const FIRST = 0.5;
+const LONGEST_DELAY = 10; // seconds between two attempts
+const FIRST_DELAY = 0.5;
 const OPEN_TIMEOUT = 10; // seconds
 
 export class Room extends EventTarget {
@@ -24,22 +24,22 @@ export class Room extends EventTarget {
     this.#token = token;
   }
 
-  /** Watch until `close`; come back when the connection is lost. */
+  /** Watch until `close`; reconnect when the connection is lost. */
   async watch() {
     for (let attempt = 0; !this.#closed; attempt += 1) {
-      if (attempt > 0) await pause(Math.min(LONGEST, FIRST * 2 ** (attempt - 1)));
+      if (attempt > 0) await pause(Math.min(LONGEST_DELAY, FIRST_DELAY * 2 ** (attempt - 1)));
       try {
         this.#line = await Line.open(this.#url, this.#token, OPEN_TIMEOUT);
-        this.#tell({ type: "state", state: "open", cause: null });
+        this.#dispatch({ type: "state", state: "open", cause: null });
         for (;;) {
-          this.#hear(await this.#line.receive());
+          this.#receive(await this.#line.receive());
           attempt = 0;
         }
       } catch (error) {
         if (this.#closed) return;
-        const fatal = error.code !== "connection_lost" && !error.passing;
+        const fatal = error.code !== "connection_lost" && !error.temporary;
         const state = fatal ? "failed" : "reconnecting";
-        this.#tell({ type: "state", state, cause: error.message });
+        this.#dispatch({ type: "state", state, cause: error.message });
         if (fatal) return;
       }
     }
@@ -50,13 +50,13 @@ export class Room extends EventTarget {
     this.#line?.leave();
   }
 
-  #hear(frame) {
+  #receive(frame) {
     const message = JSON.parse(frame);
     if (message.type === "error") throw new StreamWhisperError(message.code, message.message);
-    this.#tell(message);
+    this.#dispatch(message);
   }
 
-  #tell(message) {
+  #dispatch(message) {
     this.dispatchEvent(new CustomEvent(message.type, { detail: message }));
   }
 }

@@ -1,43 +1,43 @@
-/** The list of what can be listened to: microphones, and the sound of a tab or the screen. */
+/** The list of audio sources: microphones, and the audio of a tab or screen. */
 import { remember, remembered } from "./appearance.js";
 import { canShare, microphones } from "./capture.js";
 
-const DISPLAY = "display"; // the choice of a tab or the screen
+const DISPLAY = "display"; // value of the entry for a tab or screen
 
 export class Sources {
   #list;
 
-  /** @param {HTMLSelectElement} list that is filled, and kept as the devices are. */
+  /** @param {HTMLSelectElement} list shows the sources, and follows changes of devices. */
   constructor(list) {
     this.#list = list;
     list.addEventListener("change", () => remember("source", list.value));
     navigator.mediaDevices?.addEventListener("devicechange", () => this.refresh());
   }
 
-  /** What is chosen, as Capture.open takes it. */
+  /** The chosen source, as an argument of Capture.open. */
   get chosen() {
     const { value } = this.#list;
     return value === DISPLAY ? { kind: DISPLAY } : { kind: "microphone", deviceId: value };
   }
 
-  /** List what there is now; names are known once a microphone was allowed. */
+  /** Update the list; names are known once the user has allowed a microphone. */
   async refresh() {
     const found = (await microphones()).filter(({ deviceId }) => deviceId !== "");
     const options = found.map(
       ({ deviceId, label }, k) => new Option(label || `Microphone ${k + 1}`, deviceId),
     );
     if (options.length === 0) options.push(new Option("Microphone", ""));
-    const display = new Option("Sound of a tab or the screen…", DISPLAY);
+    const display = new Option("Audio of a tab or screen…", DISPLAY);
     if (!canShare()) {
       display.disabled = true;
-      display.text = "Sound of a tab: not in this browser";
+      display.text = "Tab audio: not supported by this browser";
     }
     const value = this.#list.value || remembered("source");
     this.#list.replaceChildren(...options, display);
     this.#choose(value);
   }
 
-  /** Show what is listened to, {kind, deviceId}. */
+  /** Select the source in use: {kind, deviceId}. */
   async show({ kind, deviceId }) {
     await this.refresh();
     this.#choose(kind === DISPLAY ? DISPLAY : deviceId);

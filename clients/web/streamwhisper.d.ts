@@ -1,44 +1,44 @@
-/** A client of a streamwhisper server, for browsers. */
+/** Browser client of a streamwhisper server. */
 
 export interface Reconnect {
-  /** Seconds without a word from any server after which it gives up; 300. */
+  /** Seconds without a message from any server before the client gives up. Default: 300. */
   patience?: number;
-  /** Seconds before the second attempt; the first one is made at once; 0.1. */
+  /** Seconds before the second attempt; the first one has no delay. Default: 0.1. */
   firstDelay?: number;
-  /** Seconds between two attempts at the most; they double up to there; 5. */
+  /** Maximum seconds between two attempts; delays double up to it. Default: 5. */
   longestDelay?: number;
-  /** Share of a delay that is left to chance, 0 to 1; 0.5. */
+  /** Random share of each delay, 0 to 1. Default: 0.5. */
   jitter?: number;
-  /** Seconds of audio that the server need not have confirmed before `room` waits; 30. */
+  /** Seconds of unacknowledged audio from which `room` waits. Default: 30. */
   maxUnacknowledged?: number;
-  /** Seconds of audio that are kept for a server that has forgotten the session; 600. */
+  /** Seconds of audio kept in case the server loses the session. Default: 600. */
   maxReplay?: number;
 }
 
 export interface StreamWhisperOptions {
-  /** Of the stream: ws, wss, http, https, or relative to the page; "v1/stream". */
+  /** URL of the stream: ws, wss, http, https, or relative to the page. Default: "v1/stream". */
   url?: string;
-  /** Sent as the WebSocket subprotocol `bearer.<token>`. */
+  /** Access token, sent as the WebSocket subprotocol `bearer.<token>`. */
   token?: string | null;
-  /** Such as "en"; with null or "auto" a multilingual model finds it. */
+  /** Spoken language, e.g. "en"; null or "auto": a multilingual model detects it. */
   language?: string | null;
-  /** Those that may be spoken, where it is found; none: any. */
+  /** Languages to which detection is limited; empty: all. */
   languages?: string[];
-  /** "translate" gives English. */
+  /** "translate" returns an English translation. Default: "transcribe". */
   task?: "transcribe" | "translate";
-  /** Null takes what is served. */
+  /** Name of the model; null: the one that is served. */
   model?: string | null;
-  /** Of the audio; "pcm_s16le". */
+  /** Encoding of the audio. Default: "pcm_s16le". */
   encoding?: "pcm_s16le" | "pcm_f32le" | "mulaw" | "alaw";
-  /** In Hz; 16000. */
+  /** Sample rate in Hz. Default: 16000. */
   sampleRate?: number;
-  /** Interleaved; 1. */
+  /** Number of interleaved channels. Default: 1. */
   channels?: number;
-  /** Whether partial texts are wanted; true. */
+  /** Whether to send partial text. Default: true. */
   partials?: boolean;
-  /** Names and terms to expect. */
+  /** Names and technical terms to prefer when the audio is ambiguous. */
   vocabulary?: string[];
-  /** The name under which others may watch. */
+  /** Name of the room in which others can watch; null: none. */
   publish?: string | null;
   reconnect?: Reconnect;
 }
@@ -62,7 +62,7 @@ export interface Ready {
   messages: number;
 }
 
-/** The present guess for what follows the committed text; each replaces the one before it. */
+/** Current hypothesis for the text after the committed text; each replaces the one before. */
 export interface PartialText {
   type: "partial";
   text: string;
@@ -71,14 +71,14 @@ export interface PartialText {
   words: Word[];
 }
 
-/** Text that never changes. All `text` joined, as it stands, is the transcript. */
+/** Final text. The concatenation of all `text`, unchanged, is the transcript. */
 export interface Committed {
   type: "committed";
   text: string;
   start: number;
   end: number;
   words: Word[];
-  /** What is spoken: its code, such as "en". */
+  /** Code of the spoken language, e.g. "en". */
   language: string | null;
   utterance: number;
   final: boolean;
@@ -111,15 +111,15 @@ export interface StreamWhisperEvents {
   flushed: { type: "flushed"; id: string | null };
   pong: { type: "pong"; id: string | null };
   done: Done;
-  /** After a fatal one the stream is over. */
+  /** A fatal error ends the stream. */
   error: { type: "error"; code: string; message: string; fatal: boolean };
-  /** How the connection is; `cause` says why it was lost. */
+  /** State of the connection; `cause` explains why it was lost. */
   state: { type: "state"; state: State; cause: string | null };
 }
 
 export class StreamWhisperError extends Error {
   readonly code: string;
-  /** Seconds after which trying again is worth while. */
+  /** Seconds after which the client may try again. */
   readonly retryAfter: number | null;
   constructor(code: string, message: string, retryAfter?: number | null);
 }
@@ -127,21 +127,21 @@ export class StreamWhisperError extends Error {
 export class StreamWhisper extends EventTarget {
   constructor(options?: StreamWhisperOptions);
   readonly state: State;
-  /** What the server said on opening the session, or on resuming it last; null before. */
+  /** The ready message of the opened or resumed session; null before the first one. */
   readonly ready: Ready | null;
-  /** Seconds of audio that the server has not confirmed; they are kept. */
+  /** Seconds of audio that the server has not acknowledged; they are kept. */
   readonly unacknowledged: number;
-  /** Connect; fulfilled with the server's ready. Audio may be sent before that. */
+  /** Connect; resolves with the ready message. Audio may be sent before that. */
   connect(): Promise<Ready>;
-  /** Send audio in the encoding that was declared; it is kept until the server has it safely. */
+  /** Send audio in the declared encoding; it is kept until the server acknowledges it. */
   send(audio: ArrayBuffer | ArrayBufferView): void;
-  /** Fulfilled when the server has confirmed so much audio that more may be sent. */
+  /** Resolves when the server has acknowledged enough audio to send more. */
   room(): Promise<void>;
-  /** Have everything so far committed now; fulfilled when it is. */
+  /** Commit all text so far; resolves when it is committed. */
   flush(): Promise<void>;
-  /** No more audio: fulfilled when all is committed; with null if it was closed before that. */
+  /** End the audio; resolves when all text is committed, or with null if `close` came first. */
   end(): Promise<Done | null>;
-  /** Leave at once; what is not committed yet is lost. */
+  /** Close at once; text that is not committed is lost. */
   close(): void;
   addEventListener<K extends keyof StreamWhisperEvents>(
     type: K,

@@ -1,19 +1,19 @@
 /**
- * A client of a streamwhisper server, for browsers: sound goes in, text comes out.
+ * Browser client of a streamwhisper server: send audio, receive text.
  *
  *     const stream = new StreamWhisper({ language: "en", sampleRate: 16000 });
  *     stream.addEventListener("committed", ({ detail }) => output.append(detail.text));
  *     stream.connect();
- *     stream.send(samples); // an Int16Array; again and again
+ *     stream.send(samples); // an Int16Array; call it for every chunk
  *     await stream.end();
  *
- * Events bear the names of the server's messages (docs/PROTOCOL.md), the message being their
+ * Events have the names of the server's messages (docs/PROTOCOL.md) and carry the message as
  * `detail`: ready, speech_started, speech_ended, partial, committed, ack, status, flushed, pong,
- * done, and error. `state` tells how the connection is.
+ * done, and error. `state` reports the connection.
  *
- * A connection that is lost is made again, and the session goes on: no event is missed or comes
- * twice. Where the server itself was lost, it hears the audio since its last final commit once
- * more; the transcript goes on all the same.
+ * The client reconnects automatically and resumes the session; every event is delivered exactly
+ * once. If the server was lost, the audio since the last final commit is sent to another one, and
+ * the transcript continues.
  */
 import { Conversation } from "./conversation.js";
 import { StreamWhisperError } from "./fault.js";
@@ -21,9 +21,9 @@ import { Line, socketUrl, subprotocols } from "./line.js";
 
 export { StreamWhisperError };
 
-const FORGOTTEN = new Set(["resume_unknown", "resume_failed"]); // of a server that cannot resume
-const PASSING = new Set(["connection_lost", "shutting_down", "too_many_sessions", "overloaded"]);
-const SILENCE = 20; // seconds without a word from the server after which the line is given up
+const NOT_RESUMABLE = new Set(["resume_unknown", "resume_failed"]); // error codes: start again
+const TEMPORARY = new Set(["connection_lost", "shutting_down", "too_many_sessions", "overloaded"]);
+const SILENCE = 20; // seconds without a message after which the connection is abandoned
 const TICK = 1000; // milliseconds
 const OPEN_TIMEOUT = 10; // seconds
 
@@ -41,12 +41,12 @@ export class StreamWhisper extends EventTarget {
   #token;
   #options;
   #conversation;
-  #line = null; // while a session is open on it
+  #line = null; // the connection while a session is open on it
   #state = "idle";
   #failure = null;
-  #running = null; // the promise of `#converse`
+  #running = null; // promise of `#converse`
   #opened = settleable();
-  #begun = false; // whether a session was open once
+  #begun = false; // whether a session was ever open
   #closed = false;
   #attempts = 0; // to connect, since the last new message
   #outage = 0; // milliseconds without a connection since the last new message
@@ -73,14 +73,14 @@ export class StreamWhisper extends EventTarget {
     super();
     this.#url = socketUrl(url);
     this.#token = token;
-    subprotocols(token); // throws here, where the caller sees it
+    subprotocols(token); // throws here, so that the caller sees it
     this.#options = { ...RECONNECT, ...reconnect };
     const start = { language, languages, task, model, encoding, channels, partials, vocabulary };
     this.#conversation = new Conversation(
       { ...start, sample_rate: sampleRate, ...(publish && { publish }) },
       this.#options,
     );
-    // Who does not wait for the opening is told by the events.
+    // Callers that do not wait for `connect` learn of failures by events.
     this.#opened.promise.catch(() => {});
   }
 
@@ -89,22 +89,22 @@ export class StreamWhisper extends EventTarget {
     return this.#state;
   }
 
-  /** What the server said on opening the session, or on resuming it last; null before. */
+  /** The ready message of the opened or resumed session; null before the first one. */
   get ready() {
     return this.#conversation.ready;
   }
 
-  /** Seconds of audio that the server has not confirmed; they are kept. */
+  /** Seconds of audio that the server has not acknowledged; they are kept. */
   get unacknowledged() {
     return this.#conversation.unacknowledged;
   }
 
-  /** Connect; fulfilled with the server's ready. Audio may be sent before that. */
+  /** Connect; resolves with the ready message. Audio may be sent before that. */
   connect() {
     if (this.#running === null) {
       this.#become("connecting");
       this.#lostAt = performance.now();
-      globalThis.addEventListener?.("online", this.#hurry);
+      globalThis.addEventListener?.("online", this.#retryNow);
       this.#running = this.#converse().then(
         () => this.#over(this.#closed ? "closed" : "done"),
         (error) => this.#fail(error),
@@ -114,8 +114,9 @@ export class StreamWhisper extends EventTarget {
   }
 
   /**
-   * Send audio; it is kept until the server has it safely. With a file, wait for `room` after it.
-   * @param {ArrayBuffer | ArrayBufferView} audio in the encoding that was declared.
+   * Send audio; it is kept until the server acknowledges it. For a file, await `room` after each
+   * call.
+   * @param {ArrayBuffer | ArrayBufferView} audio in the declared encoding.
    */
   send(audio) {
     this.#check();
@@ -124,19 +125,19 @@ export class StreamWhisper extends EventTarget {
       this.#giveUp(
         new StreamWhisperError(
           "too_far_behind",
-          `the server has not taken ${this.unacknowledged.toFixed()} s of audio; ${maxReplay} s ` +
-            "are kept (reconnect.maxReplay). Try a faster server or a smaller model.",
+          `The server has not acknowledged ${this.unacknowledged.toFixed()} s of audio; at most ` +
+            `${maxReplay} s are kept (reconnect.maxReplay). Use a faster server or a smaller model.`,
         ),
       );
       this.#check();
     }
     this.#conversation.send(bytesOf(audio));
     this.#pump();
-    // Timers rest in a page that is not looked at; a microphone does not.
+    // Browsers throttle timers in hidden pages, but not a microphone.
     if (performance.now() >= this.#retry.at) this.#retry.now();
   }
 
-  /** Fulfilled when the server has confirmed so much audio that more may be sent. */
+  /** Resolve when the server has acknowledged enough audio to send more. */
   async room() {
     while (this.#conversation.full) {
       this.#check();
@@ -144,7 +145,7 @@ export class StreamWhisper extends EventTarget {
     }
   }
 
-  /** Have everything so far committed now; fulfilled when it is. */
+  /** Commit all text so far; resolves when it is committed. */
   async flush() {
     this.#check();
     const id = `flush-${(this.#flushes += 1)}`;
@@ -157,7 +158,7 @@ export class StreamWhisper extends EventTarget {
     }
   }
 
-  /** No more audio: the rest of the text comes, then done, with which this is fulfilled. */
+  /** End the audio; resolves with the done message after the rest of the text. */
   async end() {
     this.#check();
     this.#conversation.say({ type: "end" });
@@ -168,7 +169,7 @@ export class StreamWhisper extends EventTarget {
     return event?.detail ?? null;
   }
 
-  /** Leave at once; what is not committed yet is lost. */
+  /** Close at once; text that is not committed is lost. */
   close() {
     this.#closed = true;
     this.#line?.leave();
@@ -180,12 +181,12 @@ export class StreamWhisper extends EventTarget {
     if (this.#state === "done" || this.#state === "closed") {
       throw new StreamWhisperError(
         "done",
-        "the session is over; open another one for more audio",
+        "The session has ended. Open another one to send more audio.",
       );
     }
   }
 
-  /** Take in what servers say, on this connection and on those after it. */
+  /** Receive messages, on this connection and the ones after it. */
   async #converse() {
     let cause = null;
     while (!this.#closed) {
@@ -197,8 +198,8 @@ export class StreamWhisper extends EventTarget {
       try {
         if (await this.#session()) return;
       } catch (error) {
-        if (FORGOTTEN.has(error.code)) this.#conversation.startAgain();
-        else if (!PASSING.has(error.code) && !error.passing) throw error;
+        if (NOT_RESUMABLE.has(error.code)) this.#conversation.startAgain();
+        else if (!TEMPORARY.has(error.code) && !error.temporary) throw error;
         cause = error;
       }
       this.#lostAt ??= performance.now();
@@ -206,7 +207,7 @@ export class StreamWhisper extends EventTarget {
     }
   }
 
-  /** Open or resume the session, and listen; whether it is done. Throws what ended it. */
+  /** Open or resume the session; return whether it is done. Throws the error that ends it. */
   async #session() {
     const conversation = this.#conversation;
     const line = await Line.open(this.#url, this.#token, OPEN_TIMEOUT);
@@ -223,7 +224,7 @@ export class StreamWhisper extends EventTarget {
       this.#begun = true;
       this.#opened.resolve(ready);
       this.#become("open");
-      this.#tell(ready);
+      this.#dispatch(ready);
       this.#pump();
       return await this.#listen(line);
     } finally {
@@ -243,28 +244,28 @@ export class StreamWhisper extends EventTarget {
       try {
         events = conversation.hear(frame);
       } catch (error) {
-        // It has let go of the session, and another server may take what comes after.
-        if (PASSING.has(error.code)) conversation.startAgain();
+        // The server has ended the session; another one may accept the rest of the audio.
+        if (TEMPORARY.has(error.code)) conversation.startAgain();
         throw error;
       }
       if (conversation.lastSeq > before) {
         this.#outage = 0;
         this.#attempts = 0;
       }
-      for (const event of events) this.#tell(event);
+      for (const event of events) this.#dispatch(event);
       if (events.at(-1)?.type === "done") {
         line.leave();
         return true;
       }
       if (conversation.dismissed) {
         conversation.startAgain();
-        throw new StreamWhisperError("shutting_down", "the server shuts down");
+        throw new StreamWhisperError("shutting_down", "The server is shutting down.");
       }
       this.#pump();
     }
   }
 
-  /** Send what there is, as far as there is room; the rest follows at the next occasion. */
+  /** Send frames while the browser's buffer has room; the rest follows later. */
   #pump() {
     while (this.#line?.hasRoom) {
       const frame = this.#conversation.take();
@@ -275,11 +276,11 @@ export class StreamWhisper extends EventTarget {
 
   #tick(line) {
     this.#pump();
-    const silent = performance.now() - line.heardAt > SILENCE * 1000;
+    const silent = performance.now() - line.receivedAt > SILENCE * 1000;
     if (silent && this.#conversation.expecting) line.drop();
   }
 
-  /** Milliseconds before the next attempt; the first one is made at once. */
+  /** Return the milliseconds before the next attempt; the first one has no delay. */
   #delay() {
     const { firstDelay, longestDelay, jitter } = this.#options;
     const attempt = this.#attempts++;
@@ -303,7 +304,7 @@ export class StreamWhisper extends EventTarget {
     });
   }
 
-  #hurry = () => this.#retry.now();
+  #retryNow = () => this.#retry.now();
 
   #giveUp(error) {
     this.#fail(error);
@@ -315,51 +316,51 @@ export class StreamWhisper extends EventTarget {
     this.#failure = error;
     this.#opened.reject(error);
     const code = error instanceof StreamWhisperError ? error.code : "internal";
-    this.#tell({ type: "error", code, message: error.message, fatal: true });
+    this.#dispatch({ type: "error", code, message: error.message, fatal: true });
     this.#over("failed");
   }
 
   #over(state) {
-    globalThis.removeEventListener?.("online", this.#hurry);
+    globalThis.removeEventListener?.("online", this.#retryNow);
     if (this.#failure && state !== "failed") return;
     if (state === "closed") {
-      this.#opened.reject(new StreamWhisperError("closed", "the stream was closed"));
+      this.#opened.reject(new StreamWhisperError("closed", "The stream was closed."));
     }
     this.#become(state);
   }
 
   #become(state, cause = null) {
     this.#state = state;
-    this.#tell({ type: "state", state, cause: cause?.message ?? null });
+    this.#dispatch({ type: "state", state, cause: cause?.message ?? null });
   }
 
-  #tell(message) {
+  #dispatch(message) {
     this.dispatchEvent(new CustomEvent(message.type, { detail: message }));
   }
 }
 
 function bytesOf(audio) {
-  // A copy, for it is kept, and the caller may write into it again.
+  // A copy, because it is kept and the caller may reuse its buffer.
   if (ArrayBuffer.isView(audio)) {
     return new Uint8Array(audio.buffer, audio.byteOffset, audio.byteLength).slice();
   }
   return new Uint8Array(audio.slice(0));
 }
 
-/** A promise with what settles it. */
+/** Return a promise together with its resolve and reject functions. */
 function settleable() {
   const made = {};
   made.promise = new Promise((resolve, reject) => Object.assign(made, { resolve, reject }));
   return made;
 }
 
-/** The next event of one of these types. */
+/** Return a promise of the next event of one of these types. */
 function once(target, ...types) {
   return new Promise((resolve) => {
-    const hear = (event) => {
-      for (const type of types) target.removeEventListener(type, hear);
+    const listener = (event) => {
+      for (const type of types) target.removeEventListener(type, listener);
       resolve(event);
     };
-    for (const type of types) target.addEventListener(type, hear);
+    for (const type of types) target.addEventListener(type, listener);
   });
 }

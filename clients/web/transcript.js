@@ -1,23 +1,23 @@
-/** What was said, and how it is written down: as text, and as captions with times. */
+/** The transcript, as plain text and as subtitles. */
 
-const PARAGRAPH = 2; // seconds of silence between utterances that begin a paragraph
-const LINE = 42; // columns of a caption's line
+const PARAGRAPH = 2; // seconds of silence between utterances after which a paragraph starts
+const LINE = 42; // columns of a subtitle line
 const CUE = { columns: 2 * LINE, seconds: 6, gap: 0.8, shortest: 1, lingers: 0.4 };
 const SENTENCE = /[.!?。！？…]["'”’)\]]*$/u;
 const CLAUSE = /[,;:，、；：]$/u;
 const WIDE = /[\u1100-\u11ff\u2e80-\u9fff\uac00-\ud7a3\uf900-\ufaff\uff00-\uff60]/gu;
 
 export class Transcript {
-  /** [{text, start, end, begins}]: a word each, with the spaces before it; seconds. */
+  /** [{text, start, end, begins}]: one per word, with the spaces before it; times in seconds. */
   #spans = [];
   #offset = 0;
-  #final = true; // whether the last text ended its utterance
+  #final = true; // whether the last text was the end of its utterance
 
   get empty() {
     return this.#spans.length === 0;
   }
 
-  /** Seconds from the beginning to the end of what was said. */
+  /** End of the last word, in seconds from the beginning. */
   get end() {
     return this.#spans.at(-1)?.end ?? 0;
   }
@@ -27,7 +27,7 @@ export class Transcript {
     this.#final = true;
   }
 
-  /** The times of what is added from now on begin anew, so many seconds after the beginning. */
+  /** Shift the times of messages added from now on by so many seconds. */
   continueAt(seconds) {
     this.#offset = seconds;
     this.#final = true;
@@ -35,8 +35,8 @@ export class Transcript {
 
   /**
    * Add a committed message.
-   * @returns {{text: string, begins: boolean} | null} what is to be shown: whether that begins a
-   *   paragraph; null if there is nothing.
+   * @returns {{text: string, begins: boolean} | null} the text to show, and whether it starts a
+   *   paragraph; null if there is none.
    */
   add(message) {
     const first = this.#spans.length;
@@ -75,7 +75,7 @@ export class Transcript {
     return `WEBVTT\n${cues.join("")}`;
   }
 
-  /** [{start, end, lines}]: captions that can be read, of one or two lines. */
+  /** Return subtitles of one or two lines: [{start, end, lines}]. */
   cues() {
     const cues = grouped(this.#spans).map((spans) => ({
       start: spans[0].start,
@@ -90,7 +90,7 @@ export class Transcript {
   }
 }
 
-/** A message's words as they stand in its text; all of it as one where it has no words. */
+/** Return the words of a message as parts of its text; one part if it has no words. */
 function spansOf({ text, start, end, words = [] }) {
   const spans = [];
   let from = 0;
@@ -109,7 +109,7 @@ function spansOf({ text, start, end, words = [] }) {
 const textOf = (spans) => spans.map(({ text }) => text).join("").trim();
 const columns = (text) => text.length + (text.match(WIDE)?.length ?? 0);
 
-/** The spans, cut where a caption ends: at a pause, a sentence, or when it is full. */
+/** Group spans into subtitles, which end at a pause, a sentence, or when they are full. */
 function grouped(spans) {
   const groups = [];
   let group = [];
@@ -137,17 +137,17 @@ function full(group, next) {
   );
 }
 
-/** Where to cut a group that is full: behind its last clause, if that is in its second half. */
+/** Return where to cut a full group: after its last clause, if that is in the second half. */
 function clause(group) {
   const at = group.findLastIndex(({ text }) => CLAUSE.test(text)) + 1;
   return at >= group.length / 2 ? at : group.length;
 }
 
-/** A text in one line, or in two that are about as long. */
+/** Split a text into one line, or two of similar length. */
 function lines(text) {
   if (columns(text) <= LINE) return [text];
   const spaces = [...text.matchAll(/\s+/gu)].map(({ index }) => index);
-  // Where no spaces are written a line may end anywhere.
+  // In scripts without spaces a line may end anywhere.
   const places = spaces.length > 0 ? spaces : Array.from(text, (_, k) => k).slice(1);
   const longer = (at) => Math.max(columns(text.slice(0, at)), columns(text.slice(at).trim()));
   const best = places.reduce((a, b) => (longer(b) < longer(a) ? b : a), places[0]);

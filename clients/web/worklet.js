@@ -1,4 +1,4 @@
-/** Runs in the browser's audio thread: sound as 16-bit samples, in chunks. */
+/** Runs in the browser's audio thread: converts audio to chunks of 16-bit samples. */
 
 const CHUNK_SECONDS = 0.04;
 
@@ -11,7 +11,7 @@ class Chunks extends AudioWorkletProcessor {
     super();
     this.port.onmessage = () => {
       this.#post();
-      this.port.postMessage(null); // that was all
+      this.port.postMessage(null); // end of the audio
       this.#running = false;
     };
   }

@@ -84,4 +84,4 @@ def test_the_page_listens_to_a_microphone_in_firefox(
     options = tab.evaluate("""[...document.getElementById("source").options]
       .map(({ text, disabled }) => [text, disabled])""")
     assert ["Lectern", False] in options
-    assert options[-1] == ["Sound of a tab: not in this browser", True]
+    assert options[-1] == ["Tab audio: not supported by this browser", True]

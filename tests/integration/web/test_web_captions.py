@@ -139,7 +139,7 @@ def test_a_server_killed_in_mid_speech_costs_no_word_on_the_page(
     page.click("#start")
     wait_for_words(page, 9)
     servers.end()
-    page.get_by_text("Connection lost; coming back").wait_for()
+    page.get_by_text("Connection lost; reconnecting").wait_for()
     servers.serve()
     page.get_by_text("Listening", exact=True).wait_for()
     page.evaluate(LISTEN_UNTIL_QUIET)
@@ -154,7 +154,7 @@ def test_a_server_killed_in_mid_speech_costs_no_word_on_the_page(
 def test_a_microphone_that_is_refused_is_explained_and_may_be_tried_again(open_page: Any) -> None:
     page = open_page(allowed=False)
     page.click("#start")
-    page.get_by_text("The microphone is not allowed here. Allow it").wait_for()
+    page.get_by_text("Microphone access is blocked. Click the icon").wait_for()
     assert page.get_by_role("button", name="Start", exact=True).is_enabled()
     assert faults(page) == []
     page.context.grant_permissions(["microphone"])
@@ -357,10 +357,10 @@ def test_who_comes_late_reads_along_from_the_first_word(open_page: Any) -> None:
     speaker.click("#start")
     wait_for_words(speaker, 6)
     viewer = open_page("watch/late")
-    viewer.get_by_text("Reading along").wait_for()
+    viewer.get_by_text("Live", exact=True).wait_for()
     wait_for_words(viewer, 6)
     assert text_of(viewer).startswith("He began a confused complaint")
     stop(speaker)
-    viewer.get_by_text("Nobody speaks here").wait_for()
+    viewer.get_by_text("Waiting for the speaker").wait_for()
     assert text_of(viewer) == text_of(speaker)
     assert viewer.inner_text("#notice") == ""

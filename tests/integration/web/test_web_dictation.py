@@ -67,7 +67,7 @@ def open_talk(context: Any, sound: bytes) -> Any:
 
 
 def choose_display(page: Any) -> None:
-    page.locator("#source option", has_text="Sound of a tab").wait_for(state="attached")
+    page.locator("#source option", has_text="Audio of a tab").wait_for(state="attached")
     page.select_option("#source", "display")
 
 
@@ -81,7 +81,7 @@ def test_the_sound_of_a_shared_tab_is_written_down_until_it_is_shared_no_longer(
     page.get_by_text("Listening", exact=True).wait_for()
     talk.evaluate("play()")  # until it has ended
     talk.close()
-    page.get_by_text("The sound is no longer shared. Press Start to go on.").wait_for()
+    page.get_by_text("The audio is no longer shared. Press Start to continue.").wait_for()
     page.get_by_role("button", name="Start", exact=True).wait_for()
     assert compare(said[1], text_of(page)).total <= 0.15 * len(said[1].split()), text_of(page)
 
@@ -99,7 +99,7 @@ def test_a_share_without_sound_is_explained(
     page.goto(servers.url)
     choose_display(page)
     page.click("#start")
-    page.get_by_text("What was shared came without sound. Try again").wait_for()
+    page.get_by_text("The tab or screen was shared without audio. Press Start").wait_for()
     assert page.get_by_role("button", name="Start", exact=True).is_enabled()
 
 
@@ -109,7 +109,7 @@ def test_a_browser_that_shares_no_sound_says_so_before_it_is_tried(
     page = sharing.new_page()
     page.add_init_script("delete MediaDevices.prototype.getDisplayMedia")
     page.goto(servers.url)
-    option = page.locator("#source option", has_text="Sound of a tab: not in this browser")
+    option = page.locator("#source option", has_text="Tab audio: not supported by this browser")
     option.wait_for(state="attached")
     assert option.is_disabled()
 
@@ -174,12 +174,12 @@ def test_a_microphone_that_is_pulled_out_is_followed_by_one_that_is_left_or_come
     with plugged.speak("Headset", said[0]):
         wait_for_words(dictating, 3)
     plugged.unplug("Headset")
-    dictating.get_by_text("“Headset” is gone. Now listening to “").wait_for()
+    dictating.get_by_text("“Headset” was disconnected. Now listening to “").wait_for()
     plugged.unplug("Desk")
-    dictating.get_by_text("Plug it in again, or choose another source").wait_for()
+    dictating.get_by_text("Plug it in again or choose another source").wait_for()
     dictating.get_by_text("No microphone", exact=True).wait_for()
     plugged.plug("Lectern")
-    dictating.get_by_text("is gone. Now listening to “").wait_for()
+    dictating.get_by_text("was disconnected. Now listening to “").wait_for()
     with plugged.speak("Lectern", said[0]):
         dictating.locator("#notice:empty").wait_for(state="attached")
     stop(dictating)
