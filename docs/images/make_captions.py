@@ -95,9 +95,11 @@ def record(page: Page, microphone: Microphones, speech: Path) -> list[Frame]:
     with microphone.speak(NAME, speech) as playing:
         while playing.poll() is None:
             page.wait_for_timeout(50)
-    page.wait_for_timeout(1500)
+    page.wait_for_timeout(2000)  # the end of the utterance
+    page.wait_for_function("!document.querySelector('.partial')?.textContent")
+    page.wait_for_timeout(500)
     channel.send("Page.stopScreencast")
-    return list(frames.values())
+    return sorted(frames.values(), key=lambda frame: frame.at)
 
 
 def save(frames: list[Frame], path: Path) -> None:
