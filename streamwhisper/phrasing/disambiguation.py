@@ -36,10 +36,10 @@ def is_meant(
     begins = at == 0 or commanded
     pause_before = begins or words[at - 1].paused
     pause_after = words[end - 1].paused or (last and ended)
-    if command.kind == "scratch":  # it costs most if it was not meant
+    if command.kind == "scratch":  # a wrong one costs most
         return pause_before and pause_after
     if command.kind == "once" and (pause_after or last):
-        return False  # there is no word to change
+        return False  # no word to change
     sign = command.kind in ("mark", "link", "free", "break")
     if not pause_after and not last:
         if words[end].key in command.not_before:
@@ -58,7 +58,7 @@ def is_meant(
 
 
 def is_noun(words: Sequence[Spoken], at: int, table: LanguageTable) -> bool:
-    """Whether a determiner or a genitive comes before, with an adjective between or without."""
+    """Return whether a determiner or genitive precedes, possibly with an adjective between."""
     if at == 0 or words[at - 1].paused:
         return False
     before = words[at - 1].key

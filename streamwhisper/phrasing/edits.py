@@ -1,4 +1,4 @@
-"""What dictation does to the text that is already out."""
+"""Edits at the end of the text that dictation has put out."""
 
 from dataclasses import dataclass
 

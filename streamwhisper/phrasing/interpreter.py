@@ -1,4 +1,4 @@
-"""What words mean: commands where speech makes them plausible, replacements, numbers, fillers."""
+"""Meaning of words: commands where they are plausible, replacements, numbers, fillers."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from streamwhisper.phrasing.words import Spoken, key_of, keyed
 __all__ = ["InterpretedStep", "Interpreter", "PhraseOptions"]
 
 GROUPS = {"break": "layout", "scratch": "scratch", "once": "casing", "span": "casing"}
-"""Which option a kind of command belongs to; the others are punctuation."""
+"""Option that enables a kind of command; other kinds are punctuation."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +60,7 @@ class InterpretedStep(NamedTuple):
 
 
 class Interpreter:
-    """Reads words, one step at a time, onto a page."""
+    """Interpreter that writes words to a text buffer, one step at a time."""
 
     def __init__(self, table: LanguageTable, options: PhraseOptions) -> None:
         heeded = {
@@ -74,7 +74,7 @@ class Interpreter:
 
     @property
     def ahead(self) -> int:
-        """Words that can have a say in what begins at a word, itself among them."""
+        """Return the words that affect the meaning of a word, itself included."""
         commands = self._table.commands.longest
         phrases = self._table.escapes.longest + commands, self._replacements.longest
         return max(*phrases, WORDS * self._options.numbers) + commands + 1
@@ -111,7 +111,7 @@ class Interpreter:
     def _escaped(
         self, words: Sequence[Spoken], at: int, count: int, dropped: bool, page: TextBuffer
     ) -> InterpretedStep | None:
-        """A command's name that is only spoken of."""
+        """Return the step for a command's name that is plain text."""
         if words[at + count - 1].paused or (not page.commanded and is_noun(words, at, self._table)):
             return None
         for more, _ in self._table.commands.at(words, at + count):

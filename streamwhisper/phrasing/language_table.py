@@ -1,4 +1,4 @@
-"""What is said in a language, and what becomes of it: its data file under ``languages/``."""
+"""Data of a language for spoken commands and numbers, from a file in ``languages/``."""
 
 from __future__ import annotations
 
@@ -29,20 +29,21 @@ WORD_LISTS = (
 )
 
 LONGEST = 12
-"""Words that a phrase can have."""
+"""Maximum number of words in a phrase."""
 
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """What a phrase does.
+    """Effect of a spoken command.
 
     Attributes:
-        kind: how its signs are written, or what it does: ``scratch`` takes back an utterance,
-            ``once`` and ``span`` change the casing of the next word and of all that follow.
-        write: the signs; of a casing, its name.
+        kind: spacing of its signs, or its effect: ``scratch`` erases an utterance, ``once`` and
+            ``span`` change the case of the next word or of all following words.
+        write: signs to write, or the name of a case.
         strict: whether it needs a pause, an end or another command beside it.
-        not_after, not_before: words that make a plain word of it; `endings`: what the former may
-            end with behind a determiner.
+        not_after: words before it that make it a plain word.
+        not_before: words after it that make it a plain word.
+        endings: endings of `not_after` words behind a determiner.
     """
 
     kind: Kind | Literal["scratch", "once", "span"]
@@ -54,11 +55,11 @@ class Command:
 
 
 class Named(Generic[T]):
-    """Things that are found by what is said for them.
+    """Lookup of values by spoken name.
 
     Attributes:
-        things: by their names' keys.
-        longest: words of the longest name.
+        things: values by the keys of their names.
+        longest: number of words in the longest name.
     """
 
     def __init__(self, things: Mapping[Key, T] | None = None) -> None:
@@ -67,9 +68,9 @@ class Named(Generic[T]):
         self._firsts = {key[0] for key in self.things}
 
     def at(self, words: Sequence[Spoken], at: int) -> Sequence[tuple[int, T]]:
-        """What is named from a word on, longest name first, each with how many words that takes.
+        """Return the values whose names begin at a word, longest first, with their word counts.
 
-        A pause inside, or quotes around a word, make something else of it.
+        A pause inside a name, or quotes around a word, prevent a match.
         """
         found: list[tuple[int, T]] = []
         if at == len(words) or words[at].key[:1] == () or words[at].key[0] not in self._firsts:
@@ -88,18 +89,21 @@ class Named(Generic[T]):
 
 @dataclass(frozen=True, slots=True)
 class LanguageTable:
-    """All that is known of a language.
+    """Data of a language; its file has one entry per field.
 
     Attributes:
-        commands: by their names.
-        determiners, adjectives: words that make a noun of a command's name behind them.
-        pronouns: words that do it with a strict one alone.
-        prepositions, followers: words that do it with a sign's name behind, or before them.
-        spans: words that do it before a determiner and another word.
-        escapes: phrases after which it is one, too, and whether they are left out themselves.
-        small: words that have no capital of their own.
-        fillers, profanity: words that may be left out, or masked.
-        numbers: how numbers are said.
+        commands: commands by name.
+        determiners: words after which a command's name is a noun.
+        adjectives: words after which a command's name is a noun.
+        pronouns: words after which the name of a strict command is a noun.
+        prepositions: words after which the name of a sign is a noun.
+        followers: words before which the name of a sign is a noun.
+        spans: words that make a name a noun before a determiner and another word.
+        escapes: phrases that make the following name plain text; True omits the phrase itself.
+        small: words without a capital of their own.
+        fillers: words that may be left out.
+        profanity: words that may be masked.
+        numbers: how numbers are spoken and written.
     """
 
     commands: Named[Command] = field(default_factory=Named)
@@ -117,7 +121,7 @@ class LanguageTable:
 
 
 def languages() -> list[str]:
-    """The codes of the languages that have a table."""
+    """Return the codes of the languages that have a data file."""
     folder = files(__package__) / "languages"
     names = (entry.name for entry in folder.iterdir())
     return sorted(name.removesuffix(".toml") for name in names if name.endswith(".toml"))
@@ -125,7 +129,7 @@ def languages() -> list[str]:
 
 @cache
 def read_table(language: str) -> LanguageTable:
-    """The table of a language, by its code; an empty one for a language that has none."""
+    """Return the data of a language by code; empty for a language without a file."""
     if language not in languages():
         return LanguageTable()
     file = files(__package__) / "languages" / f"{language}.toml"

@@ -1,7 +1,6 @@
-"""Numbers that are said, as digits: amounts, ordinals, decimals, years, times, digit by digit.
+"""Spoken numbers as digits: amounts, ordinals, decimals, years, times, digit by digit.
 
-Below ten a number stays a word, unless a point, a percentage, a currency or a time of day makes
-a figure of it.
+A number below ten stays a word, unless it has decimals, a percentage, a currency or a time of day.
 """
 
 from __future__ import annotations
@@ -15,29 +14,36 @@ from streamwhisper.phrasing.words import Key, Spoken, key_of, keyed
 __all__ = ["WORDS", "NumberWords", "read_number"]
 
 WORDS = 12
-"""Words that a number can have."""
+"""Maximum number of words in a number."""
 FROM = 10
-"""The least number that is written in digits by itself."""
+"""Smallest number that is written in digits by itself."""
 DIGITS = 3
-"""The least digits in a row that are one number."""
+"""Minimum number of consecutive digits that form one number."""
 LARGE = 1_000_000
-"""From here on a scale is written in letters: 5 million."""
+"""Smallest scale that is written in letters: 5 million."""
 
 
 @dataclass(frozen=True)
 class NumberWords:
-    """How numbers are said and written in a language, as its data file says it.
+    """Section ``[numbers]`` of a language's data file: how numbers are spoken and written.
 
     Attributes:
-        cardinals: the names of 0 to 99; of 0 to 19 if there are `tens`, of 20, 30, ... 90.
-        scales: 100, 1000 and so on; `bare`: whether they may stand without a number before them.
-        ordinals: by their names; `endings`: how they are written: most, and those of 1, 2, 3.
-        joins, points, zeros: "and", "point", and what else a zero is called among digits.
-        point, group: the signs before decimals and between thousands.
-        years: whether a year is said as two numbers.
-        before, after: signs of what is counted, and on which side they are written.
-        cents: names of the hundredth part of what is in `before`.
-        times: what follows a time of day, and how it is written.
+        cardinals: names of 0 to 99, or of 0 to 19 with `tens`.
+        scales: values of 100, 1000 and so on by name.
+        point: sign before decimals.
+        group: sign between thousands.
+        tens: names of 20, 30, ... 90.
+        ordinals: values of ordinals by name.
+        endings: suffixes of written ordinals: the usual one, then those of 1, 2 and 3.
+        joins: words for "and" inside a number.
+        points: words for the decimal point.
+        zeros: other words for a zero among digits.
+        before: signs written before an amount, by name, e.g. currencies.
+        after: signs written after an amount, by name.
+        cents: names of the hundredth part of a unit in `before`.
+        times: written form of words after a time of day, by name.
+        years: whether years are spoken as two numbers.
+        bare: whether a scale may stand without a number before it.
     """
 
     cardinals: Sequence[str]
@@ -59,7 +65,7 @@ class NumberWords:
 
     @cached_property
     def values(self) -> dict[Key, int]:
-        """0 to 99 by their names."""
+        """Values of 0 to 99 by name."""
         found = {key_of(name): value for value, name in enumerate(self.cardinals)}
         for ten, name in enumerate(self.tens, 2):
             found[key_of(name)] = ten * 10
@@ -69,7 +75,7 @@ class NumberWords:
 
     @cached_property
     def names(self) -> dict[str, dict[Key, str]]:
-        """Scales, ordinals and signs as they are written, by what is said."""
+        """Written scales, ordinals and signs by spoken words."""
         said = {"before": self.before, "after": self.after, "times": self.times}
         return {name: keyed(signs) for name, signs in said.items()} | {
             "scales": {key_of(name): name for name in self.scales},
@@ -77,19 +83,19 @@ class NumberWords:
         }
 
     def grouped(self, value: int) -> str:
-        """In digits, from 10,000 on with a sign between the thousands."""
+        """Return `value` in digits, from 10,000 on with a sign between thousands."""
         return f"{value:,}".replace(",", self.group) if value >= 10_000 else str(value)
 
     def ordinal(self, value: int) -> str:
-        """In digits, as a place in a row."""
+        """Return `value` in digits as an ordinal."""
         one = 0 if value % 100 in (11, 12, 13) else value % 10
         return self.grouped(value) + self.endings[one if one < len(self.endings) else 0]
 
 
 def read_number(words: Sequence[Spoken], at: int, numbers: NumberWords) -> tuple[int, str] | None:
-    """The number that begins at a word: how many words it takes, and how it is written.
+    """Return the number that begins at a word: its count of words, and its written form.
 
-    None if there is none, or it is better left in words.
+    None if no number begins there, or it is better left in words.
     """
     parts: list[str] = []
     ends = [0]  # where words end, in parts
@@ -110,7 +116,7 @@ Read = tuple[int, str] | None
 
 
 class _NumeralReader:
-    """Reads numbers off parts of words: where each ends, and how it is written."""
+    """Parser of numbers; methods return the end of a number and its written form."""
 
     def __init__(self, parts: Sequence[str], numbers: NumberWords) -> None:
         self.parts = parts
@@ -120,7 +126,7 @@ class _NumeralReader:
         return self.time() or self.digits() or self.ordinal() or self.year() or self.amount()
 
     def time(self) -> Read:
-        """A time of day: "three thirty p.m."."""
+        """Parse a time of day: "three thirty p.m."."""
         end, hour = self.value(0)
         if not 1 <= hour <= 24:
             return None
@@ -132,7 +138,7 @@ class _NumeralReader:
         return (end, text + sign) if sign else None
 
     def digits(self) -> Read:
-        """Digit by digit: "five five five oh one"."""
+        """Parse single digits: "five five five oh one"."""
         text = ""
         while (digit := self.digit(len(text))) is not None:
             text += digit
@@ -140,7 +146,7 @@ class _NumeralReader:
         return (len(text), text) if spelled else None
 
     def ordinal(self) -> Read:
-        """A place in a row, from the tenth on."""
+        """Parse an ordinal, from the tenth on."""
         end, value, _ = self.cardinal()
         if end and self.part(end) in self.numbers.joins:
             end += 1
@@ -153,13 +159,13 @@ class _NumeralReader:
         elif value % 100 == 0 or (
             value % 100 >= 20 and value % 10 == 0 and last in (1, *range(3, 10))
         ):
-            value += last  # but for 2: twenty second what?
+            value += last  # except 2: "twenty second" is ambiguous
         else:
             return None
         return (end, self.numbers.ordinal(value)) if value >= FROM else None
 
     def year(self) -> Read:
-        """Two numbers for a year: "nineteen eighty-four", "nineteen oh five"."""
+        """Parse a year in two numbers: "nineteen eighty-four", "nineteen oh five"."""
         end, century = self.value(0)
         rest = self.pair(end)
         if not self.numbers.years or not rest or not 10 <= century <= 21:
@@ -167,7 +173,7 @@ class _NumeralReader:
         return rest[0], f"{century}{rest[1]}"
 
     def amount(self) -> Read:
-        """An amount, with decimals and what is counted."""
+        """Parse an amount with decimals and a unit."""
         end, value, text = self.cardinal()
         if not end:
             return None
@@ -189,18 +195,18 @@ class _NumeralReader:
         if sign:
             after, cents = self.cents(after)
             return after, sign + text + cents
-        doubtful = self.name(end, "ordinals")[1]  # "twenty second": a place, or a time?
+        doubtful = self.name(end, "ordinals")[1]  # "twenty second" may be an ordinal or a duration
         return (end, text) if figure and not doubtful else None
 
     def cents(self, at: int) -> tuple[int, str]:
-        """The hundredth parts: "and fifty cents"; empty if there are none."""
+        """Parse hundredth parts: "and fifty cents"; return an empty text without them."""
         end, value = self.value(at + (self.part(at) in self.numbers.joins))
         if value < 0 or self.part(end) not in self.numbers.cents:
             return at, ""
         return end + 1, f"{self.numbers.point}{value:02}"
 
     def cardinal(self) -> tuple[int, int, str]:
-        """A whole number: its end, 0 if there is none; its value; how it is written."""
+        """Parse a whole number; return its end (0 without one), value and written form."""
         end = total = current = 0
         last, large = 10**18, ""
         fits = True  # whether a number below 100 may follow
@@ -226,7 +232,7 @@ class _NumeralReader:
         return end, total + current, large
 
     def value(self, at: int) -> tuple[int, int]:
-        """The longest name of 0 to 99: its end and value; −1 if there is none."""
+        """Parse the longest name of 0 to 99; return its end and value, −1 without one."""
         for end in range(min(at + 4, len(self.parts)), at, -1):
             value = self.numbers.values.get(tuple(self.parts[at:end]))
             if value is not None:
@@ -234,7 +240,7 @@ class _NumeralReader:
         return at, -1
 
     def pair(self, at: int) -> Read:
-        """Two digits that follow a number: "eighty-four", "oh five"."""
+        """Parse two digits after a number: "eighty-four", "oh five"."""
         end, value = self.value(at)
         if value >= 10:
             return end, str(value)
@@ -242,14 +248,14 @@ class _NumeralReader:
         return (at + 2, f"0{digit}") if self.part(at) in self.numbers.zeros and digit else None
 
     def digit(self, at: int) -> str | None:
-        """A single digit."""
+        """Return a single digit; None if the part is none."""
         if self.part(at) in self.numbers.zeros:
             return "0"
         value = self.numbers.values.get((self.part(at),), 10)
         return str(value) if value < 10 else None
 
     def name(self, at: int, kind: str) -> tuple[int, str]:
-        """The longest name of a kind: its end, and how it is written; empty if there is none."""
+        """Parse the longest name of a kind; return its end and written form, empty without one."""
         for end in range(min(at + 3, len(self.parts)), at, -1):
             if name := self.numbers.names[kind].get(tuple(self.parts[at:end])):
                 return end, name

@@ -15,19 +15,19 @@ from streamwhisper.phrasing.words import Spoken, split_words
 __all__ = ["PhraseOptions", "Phrases"]
 
 BEHIND = 3
-"""Words before a phrase that have a say in what it means."""
+"""Words before a phrase that affect its meaning."""
 
 
 class Phrases:
-    """Turns committed text into what is to be put out."""
+    """Interpreter of committed text: spoken commands, replacements and numbers to edits."""
 
     def __init__(self, options: PhraseOptions) -> None:
         self._verbatim = options.verbatim
         self._reader = Interpreter(read_table(options.language), options)
-        self._settled = TextBuffer().begin()
-        self._shown = self._settled
+        self._fixed = TextBuffer().begin()
+        self._shown = self._fixed
         self._words: list[Spoken] = []
-        self._at = 0  # the first of them that is not settled
+        self._at = 0  # the first word whose meaning may change
         self._space = ""
 
     def apply(self, text: str) -> tuple[Edit, ...]:
@@ -43,16 +43,16 @@ class Phrases:
         return self._show(self._read(ended=False))
 
     def end(self) -> tuple[Edit, ...]:
-        """What is to change at the end of an utterance."""
+        """Return the edits at the end of an utterance."""
         edits = self._show(self._read(ended=True))
-        self._shown = self._settled = self._shown.cut(REMEMBERED).begin()
+        self._shown = self._fixed = self._shown.cut(REMEMBERED).begin()
         self._words.clear()
         self._at = 0
         return edits
 
     def _read(self, *, ended: bool) -> TextBuffer:
-        """Read what is not settled, and settle what no later word can change."""
-        page, at = self._settled, self._at
+        """Interpret words whose meaning may change; fix those that no later word affects."""
+        page, at = self._fixed, self._at
         while at < len(self._words):
             known = len(self._words) - at
             step = self._reader.step(self._words, at, page, ended=ended)
@@ -61,11 +61,11 @@ class Phrases:
                 forgotten = max(at - BEHIND, 0)
                 del self._words[:forgotten]
                 at -= forgotten
-                self._settled, self._at = page, at
+                self._fixed, self._at = page, at
         return page
 
     def _show(self, page: TextBuffer) -> tuple[Edit, ...]:
         edits = edit_between(self._shown, page)
         self._shown = page
-        self._settled = self._settled.cut(REMEMBERED)
+        self._fixed = self._fixed.cut(REMEMBERED)
         return edits

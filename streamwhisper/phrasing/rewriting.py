@@ -32,7 +32,7 @@ class Rewritten:
 
 
 def rewritten(text: str, options: PhraseOptions) -> Rewritten:
-    """Heed the commands in a text, write its numbers in digits, and so on; see `PhraseOptions`."""
+    """Apply commands, replacements and numbers to a text; see `PhraseOptions`."""
     said, _ = split_words(text)
     ends, end = [0], 0
     for word in said:
@@ -45,7 +45,7 @@ def rewritten(text: str, options: PhraseOptions) -> Rewritten:
         step = reader.step(said, at, page, ended=True)
         steps.append((step.page.end, at, at + step.taken))
         page, at = step.page, at + step.taken
-    # A sign that was said takes the place of one that stood before it.
+    # A spoken sign replaces the sign before it.
     least = page.end
     for number, (written, first, last) in reversed(list(enumerate(steps))):
         least = min(least, written)

@@ -31,11 +31,11 @@ REPLACED = {"stop": BORDERS, "mark": BORDERS, "link": BORDERS, "open": ""}
 PAUSES = ",;:"
 
 REMEMBERED = 4000
-"""Characters that are kept, beyond which an edit cannot tell what stands there already."""
+"""Maximum number of characters that are remembered for edits."""
 AROUND = 32
-"""Characters that are kept of what stood before an utterance."""
+"""Characters remembered from before an utterance."""
 UTTERANCES = 32
-"""How many utterances can be taken back, one after the other."""
+"""Maximum number of utterances that can be erased one after the other."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,7 @@ class TextBuffer:
 
     @property
     def end(self) -> int:
-        """How many characters stand in all."""
+        """Return the total number of characters."""
         return self.start + len(self.text)
 
     def cut(self, length: int) -> TextBuffer:
@@ -74,7 +74,7 @@ class TextBuffer:
         return replace(self, text=self.text[more:], start=self.start + more)
 
     def begin(self) -> TextBuffer:
-        """Begin an utterance, which can be taken back."""
+        """Begin an utterance, which can be erased."""
         before = replace(self.cut(AROUND), earlier=())
         return replace(self, earlier=(*self.earlier, before)[-UTTERANCES:])
 
@@ -105,7 +105,7 @@ class TextBuffer:
             first: the first word of its name; `last`: the last one.
         """
         text = self.text
-        if not self.commanded:  # what was said stays
+        if not self.commanded:  # spoken signs stay
             text = text.rstrip(REPLACED.get(kind, PAUSES))
         space = first.space if kind in ("open", "free") else ""
         if self.joined or text.endswith("\n"):
@@ -126,7 +126,7 @@ class TextBuffer:
         return replace(page, case=case, joined=joined, commanded=True)
 
     def skip(self, word: Spoken) -> TextBuffer:
-        """Leave out a word, and the pauses around it."""
+        """Omit a word and the pauses around it."""
         text = self.text
         if word.closing and not self.commanded:
             text = text.rstrip(PAUSES)
@@ -138,7 +138,7 @@ class TextBuffer:
         return replace(self, text=text, case=case)
 
     def scratch(self) -> TextBuffer:
-        """Take back the utterance; if nothing of it stands, the one before."""
+        """Erase the utterance, or the previous one if it is empty."""
         earlier = self.earlier
         while earlier and self._is_at(earlier[-1]):
             earlier = earlier[:-1]
@@ -147,7 +147,7 @@ class TextBuffer:
 
     @property
     def begins_sentence(self) -> bool:
-        """Whether what comes next begins a sentence."""
+        """Whether the next word begins a sentence."""
         text = self.text.rstrip()
         begun = bool(self.earlier) and self._is_at(self.earlier[-1])
         return begun or not text or text[-1] in ENDS
@@ -172,14 +172,14 @@ def edit_between(old: TextBuffer, new: TextBuffer) -> tuple[Edit, ...]:
 
 
 def _alike(one: str, other: str) -> int:
-    """How many characters two texts begin with that are the same."""
+    """Return the length of the common prefix of two texts."""
     pairs = zip(one, other, strict=False)
     unlike = (index for index, (a, b) in enumerate(pairs) if a != b)
     return next(unlike, min(len(one), len(other)))
 
 
 def capitalized(text: str) -> str:
-    """With its first letter in upper case."""
+    """Return the text with its first letter in upper case."""
     for index, sign in enumerate(text):
         if sign.isalnum():
             return text[:index] + sign.upper() + text[index + 1 :]

@@ -1,4 +1,4 @@
-"""Words as Whisper writes them, with the punctuation that clings to them."""
+"""Words as Whisper writes them, with adjacent punctuation."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ Key = tuple[str, ...]
 T = TypeVar("T")
 
 ENDS = ".!?…"
-"""What ends a sentence."""
+"""Marks that end a sentence."""
 BORDERS = ",;:" + ENDS
-"""What a pause may be written as."""
+"""Marks that may stand for a pause."""
 
 _WORD = re.compile(r"(\s*)(\S+)")
 _PARTS = re.compile(r"(\W*)(.*?)(\W*)", re.DOTALL)
@@ -46,33 +46,33 @@ class Spoken:
 
     @property
     def paused(self) -> bool:
-        """Whether Whisper heard a pause after it."""
+        """Whether Whisper wrote a pause after the word."""
         return any(sign in BORDERS for sign in self.closing)
 
     @property
     def mentioned(self) -> bool:
-        """Whether it stands in quotes or brackets, and so is no command."""
+        """Whether the word is in quotes or brackets, and so is no command."""
         return bool(self.opening) or any(sign not in BORDERS for sign in self.closing)
 
 
 def split_words(text: str) -> tuple[list[Spoken], str]:
-    """The words of a piece of text, and the white space after the last one."""
+    """Split a text into words and the white space after the last one."""
     words = []
     end = 0
     for found in _WORD.finditer(text):
         parts = _PARTS.fullmatch(found[2])
-        assert parts is not None  # it matches whatever there is
+        assert parts is not None  # it matches any text
         words.append(Spoken(found[1], parts[1], parts[2], parts[3], key_of(parts[2])))
         end = found.end()
     return words, text[end:]
 
 
 def key_of(words: str) -> Key:
-    """What words are looked up by: without case, hyphens, full stops and typographic signs."""
+    """Return the lookup key of words: no case, hyphens, full stops or typographic signs."""
     plain = words.casefold().replace("’", "'").replace(".", "").replace("-", " ")
     return tuple(plain.split())
 
 
 def keyed(words: Mapping[str, T]) -> dict[Key, T]:
-    """The same, looked up by `key_of`."""
+    """Return the mapping with keys made by `key_of`."""
     return {key_of(said): meant for said, meant in words.items()}
