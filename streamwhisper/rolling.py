@@ -1,4 +1,4 @@
-"""What was measured within the last seconds."""
+"""Statistics over the last seconds."""
 
 from __future__ import annotations
 
@@ -10,36 +10,36 @@ from collections.abc import Callable
 __all__ = ["RECENT", "RollingStats"]
 
 RECENT = 5.0
-"""Seconds that are looked back upon."""
-_MOST = 1024  # amounts that are remembered, however short the time
+"""Length of the time window, in seconds."""
+_MOST = 1024  # maximum number of amounts kept
 
 
 class RollingStats:
-    """Amounts, each with the moment it came; written on one thread, read on any."""
+    """Amounts with their times over a rolling window; written on one thread, read on any."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        """Nothing has come."""
+        """Start without amounts."""
         self._clock = clock
         self._amounts: deque[tuple[float, float]] = deque(maxlen=_MOST)
 
     def add(self, amount: float) -> None:
-        """It came just now."""
+        """Add an amount at the current time."""
         self._amounts.append((self._clock(), amount))
 
     def mean(self, seconds: float = math.inf) -> float:
-        """Of what came within so many seconds, or of all that is remembered; 0 if nothing is."""
+        """Return the mean over the last `seconds` or over all amounts; 0 if there are none."""
         came = self._since(seconds)
         return sum(came) / len(came) if came else 0.0
 
     def rising(self) -> float:
-        """The mean of a fifth of the time or of all, whichever is more.
+        """Return the mean over a fifth of the window or over all of it, whichever is higher.
 
         So it rises soon and falls slowly.
         """
         return max(self.mean(RECENT / 5), self.mean(RECENT))
 
     def rate(self) -> float:
-        """How much came in a second."""
+        """Return the sum per second."""
         return sum(self._since(RECENT)) / RECENT
 
     def _since(self, seconds: float) -> list[float]:

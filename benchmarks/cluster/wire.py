@@ -54,7 +54,7 @@ class Wired:
         window = past.window if past is not None else str(self._windows)
         plain = replace(request, past=None)
         self.whole.append(len(pickle.dumps(pack_request(plain, self.info, window, 1.0), 5)))
-        first = past.settled if past is not None else 0
+        first = past.known_frames if past is not None else 0
         wire = pickle.dumps(pack_request(plain, self.info, window, 1.0, first), 5)
         self.sent.append(len(wire))
         message = pickle.loads(wire)

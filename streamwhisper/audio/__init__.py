@@ -1,1 +1,1 @@
-"""Sound: formats, the ring buffer, log-mel frames and files. NumPy only, no torch."""
+"""Audio: formats, containers, files, ring buffer and log-mel frames. NumPy only, no torch."""

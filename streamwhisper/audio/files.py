@@ -1,4 +1,4 @@
-"""Sound files, read whole or in chunks, whatever their format."""
+"""Audio files of any format, read whole or in chunks."""
 
 from __future__ import annotations
 
@@ -35,21 +35,21 @@ AudioInput = (
 """A recording: a path, a binary file, the bytes of a file, an array, a tensor, or a mapping."""
 
 _UNKNOWN = 0x7FFF0000
-"""Bytes from which a header says that it was written before anybody knew the length."""
+"""Data size from which a header was written before the length was known."""
 
 
 def read_audio(path: str | Path, sample_rate: int = SAMPLE_RATE) -> NDArray[np.float32]:
     """Read the first audio stream of a file.
 
     Args:
-        path: any sound or video file that FFmpeg's demuxers know.
-        sample_rate: of the result, in hertz.
+        path: any audio or video file that FFmpeg can read.
+        sample_rate: sample rate of the result (Hz).
 
     Returns:
         float32 mono ``[n]`` within ±1.
 
     Raises:
-        AudioFormatError: the file is missing, is no sound file, or is damaged.
+        AudioFormatError: the file is missing, has no audio, or is damaged.
     """
     return np.concatenate(list(_pieces(path, sample_rate)))
 
@@ -95,18 +95,18 @@ def _refuse_rate(sample_rate: int | None, source: str) -> None:
 def decode_bytes(
     data: bytes, format: AudioFormat | None = None, sample_rate: int = SAMPLE_RATE
 ) -> NDArray[np.float32]:
-    """Read sound that is in memory.
+    """Decode audio in memory.
 
     Args:
-        data: of a container that FFmpeg's demuxers know, or raw samples.
-        format: of raw samples.
-        sample_rate: of the result, in hertz.
+        data: bytes of a container that FFmpeg can read, or raw samples.
+        format: format of raw samples; None for a container.
+        sample_rate: sample rate of the result (Hz).
 
     Returns:
         float32 mono ``[n]`` within ±1.
 
     Raises:
-        AudioFormatError: there is nothing in it, or nothing that can be read as declared.
+        AudioFormatError: the data is empty, or cannot be read as declared.
     """
     if not data:
         raise AudioFormatError("there is no data; expected sound")
@@ -117,7 +117,7 @@ def decode_bytes(
 
 
 def declared_seconds(path: str | Path) -> float | None:
-    """How long the first audio stream of a file says it is; None where it does not say."""
+    """Return the declared duration of the first audio stream in seconds; None if unknown."""
     try:
         # FFmpeg goes by the size of a WAV file, and not by what its header says.
         with wave.open(str(path), "rb") as file:
@@ -174,7 +174,7 @@ def write_wav(
 
 
 def _pieces(path: str | Path, sample_rate: int) -> Iterator[NDArray[np.float32]]:
-    """Decode `path`; every error names it."""
+    """Yield decoded pieces of `path`; every error names it."""
     if not Path(path).is_file():
         what = "a folder" if Path(path).is_dir() else "no such file"
         raise AudioFormatError(f"{path}: {what}; expected a sound file")

@@ -1,4 +1,4 @@
-"""Raw sound as it comes over the wire: PCM and G.711, any rate and channels, to 16 kHz mono."""
+"""Raw audio formats: PCM and G.711 of any rate and channel count to 16 kHz mono."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ ENCODINGS = {
     "pcm_s24le": 3,
     "pcm_s32le": 4,
 }
-"""Raw encodings, and how many bytes a sample has."""
+"""Raw encodings and their bytes per sample."""
 
 _RATES = (4000, 192_000)
 _MAX_CHANNELS = 16
@@ -30,15 +30,15 @@ _MAX_CHANNELS = 16
 
 @dataclass(frozen=True, slots=True)
 class AudioFormat:
-    """What raw sound looks like on the wire: samples of the channels interleaved, no header.
+    """Format of raw audio: interleaved samples without a header.
 
     Attributes:
         encoding: one of `ENCODINGS`.
-        sample_rate: in hertz, 4000 to 192000.
-        channels: 1 to 16; they are averaged.
+        sample_rate: samples per second (Hz), 4000 to 192000.
+        channels: number of channels, 1 to 16; they are averaged.
 
     Raises:
-        AudioFormatError: a value outside of these.
+        AudioFormatError: a value is out of range.
     """
 
     encoding: str = "pcm_s16le"
@@ -49,7 +49,7 @@ class AudioFormat:
         if self.encoding not in ENCODINGS:
             raise AudioFormatError(
                 f"encoding is {self.encoding!r}; expected one of {', '.join(ENCODINGS)} "
-                "for raw sound (a file format goes as 'container')"
+                "for raw audio (use 'container' for file formats)"
             )
         _check_integer("sample_rate", self.sample_rate, *_RATES)
         _check_integer("channels", self.channels, 1, _MAX_CHANNELS)
@@ -61,10 +61,10 @@ class AudioFormat:
 
 
 class AudioDecoder:
-    """Turns the bytes of a raw stream into float32 mono at `target_rate`, cut anywhere."""
+    """Decoder of a raw stream, cut anywhere, to float32 mono."""
 
     def __init__(self, format: AudioFormat, target_rate: int = SAMPLE_RATE) -> None:
-        """Decode `format`; `target_rate` is in hertz."""
+        """Decode `format` to `target_rate` (Hz)."""
         self.format = format
         self._rest = b""
         self._resampler = (
@@ -74,7 +74,7 @@ class AudioDecoder:
         )
 
     def decode(self, data: bytes | bytearray | memoryview) -> NDArray[np.float32]:
-        """Decode the next bytes; half a sample at the end waits for the next call.
+        """Decode the next bytes; an incomplete sample at the end waits for the next call.
 
         Returns:
             float32 ``[n]`` within ±1. The resampler holds back a few milliseconds.
@@ -88,7 +88,7 @@ class AudioDecoder:
         return self._resample(samples, last=False)
 
     def finish(self) -> NDArray[np.float32]:
-        """The sound that the resampler still held: float32 ``[n]``. The decoder is done then.
+        """Return the rest of the resampler, float32 ``[n]``, and end the stream.
 
         Raises:
             AudioFormatError: the last sample is not whole. Its bytes are let go, so a second
@@ -104,7 +104,7 @@ class AudioDecoder:
         return self._resample(np.zeros(0, dtype=np.float32), last=True)
 
     def close(self) -> None:
-        """Nothing to let go; here so that every decoder has it."""
+        """Do nothing; other decoders free resources here."""
 
     def _resample(self, samples: NDArray[np.float32], *, last: bool) -> NDArray[np.float32]:
         if self._resampler is None:
@@ -114,7 +114,7 @@ class AudioDecoder:
 
 
 def bounded(samples: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Clip to ±1; what is not a finite number becomes 0."""
+    """Return samples clipped to ±1; NaN and infinities become 0."""
     return np.clip(np.nan_to_num(samples, nan=0.0, posinf=0.0, neginf=0.0), -1, 1)
 
 

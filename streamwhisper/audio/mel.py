@@ -1,4 +1,4 @@
-"""Whisper's log-mel front end, whole and incremental.
+"""Log-mel front end of Whisper, for whole recordings and streams.
 
 Frame k is centred at sample 160 k: a 400-sample periodic Hann window, power spectrum,
 Slaney-normalised mel filters and log10, as in the reference implementation of Whisper
@@ -27,7 +27,7 @@ _HANN = (0.5 - 0.5 * np.cos(2 * np.pi * np.arange(N_FFT) / N_FFT)).astype(np.flo
 
 @cache
 def mel_filters(n_mels: int) -> NDArray[np.float32]:
-    """Triangular mel filters of equal area (Slaney, Auditory Toolbox 1998).
+    """Return triangular mel filters of equal area (Slaney, Auditory Toolbox 1998).
 
     Returns:
         float32 ``[n_mels, 201]``, read-only; equal to those shipped with Whisper.
@@ -59,7 +59,7 @@ def scale(raw: NDArray[np.float32]) -> NDArray[np.float32]:
         raw: float32 ``[n_mels, n]``.
 
     Returns:
-        float32 ``[n_mels, n]``, what Whisper's encoder takes.
+        float32 ``[n_mels, n]``, the input of Whisper's encoder.
     """
     if raw.size == 0:
         return raw.copy()
@@ -68,7 +68,7 @@ def scale(raw: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def log_mel(audio: NDArray[np.float32], n_mels: int = 80) -> NDArray[np.float32]:
-    """Scaled log-mel frames of a whole recording at 16 kHz.
+    """Return the scaled log-mel frames of a whole recording at 16 kHz.
 
     Args:
         audio: float32 ``[n]``.
@@ -84,10 +84,10 @@ def log_mel(audio: NDArray[np.float32], n_mels: int = 80) -> NDArray[np.float32]
 
 
 def _raw_frames(samples: NDArray[np.float32], n_mels: int) -> NDArray[np.float32]:
-    """Raw frames of ``[HOP * (n - 1) + N_FFT]`` samples: float32 ``[n_mels, n]``."""
+    """Return the raw frames of ``[HOP * (n - 1) + N_FFT]`` samples, float32 ``[n_mels, n]``."""
     windows = np.lib.stride_tricks.sliding_window_view(samples, N_FFT)[::HOP]
     raw = np.empty((n_mels, len(windows)), dtype=np.float32)
-    for first in range(0, len(windows), _BLOCK):  # an hour of sound must not need gigabytes
+    for first in range(0, len(windows), _BLOCK):  # an hour of audio must not need gigabytes
         block = slice(first, first + _BLOCK)
         spectrum = np.fft.rfft(windows[block] * _HANN, axis=-1)
         power = (spectrum.real**2 + spectrum.imag**2).astype(np.float32, copy=False)
@@ -97,11 +97,11 @@ def _raw_frames(samples: NDArray[np.float32], n_mels: int) -> NDArray[np.float32
 
 
 class LogMel:
-    """Raw log-mel frames of a stream on the absolute frame clock; each is computed once at most.
+    """Raw log-mel frames of a stream on the absolute frame clock; each is computed at most once.
 
-    The samples of the frames held are kept beside them, so a window may end at any earlier
-    sample, with silence after it. A frame is computed when it is first asked for: sound that
-    nobody asks about (silence, to a shut gate) costs no more than its copy.
+    The samples of the frames are kept as well, so a window can end at any earlier sample, with
+    silence after it. A frame is computed when it is first requested, so audio behind a closed gate
+    costs no more than its copy.
     """
 
     def __init__(self, n_mels: int, capacity_frames: int) -> None:
@@ -116,7 +116,7 @@ class LogMel:
 
     @property
     def sound(self) -> RingBuffer:
-        """The samples behind the frames held. Only `append` may write to it."""
+        """Samples of the frames held. Only `append` may write to it."""
         return self._sound
 
     @property
@@ -130,17 +130,16 @@ class LogMel:
         return _complete(self._sound.end)
 
     def append(self, samples: NDArray[np.float32]) -> None:
-        """Add sound: float32 ``[n]`` at 16 kHz."""
+        """Append audio, float32 ``[n]`` at 16 kHz."""
         self._sound.append(samples)
 
     def room(self, keep_from: int) -> int:
-        """How many samples may be appended without losing the frame of sample `keep_from`, or
-        one after it."""
+        """Return how many samples can be appended without losing frames from `keep_from` on."""
         first = max(0, keep_from) // HOP * HOP
         return max(0, self._capacity * HOP - (self._sound.end - first))
 
     def frames(self, first: int, last: int) -> NDArray[np.float32]:
-        """Complete raw frames `first` up to `last`: float32 ``[n_mels, last - first]``.
+        """Return the complete raw frames `first` up to `last`, float32 ``[n_mels, last - first]``.
 
         Raises:
             IndexError: part of the range is not held.
@@ -155,10 +154,10 @@ class LogMel:
         return np.ascontiguousarray(held)
 
     def tail(self, end_sample: int | None = None) -> NDArray[np.float32]:
-        """The raw frames that straddle the end of sound, as if zeros followed it.
+        """Return the raw frames across the end of the audio, as if zeros followed it.
 
         Args:
-            end_sample: an earlier end; the sound after it is taken for zeros.
+            end_sample: an earlier end; the audio after it counts as zeros.
 
         Returns:
             float32 ``[n_mels, n]``, n at most 3; further frames would be all `SILENCE`.
@@ -173,13 +172,13 @@ class LogMel:
         return _raw_frames(self._around(first, last, end), len(self._frames))
 
     def window(self, first_frame: int, end_sample: int | None = None) -> NDArray[np.float32]:
-        """Raw frames from `first_frame` through the last one that touches any sound.
+        """Return the raw frames from `first_frame` through the last one that touches any audio.
 
-        With frames of `SILENCE` appended it equals the mel of the sound with zeros appended.
+        With frames of `SILENCE` appended it equals the mel of the audio with zeros appended.
 
         Args:
             first_frame: absolute index of the first frame.
-            end_sample: an earlier end; the sound after it is taken for zeros.
+            end_sample: an earlier end; the audio after it counts as zeros.
 
         Returns:
             float32 ``[n_mels, n]``, contiguous.
@@ -194,7 +193,7 @@ class LogMel:
         return np.concatenate([self.frames(first_frame, complete), tail], axis=1)
 
     def _compute(self) -> None:
-        """Bring the ring of frames up to date."""
+        """Compute the frames of all samples appended."""
         first, last = max(self._computed, self.start_frame), self.end_frame
         if first < last:
             raw = _raw_frames(self._around(first, last, self._sound.end), len(self._frames))
@@ -202,7 +201,7 @@ class LogMel:
         self._computed = last
 
     def _around(self, first: int, last: int, end: int) -> NDArray[np.float32]:
-        """The samples of frames `first` up to `last`: mirrored before 0, zero from `end` on."""
+        """Return the samples of frames `first` to `last`: mirrored before 0, zero from `end` on."""
         start, stop = first * HOP - HALF, (last - 1) * HOP + HALF
         mirrored = max(0, -start)
         read_end = min(max(stop, mirrored + 1), end)
@@ -215,10 +214,10 @@ class LogMel:
 
 
 def _complete(samples: int) -> int:
-    """How many frames lie wholly within this many samples."""
+    """Return the number of frames wholly within this many samples."""
     return max(0, (samples - HALF) // HOP + 1)
 
 
 def _touched(samples: int) -> int:
-    """How many frames touch these samples (a Hann window's first weight is zero)."""
+    """Return the number of frames that touch these samples (a Hann window begins with zero)."""
     return max(0, -(-(samples + HALF - 1) // HOP)) if samples else 0

@@ -1,4 +1,4 @@
-"""Sound in packets without a container: Opus as it goes over the network, AMR without its header.
+"""Decoders for audio in packets without a container: Opus, and AMR without its header.
 
 The same calls as `ContainerDecoder`. What turns out to have a container is decoded as such.
 """
@@ -26,7 +26,7 @@ _HEADERS = {False: b"#!AMR\n", True: b"#!AMR-WB\n"}
 
 
 class OpusDecoder:
-    """Opus to float32 at `target_rate`: each call brings one packet, or any part of a container."""
+    """Decoder of Opus: one packet per call, or any part of a container."""
 
     def __init__(self, channels: int | None = None, target_rate: int = SAMPLE_RATE) -> None:
         """Decode to `target_rate` hertz.
@@ -56,7 +56,7 @@ class OpusDecoder:
         return _joined(self._frames(data)) if data else np.zeros(0, dtype=np.float32)
 
     def finish(self) -> NDArray[np.float32]:
-        """What was held back; the decoder is done then.
+        """Return the rest of the audio and end the stream.
 
         Raises:
             AudioFormatError: a container cannot be read to its end.
@@ -64,7 +64,7 @@ class OpusDecoder:
         return self._container.finish() if self._contained else _joined(self._resampler.flush())
 
     def close(self) -> None:
-        """Let go of everything."""
+        """Free all resources."""
         self._container.close()
 
     def _frames(self, packet: bytes) -> Iterator[NDArray[np.float32]]:
@@ -79,10 +79,10 @@ class OpusDecoder:
 
 
 class AmrDecoder:
-    """AMR to float32 mono at 16 kHz, cut anywhere, with the header of a file or without."""
+    """Decoder of AMR to float32 mono at 16 kHz, cut anywhere, with or without a file header."""
 
     def __init__(self, *, wide: bool) -> None:
-        """Decode; `wide` is the band of AMR-WB."""
+        """Decode AMR-WB if `wide`, else AMR-NB."""
         self._container = ContainerDecoder()
         self._header = _HEADERS[wide]
         self._begun = False
@@ -104,7 +104,7 @@ class AmrDecoder:
         return self._container.decode(data)
 
     def finish(self) -> NDArray[np.float32]:
-        """The rest of the sound; the decoder is done then.
+        """Return the rest of the audio and end the stream.
 
         Raises:
             AudioFormatError: the data cannot be read to its end.
@@ -112,7 +112,7 @@ class AmrDecoder:
         return self._container.finish()
 
     def close(self) -> None:
-        """Let go of everything."""
+        """Free all resources."""
         self._container.close()
 
 

@@ -1,4 +1,4 @@
-"""The most recent sound of a stream, addressed by the absolute sample clock."""
+"""Ring buffer of the most recent audio, addressed by the absolute sample clock."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ __all__ = ["RingBuffer"]
 
 
 class RingBuffer:
-    """The last `capacity` samples of a mono float32 stream.
+    """Ring buffer of the last samples of a mono float32 stream.
 
     Sample n is the n-th one ever appended, counted from 0, however much has been dropped since.
     """
@@ -27,7 +27,7 @@ class RingBuffer:
 
     @property
     def capacity(self) -> int:
-        """The most samples that are held."""
+        """Maximum number of samples held."""
         return len(self._samples)
 
     @property
@@ -37,7 +37,7 @@ class RingBuffer:
 
     @property
     def end(self) -> int:
-        """Absolute index after the newest sample: how many were ever appended."""
+        """Absolute index after the newest sample; the number of samples ever appended."""
         return self._end
 
     def append(self, samples: NDArray[np.float32]) -> None:

@@ -1,4 +1,4 @@
-"""Writing WAV as it is heard: at every moment the file is whole, as far as it goes."""
+"""WAV writer whose file is valid at every moment."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ _MAX_BYTES = 2**32 - 1 - _HEADER  # of sound; sizes in the header have 32 bits
 
 
 class WavWriter:
-    """16-bit mono sound appended to an open file, whose header always tells what is there."""
+    """Writer that appends 16-bit mono audio and keeps the header up to date."""
 
     def __init__(self, descriptor: int, sample_rate: int = SAMPLE_RATE) -> None:
-        """Begin an empty file; `descriptor` is open for writing, and stays the caller's."""
+        """Begin an empty file; `descriptor` is open for writing, and the caller closes it."""
         self._descriptor = descriptor
         self._rate = sample_rate
         self._bytes = 0
@@ -47,7 +47,7 @@ class WavWriter:
 
 
 def mend_wav(descriptor: int, sample_rate: int = SAMPLE_RATE) -> None:
-    """Have the header of a file that was torn tell what is there; half a sample is cut off.
+    """Repair the header of a truncated file; an incomplete sample is cut off.
 
     Raises:
         OSError: it cannot be written.
@@ -58,7 +58,7 @@ def mend_wav(descriptor: int, sample_rate: int = SAMPLE_RATE) -> None:
 
 
 def _header(size: int, rate: int) -> bytes:
-    """That of a file with `size` bytes of sound."""
+    """Return the header of a file with `size` bytes of audio."""
     form = struct.pack("<HHIIHH", 1, 1, rate, 2 * rate, 2, 16)
     whole = struct.pack("<I", size + _HEADER - 8)
     return b"".join(

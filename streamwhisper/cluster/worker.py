@@ -1,7 +1,7 @@
-"""A worker: one model, loaded and warm, that answers the requests of all gateways.
+"""Worker: one loaded model that answers the requests of all gateways; a Ray Serve replica.
 
-It is the body of a Ray Serve replica. It holds no session: any worker can answer any request, and
-with the same text. What it keeps of windows only saves time.
+A worker holds no session: any worker can answer any request with the same text. Its cache of
+windows only saves time.
 """
 
 from __future__ import annotations
@@ -45,14 +45,14 @@ from streamwhisper.whisper.windows import WindowRequest
 __all__ = ["Worker", "WorkerOptions"]
 
 MAX_BATCH = 64
-"""What a GPU is given at once; a CPU gains nothing by batches and gets one request."""
+"""Maximum requests per batch on a GPU; a CPU gains nothing by batches and gets one."""
 MAX_WINDOWS = 16
 """Whole windows that a GPU transcribes at once."""
 
 
 @dataclass(frozen=True, slots=True)
 class WorkerOptions:
-    """What a worker loads, and what it keeps.
+    """Model, device and cache size of a worker.
 
     Attributes:
         model: a name, path or hub repository.
@@ -73,14 +73,14 @@ class WorkerOptions:
     offline: bool = False
 
     def local(self) -> LocalOptions:
-        """For the recognizer."""
+        """Return the options of the recognizer."""
         adapter = Path(self.adapter) if self.adapter else None
         return LocalOptions(
             self.device, self.dtype, self.threads, adapter=adapter, compile=self.compile
         )
 
     def hub(self) -> HubOptions:
-        """Where models are."""
+        """Return the cache folder and sources of models."""
         if self.cache is None:
             return HubOptions(offline=self.offline)
         return HubOptions(Path(self.cache), offline=self.offline)
@@ -88,7 +88,7 @@ class WorkerOptions:
 
 @dataclass(slots=True, eq=False)
 class _Job:
-    """A request on its way through the worker.
+    """Request in progress.
 
     Attributes:
         recalled: whether the past of its window is there.
@@ -107,7 +107,7 @@ class _Job:
 
 
 class Worker:
-    """Answers messages; `__init__` returns once the model is warm, and only then is it asked."""
+    """Body of a replica; Ray sends requests once `__init__` has returned, with a warm model."""
 
     def __init__(self, options: WorkerOptions) -> None:
         """Load a model.
@@ -131,7 +131,7 @@ class Worker:
         self._worked = RollingStats()
 
     def about(self) -> Message:
-        """The model that listens here, and how busy it is."""
+        """Return the model and the busy share of this worker."""
         model = self._recognizer.model
         text_model = pack_text_model(model.dims.n_vocab, model.dims.n_text_ctx, model.generation)
         return pack_info(self._recognizer.info) | {
@@ -180,7 +180,7 @@ class Worker:
         return {"worker": self._name, **answer}
 
     def record_autoscaling_stats(self) -> dict[str, float]:
-        """Seconds of sound that waited or were worked on, on average since this was asked last."""
+        """Return the average seconds of queued audio since the last call, for Ray's autoscaler."""
         return {"queued_audio": self._load.average() / FRAMES_PER_SECOND}
 
     @property
@@ -215,9 +215,9 @@ class Worker:
         seconds = loop.time() - began
         self._worked.add(seconds)
         spent = {"seconds": seconds, "cpu": cpu, "batch": len(due), "busy": self._busy}
-        heard = iter(found)
+        answers = iter(found)
         return [
-            {"overdue": True} if late else self._told(job, next(heard)) | spent
+            {"overdue": True} if late else self._told(job, next(answers)) | spent
             for job, late in zip(jobs, overdue, strict=True)
         ]
 
@@ -237,21 +237,21 @@ class Worker:
         return [{"hypothesis": pack_window_hypothesis(one)} for one in found]
 
     def _work(self, jobs: list[_Job]) -> tuple[list[Hypothesis | str], float]:
-        """What is heard, and how long this thread had a core for it."""
+        """Return the answers and the CPU seconds of this thread."""
         began = time.thread_time()
-        return self._hear(jobs), time.thread_time() - began
+        return self._recognize_each(jobs), time.thread_time() - began
 
-    def _hear(self, jobs: list[_Job]) -> list[Hypothesis | str]:
-        """What is heard, or why nothing can be.
+    def _recognize_each(self, jobs: list[_Job]) -> list[Hypothesis | str]:
+        """Return the hypothesis, or the reason of the rejection, of each request.
 
-        Together; where that fails, each by itself, so that a bad one harms none beside it.
+        Answers all together; if that fails, each by itself, so that a bad request harms no other.
         """
         try:
             return list(self._recognizer.recognize([job.request for job in jobs]))
         except RecognitionError as error:
             if len(jobs) == 1:
                 return [str(error)]
-            return [answer for job in jobs for answer in self._hear([job])]
+            return [answer for job in jobs for answer in self._recognize_each([job])]
 
     def _told(self, job: _Job, found: Hypothesis | str) -> Message:
         if isinstance(found, str):

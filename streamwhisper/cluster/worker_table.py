@@ -1,4 +1,4 @@
-"""The workers of a cluster as a gateway knows them: from what they say with their answers."""
+"""Load of each worker, as a gateway learns it from their answers."""
 
 from __future__ import annotations
 
@@ -9,28 +9,28 @@ from streamwhisper.rolling import RECENT
 
 __all__ = ["WorkerTable"]
 
-_SEEN = 60.0  # seconds for which a worker counts that has answered
-_MANY = 256  # workers above which those that count no more are forgotten
+_SEEN = 60.0  # seconds for which a worker counts after its last answer
+_MANY = 256  # entries above which old workers are removed
 
-# A window goes to another worker where its own works for more than the first share of its time, and
-# the other for so much less: what was kept for it is made anew, once.
+# A window moves to another worker if its own is busier than the first share and the other is less
+# busy by the second. Its cached state is then computed again, once.
 _FULL = 0.85
 _CALMER = 0.3
-_MOVE_EVERY = 1.0  # seconds; a move shows in what workers say only after a while
+_MOVE_EVERY = 1.0  # seconds; the effect of a move shows in the reported load only after a while
 
 
 class WorkerTable:
-    """Who answered, when, and for which share of its time it worked; written on one thread."""
+    """Table of workers with their last answer and busy share; written on one thread."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        """Nobody is known."""
+        """Start without workers."""
         self.moves = 0
         self._clock = clock
         self._said: dict[str, tuple[float, float]] = {}
         self._moved_at = -_MOVE_EVERY
 
     def note(self, worker: str, busy: float) -> None:
-        """A worker answered, and works for this share of its time."""
+        """Record an answer of a worker and its busy share, 0 to 1."""
         now = self._clock()
         self._said[worker] = (now, busy)
         if len(self._said) > _MANY:
@@ -38,17 +38,17 @@ class WorkerTable:
 
     @property
     def count(self) -> int:
-        """How many answered within a minute."""
+        """Number of workers that answered within the last minute."""
         return len(self._busy(_SEEN))
 
     @property
     def idle(self) -> float:
-        """Share of their time for which those do nothing that answered within the last seconds."""
+        """Mean idle share of the workers that answered within the last seconds, 0 to 1."""
         busy = self._busy(RECENT).values()
         return 1 - sum(busy) / len(busy) if busy else 1.0
 
     def calmer(self, usual: str) -> str | None:
-        """Whom to ask in place of a worker that has too much to do; None: it has not."""
+        """Return a less busy worker to replace an overloaded one; None if it is not overloaded."""
         now = self._clock()
         at, share = self._said.get(usual, (now, 0.0))
         if share <= _FULL or at <= now - RECENT or now < self._moved_at + _MOVE_EVERY:

@@ -1,1 +1,1 @@
-"""Recognizers, and the scheduler that shares one among sessions."""
+"""Engine of this machine: a recognizer on one device, its precision and its memory."""

@@ -1,4 +1,4 @@
-"""Where a model computes, how precisely, and whether its decoder is compiled."""
+"""Device, precision, batch size and compilation of a model."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ __all__ = [
 log = logging.getLogger(__name__)
 
 Precision = Literal["auto", "float32", "bfloat16", "float16", "int8"]
-_GPU_BATCH = 64  # requests: more gain nothing, and those who wait for the batch wait longer
-_COPIES = 3  # of a row's keys and values of its sound: encoded, in its slot, and on their way
-_SHARE = 0.5  # of the free memory
-_EXPECTED = "expected auto, cpu, cuda (such as cuda:1) or mps"
+_GPU_BATCH = 64  # requests; larger batches gain nothing and make requests wait longer
+_COPIES = 3  # of a row's cross-attention keys and values: encoded, in its slot, in transfer
+_SHARE = 0.5  # usable share of the free memory
+_EXPECTED = "expected auto, cpu, cuda (e.g. cuda:1) or mps"
 
 
 def choose_device(name: str) -> torch.device:
-    """The device of this name; auto is a CUDA GPU where there is one, else the CPU.
+    """Return the device of this name; "auto" is a CUDA GPU if available, else the CPU.
 
     Raises:
-        RecognitionError: there is no such device here.
+        RecognitionError: the device is not available on this machine.
     """
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
@@ -51,33 +51,34 @@ def choose_device(name: str) -> torch.device:
     if count is None:
         raise RecognitionError(f"device is {name!r}; {_EXPECTED}")
     if count == 0:
-        why = ""
         if device.type == "cuda" and torch.version.cuda is None:
-            why = f": torch {torch.__version__} is built without CUDA"
+            raise RecognitionError(
+                f"CUDA is not available: torch {torch.__version__} was built without it. Install "
+                "a CUDA build of torch, or use --device cpu"
+            )
         raise RecognitionError(
-            f"there is no {device.type} on this machine, or in this torch{why}; {_EXPECTED}"
+            f"{device.type} is not available on this machine. Use --device auto or cpu"
         )
     if (device.index or 0) >= count:
         there = f"{device.type}:0" + (f" to {device.type}:{count - 1}" if count > 1 else "")
-        raise RecognitionError(f"there is no {name} on this machine; it has {there}")
+        raise RecognitionError(f"device is {name!r}, but this machine has {there}")
     return device
 
 
 def choose_precision(name: Precision, device: torch.device, *, compiled: bool = False) -> Precision:
-    """The precision of this name; see `LocalOptions.dtype` for what auto takes.
+    """Return the precision of this name; see `LocalOptions.dtype` for the meaning of "auto".
 
     Raises:
-        RecognitionError: 8 bits cannot be had on this device, or be compiled.
+        RecognitionError: the device does not support 8 bits, or they cannot be compiled.
     """
     if name == "int8" and not can_quantize(device):
         raise RecognitionError(
-            f"int8 needs a CPU of the x86 family, and this is {device}; "
-            "choose auto, float32, bfloat16 or float16"
+            f"int8 is only supported on x86 CPUs, not on {device}; "
+            "use auto, float32, bfloat16 or float16"
         )
     if name == "int8" and compiled:
         raise RecognitionError(
-            "int8 cannot be compiled; choose auto, float32, bfloat16 or float16, or leave "
-            "compiling out"
+            "int8 cannot be compiled; use auto, float32, bfloat16 or float16, or do not compile"
         )
     if name != "auto":
         return name
@@ -87,10 +88,9 @@ def choose_precision(name: Precision, device: torch.device, *, compiled: bool = 
 
 
 def batch_size(model: Whisper) -> int:
-    """How many requests are worth putting in one call.
+    """Return the number of requests that are worth putting in one call.
 
-    A GPU answers many as soon as one, as far as its memory goes; on a CPU side by side is as
-    fast, and nobody waits for another's words.
+    A GPU answers many requests as fast as one, within its memory. A CPU gains nothing by batches.
     """
     device, dims = model.device, model.dims
     if device.type != "cuda":
@@ -101,17 +101,16 @@ def batch_size(model: Whisper) -> int:
 
 
 def use_lasting_attention() -> None:
-    """Have GPUs attend by kernels that take any shape.
+    """Disable cuDNN's attention kernels on GPUs, for the whole process.
 
-    cuDNN's are planned anew for every shape, and in speech no two batches have the same: a plan
-    took 7 ms of the processor where the work took less than 0.1 (H200, torch 2.11). This holds
-    for the whole process.
+    cuDNN plans its kernels for every new shape, and in speech no two batches have the same shape: a
+    plan took 7 ms of CPU time for less than 0.1 ms of work (H200, torch 2.11).
     """
     torch.backends.cuda.enable_cudnn_sdp(False)
 
 
 def compile_decoder(model: Whisper) -> None:
-    """Have the model decode by compiled steps; where they cannot be, say so and do without."""
+    """Compile the decoding steps of a model; if that fails, log a warning and go on without."""
     decoder = StaticDecoder(model, compiled=True)
     try:
         decoder.try_out()
@@ -120,8 +119,8 @@ def compile_decoder(model: Whisper) -> None:
             raise
         reason = next(iter(str(error).splitlines()), "")
         log.warning(
-            "the decoder cannot be compiled on this machine (%s: %s); it goes on uncompiled. "
-            "A C++ compiler such as g++ is needed, and Triton on a GPU.",
+            "the decoder cannot be compiled on this machine (%s: %s), so it runs uncompiled. "
+            "Compiling needs a C++ compiler, e.g. g++, and Triton on a GPU.",
             type(error).__name__,
             reason,
         )

@@ -1,4 +1,4 @@
-"""A recognizer on one device of this machine."""
+"""Recognizer that runs a Whisper model on one device of this machine."""
 
 from __future__ import annotations
 
@@ -65,25 +65,26 @@ from streamwhisper.whisper.windows import WindowHypothesis, WindowRequest, searc
 __all__ = ["LocalOptions", "LocalRecognizer"]
 
 USUAL_FLOORS = (-0.5, -1.0)
-"""Of clear speech and of quiet speech."""
+"""Padding values of windows of clear and of quiet speech."""
 
 
 @dataclass(frozen=True, slots=True)
 class LocalOptions:
-    """Where and how precisely to compute.
+    """Options of a local recognizer.
 
     Attributes:
-        device: such as ``"cpu"``, ``"cuda"`` or ``"mps"``; "auto" takes a CUDA GPU where there
-            is one.
-        dtype: "int8" is float32 with linear layers in 8 bits; "auto" takes it on CPUs that
-            multiply integers fast, bfloat16 on GPUs, float16 on older ones, else float32.
-        threads: CPU threads for one operation; None takes half the cores, four at most (a
-            team of threads that has to wait for a busy core is slower than one thread alone).
-        silent_tail: encode only the sound that exists; False pads to 30 s, as a yardstick.
-        adapter: a folder with a LoRA adapter as Hugging Face's PEFT writes it, merged into the
-            weights when they are loaded.
-        compile: compile the step that writes a token, which takes some seconds on a GPU and a
-            minute on a CPU. A GPU records that step anyway, and hardly gains by it.
+        device: device name, e.g. ``"cpu"``, ``"cuda"`` or ``"mps"``; "auto" takes a CUDA GPU if
+            one is available.
+        dtype: precision. "int8" is float32 with 8-bit linear layers. "auto" takes int8 on CPUs
+            with fast integer products, bfloat16 on GPUs, float16 on older GPUs, else float32.
+        threads: CPU threads per operation; None takes half the cores, at most four. More threads
+            are slower when a core is busy.
+        silent_tail: encode only real audio; False pads to 30 s, for comparison.
+        tail: options of the silent tail.
+        adapter: folder of a LoRA adapter in the format of Hugging Face's PEFT; merged into the
+            weights on loading.
+        compile: compile the decoding step. It takes seconds on a GPU and a minute on a CPU; GPUs
+            hardly gain, because they record the step anyway.
     """
 
     device: str = "auto"
@@ -97,19 +98,19 @@ class LocalOptions:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Past:
-    """What an answer leaves for the next one about the same window."""
+    """State of one answer for the next request about the same window."""
 
     audio: EncodedPrefix | None
     text: DecodedPrefix
 
     @property
     def audible(self) -> int:
-        """Positions of sound that there were."""
+        """Audio positions of that window."""
         return self.text.weights.shape[2]
 
 
 class LocalRecognizer:
-    """Answers recognition requests with one Whisper model; holds no session state."""
+    """Recognizer with one Whisper model on one device; holds no session state."""
 
     def __init__(self, model: Whisper, name: str, options: LocalOptions | None = None) -> None:
         self.options = options or LocalOptions()
@@ -143,8 +144,10 @@ class LocalRecognizer:
             name: name of the model in `info`; by default `model`.
 
         Raises:
-            UnknownModelError, ModelDownloadError, CheckpointError: as they say.
-            RecognitionError: the device or the precision cannot be had on this machine.
+            UnknownModelError: the name is no model, file or repository.
+            ModelDownloadError: no source delivered the model.
+            CheckpointError: the file is damaged, or not a Whisper checkpoint.
+            RecognitionError: the device or precision is not available.
         """
         options = options or LocalOptions()
         torch.set_num_threads(options.threads or _default_threads())
@@ -154,7 +157,7 @@ class LocalRecognizer:
         path = resolve(str(model), options=hub or HubOptions())
         checkpoint = load_adapted(path, options.adapter)
         whisper = build_model(checkpoint)
-        # From here on the model alone holds the weights, so each is freed once it is converted.
+        # From here on only the model holds the weights, so each is freed once it is converted.
         del checkpoint
         if precision == "int8":
             quantize(whisper)
@@ -171,28 +174,28 @@ class LocalRecognizer:
 
     @property
     def search_output(self) -> Output:
-        """The output layer for a search: exact, unless the model is in 8 bits itself."""
+        """Output layer for a search: exact, unless the model itself has 8 bits."""
         return self.output if is_quantized(self.model) else self.model.decoder.logits
 
     @property
     def workers(self) -> int:
-        """How many calls of `recognize` are worth making at the same time."""
+        """Number of calls of `recognize` that are worth making at the same time."""
         if self.model.device.type != "cpu":
             return 1
         return max(1, (os.cpu_count() or 1) // (self.options.threads or _default_threads()))
 
     @property
     def batch(self) -> int:
-        """How many requests are worth putting in one call."""
+        """Number of requests that are worth putting in one call."""
         return self._batch
 
     def warm_up(self) -> None:
-        """Do once what is slow the first time: encode silence, run and record every kernel."""
+        """Encode silence and run every kernel once, so that the first request is not slow."""
         self.tails.prepare(*USUAL_FLOORS)
         if isinstance(self.model.stepping, StaticDecoder):
             self.model.stepping.prepare(self._batch)
         click = np.full((self.info.n_mels, FRAMES_PER_SECOND), USUAL_FLOORS[0], np.float32)
-        click[0, 0] += CLAMP  # as loud as a window with that floor is: its tail is there already
+        click[0, 0] += CLAMP  # the loudness of a window with that floor, whose tail is cached
         language = self.tokenizer.languages[0] if self.info.multilingual else "en"
         self.recognize([RecognitionRequest(mel=click, language=language)])
 
@@ -231,12 +234,12 @@ class LocalRecognizer:
 
     @property
     def windows_at_once(self) -> int:
-        """How many windows are worth passing to one call of `transcribe_windows`."""
+        """Number of windows that are worth passing to one call of `transcribe_windows`."""
         return self._batch
 
     @property
     def window_calls(self) -> int:
-        """How many calls of `transcribe_windows` are worth making at the same time."""
+        """Number of calls of `transcribe_windows` that are worth making at the same time."""
         return self.workers
 
     def transcribe_windows(self, requests: Sequence[WindowRequest]) -> list[WindowHypothesis]:
@@ -282,14 +285,14 @@ class LocalRecognizer:
         )
 
     def _initial(self, prompt: str, most: int) -> tuple[int, ...]:
-        """The last tokens of a text; a long one would leave no room for what is said."""
+        """Return at most `most` last tokens of a text, so that the transcript has room."""
         return text_tokens(self.tokenizer, prompt)[-most:] if prompt.strip() else ()
 
     def _check(self, request: RecognitionRequest) -> None:
         shape = request.mel.shape
         if len(shape) != 2 or shape[0] != self.info.n_mels or not 1 <= shape[1] <= WINDOW_FRAMES:
             raise RecognitionError(
-                f"log-mel window of shape {shape}; {self.info.name} expects "
+                f"mel has shape {shape}; {self.info.name} expects "
                 f"({self.info.n_mels}, 1 to {WINDOW_FRAMES})"
             )
         languages = [*request.languages, *filter(None, [request.language])]
@@ -298,14 +301,15 @@ class LocalRecognizer:
         unknown = [code for code in languages if code not in self.tokenizer.languages]
         if unknown and self.info.multilingual:
             raise RecognitionError(
-                f"{self.info.name} has no language {unknown[0]!r}; expected one of "
+                f"language is {unknown[0]!r}, which {self.info.name} does not support; expected "
+                "one of "
                 f"{', '.join(self.tokenizer.languages)}"
             )
         past = request.past
         if isinstance(past, _Past) and past.audible > shape[1] // FRAMES_PER_POSITION:
             raise RecognitionError(
-                f"the past of a window of {past.audible * FRAMES_PER_POSITION} frames with one of "
-                f"{shape[1]}; a past goes with the same window once it has grown"
+                f"past is of a window of {past.audible * FRAMES_PER_POSITION} frames, but mel has "
+                f"{shape[1]}; pass the past of an earlier state of the same window"
             )
         n_vocab = self.model.dims.n_vocab
         for token in (*request.prompt, *request.prefix, *request.draft):
@@ -326,7 +330,7 @@ class LocalRecognizer:
     def _detected(
         self, requests: Sequence[RecognitionRequest], encoded: Sequence[EncodedAudio]
     ) -> list[dict[str, float]]:
-        """How likely each language is, likeliest first; nothing where that is not asked for."""
+        """Return the language probabilities of each request, most likely first; empty if unused."""
         found: list[dict[str, float]] = [{} for _ in requests]
         asked = [i for i, request in enumerate(requests) if request.detect or not request.language]
         if asked and self.info.multilingual:
@@ -357,7 +361,7 @@ class LocalRecognizer:
     def _words(
         self, request: RecognitionRequest, decoded: DecodedTokens, language: str
     ) -> tuple[HypothesisWord, ...]:
-        """Whole words with their times; timestamp tokens fall out here."""
+        """Return whole words with their times; timestamp tokens are dropped."""
         text = [i for i, token in enumerate(decoded.tokens) if token < self.tokenizer.eot]
         if not text:
             return ()
@@ -366,7 +370,7 @@ class LocalRecognizer:
         written = "en" if request.task == "translate" else language
         spelt = self.tokenizer.split_words([decoded.tokens[i] for i in text], language=written)
         if decoded.ending != "end_of_text":
-            spelt = spelt[:-1]  # a guard may have stopped in the middle of it
+            spelt = spelt[:-1]  # a guard may have stopped within it
         ends = list(itertools.accumulate(len(tokens) for _, tokens in spelt))
         words = []
         for (word, tokens), end in zip(spelt, ends, strict=True):
@@ -378,7 +382,7 @@ class LocalRecognizer:
 
 
 def _among(probabilities: dict[str, float], languages: Sequence[str]) -> dict[str, float]:
-    """The probabilities if it is one of `languages`, or any where there are none."""
+    """Return the probabilities given that it is one of `languages`; empty allows all."""
     if not languages:
         return probabilities
     chosen = {code: p for code, p in probabilities.items() if code in languages}

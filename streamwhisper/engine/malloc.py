@@ -1,4 +1,4 @@
-"""Keeping a server's memory near what it uses.
+"""Settings of the C allocator that keep a server's memory near its use.
 
 A recognizer takes and gives back tens of megabytes of intermediate results for each request.
 glibc keeps what was given back, in an arena of each thread that took it: the peaks of all threads
@@ -17,13 +17,13 @@ _M_ARENA_MAX = -8  # malloc.h
 
 
 def share_one_arena() -> bool:
-    """Make all threads that start from now on allocate from the main arena; whether that worked."""
+    """Make all later threads allocate from the main arena; return whether that worked."""
     mallopt = _glibc("mallopt")
     return mallopt is not None and bool(mallopt(_M_ARENA_MAX, 1))
 
 
 def release_free_memory() -> bool:
-    """Give free memory back to the system; whether there was any.
+    """Return free memory to the system; return whether there was any.
 
     It takes milliseconds, and what is needed again costs page faults: for after a start, not
     between requests.

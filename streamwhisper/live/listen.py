@@ -8,6 +8,7 @@ from typing import Any, Unpack
 
 import numpy as np
 
+from streamwhisper.audio.constants import SAMPLE_RATE
 from streamwhisper.audio.files import load_audio, stream_audio
 from streamwhisper.audio.formats import AudioDecoder, AudioFormat
 from streamwhisper.audio.samples import ChunkConverter, SupportsArray
@@ -26,7 +27,7 @@ def listen(
     chunks: Iterable[Any] | str | os.PathLike[str],
     options: SessionOptions | None = None,
     *,
-    sample_rate: int = 16000,
+    sample_rate: int = SAMPLE_RATE,
     **keywords: Unpack[SessionKeywords],
 ) -> Iterator[Event]:
     """Transcribe audio live and yield events as they happen, `Done` last.
@@ -64,7 +65,7 @@ def listen(
         return _events(session, recognizer, stream_audio(os.fspath(chunks)), ChunkConverter())
     if isinstance(chunks, Mapping | SupportsArray):
         chunks = [load_audio(chunks, None if isinstance(chunks, Mapping) else sample_rate)]
-        sample_rate = 16000
+        sample_rate = SAMPLE_RATE
     return _events(session, recognizer, chunks, ChunkConverter(sample_rate))
 
 

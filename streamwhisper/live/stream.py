@@ -8,6 +8,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol, Unpack, cast
 
+from streamwhisper.audio.constants import SAMPLE_RATE
 from streamwhisper.audio.formats import AudioDecoder, AudioFormat
 from streamwhisper.audio.samples import ChunkConverter
 from streamwhisper.client.event_queue import EventQueue
@@ -88,7 +89,7 @@ class LiveStream:
         options: SessionOptions | None = None,
         *,
         audio_format: AudioFormat | None = None,
-        sample_rate: int = 16000,
+        sample_rate: int = SAMPLE_RATE,
         **keywords: Unpack[SessionKeywords],
     ) -> None:
         """Prepare a stream; entering the context starts it.

@@ -21,7 +21,7 @@ def test_frames_that_the_worker_has_are_not_sent_again(speech: Any) -> None:
     for end in range(8000, len(sound), 6400):
         request = RecognitionRequest(scale(mel.window(0, end)))
         past = RemotePast("w", "a", known.shape[1]) if known is not None else None
-        first = past.settled if past is not None else 0
+        first = past.known_frames if past is not None else 0
         message = pack_request(request, INFO, "w", 1.0, first)
         known = half_mel(message, known)
         arrived = unpack_request(message, known, None)
