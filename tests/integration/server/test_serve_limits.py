@@ -143,7 +143,7 @@ async def feel(server: ServerProcess) -> None:
         await wordy.send(f'{{"type": "ping", "id": "{"x" * 300}"}}')
         code, error, said = await closed(wordy)
         assert (code, error) == (1009, "message_too_big")
-        assert "the most is 300" in said
+        assert "expected at most 300" in said
     async with connecting() as big:
         await big.send(START)
         await big.send(bytes(5000))
@@ -182,4 +182,4 @@ async def test_a_real_server_keeps_to_its_limits_and_says_so(
         await feel(server)
         assert server.stop() == 0
     log = server.log.read_text()
-    assert re.search(r"refused /v1/stream: too_many_sessions address=127.0.0.1 status=429", log)
+    assert re.search(r"rejected /v1/stream: too_many_sessions address=127.0.0.1 status=429", log)
