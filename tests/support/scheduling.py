@@ -28,10 +28,7 @@ SLOW = (
     "integration/server/",
     "integration/",
 )
-SPREAD = (
-    "integration/cluster/test_cluster.py",
-    "integration/clients/test_reconnect.py",
-)
+SPREAD = ("integration/clients/test_reconnect.py",)
 
 
 class ByFile(LoadScopeScheduling):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -38,3 +39,11 @@ def test_a_unit_test_lies_where_its_module_does(file: Path) -> None:
     assert module.with_suffix(".py").is_file() or (module / "__init__.py").is_file(), (
         f"there is no {module.relative_to(ROOT)}.py"
     )
+
+
+def test_only_files_that_exist_are_left_out_of_coverage() -> None:
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]
+    omitted = settings["coverage"]["run"]["omit"]
+    assert omitted
+    assert [name for name in omitted if not (ROOT / name).is_file()] == []
+    assert settings["coverage"]["report"]["fail_under"] >= 90

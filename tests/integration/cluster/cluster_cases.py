@@ -22,6 +22,7 @@ from ray.cluster_utils import Cluster
 from ray.serve.schema import ServeDeploySchema
 
 from streamwhisper.cluster.deployment import Scale, application, deploy, deployed, machines
+from streamwhisper.cluster.dispatch import Patience
 from streamwhisper.cluster.recognizer import PREFIX, RayRecognizer
 from streamwhisper.cluster.routing import QUEUED_AUDIO, QueuedAudioPolicy
 from streamwhisper.cluster.wire import WIRE_VERSION, Message, pack_request
@@ -61,7 +62,7 @@ def running() -> int:
 @pytest.fixture
 def remote(model: WorkerOptions) -> Iterator[RayRecognizer]:
     until(lambda: running() == 2)
-    recognizer = RayRecognizer(NAME)
+    recognizer = RayRecognizer(NAME, patience=Patience(most=PATIENCE))
     yield recognizer
     recognizer.close()
 

@@ -23,6 +23,7 @@ import ray
 
 from streamwhisper.cli.flags import DEFAULT_ADDRESS
 from streamwhisper.cluster.deployment import deployed
+from streamwhisper.cluster.dispatch import Patience
 from streamwhisper.cluster.recognizer import RayRecognizer, join
 from streamwhisper.recognition import RecognitionRequest
 
@@ -95,7 +96,7 @@ def test_workers_are_added_while_much_waits_for_them(environment: Path) -> None:
     flags = ["--name", "busy", "--dtype", "float32", "--max-workers", "2"]
     assert streamwhisper("start", "--model", str(environment), *flags).returncode == 0
     join(DEFAULT_ADDRESS)
-    recognizer = RayRecognizer("busy")
+    recognizer = RayRecognizer("busy", patience=Patience(most=60.0))
     request = RecognitionRequest(np.full((80, 1500), -0.5, np.float32))
     deadline = time.monotonic() + 120
     while deployed()[0].workers.get("RUNNING") != 2:

@@ -56,7 +56,8 @@ def test_everything_holds_on_a_cluster(cases: str, access: dict[str, str], tmp_p
     inside = 'ip link set lo up && exec "$@"'
     command = [unshare, "-n", "sh", "-c", inside, "sh", str(python), "-m", "pytest"]
     # Ray leaves sockets and files open.
-    command += ["-q", "-n", "0", "-p", "no:cacheprovider", "-p", "tests.support.ray_cluster"]
+    command += ["-q", "-n", "0", "-o", "timeout=1400", "-p", "no:cacheprovider"]
+    command += ["-p", "tests.support.ray_cluster"]
     command += ["-W", "ignore::ResourceWarning", str(Path(__file__).parent / cases)]
     environment = {**access, "RAY_USAGE_STATS_ENABLED": "0"}
     if access["RAY_AUTH_MODE"] == "token":
