@@ -263,9 +263,13 @@ def test_in_a_terminal_the_guess_is_dim_and_every_word_of_real_speech_stays(
         (["--to", "file"], 2, "--to file needs --output"),
         (["--output", "notes.txt"], 2, "--output needs --to file; --to is terminal"),
         (["--paste"], 2, "--paste needs --to type; --to is terminal"),
-        (["--mode", "hold", "--hotkey", "ctrl"], 1, "expected a key, after modifiers"),
+        (
+            ["--mode", "hold", "--hotkey", "ctrl"],
+            1,
+            "expected modifiers (ctrl, alt, shift, cmd) and a key",
+        ),
         (["--to", "type"], 1, "neither DISPLAY nor WAYLAND_DISPLAY is set"),
-        (["--config", "none.toml"], 1, "--init` writes one to begin with"),
+        (["--config", "none.toml"], 1, "does not exist; create it with `streamwhisper mic --init`"),
         (["dance"], 2, "'dance'"),
     ],
 )
