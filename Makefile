@@ -9,6 +9,10 @@ PINS := pyproject.toml constraints.txt
 BENCH = $(BIN)/python -m benchmarks
 INSTALL = $(BIN)/python -m pip install -qq --disable-pip-version-check -c constraints.txt
 
+CONSTRAINTS_HEADER = 'Tested versions, for Linux, macOS and Windows, Python 3.11 to 3.14.' \
+	'A constraint installs nothing by itself. Written by "make constraints".' \
+	'Not listed: the nvidia-* and cuda-* packages. Every CUDA build of torch pins its own.'
+
 MODEL ?= tiny.en
 HOST ?= 127.0.0.1
 PORT ?= 8765
@@ -17,7 +21,7 @@ ARGS ?=
 WORKERS ?= 4
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test unit docs lint serve bench clean
+.PHONY: help demo test unit docs lint constraints serve bench clean
 
 help: ## show this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):[^#]*## /  make \1\t/'
@@ -42,6 +46,15 @@ lint: $(TEST) ## check style and types
 
 docs: $(DOCS) ## build the documentation site into site/
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
+
+constraints: | $(BIN)/python ## pin new dependencies in constraints.txt; ARGS=--upgrade-package=NAME renews one
+	@$(INSTALL) uv
+	$(BIN)/uv pip compile -q --universal --python-version 3.11.5 --all-extras --strip-extras \
+		--no-annotate --no-header -o constraints.txt $(ARGS) pyproject.toml
+	@{ printf '# %s\n' $(CONSTRAINTS_HEADER); \
+		sed -E '/^ *(#|cuda-|nvidia-)/d; s/ *;.*//' constraints.txt | LC_ALL=C sort -u; \
+		} > constraints.new
+	@mv constraints.new constraints.txt
 
 serve: $(RUNTIME) ## start a server
 	$(BIN)/streamwhisper serve --model $(MODEL) --host $(HOST) --port $(PORT) $(ARGS)
