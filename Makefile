@@ -47,6 +47,7 @@ lint: $(TEST) ## check style and types
 docs: $(DOCS) ## build the documentation site into site/
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
 
+# Documentation tools require Python 3.11.5; everything else works with 3.11.0.
 constraints: | $(BIN)/python ## pin new dependencies in constraints.txt; ARGS=--upgrade-package=NAME renews one
 	@$(INSTALL) uv
 	$(BIN)/uv pip compile -q --universal --python-version 3.11.5 --all-extras --strip-extras \

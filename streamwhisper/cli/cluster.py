@@ -67,15 +67,18 @@ def start(
     check_ray()
     from streamwhisper.checkpoints.hub import check_name
     from streamwhisper.cli.nodes import join_or_start
-    from streamwhisper.cluster.deployment import Scale, deploy
-    from streamwhisper.cluster.worker import WorkerOptions
 
     hub = hub_options()
     check_name(model.model, hub)
-    try:
-        scale = Scale(workers.workers, workers.max_workers or workers.workers, workers.gpus)
-    except ValueError as error:
-        raise typer.BadParameter(str(error)) from error
+    if (most := workers.max_workers or workers.workers) < workers.workers:
+        raise typer.BadParameter(
+            f"--max-workers is {most}; expected {workers.workers} or more, the value of --workers"
+        )
+    join_or_start(address)
+    # Ray is not imported before its token is set.
+    from streamwhisper.cluster.deployment import Scale, deploy
+    from streamwhisper.cluster.worker import WorkerOptions
+
     options = WorkerOptions(
         model.model,
         model.device,
@@ -87,10 +90,9 @@ def start(
         str(hub.cache_dir),
         hub.offline,
     )
-    join_or_start(address)
     served = workers.name or model.model
     typer.echo(f"deploying {model.model} as {served}: the workers load and warm up")
-    deploy(served, options, scale)
+    deploy(served, options, Scale(workers.workers, most, workers.gpus))
     typer.echo(f"ready: streamwhisper serve --engine ray --model {served}")
 
 
@@ -100,6 +102,9 @@ def status(address: Address = DEFAULT_ADDRESS, as_json: Json = False) -> None:
     check_ray()
     from dataclasses import asdict
 
+    from streamwhisper.cli.nodes import use_token
+
+    use_token(address)
     from streamwhisper.cluster.deployment import deployed, machines
     from streamwhisper.cluster.recognizer import join
     from streamwhisper.console import print_json, print_table
@@ -131,7 +136,9 @@ def stop(
 ) -> None:
     """Remove a model, or all models and stop Ray on this machine."""
     check_ray()
-    from streamwhisper.cli.nodes import stop_node
+    from streamwhisper.cli.nodes import stop_node, use_token
+
+    use_token(address)
     from streamwhisper.cluster.deployment import remove, shut_down
     from streamwhisper.cluster.recognizer import join
 

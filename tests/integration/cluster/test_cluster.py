@@ -44,8 +44,9 @@ def encryption(folder: Path) -> dict[str, str]:
         ("cluster_cases.py", {"RAY_AUTH_MODE": "disabled"}),
         ("gateway_cases.py", {"RAY_AUTH_MODE": "disabled"}),
         ("machine_cases.py", {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}),
+        ("access_cases.py", {}),
     ],
-    ids=["cluster", "gateway", "machine"],
+    ids=["cluster", "gateway", "machine", "access"],
 )
 def test_everything_holds_on_a_cluster(cases: str, access: dict[str, str], tmp_path: Path) -> None:
     """Ray asks for the machine's outer address otherwise, and listens there."""
@@ -60,7 +61,7 @@ def test_everything_holds_on_a_cluster(cases: str, access: dict[str, str], tmp_p
     command += ["-p", "tests.support.ray_cluster"]
     command += ["-W", "ignore::ResourceWarning", str(Path(__file__).parent / cases)]
     environment = {**access, "RAY_USAGE_STATS_ENABLED": "0"}
-    if access["RAY_AUTH_MODE"] == "token":
+    if access.get("RAY_AUTH_MODE") == "token":
         environment |= encryption(tmp_path)
     ended = subprocess.run(
         command,

@@ -22,7 +22,7 @@ pytestmark = pytest.mark.index
 
 CONSTRAINTS = ROOT / "constraints.txt"
 TORCH = "2.13.0"
-EXTRAS = ["cluster", "dictation", "docs", "rest", "tls", "zeroconf"]
+EXTRAS = ["cluster", "dictation", "rest", "tls", "zeroconf"]
 SYSTEMS = {
     "linux-x86_64": "x86_64-manylinux_2_28",
     "linux-aarch64": "aarch64-manylinux_2_28",
@@ -75,10 +75,7 @@ def resolved(uv: str) -> dict[tuple[str, str], Future[dict[str, str]]]:
     """The resolution for each system and Python: at once, as each mostly waits for the index."""
     with ThreadPoolExecutor(len(PYTHONS) * len(SYSTEMS)) as pool:
         return {
-            # The CUDA build of torch supports Python 3.11 from 3.11.5 on.
-            (system, python): pool.submit(
-                resolve, uv, system, "3.11.5" if python == "3.11" else python
-            )
+            (system, python): pool.submit(resolve, uv, system, python)
             for system in SYSTEMS
             for python in PYTHONS
         }
