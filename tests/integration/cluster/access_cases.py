@@ -77,7 +77,7 @@ def run_code(access: dict[str, str], address: str, marker: Path) -> bool:
             [sys.executable, "-c", RUN_CODE, str(marker), address],
             capture_output=True,
             check=False,
-            timeout=90,
+            timeout=180,
             env={**os.environ, **access},
         )
     return marker.exists()
