@@ -164,4 +164,4 @@ def _line(process: subprocess.Popen[str]) -> str:
 def _end(process: subprocess.Popen[str], number: signal.Signals) -> None:
     with process:
         process.send_signal(number)
-        process.wait(timeout=30)
+        process.wait(timeout=90)

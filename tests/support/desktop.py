@@ -60,7 +60,7 @@ def need(*programs: str) -> None:
         pytest.skip(f"no {', '.join(missing)}; tests/support/desktop.sh installs what is missing")
 
 
-def until(true: Callable[[], Any], what: str, seconds: float = 30.0) -> Any:
+def until(true: Callable[[], Any], what: str, seconds: float = 120.0) -> Any:
     """Wait until something is true, and return it; fails after so many seconds."""
     end = time.monotonic() + seconds
     while not (value := true()):
@@ -126,13 +126,13 @@ class SoundServer:
 
     def say(self, sound: Path) -> None:
         """Play a file to its end."""
-        assert self.play(sound).wait(60) == 0
+        assert self.play(sound).wait(180) == 0
 
     def kill(self) -> None:
         """End the server at once."""
         if self.process is not None:
             self.process.kill()
-            self.process.wait(10)
+            self.process.wait(60)
             self.process = None
 
 

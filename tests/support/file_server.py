@@ -69,7 +69,7 @@ class _Reply(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         server, wanted = self.server, self.headers["Range"]
         server.requests.append((self.command, self.path, wanted, self.headers["Authorization"]))
-        server.release.wait(30)
+        server.release.wait(120)
         if server.status is not None:
             self.send_error(server.status)
             return

@@ -43,7 +43,7 @@ class Microphones:
         )
         self._modules: dict[str, str] = {}  # of the microphones that are plugged in
         self._sinks: set[str] = set()
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 90
         while self._pactl("info") is None:
             assert time.monotonic() < deadline, "pulseaudio does not answer"
             time.sleep(0.02)
@@ -66,7 +66,7 @@ class Microphones:
 
     def await_listener(self) -> None:
         """Wait until somebody listens to one of them."""
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 180
         # A microphone that is plugged in listens to its sink.
         while len((self._pactl(*LISTENERS) or "").splitlines()) <= len(self._modules):
             assert time.monotonic() < deadline, "nobody listens"

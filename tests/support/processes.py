@@ -35,7 +35,7 @@ class ServerProcess:
     def get(self, path: str) -> str:
         """The body of a plain HTTP request."""
         opener = build_opener(ProxyHandler({}))
-        with opener.open(f"http://{urlsplit(self.url).netloc}{path}", timeout=20) as answer:
+        with opener.open(f"http://{urlsplit(self.url).netloc}{path}", timeout=90) as answer:
             return str(answer.read().decode())
 
     def metric(self, name: str) -> float:
@@ -46,12 +46,12 @@ class ServerProcess:
 
     def kill(self) -> None:
         self.process.send_signal(signal.SIGKILL)
-        self.process.wait(20)
+        self.process.wait(90)
 
     def stop(self) -> int:
         """Ask it to stop, and wait; its exit code."""
         self.process.terminate()
-        return self.process.wait(40)
+        return self.process.wait(180)
 
 
 def largest_file(size: int) -> Callable[[], None]:

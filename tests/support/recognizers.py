@@ -54,7 +54,7 @@ class Held(ScriptedRecognizer):
         self.gate.set()
 
     def recognize(self, requests: Sequence[RecognitionRequest]) -> list[Hypothesis]:
-        self.gate.wait(30)
+        self.gate.wait(120)
         return super().recognize(requests)
 
 

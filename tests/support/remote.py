@@ -63,7 +63,7 @@ class Tab:
 
     def wait_for(self, code: str, wanted: Any) -> None:
         """Until an expression comes to that."""
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 180
         while (found := self.evaluate(code)) != wanted:
             assert time.monotonic() < deadline, (code, found, wanted)
             time.sleep(0.05)
@@ -160,4 +160,4 @@ def _running(
             yield found[1]
         finally:
             process.terminate()
-            process.communicate(timeout=30)
+            process.communicate(timeout=90)

@@ -84,7 +84,7 @@ async def ask(
     """A plain request."""
 
     def blocking() -> Answer:
-        connection = http.client.HTTPConnection("127.0.0.1", server.rest_port or 0, timeout=120)
+        connection = http.client.HTTPConnection("127.0.0.1", server.rest_port or 0, timeout=300)
         spelt = {name.replace("_", "-"): value for name, value in headers.items()}
         connection.request(method, path, body, spelt)
         response = connection.getresponse()

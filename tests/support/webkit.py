@@ -72,7 +72,7 @@ def webkit(folder: Path, url: str) -> Iterator[Tab]:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
-        stack.callback(process.wait, timeout=30)
+        stack.callback(process.wait, timeout=90)
         stack.callback(process.terminate)
         driver = Driver(port)
         driver.wait()

@@ -126,7 +126,7 @@ def run(commands: Mapping[str, list[object]]) -> dict[str, tuple[str, str, int]]
         for name, command in commands.items()
     }
     try:
-        printed = {name: process.communicate(timeout=250) for name, process in running.items()}
+        printed = {name: process.communicate(timeout=500) for name, process in running.items()}
     finally:
         for process in running.values():
             process.kill()
@@ -228,7 +228,7 @@ def test_an_example_answers_who_speaks_into_the_microphone(
         ) as agent:
             try:
                 plugged.await_listener()
-                plugged.speak("desk", sound).wait(60)
+                plugged.speak("desk", sound).wait(240)
                 assert agent.stdout is not None
                 answer = next(line for line in agent.stdout if line.startswith("assistant: "))
             finally:

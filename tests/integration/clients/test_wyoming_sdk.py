@@ -65,7 +65,7 @@ class Home:
 
 def answers(client: subprocess.Popen[str]) -> list[Answer]:
     """What it was answered by its end."""
-    said, _ = client.communicate(timeout=120)
+    said, _ = client.communicate(timeout=400)
     assert client.returncode == 0
     return [(kind, data) for kind, data in json.loads(said)]
 

@@ -77,7 +77,7 @@ class Mic:
     def stop(self) -> str:
         """Press Ctrl-C; what it has written."""
         self.process.send_signal(signal.SIGINT)
-        out, _ = self.process.communicate(timeout=60)
+        out, _ = self.process.communicate(timeout=240)
         assert self.process.returncode == 0, self.log.read_text()
         return out
 
@@ -290,7 +290,7 @@ def test_what_makes_no_sense_is_told_in_a_line(
 
 def test_an_engine_that_cannot_be_had_is_a_line(sound, tmp_path):
     with dictating(sound, tmp_path / "log", "--url", "ws://127.0.0.1:1/v1/stream") as mic:
-        assert mic.process.wait(60) == 1
+        assert mic.process.wait(240) == 1
     last = mic.log.read_text().splitlines()[-1]
     assert last.startswith("error: cannot connect to ws://127.0.0.1:1/v1/stream")
 
@@ -298,7 +298,7 @@ def test_an_engine_that_cannot_be_had_is_a_line(sound, tmp_path):
 def test_a_settings_file_is_written_and_flags_go_before_it(sound, server, short, tmp_path):
     file, out = tmp_path / "dictation.toml", tmp_path / "notes.txt"
     with dictating(sound, tmp_path / "log", "--init", "--config", str(file)) as mic:
-        assert mic.process.communicate(timeout=30)[0] == f"{file}\n"
+        assert mic.process.communicate(timeout=400)[0] == f"{file}\n"
     settings = file.read_text().replace('# to = "terminal"', 'to = "file"')
     settings = settings.replace('# output = "dictation.txt"', f'output = "{out}"')
     settings = settings.replace('# mode = "continuous"', 'mode = "toggle"')

@@ -64,9 +64,9 @@ def test_two_processes_at_once_fetch_once(server: FileServer, tmp_path: Path) ->
     for thread in threads:
         thread.start()
     # The server answers nobody before one process has said that it waits for the other.
-    assert waits.wait(60)
+    assert waits.wait(240)
     server.release.set()
-    assert [process.wait(60) for process in running] == [0, 0]
+    assert [process.wait(240) for process in running] == [0, 0]
     for thread in threads:
         thread.join()
     file = tmp_path / "cache" / "tiny.en.pt"

@@ -62,6 +62,6 @@ def test_the_page_opens_in_the_browser_of_the_environment(tiny_en_path, tmp_path
             assert process.poll() is None
             subprocess.run(["sleep", "0.05"], check=True)
         process.send_signal(signal.SIGTERM)
-        assert process.wait(60) == 0
+        assert process.wait(240) == 0
     assert re.search(r"<title>[^<]+</title>", shown.read_text())
     assert "tiny.en" in shown.read_text()

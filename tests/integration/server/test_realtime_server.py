@@ -39,7 +39,7 @@ class Held(ScriptedRecognizer):
         self.gate = threading.Event()
 
     def recognize(self, requests: Sequence[RecognitionRequest]) -> list[Hypothesis]:
-        self.gate.wait(30)
+        self.gate.wait(120)
         return super().recognize(requests)
 
 

@@ -172,7 +172,7 @@ def test_one_flag_encrypts_and_the_log_says_how_a_session_went_and_nothing_of_wh
             text = "".join(event.text for event in stream if isinstance(event, Committed))
         assert letters(text) == letters(SPOKEN.read_text())
         process.send_signal(signal.SIGTERM)
-        said, log = process.communicate(timeout=60)
+        said, log = process.communicate(timeout=240)
         assert process.returncode == 0
     lines = [json.loads(line) for line in log.splitlines()]
     [end] = [line for line in lines if line.get("outcome")]

@@ -157,7 +157,7 @@ async def test_loading_is_over_only_when_its_thread_is() -> None:
     gate = threading.Event()
 
     def load() -> Any:
-        gate.wait(30)
+        gate.wait(120)
         return RECOGNIZER, SchedulerOptions()
 
     loading = Loading(load)

@@ -35,7 +35,7 @@ def read(value: Any) -> Any:
 def ask_openai(url: str, key: str, call: dict[str, Any]) -> Any:
     import openai
 
-    client = openai.OpenAI(base_url=f"{url}/v1", api_key=key, max_retries=0, timeout=120)
+    client = openai.OpenAI(base_url=f"{url}/v1", api_key=key, max_retries=0, timeout=300)
     resource, arguments = call["resource"], call.get("arguments", {})
     try:
         if resource == "models":
