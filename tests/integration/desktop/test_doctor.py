@@ -24,7 +24,7 @@ def test_on_a_machine_that_has_all_everything_is_fine_but_for_the_silence(sound,
     with screen() as display:
         found = examine(None, lambda: recognizer, {"DISPLAY": display}, typing=True)
     by_name = {finding.what: finding for finding in found}
-    assert list(by_name) == ["microphone", "sound", "model", "latency", "typing", "hotkey"]
+    assert list(by_name) == ["microphone", "audio", "model", "latency", "typing", "hotkey"]
     assert by_name["audio"].seen == "complete silence"
     assert "unmute" in by_name["audio"].advice
     assert by_name["typing"].seen == "by XTest"
