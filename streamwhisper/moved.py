@@ -105,7 +105,7 @@ _NAMES = {
     "TOO_BIG:server.dialect.TOO_BIG TRY_AGAIN_LATER:server.dialect.TRY_AGAIN_LATER",
     "server.dialects.deepgram.audio": "Sound:StreamAudio SoundOptions:StreamAudioOptions",
     "server.dialects.deepgram.dialect": "Listener:ChannelListener",
-    "server.dialects.deepgram.formatting": "Wording:Formatter WordingOptions:FormattingOptions",
+    "server.dialects.deepgram.formatting": "Wording:FormattedText WordingOptions:FormattingOptions",
     "server.dialects.deepgram.messages": "Stream:StreamMetadata",
     "server.dialects.deepgram.transcript_state": "Heard:TranscriptState",
     "server.dialects.openai_realtime.items": "Listening:ItemOptions",

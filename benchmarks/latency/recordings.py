@@ -25,7 +25,7 @@ ROWS = ("commit_latency", "display_latency", "final_latency")
 
 def rest_port(server: Server) -> int:
     """Where it takes recordings in."""
-    [port] = re.findall(r"recordings are taken in at \S+:(\d+)/", server.log())
+    [port] = re.findall(r"accepting recordings at \S+:(\d+)/", server.log())
     return int(port)
 
 

@@ -24,7 +24,7 @@ from streamwhisper.server.dialects.openai_realtime.client_events import InvalidR
 from streamwhisper.server.dialects.openai_realtime.settings import changed, initial_session
 from streamwhisper.server.dialects.wyoming.events import WyomingEvent
 from streamwhisper.server.dialects.wyoming.requests import read_fields as read_wyoming_fields
-from streamwhisper.server.rest.deepgram import PARAMETERS
+from streamwhisper.server.rest.deepgram_parameters import PARAMETERS
 from streamwhisper.server.rest.forms import read_fields
 from streamwhisper.server.rest.openai import FIELDS
 from streamwhisper.server.rest.request import BadField

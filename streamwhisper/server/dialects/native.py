@@ -1,7 +1,6 @@
-"""The native protocol on the server's side: messages to calls on a `Session`, events to messages.
+"""Server side of the native protocol, without I/O.
 
-No sockets and no clock: frames go in, text frames come out. A mistake before the session has
-started is fatal. After that it is answered and the session goes on, for its text is worth more.
+An error before the start is fatal. After the start, errors are reported and the session continues.
 """
 
 from __future__ import annotations
@@ -15,7 +14,6 @@ from streamwhisper.audio.formats import AudioDecoder
 from streamwhisper.errors import AudioFormatError, ProtocolError
 from streamwhisper.events import Committed, Done, Event, Flushed, Partial
 from streamwhisper.protocol import (
-    Ack,
     End,
     ErrorMessage,
     Flush,
@@ -24,7 +22,6 @@ from streamwhisper.protocol import (
     Ready,
     ServerMessage,
     Start,
-    Status,
     VocabularyMessage,
     parse_client_message,
 )
@@ -32,25 +29,25 @@ from streamwhisper.recognition import ModelInfo
 from streamwhisper.server.access.rejection import SessionRejected
 from streamwhisper.server.dialect import CLIENT_FAULT, GOING_AWAY, NORMAL, Close, OnError
 from streamwhisper.server.dialects.outbox import Outbox
+from streamwhisper.server.dialects.progress import ProgressReporter
 from streamwhisper.server.dialects.start import check_start, check_vocabulary, decoder_for
 from streamwhisper.server.publishing.observers import ObservedSession, SessionFactory
 from streamwhisper.session.options import SessionOptions
 
 __all__ = ["NativeDialect"]
 
-_STATUS_SECONDS = 1.0
 _MAX_FLUSHES = 64
-_CONTAINER_RATE = SAMPLE_RATE  # a container has no rate that is known from the start
+_CONTAINER_RATE = SAMPLE_RATE  # a container's own rate is not known at the start
 _TAKEN_OVER = ErrorMessage(
     "taken_over",
-    "another connection has resumed this session with its token, and goes on with it; "
-    "open a session of your own if that was not you.",
+    "another connection has resumed this session with its token; open a new session if that "
+    "was not you.",
     fatal=True,
 )
 
 
 class NativeDialect:
-    """One session that speaks the native protocol, version 1; see `Dialect` and `Resumable`."""
+    """Dialect of one native session, version 1; see `Dialect` and `Resumable`."""
 
     def __init__(
         self,
@@ -63,11 +60,11 @@ class NativeDialect:
         """Wait for a start.
 
         Args:
-            info: the model that is served.
-            options: of the session, save what the client may choose.
-            session_id: names the session to the client and in the log.
-            open_session: opens the session.
-            on_error: told of every error that is sent.
+            info: the served model.
+            options: default options of the session.
+            session_id: identifier of the session for the client and in the log.
+            open_session: opens a session.
+            on_error: called with the code of every error that is sent.
         """
         self._info = info
         self._options = options
@@ -80,37 +77,36 @@ class NativeDialect:
         self._decoder: AudioDecoder | ContainerDecoder | None = None
         self._closing: Close | None = None
         self._ending: tuple[ErrorMessage | None, Close] | None = None
-        self._told_after_end = False
-        self._flushes = 0  # not answered yet
+        self._warned_after_end = False
+        self._flushes = 0  # unanswered
         self._on_error = on_error
         self._outbox = Outbox()
         self._bytes = 0
         self._messages = 0  # text frames since the start
-        self._waited = 0.0  # for the recognizer, in seconds, since the last status
-        self._status_at = 0.0
+        self._progress = ProgressReporter()
 
     @property
     def session(self) -> ObservedSession | None:
-        """What listens; None until the client has started it."""
+        """The session; None until the client has started it."""
         return self._session
 
     @property
     def sessions(self) -> tuple[ObservedSession, ...]:
-        """Likewise, as `Dialect` has it."""
+        """The session, if started, as `Dialect` declares it."""
         return () if self._session is None else (self._session,)
 
     @property
     def can_receive(self) -> bool:
-        """Whether audio can be taken in; audio that will be refused need not wait."""
+        """False while audio must wait; after the end, audio is discarded and need not wait."""
         return self._session is None or self._ending is not None or self._session.can_receive
 
     @property
     def closing(self) -> Close | None:
-        """Once set: send what is outgoing, then close."""
+        """Close frame to send after the outgoing frames; None while the connection is open."""
         return self._closing
 
     def receive(self, frame: str | bytes) -> None:
-        """Take in a text or a binary frame; bad input is answered."""
+        """Handle a frame; errors are reported to the client."""
         if self._closing is not None:
             return
         self._report()
@@ -123,14 +119,14 @@ class NativeDialect:
                 case Start() as start:
                     self._open(start)
                 case Ping(id):
-                    self._say(Pong(id))
+                    self._send(Pong(id))
                 case Flush(id):
                     self._flush(id)
                 case VocabularyMessage(words):
                     check_vocabulary(words)
-                    self._listening("vocabulary").set_vocabulary(words)
+                    self._active_session("vocabulary").set_vocabulary(words)
                 case End():
-                    self._listening("end")
+                    self._active_session("end")
                     self.finish(None, Close(NORMAL))
         except ProtocolError as error:
             self._reject(error.code, str(error))
@@ -138,39 +134,39 @@ class NativeDialect:
             self.fail(refused.error, refused.close)
 
     def record_wait(self, seconds: float) -> None:
-        """The session has waited so long for an answer of the recognizer."""
-        self._waited += seconds
+        """Add seconds that the session has waited for the recognizer."""
+        self._progress.record_wait(seconds)
 
     def finish(self, error: ErrorMessage | None, close: Close) -> None:
-        """Commit everything, then send `error` or done, and close."""
+        """Commit all text, send `error` or done, and close."""
         if self._ending is not None or self._closing is not None:
             return
         self._ending = error, close
         if self._session is None:
             if error is not None:
-                self._say(error)
+                self._send(error)
             self._closing = close
             return
         try:
             self._session.end(cut=close.code == GOING_AWAY)
         except AudioFormatError as bad_end:
             if error is None:
-                self._say(ErrorMessage("audio_format", str(bad_end), fatal=False))
+                self._send(ErrorMessage("audio_format", str(bad_end), fatal=False))
 
     def fail(self, error: ErrorMessage, close: Close) -> None:
         """Send `error` and close at once."""
         if self._closing is None:
-            self._say(error)
+            self._send(error)
             self._closing = close
 
     def outgoing(self) -> list[str]:
-        """The text frames to be sent; each is returned once."""
+        """Return the text frames to send; each is returned once."""
         self._report()
         self._collect_events()
         return self._outbox.take()
 
     def release(self) -> None:
-        """Close the session and its decoder's thread."""
+        """Close the session and the decoder."""
         self._collect_events()
         if self._session is not None:
             self._session.close()
@@ -188,27 +184,27 @@ class NativeDialect:
 
     @property
     def name(self) -> str:
-        """What the session is called in the log."""
+        """Identifier of the session in the log."""
         return self._session_id
 
     @property
     def token(self) -> str:
-        """Known to the session's client alone."""
+        """Secret of the session's client."""
         return self._token
 
     @property
     def claim(self) -> Start | None:
-        """What the client said if it wants a session of before."""
+        """The start of a client that resumes a session; None otherwise."""
         return self._claim
 
     def rejoin(self, claim: Start) -> bool:
-        """Go on in another connection; False if what the client has not seen is not kept."""
+        """Continue in another connection; return False if missed frames are no longer kept."""
         self._report()
         self._collect_events()
         return self._outbox.rewind(claim.last_seq, self._ready())
 
     def left_behind(self) -> NativeDialect:
-        """What the old connection speaks from now on."""
+        """Return the dialect of the connection that the session leaves."""
         left = NativeDialect(
             self._info, self._options, self._session_id, self._open_session, self._on_error
         )
@@ -220,8 +216,8 @@ class NativeDialect:
         if self._session is not None:
             raise ProtocolError(
                 "already_started",
-                'a second "start" in one connection; the session goes on as it was started. '
-                "Open another connection for another session.",
+                'received a second "start"; the session continues unchanged. Open another '
+                "connection for another session.",
             )
         if start.resume is not None:
             self._claim = start
@@ -237,7 +233,7 @@ class NativeDialect:
         )
         self._session = self._open_session(self._session_id, start, self._decoder, options)
         self._start = start
-        self._say(self._ready())
+        self._send(self._ready())
 
     def _ready(self) -> Ready:
         return Ready(
@@ -251,28 +247,28 @@ class NativeDialect:
         )
 
     def _flush(self, id: str | None) -> None:
-        session = self._listening("flush")
+        session = self._active_session("flush")
         if self._flushes >= _MAX_FLUSHES:
             raise ProtocolError(
                 "too_many_flushes",
-                f"{self._flushes} flushes wait to be answered already, so this one (id {id!r}) is "
-                "left out; wait for their answers.",
+                f"{self._flushes} flushes are unanswered, so this one (id {id!r}) was ignored; "
+                "wait for their answers.",
             )
         self._flushes += 1
         session.flush(id)
 
     def _receive_audio(self, data: bytes) -> None:
         if self._ending is not None:
-            if not self._told_after_end:
-                self._told_after_end = True
+            if not self._warned_after_end:
+                self._warned_after_end = True
                 self._reject(
                     "audio_after_end",
-                    f"{len(data)} bytes of audio came after the session's end and are not heard, "
-                    "nor are those that follow; open another connection to go on.",
+                    f"{len(data)} bytes of audio came after the end of the session; this and "
+                    "later audio is discarded. Open another connection to continue.",
                 )
             return
         try:
-            session = self._listening(f"{len(data)} bytes of audio")
+            session = self._active_session(f"{len(data)} bytes of audio")
             session.receive_audio(data)
         except ProtocolError as error:
             self._reject(error.code, str(error))
@@ -285,27 +281,14 @@ class NativeDialect:
             self._bytes += len(data)
 
     def _report(self) -> None:
-        """Say how far the audio is taken in, and how well the session keeps up.
+        """Send acknowledgement and status, about once per second of audio.
 
-        Not as soon as audio comes, for then it would seem to lag, but when what could be done
-        about it is done: before more comes or what came of it is sent.
+        Reporting at the arrival of audio would overstate the lag, so the report is sent before the
+        next frame is received, or with the outgoing frames.
         """
-        session = self._session
-        if session is None or self._ending is not None:
-            return
-        received = session.audio_seconds
-        if (elapsed := received - self._status_at) < _STATUS_SECONDS:
-            return
-        self._say(Ack(self._samples, self._bytes))
-        self._say(
-            Status(
-                lag_ms=round(1000 * (received - session.covered_seconds)),
-                real_time_factor=self._waited / elapsed,
-                audio_seconds=received,
-            )
-        )
-        self._status_at = received
-        self._waited = 0.0
+        if self._session is not None and self._ending is None:
+            for message in self._progress.report(self._session, self._samples, self._bytes):
+                self._send(message)
 
     @property
     def _sample_rate(self) -> int:
@@ -317,17 +300,16 @@ class NativeDialect:
             return self._bytes // self._decoder.format.frame_bytes
         return int(self._session.audio_seconds * _CONTAINER_RATE) if self._session else 0
 
-    def _listening(self, what: str) -> ObservedSession:
-        """The session, when it can take `what`."""
+    def _active_session(self, received: str) -> ObservedSession:
+        """Return the session; raise ProtocolError if it is not started or has ended."""
         if self._session is None:
             raise ProtocolError(
-                "no_start", f'{what} came before the start; send {{"type": "start"}} first.'
+                "no_start", f'{received} came before the start; send {{"type": "start"}} first.'
             )
         if self._ending is not None:
             raise ProtocolError(
                 "after_end",
-                f"{what} came after the session's end; everything is being committed, "
-                "and done follows.",
+                f"{received} came after the end of the session; done follows.",
             )
         return self._session
 
@@ -336,10 +318,10 @@ class NativeDialect:
         if fatal:
             self.fail(ErrorMessage(code, message, fatal=True), Close(CLIENT_FAULT, code))
         else:
-            self._say(ErrorMessage(code, message, fatal=False))
+            self._send(ErrorMessage(code, message, fatal=False))
 
-    def _say(self, message: ServerMessage) -> None:
-        self._collect_events()  # what has happened before comes first
+    def _send(self, message: ServerMessage) -> None:
+        self._collect_events()  # earlier events go first
         self._put(message)
 
     def _put(self, message: ServerMessage) -> None:
@@ -356,9 +338,9 @@ class NativeDialect:
                 self._put(event if error is None else error)
             else:
                 self._flushes -= isinstance(event, Flushed)
-                self._outbox.put(self._dress(event))
+                self._outbox.put(self._requested(event))
 
-    def _dress(self, event: Event) -> Event:
+    def _requested(self, event: Event) -> Event:
         if not self._start.words and isinstance(event, Committed | Partial):
             return replace(event, words=())
         return event

@@ -1,4 +1,4 @@
-"""What one session says: frames numbered from 1, handed out once, and kept to be sent again."""
+"""Outbox of a session: numbered frames, kept so that they can be sent again."""
 
 from __future__ import annotations
 
@@ -10,40 +10,41 @@ from streamwhisper.protocol import ServerMessage, encode_server_message
 __all__ = ["Outbox"]
 
 MAX_KEPT = 512 * 1024
-"""Characters of frames that stay after they were handed out: minutes of the text of speech.
+"""Maximum size of sent frames that are kept, in characters: minutes of text.
 
-A connection that is dead without its server knowing is found out within 40 s by the WebSocket
-library's own pings; what is sent into it meanwhile has to be here still."""
+A dead connection is detected within 40 s by the WebSocket library's pings. The frames sent in this
+time must still be here.
+"""
 
 
 class Outbox:
-    """The frames of a session, whatever connections carry them.
+    """Frames of a session, independent of its connections.
 
     Attributes:
-        seq: the number of the newest frame.
+        seq: number of the newest frame.
     """
 
     def __init__(self, max_kept: int = MAX_KEPT) -> None:
-        """Keep up to `max_kept` characters of what was handed out."""
+        """Create an outbox that keeps at most `max_kept` characters of sent frames."""
         self.seq = 0
         self._max_kept = max_kept
-        self._frames: deque[str] = deque()  # the newest ones, up to `seq`
+        self._frames: deque[str] = deque()  # the newest frames, up to `seq`
         self._characters = 0
-        self._fresh = 0  # of them, those that this connection was not given yet
+        self._unsent = 0  # frames that this connection has not received
         self._greeting: str | None = None
 
     def put(self, message: ServerMessage) -> None:
-        """Number a message and line it up."""
+        """Number a message and append it."""
         self.seq += 1
         frame = encode_server_message(message, self.seq)
         self._frames.append(frame)
         self._characters += len(frame)
-        self._fresh += 1
+        self._unsent += 1
 
     def take(self) -> list[str]:
-        """The frames that are to be sent, in order; each is returned once."""
-        frames = list(islice(self._frames, len(self._frames) - self._fresh, None))
-        self._fresh = 0
+        """Return the frames to send, in order; each is returned once."""
+        frames = list(islice(self._frames, len(self._frames) - self._unsent, None))
+        self._unsent = 0
         if self._greeting is not None:
             frames.insert(0, self._greeting)
             self._greeting = None
@@ -52,13 +53,13 @@ class Outbox:
         return frames
 
     def rewind(self, last_seq: int, greeting: ServerMessage) -> bool:
-        """Say everything after `last_seq` again, after a greeting that goes by that number.
+        """Send `greeting` with the number `last_seq`, and then all later frames again.
 
         Returns:
-            False if that cannot be, for some of it is no longer kept, or was never said.
+            False if some of the frames are no longer kept, or were never sent.
         """
         if not self.seq - len(self._frames) <= last_seq <= self.seq:
             return False
-        self._fresh = self.seq - last_seq
+        self._unsent = self.seq - last_seq
         self._greeting = encode_server_message(greeting, last_seq)
         return True

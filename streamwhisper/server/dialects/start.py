@@ -1,4 +1,4 @@
-"""What a client asks for when it starts: whether this server can give it."""
+"""Checks of a session's start: audio format, vocabulary, model, task and language."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ _MAX_CHARACTERS = 100
 
 
 def decoder_for(start: Start) -> AudioDecoder | ContainerDecoder:
-    """What decodes the audio that `start` announces.
+    """Return the decoder of the audio that `start` declares.
 
     Raises:
-        ProtocolError: there is no such format.
+        ProtocolError: the format is not supported.
     """
     if start.encoding == "container":
         return ContainerDecoder()
@@ -34,10 +34,10 @@ def decoder_for(start: Start) -> AudioDecoder | ContainerDecoder:
 
 
 def check_vocabulary(words: Sequence[str]) -> None:
-    """See that a vocabulary is not too big.
+    """Check the size of a vocabulary.
 
     Raises:
-        ProtocolError: it is.
+        ProtocolError: the vocabulary is too large.
     """
     longest = max(map(len, words), default=0)
     if len(words) > _MAX_WORDS or longest > _MAX_CHARACTERS:
@@ -45,26 +45,28 @@ def check_vocabulary(words: Sequence[str]) -> None:
             "vocabulary_limit",
             f"a vocabulary of {len(words)} entries, the longest with {longest} characters; "
             f"expected at most {_MAX_WORDS} entries of at most {_MAX_CHARACTERS} characters. "
-            "List what is likely to be said and likely to be misheard.",
+            "List words that are likely to occur and to be misrecognized.",
         )
 
 
 def check_start(
-    start: Start, info: ModelInfo, usual: str | LanguageDetection
+    start: Start, info: ModelInfo, defaults: str | LanguageDetection
 ) -> str | LanguageDetection:
-    """The session's language, or how it is found.
+    """Return the session's language, or the options of its detection.
 
     Args:
-        usual: what is done where the start names neither a language nor several.
+        start: the client's request.
+        info: the served model.
+        defaults: the server's language, if the start names none.
 
     Raises:
-        ProtocolError: this server cannot start such a session.
+        ProtocolError: the server does not support the request.
     """
     check_vocabulary(start.vocabulary)
     if start.model not in (None, info.name):
         raise ProtocolError(
             "unknown_model",
-            f'model "{start.model}" is not served here; this server serves "{info.name}". '
+            f'model "{start.model}" is not available; this server serves "{info.name}". '
             'Leave "model" out, or start a server with the other model.',
         )
     try:
@@ -72,23 +74,23 @@ def check_start(
     except RecognitionError as error:
         raise ProtocolError("unsupported_task", str(error)) from None
     try:
-        language = _language(start, usual)
+        language = _language(start, defaults)
         info.check_languages((language,) if isinstance(language, str) else language.candidates)
     except RecognitionError as error:
         raise ProtocolError("unsupported_language", str(error)) from None
     return language
 
 
-def _language(start: Start, usual: str | LanguageDetection) -> str | LanguageDetection:
+def _language(start: Start, defaults: str | LanguageDetection) -> str | LanguageDetection:
     given = None if start.language == "auto" else start.language
     if given and start.languages:
         raise RecognitionError(
-            f'both "language" ("{given}") and "languages" are given; "languages" are those that '
-            'may be spoken where "language" is null or "auto"'
+            f'both "language" ("{given}") and "languages" are given; "languages" are '
+            'candidates if "language" is null or "auto"'
         )
     if given is not None:
         return language_code(given)
     if not start.languages and start.language is None:
-        return usual
-    detection = usual if isinstance(usual, LanguageDetection) else LanguageDetection()
+        return defaults
+    detection = defaults if isinstance(defaults, LanguageDetection) else LanguageDetection()
     return replace(detection, candidates=tuple(dict.fromkeys(map(language_code, start.languages))))

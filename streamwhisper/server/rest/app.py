@@ -1,4 +1,4 @@
-"""The application: what is answered at which path."""
+"""ASGI application of the REST interfaces: its routes and pages."""
 
 from __future__ import annotations
 
@@ -33,15 +33,15 @@ from streamwhisper.server.websocket.http_endpoints import HttpEndpoints
 __all__ = ["rest_app"]
 
 
-def rest_app(service: Service, answers: HttpEndpoints, origins: Sequence[str]) -> Starlette:
-    """The ASGI application of a server.
+def rest_app(service: Service, endpoints: HttpEndpoints, origins: Sequence[str]) -> Starlette:
+    """Return the ASGI application of a server.
 
     Args:
-        service: who may come in, and who transcribes.
-        answers: how the server is.
-        origins: web pages of other hosts that may ask; their browsers are told so.
+        service: authentication and transcription.
+        endpoints: health, readiness and metrics of the server.
+        origins: web origins that may send requests (CORS).
     """
-    pages = _Pages(service, answers)
+    pages = _Pages(service, endpoints)
     transcribe, translate = (
         partial(OpenAiRestDialect, task) for task in ("transcribe", "translate")
     )
@@ -64,42 +64,42 @@ def rest_app(service: Service, answers: HttpEndpoints, origins: Sequence[str]) -
     return Starlette(
         routes=routes,
         middleware=[cors] if origins else [],
-        exception_handlers={HandshakeRejected: pages.refused, HTTPException: pages.not_here},
+        exception_handlers={HandshakeRejected: pages.refused, HTTPException: pages.not_found},
     )
 
 
 class _Pages:
-    """What is answered at once."""
+    """Pages without an upload: models, health, readiness, metrics and errors."""
 
-    def __init__(self, service: Service, answers: HttpEndpoints) -> None:
+    def __init__(self, service: Service, endpoints: HttpEndpoints) -> None:
         self._service = service
-        self._answers = answers
+        self._endpoints = endpoints
         self._since = int(time.time())
 
     async def health(self, request: Request) -> Response:
         return PlainTextResponse("ok\n")
 
     async def readiness(self, request: Request) -> Response:
-        found = self._answers.readiness()
+        found = self._endpoints.readiness()
         return PlainTextResponse(found.body, found.status_code)
 
     async def metrics(self, request: Request) -> Response:
-        self._service.visitor(request)
+        self._service.authenticate(request)
         return Response(self._service.metrics.render(), media_type=METRICS_CONTENT_TYPE)
 
     async def models(self, request: Request) -> Response:
-        names = await self._known(request)
+        names = await self._model_names(request)
         records = [model_record(name, self._since) for name in names]
         return JSONResponse({"object": "list", "data": records})
 
     async def model(self, request: Request) -> Response:
-        await self._known(request)
+        await self._model_names(request)
         name = request.path_params["name"]
         check_model(name, self._service.info)
         return JSONResponse(model_record(name, self._since))
 
-    async def _known(self, request: Request) -> list[str]:
-        self._service.visitor(request)
+    async def _model_names(self, request: Request) -> list[str]:
+        self._service.authenticate(request)
         await self._service.wait()
         return known_models(self._service.info)
 
@@ -108,13 +108,13 @@ class _Pages:
         self._service.metrics.count_error(error.code)
         return JSONResponse(error_record(error), error.status.value, headers_of(error))
 
-    def not_here(self, request: Request, error: Exception) -> Response:
+    def not_found(self, request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
         wrong = error.status_code == HTTPStatus.METHOD_NOT_ALLOWED
-        seen = f"{request.method} {request.url.path[:100]}"
+        target = f"{request.method} {request.url.path[:100]}"
         message = (
-            f"nothing answers {seen}; POST a recording to /v1/audio/transcriptions, "
-            "/v1/audio/translations or /v1/listen. Live sound goes to the port of the WebSockets"
+            f"{target} does not exist; POST a recording to /v1/audio/transcriptions, "
+            "/v1/audio/translations or /v1/listen. Live audio goes to the WebSocket port"
         )
         code = "method_not_allowed" if wrong else "not_found"
         refusal = HandshakeRejected(HTTPStatus(error.status_code), code, message)

@@ -1,4 +1,4 @@
-"""The body of a request: received within bounds of size and time."""
+"""Body of a request, received within limits of size and time."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from streamwhisper.server.rest.options import RestOptions
 __all__ = ["Body"]
 
 _LINGER = 2.0
-"""Seconds for which what a refused client still sends is read: it hears the answer only then."""
+"""Seconds in which the rest of a rejected upload is read; the client reads the answer after it."""
 
 
 class Body:
-    """What a client sends, and whether it is still there."""
+    """Receiver of a request's body; it also detects that the client has disconnected."""
 
     def __init__(self, request: Request, options: RestOptions) -> None:
-        """Receive nothing yet; the time for all of it begins."""
+        """Create a receiver; the upload timeout begins."""
         self._receive = request.receive
         self._declared = request.headers.get("Content-Length", "")
         self._most = options.max_upload_bytes
@@ -33,10 +33,10 @@ class Body:
         self._whole = False
 
     async def receive(self) -> Message:
-        """The next piece, for Starlette.
+        """Return the next message, for Starlette.
 
         Raises:
-            Refusal: it is too much, or too late.
+            HandshakeRejected: the body is too large, or the upload timeout has passed.
         """
         if self._declared.isdecimal() and int(self._declared) > self._most:
             raise self._too_large()
@@ -47,15 +47,15 @@ class Body:
             raise HandshakeRejected(
                 HTTPStatus.REQUEST_TIMEOUT,
                 "upload_timeout",
-                f"the request was not there whole within {self._seconds:g} s; send it faster, or "
-                "in a smaller encoding such as Opus or MP3",
+                f"the request was not complete within {self._seconds:g} s; send it faster, or "
+                "in a smaller encoding, e.g. Opus or MP3",
             ) from None
         if self._size > self._most:
             raise self._too_large()
         return message
 
     async def discard(self) -> None:
-        """Read what is still to come, for a while: unread, it would hide the answer."""
+        """Read the rest of the body for a short time, so that the client reads the answer."""
         until = min(self._deadline, asyncio.get_running_loop().time() + _LINGER)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout_at(until):
@@ -63,10 +63,10 @@ class Body:
                     await self._next()
 
     async def left(self) -> NoReturn:
-        """Wait until the client is gone; the body is to be there by then.
+        """Wait until the client disconnects; call it after the body was read.
 
         Raises:
-            ClientDisconnect: always, then.
+            ClientDisconnect: the client has disconnected; always.
         """
         while (await self._receive())["type"] != "http.disconnect":
             pass
@@ -75,7 +75,7 @@ class Body:
     async def _next(self) -> Message:
         message = await self._receive()
         self._size += len(message.get("body", b""))
-        # A client that is gone sends no more, either.
+        # A disconnect ends the body, too.
         self._whole = not message.get("more_body", False)
         return message
 
@@ -83,6 +83,6 @@ class Body:
         return HandshakeRejected(
             HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
             "upload_too_large",
-            f"the request has more than {self._most} bytes, which is the most here; send the "
-            "sound in a smaller encoding such as Opus or MP3, or in several recordings",
+            f"the request has more than {self._most} bytes, the maximum; send the "
+            "audio in a smaller encoding, e.g. Opus or MP3, or in several recordings",
         )

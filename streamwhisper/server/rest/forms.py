@@ -1,4 +1,4 @@
-"""Fields of a form and parameters of an address: read by a table, each with a clear error."""
+"""Reader of form fields and query parameters, by a table."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ _MAX_FIELD_BYTES = 64 * 1024
 
 @dataclass(frozen=True, slots=True)
 class FormField:
-    """A field that means something here.
+    """Supported field.
 
     Attributes:
-        attribute: that it sets.
-        read: what its values mean.
+        attribute: name of the value.
+        read: reader of the values.
     """
 
     attribute: str
@@ -45,52 +45,52 @@ class FormField:
 
 
 async def read_form(request: Request) -> FormData:
-    """Receive a form; whoever has it closes it.
+    """Receive a form; the caller closes it.
 
     Raises:
-        Refusal: it is none, or too much.
-        ClientDisconnect: the client is gone.
+        HandshakeRejected: the body is not a form, or too large.
+        ClientDisconnect: the client has disconnected.
     """
     kind = request.headers.get("Content-Type", "")
     if kind.partition(";")[0].strip().lower() != "multipart/form-data":
         raise HandshakeRejected(
             HTTPStatus.BAD_REQUEST,
             "bad_form",
-            f"the request is {kind[:100] or 'of no type'!r}; expected multipart/form-data with a "
-            "field 'file'",
+            f"the request is {kind[:100] or 'without a content type'!r}; expected "
+            "multipart/form-data with a field 'file'",
         )
     try:
         return await request.form(
             max_files=1, max_fields=_MAX_FIELDS, max_part_size=_MAX_FIELD_BYTES
         )
     except (HTTPException, KeyError, ValueError) as error:
-        said = error.detail if isinstance(error, HTTPException) else str(error)
+        reason = error.detail if isinstance(error, HTTPException) else str(error)
         raise HandshakeRejected(
             HTTPStatus.BAD_REQUEST,
             "bad_form",
-            f"the form cannot be read ({said}); expected multipart/form-data with one file",
+            f"the form cannot be read ({reason}); expected multipart/form-data with one file",
         ) from error
 
 
 def uploaded(form: FormData, name: str) -> UploadFile:
-    """The file of a form.
+    """Return the file of a form.
 
     Raises:
-        BadField: there is none.
+        BadField: the field has no file.
     """
     found = form.get(name)
     if not isinstance(found, UploadFile):
-        raise BadField(name, f"there is no file in the field {name!r}; send the sound there")
+        raise BadField(name, f"the field {name!r} has no file; send the audio in it")
     return found
 
 
 def read_fields(
     fields: Mapping[str, FormField], given: Mapping[str, Sequence[str]]
 ) -> dict[str, Any]:
-    """What the fields say, by the attributes that they set; nothing for those that are not given.
+    """Return the values of the given fields, by attribute; missing fields are left out.
 
     Raises:
-        BadField: one of them means nothing.
+        BadField: a value is invalid.
     """
     found: dict[str, Any] = {}
     for name, field in fields.items():
@@ -107,11 +107,19 @@ def read_fields(
 
 
 def names(values: Sequence[str]) -> tuple[str, ...]:
-    """What is to be preferred, all of them; not too many."""
+    """Return all values as a vocabulary.
+
+    Raises:
+        ProtocolError: the vocabulary is too large.
+    """
     check_vocabulary(values)
     return tuple(values)
 
 
 def language(values: Sequence[str]) -> str:
-    """The code of a language."""
+    """Return the code of a language.
+
+    Raises:
+        RecognitionError: the language is unknown.
+    """
     return language_code(values[-1])

@@ -1,4 +1,4 @@
-"""The HTTP server of the REST interfaces, on the event loop of the other one."""
+"""HTTP server of the REST interfaces, on the event loop of the WebSocket server."""
 
 from __future__ import annotations
 
@@ -26,37 +26,37 @@ __all__ = ["RestListener"]
 log = logging.getLogger(__name__)
 
 _GOODBYE = 5
-"""Seconds in which the last answers go out when the server stops."""
+"""Seconds in which the last answers are sent at shutdown."""
 
 
 class RestListener:
-    """Takes recordings in beside a server of sessions, with its model, keys, limits and metrics.
+    """HTTP listener that shares the model, keys, limits and metrics of a WebSocket server.
 
     Attributes:
-        port: that it listens on.
+        port: port of the listener.
     """
 
     def __init__(
         self,
         context: ServerContext,
         rest: RestOptions,
-        answers: HttpEndpoints,
+        endpoints: HttpEndpoints,
     ) -> None:
-        """Create a listener; `context` and `answers` belong to the WebSocket server."""
+        """Create a listener; `context` and `endpoints` belong to the WebSocket server."""
         self.port = rest.port
         self._options = options = context.options
         self._rest = rest
         self._service = Service(rest, context.startup, context.access, context.metrics)
         tls = options.tls
         config = uvicorn.Config(
-            rest_app(self._service, answers, options.access.origins),
-            http=_impatient(options.limits),
+            rest_app(self._service, endpoints, options.access.origins),
+            http=_with_timeouts(options.limits),
             ws="none",
             lifespan="off",
             log_config=None,
             log_level="warning",
             access_log=False,
-            proxy_headers=False,  # `AccessPolicy` knows which proxies to believe
+            proxy_headers=False,  # `AccessPolicy` knows the trusted proxies
             server_header=False,
             date_header=False,
             headers=[("Server", "streamwhisper")],
@@ -72,17 +72,17 @@ class RestListener:
         """Begin to listen.
 
         Raises:
-            OSError: the address or the port cannot be had.
+            OSError: the address or the port is not available.
         """
         host = self._options.host
         with binding(host, self.port):
             family = socket.AF_INET6 if ":" in host else socket.AF_INET
             self._socket = socket.create_server((host, self.port), family=family)
         self.port = self._socket.getsockname()[1]
-        # Not `serve`, which would take the signals for itself and wake ten times a second.
+        # Not `serve`: it installs signal handlers and polls ten times a second.
         await self._server.startup(sockets=[self._socket])
         scheme = "http" if self._options.tls is None else "https"
-        log.info("recordings are taken in at %s://%s:%d/v1", scheme, host, self.port)
+        log.info("accepting recordings at %s://%s:%d/v1", scheme, host, self.port)
 
     def open(self, model: LoadedModel) -> None:
         """Accept recordings: the model is loaded.
@@ -101,20 +101,20 @@ class RestListener:
         )
 
     async def stop(self, seconds: float) -> None:
-        """Let requests that are under way finish for so long, then stop."""
+        """Let running requests finish for `seconds`, then stop."""
         if cut_off := await self._service.drain(seconds):
-            log.warning("cut off %d recordings that were not transcribed in time", cut_off)
+            log.warning("cancelled %d recordings that were not complete in time", cut_off)
         assert self._socket is not None
         await self._server.shutdown(sockets=[self._socket])
         self._service.close()
 
 
-def _impatient(limits: Limits) -> type[H11Protocol]:
-    """A protocol that drops who takes too long to ask, or to read what is answered."""
+def _with_timeouts(limits: Limits) -> type[H11Protocol]:
+    """Return a protocol that drops clients that are too slow to send a request or to read."""
 
-    class Impatient(H11Protocol):
-        asking: asyncio.TimerHandle | None = None
-        reading: asyncio.TimerHandle | None = None
+    class TimeoutProtocol(H11Protocol):
+        request_timer: asyncio.TimerHandle | None = None
+        write_timer: asyncio.TimerHandle | None = None
 
         def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
             super().connection_made(transport)
@@ -125,27 +125,29 @@ def _impatient(limits: Limits) -> type[H11Protocol]:
             self._watch()
 
         def connection_lost(self, exc: Exception | None) -> None:
-            for timer in (self.asking, self.reading):
+            for timer in (self.request_timer, self.write_timer):
                 if timer is not None:
                     timer.cancel()
             super().connection_lost(exc)
 
         def pause_writing(self) -> None:
             super().pause_writing()
-            self.reading = self.loop.call_later(limits.send_timeout, self.transport.abort)
+            self.write_timer = self.loop.call_later(limits.send_timeout, self.transport.abort)
 
         def resume_writing(self) -> None:
             super().resume_writing()
-            if self.reading is not None:
-                self.reading.cancel()
+            if self.write_timer is not None:
+                self.write_timer.cancel()
 
         def _watch(self) -> None:
-            """Time runs from the first byte of a request to the end of its headers."""
+            """Limit the time from the first byte of a request to the end of its headers."""
             if self.cycle is not None and not self.cycle.response_complete:
-                if self.asking is not None:
-                    self.asking.cancel()
-                    self.asking = None
-            elif self.asking is None:
-                self.asking = self.loop.call_later(limits.handshake_timeout, self.transport.abort)
+                if self.request_timer is not None:
+                    self.request_timer.cancel()
+                    self.request_timer = None
+            elif self.request_timer is None:
+                self.request_timer = self.loop.call_later(
+                    limits.handshake_timeout, self.transport.abort
+                )
 
-    return Impatient
+    return TimeoutProtocol

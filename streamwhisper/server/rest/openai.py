@@ -1,6 +1,6 @@
 """OpenAI's REST interface: transcriptions, translations and models.
 
-Fields, answers and errors are those of the API reference, as its Python client has them.
+Fields, answers and errors follow the API reference and its Python client.
 """
 
 from __future__ import annotations
@@ -50,9 +50,9 @@ __all__ = [
 ]
 
 ALIAS = "whisper-1"
-"""What OpenAI calls its Whisper: here whatever is served."""
+"""OpenAI's name of Whisper; it selects the served model."""
 _OTHERS = re.compile(r"gpt-[a-z0-9.-]*transcribe[a-z0-9.-]*")
-"""Its other models for speech, which clients name by default, stand for it as well."""
+"""OpenAI's other speech models, the defaults of its clients; they select the served model, too."""
 
 Format = Literal["json", "text", "srt", "vtt", "verbose_json"]
 FORMATS: tuple[Format, ...] = get_args(Format)
@@ -66,9 +66,9 @@ FIELDS: Mapping[str, FormField] = {
     "include[]": FormField("include", all_values(Literal["logprobs"])),
     "stream": FormField("stream", last_value(bool)),
 }
-"""What a form may have beside its file and its model, and what that means."""
+"""Supported fields of a form beside `file` and `model`."""
 IGNORED = ("chunking_strategy", "languages[]")
-"""Fields that change nothing: recordings are cut at their pauses, and their language is found."""
+"""Fields without effect: recordings are split at pauses, and their language is detected."""
 
 _BEST_OF = 5
 _MEDIA = {"text": "text/plain", "srt": "application/x-subrip", "vtt": "text/vtt"}
@@ -83,7 +83,7 @@ _TYPES = {
 
 @dataclass(frozen=True, slots=True)
 class _OpenAiFields:
-    """What the fields of a form say."""
+    """Values of a form."""
 
     language: str | None = None
     prompt: str | None = None
@@ -99,7 +99,7 @@ class _OpenAiFields:
         return "logprobs" in self.include
 
     def check(self, given: Mapping[str, Any]) -> None:
-        """Raise BadField for what does not go together."""
+        """Raise BadField for fields that contradict each other."""
         if "granularities" in given and self.format != "verbose_json":
             raise BadField(
                 "timestamp_granularities[]",
@@ -109,7 +109,7 @@ class _OpenAiFields:
             raise BadField("include[]", f"logprobs need response_format json, not {self.format}")
         if self.stream and self.format not in ("json", "text"):
             raise BadField(
-                "stream", f"a stream is text as it comes, and cannot be {self.format}; take json"
+                "stream", f"stream needs response_format json or text, not {self.format}"
             )
 
     def options(self, task: Task) -> TranscriptionOptions:
@@ -128,10 +128,10 @@ class _OpenAiFields:
 
 
 class OpenAiRestDialect:
-    """One request for the text of a recording."""
+    """Dialect of one request to OpenAI's interface."""
 
     def __init__(self, task: Task, request_id: str) -> None:
-        """Transcribe, or translate into English."""
+        """Create the dialect of a request that transcribes, or translates into English."""
         self._task: Task = task
         self._id = request_id
 
@@ -143,44 +143,44 @@ class OpenAiRestDialect:
             given = read_fields(
                 FIELDS, {name: [str(value) for value in form.getlist(name)] for name in form}
             )
-            asked = _OpenAiFields(**given)
-            asked.check(given)
-            options = self._options(asked, recognizer)
-            sound = uploaded(form, "file").file
+            fields = _OpenAiFields(**given)
+            fields.check(given)
+            options = self._options(fields, recognizer)
+            audio = uploaded(form, "file").file
         except BaseException:
             await form.close()
             raise
 
         def answer(transcript: Transcript) -> Response:
-            return self._answered(_rendered(transcript, asked, self._task))
+            return self._with_id(_rendered(transcript, fields, self._task))
 
         def stream(parts: AsyncIterator[Transcript | HandshakeRejected]) -> Response:
-            events = _events(parts, logprobs=asked.logprobs)
-            return self._answered(StreamingResponse(events, media_type="text/event-stream"))
+            events = _events(parts, logprobs=fields.logprobs)
+            return self._with_id(StreamingResponse(events, media_type="text/event-stream"))
 
-        return TranscriptionRequest(sound, None, options, answer, stream if asked.stream else None)
+        return TranscriptionRequest(audio, None, options, answer, stream if fields.stream else None)
 
-    def _options(self, asked: _OpenAiFields, recognizer: WindowRecognizer) -> TranscriptionOptions:
-        options = asked.options(self._task)
+    def _options(self, fields: _OpenAiFields, recognizer: WindowRecognizer) -> TranscriptionOptions:
+        options = fields.options(self._task)
         try:
             options.check(recognizer)
         except RecognitionError as error:
-            unable = self._task == "translate" and not recognizer.info.multilingual
-            field = "model" if unable else "language"
+            unsupported = self._task == "translate" and not recognizer.info.multilingual
+            field = "model" if unsupported else "language"
             raise BadField(field, str(error), code="unsupported") from error
         return options
 
     def refuse(self, refusal: HandshakeRejected) -> Response:
-        """OpenAI's error object."""
-        return self._answered(JSONResponse(error_record(refusal), refusal.status.value))
+        """Return OpenAI's error object."""
+        return self._with_id(JSONResponse(error_record(refusal), refusal.status.value))
 
-    def _answered(self, response: Response) -> Response:
+    def _with_id(self, response: Response) -> Response:
         response.headers["X-Request-Id"] = self._id
         return response
 
 
 def error_record(refusal: HandshakeRejected) -> dict[str, Any]:
-    """What OpenAI's clients expect of an error."""
+    """Return an error in OpenAI's format."""
     field = "file" if refusal.code in _ABOUT_THE_FILE else None
     return {
         "error": {
@@ -193,7 +193,7 @@ def error_record(refusal: HandshakeRejected) -> dict[str, Any]:
 
 
 def known_models(info: ModelInfo) -> list[str]:
-    """What the model that is served may be called."""
+    """Return the names of the served model."""
     return [ALIAS, info.name]
 
 
@@ -202,26 +202,26 @@ def check_model(name: str, info: ModelInfo) -> None:
     if name not in known_models(info) and not _OTHERS.fullmatch(name):
         raise BadField(
             "model",
-            f"the model {name[:100]!r} is not served here; this server has {info.name!r}, which "
-            f"{ALIAS!r} and gpt-*transcribe stand for as well",
+            f"model {name[:100]!r} is not available; this server serves {info.name!r}, also as "
+            f"{ALIAS!r} and gpt-*transcribe",
             code="model_not_found",
             status=HTTPStatus.NOT_FOUND,
         )
 
 
 def model_record(name: str, created: int) -> dict[str, Any]:
-    """A model in a list of them."""
+    """Return the entry of a model."""
     return {"id": name, "object": "model", "created": created, "owned_by": "streamwhisper"}
 
 
-def _rendered(transcript: Transcript, asked: _OpenAiFields, task: Task) -> Response:
-    if asked.format in _MEDIA:
-        content = render(transcript, "txt" if asked.format == "text" else asked.format)
-        return PlainTextResponse(content, media_type=_MEDIA[asked.format])
+def _rendered(transcript: Transcript, fields: _OpenAiFields, task: Task) -> Response:
+    if fields.format in _MEDIA:
+        content = render(transcript, "txt" if fields.format == "text" else fields.format)
+        return PlainTextResponse(content, media_type=_MEDIA[fields.format])
     record: dict[str, Any] = {"text": transcript.text.strip(), "usage": _usage(transcript)}
-    if asked.logprobs:
+    if fields.logprobs:
         record["logprobs"] = _logprobs(transcript)
-    if asked.format == "verbose_json":
+    if fields.format == "verbose_json":
         spoken = "en" if task == "translate" else transcript.language
         record = {
             "task": "transcribe" if task == "transcribe" else "translate",
@@ -229,12 +229,12 @@ def _rendered(transcript: Transcript, asked: _OpenAiFields, task: Task) -> Respo
             "duration": round(transcript.duration, 2),
             **record,
         }
-        if "segment" in asked.granularities:
+        if "segment" in fields.granularities:
             segments: Any = as_record(transcript)["segments"]
             for segment in segments:
                 segment.pop("words", None)
             record["segments"] = segments
-        if "word" in asked.granularities:
+        if "word" in fields.granularities:
             record["words"] = [
                 {"word": word.word.strip(), "start": word.start, "end": word.end}
                 for word in _words(transcript)
@@ -245,25 +245,25 @@ def _rendered(transcript: Transcript, asked: _OpenAiFields, task: Task) -> Respo
 async def _events(
     parts: AsyncIterator[Transcript | HandshakeRejected], *, logprobs: bool
 ) -> AsyncIterator[bytes]:
-    """Server-sent events: the deltas, which the whole text is made of, and the text."""
-    said: list[str] = []
-    weighed: list[dict[str, Any]] = []
+    """Yield server-sent events: a delta for each part, then the whole text."""
+    deltas: list[str] = []
+    logprobs_so_far: list[dict[str, Any]] = []
     async for part in parts:
         if isinstance(part, HandshakeRejected):
             yield b"event: error\n" + _event(error_record(part))
             return
-        delta = part.text if said else part.text.lstrip()
+        delta = part.text if deltas else part.text.lstrip()
         if not delta:
             continue
-        said.append(delta)
+        deltas.append(delta)
         event: dict[str, Any] = {"type": "transcript.text.delta", "delta": delta}
         if logprobs:
             event["logprobs"] = _logprobs(part)
-            weighed += event["logprobs"]
+            logprobs_so_far += event["logprobs"]
         yield _event(event)
-    done: dict[str, Any] = {"type": "transcript.text.done", "text": "".join(said)}
+    done: dict[str, Any] = {"type": "transcript.text.done", "text": "".join(deltas)}
     if logprobs:
-        done["logprobs"] = weighed
+        done["logprobs"] = logprobs_so_far
     yield _event(done)
 
 
@@ -276,7 +276,7 @@ def _usage(transcript: Transcript) -> dict[str, Any]:
 
 
 def _logprobs(transcript: Transcript) -> list[dict[str, Any]]:
-    """One for each word, of which the tokens' mean is known."""
+    """Return the log probability of each word: the mean of its tokens."""
     return [
         {
             "token": word.word,

@@ -1,4 +1,4 @@
-"""One operation: a recording comes in, waits for its turn, and its transcript goes out."""
+"""REST operation: receives a recording, waits for its turn and sends the transcript."""
 
 from __future__ import annotations
 
@@ -29,22 +29,25 @@ __all__ = ["Operation"]
 log = logging.getLogger(__name__)
 
 CLIENT_LEFT = 499
-"""In the log and the metrics: nobody is there to be answered."""
+"""Status in the log and the metrics of a client that disconnected before the answer."""
 
 
 class Operation:
-    """An ASGI application that serves one operation."""
+    """ASGI application of one operation."""
 
-    def __init__(self, name: str, service: Service, speak: Callable[[str], RestDialect]) -> None:
-        """Serve an operation.
+    def __init__(
+        self, name: str, service: Service, new_dialect: Callable[[str], RestDialect]
+    ) -> None:
+        """Create an operation.
 
         Args:
-            name: for the log and the metrics.
-            speak: begins to speak a dialect, for a request of this id.
+            name: name in the log and the metrics.
+            service: authentication and transcription.
+            new_dialect: creates the dialect of a request with this ID.
         """
         self._name = name
         self._service = service
-        self._speak = speak
+        self._speak = new_dialect
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request. Raises nothing but a cancellation."""
@@ -52,13 +55,13 @@ class Operation:
 
 
 class _Exchange:
-    """A request, and its answer."""
+    """One request and its answer."""
 
     def __init__(
         self,
         operation: str,
         service: Service,
-        speak: Callable[[str], RestDialect],
+        new_dialect: Callable[[str], RestDialect],
         scope: Scope,
         receive: Receive,
         send: Send,
@@ -66,14 +69,14 @@ class _Exchange:
         self._operation = operation
         self._service = service
         self._id = str(uuid.uuid4())
-        self._dialect = speak(self._id)
+        self._dialect = new_dialect(self._id)
         self._scope = scope
         self._request = Request(scope, receive)
         self._body = Body(self._request, service.options)
         self._send_message = send
         self._status = 0
-        self._answered = False  # to the end
-        self._visitor: Client | None = None
+        self._answered = False  # completely
+        self._client: Client | None = None
         self._audio_seconds = 0.0
 
     async def run(self) -> None:
@@ -86,49 +89,51 @@ class _Exchange:
             if not self._answered:
                 self._status = CLIENT_LEFT
         except Exception as error:  # outermost loop of a request
-            await self._refuse(self._refusal(error))
+            await self._send_refusal(self._refusal(error))
         finally:
             self._record(clock() - began)
 
     async def _serve(self) -> None:
         service = self._service
-        self._visitor = visitor = service.visitor(self._request)
-        transcriber = await service.admit(visitor)
-        with service.place(visitor):
-            request = Request(self._scope, self._body.receive)
-            order = await race(
-                self._dialect.read(request, transcriber.recognizer), service.stopped()
+        self._client = client = service.authenticate(self._request)
+        transcriber = await service.admit(client)
+        with service.hold_slot(client):
+            upload = Request(self._scope, self._body.receive)
+            request = await race(
+                self._dialect.read(upload, transcriber.recognizer), service.stopped()
             )
-            with closing(order.sound):
-                parts = transcriber.parts(order, service.longest(visitor))
-                await race(self._answer(order, parts), self._body.left())
+            with closing(request.audio):
+                parts = transcriber.parts(request, service.max_seconds(client))
+                await race(self._answer(request, parts), self._body.left())
 
-    async def _answer(self, order: TranscriptionRequest, parts: AsyncGenerator[Transcript]) -> None:
+    async def _answer(
+        self, request: TranscriptionRequest, parts: AsyncGenerator[Transcript]
+    ) -> None:
         async with aclosing(parts):
-            first = await anext(parts)  # so that what is wrong is said before the answer begins
+            first = await anext(parts)  # an error before the first part has its own status
             self._audio_seconds = first.duration
-            if order.stream is not None:
-                async with aclosing(self._told(first, parts)) as told:
-                    await self._send(order.stream(told))
+            if request.stream is not None:
+                async with aclosing(self._streamed(first, parts)) as streamed:
+                    await self._send(request.stream(streamed))
                 return
             others = [part async for part in parts]
-            await self._send(order.render(joined([first, *others])))
+            await self._send(request.render(joined([first, *others])))
 
-    async def _told(
+    async def _streamed(
         self, first: Transcript, others: AsyncIterator[Transcript]
     ) -> AsyncGenerator[Transcript | HandshakeRejected]:
-        """The parts, and what goes wrong once the answer has begun."""
+        """Yield the parts of the transcript; an error after the first one ends them."""
         yield first
         try:
             async for part in others:
                 yield part
-        except Exception as error:  # the client is told
+        except Exception as error:  # reported to the client
             refusal = self._refusal(error)
-            self._note(refusal)
+            self._log_refusal(refusal)
             yield refusal
 
     def _refusal(self, error: Exception) -> HandshakeRejected:
-        """What the client is told of an error."""
+        """Return the rejection that reports an error to the client."""
         if isinstance(error, HandshakeRejected):
             return error
         if isinstance(error, AudioFormatError):
@@ -139,16 +144,16 @@ class _Exchange:
         return HandshakeRejected(
             HTTPStatus.INTERNAL_SERVER_ERROR,
             "internal",
-            f"an internal error; the server's log has it under request {self._id}",
+            f"internal error; see request {self._id} in the server's log",
         )
 
-    def _note(self, refusal: HandshakeRejected) -> None:
+    def _log_refusal(self, refusal: HandshakeRejected) -> None:
         self._service.metrics.count_error(refusal.code)
         values = figures(address=self._service.address(self._request), status=refusal.status.value)
         log.info("refused %s: %s", self._operation, refusal.code, extra=values)
 
-    async def _refuse(self, refusal: HandshakeRejected) -> None:
-        self._note(refusal)
+    async def _send_refusal(self, refusal: HandshakeRejected) -> None:
+        self._log_refusal(refusal)
         await self._body.discard()
         response = self._dialect.refuse(refusal)
         response.headers.update(headers_of(refusal))
@@ -157,16 +162,16 @@ class _Exchange:
     async def _send(self, response: Response) -> None:
         self._status = response.status_code
         response.headers["Cache-Control"] = "no-store"
-        # Who watches the client is told when it leaves; the response need not.
-        await response(self._scope, _silence, self._pass_on)
+        # `_serve` watches for the disconnect, so the response need not.
+        await response(self._scope, _never_receive, self._forward)
 
-    async def _pass_on(self, message: Message) -> None:
+    async def _forward(self, message: Message) -> None:
         ends = message["type"] == "http.response.body" and not message.get("more_body", False)
         self._answered = self._answered or ends
         await self._send_message(message)
 
     def _record(self, seconds: float) -> None:
-        metrics, visitor = self._service.metrics, self._visitor
+        metrics, client = self._service.metrics, self._client
         metrics.rest_requests.labels(self._operation, str(self._status)).inc()
         metrics.rest_seconds.labels(self._operation).observe(seconds)
         metrics.audio_seconds.inc(self._audio_seconds)
@@ -179,14 +184,14 @@ class _Exchange:
                 request=self._id,
                 operation=self._operation,
                 status=self._status,
-                address=visitor.address if visitor is not None else None,
-                key=visitor.key if visitor is not None else None,
+                address=client.address if client is not None else None,
+                key=client.key if client is not None else None,
                 seconds=round(seconds, 3),
                 audio_seconds=round(self._audio_seconds, 3),
             ),
         )
 
 
-async def _silence() -> Message:
+async def _never_receive() -> Message:
     never: asyncio.Future[Message] = asyncio.get_running_loop().create_future()
     return await never

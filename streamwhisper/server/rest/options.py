@@ -1,4 +1,4 @@
-"""How whole recordings are taken in over HTTP."""
+"""Options of the REST interfaces."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ from streamwhisper.errors import check_fields
 __all__ = ["RestOptions", "check_installed"]
 
 _NEEDED = {"starlette": "starlette", "uvicorn": "uvicorn", "python_multipart": "python-multipart"}
-"""Modules, and the packages that have them."""
+"""Required modules and their packages."""
 
 
 @dataclass(frozen=True, slots=True)
 class RestOptions:
-    """Where to listen for recordings, and how much of them to take in.
+    """Port and limits of the REST interfaces.
 
     Attributes:
-        port: 0 takes a free one.
-        max_upload_bytes: the largest request; a larger one is answered by HTTP 413.
-        max_seconds: of sound in one recording; a longer one likewise.
-        upload_timeout: seconds in which a request has to be there whole.
-        at_a_time: recordings that are transcribed side by side; others wait for their turn.
+        port: TCP port; 0 selects a free one.
+        max_upload_bytes: maximum size of a request; a larger one is rejected with HTTP 413.
+        max_seconds: maximum duration of a recording; a longer one is rejected with HTTP 413.
+        upload_timeout: seconds in which a request must be complete.
+        at_a_time: number of recordings transcribed in parallel; others wait for their turn.
 
     Raises:
-        ValueError: a value that makes no sense.
+        ValueError: a value is out of range.
     """
 
     port: int = 0
@@ -46,10 +46,10 @@ class RestOptions:
 
 
 def check_installed() -> None:
-    """Raise ValueError if a package is missing that listening for recordings needs."""
+    """Raise ValueError if a package of the REST interfaces is not installed."""
     missing = [package for module, package in _NEEDED.items() if find_spec(module) is None]
     if missing:
         raise ValueError(
-            f"the REST interfaces need {', '.join(missing)}, which this Python has not; try: "
+            f"the REST interfaces need {', '.join(missing)}, not installed here; try: "
             "pip install 'streamwhisper[rest]'"
         )

@@ -1,4 +1,4 @@
-"""What a request asks for, and what a dialect of REST makes of requests and answers."""
+"""Transcription request, and the interface of REST dialects."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ __all__ = ["BadField", "RestDialect", "TranscriptionRequest", "headers_of"]
 
 
 class BadField(HandshakeRejected):
-    """A field or a parameter that cannot be served.
+    """Rejection of a request with an invalid field or parameter.
 
     Attributes:
-        field: its name.
+        field: name of the field.
     """
 
     def __init__(
@@ -40,18 +40,18 @@ class BadField(HandshakeRejected):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TranscriptionRequest:
-    """A recording, and what is to be made of it.
+    """Recording with its options and the format of its answer.
 
     Attributes:
-        sound: the upload, from its first byte on; whoever has the order closes it.
-        format: of raw samples; None for a container.
-        options: how it is transcribed.
-        render: the answer to it.
-        stream: the answer bit by bit, from the parts of the transcript as they come, or at last
-            from what went wrong; None: it is answered at the end.
+        audio: the upload, from its first byte; the caller closes it.
+        format: format of raw samples; None for a container.
+        options: options of the transcription.
+        render: creates the answer from the whole transcript.
+        stream: creates a streamed answer from the parts of the transcript as they arrive; an error
+            ends them as a rejection. None: the answer is sent at the end.
     """
 
-    sound: BinaryIO
+    audio: BinaryIO
     format: AudioFormat | None
     options: TranscriptionOptions
     render: Callable[[Transcript], Response]
@@ -59,23 +59,23 @@ class TranscriptionRequest:
 
 
 class RestDialect(Protocol):
-    """One request's side of a conversation."""
+    """Dialect of one request: reads it and formats the answers."""
 
     async def read(self, request: Request, recognizer: WindowRecognizer) -> TranscriptionRequest:
         """Receive a request.
 
         Raises:
-            Refusal: it cannot be served.
-            ClientDisconnect: the client is gone.
+            HandshakeRejected: the request is invalid or not supported.
+            ClientDisconnect: the client has disconnected.
         """
         ...
 
     def refuse(self, refusal: HandshakeRejected) -> Response:
-        """The answer to a request that is not served, in the form that its client expects."""
+        """Return the answer to a rejected request in the client's format."""
         ...
 
 
 def headers_of(refusal: HandshakeRejected) -> dict[str, str]:
-    """What the headers of a refusal say beside its body."""
+    """Return the headers of a rejection."""
     headers = refusal.response().headers
     return {name: headers[name] for name in ("Retry-After", "WWW-Authenticate") if name in headers}

@@ -1,4 +1,4 @@
-"""What all requests of one REST server share: who may come in, and who transcribes."""
+"""Shared state of all REST requests: authentication, slots, the model and shutdown."""
 
 from __future__ import annotations
 
@@ -24,19 +24,19 @@ __all__ = ["Service", "handshake_of", "peer_of"]
 
 
 class Service:
-    """One server's REST side.
+    """REST side of one server.
 
     Attributes:
-        options: how much is taken in.
-        metrics: told of every request.
+        options: limits of requests.
+        metrics: metrics of the server.
     """
 
     def __init__(
-        self, options: RestOptions, opening: Startup, access: AccessPolicy, metrics: Metrics
+        self, options: RestOptions, startup: Startup, access: AccessPolicy, metrics: Metrics
     ) -> None:
         self.options = options
         self.metrics = metrics
-        self._opening = opening
+        self._startup = startup
         self._access = access
         self._transcriber: Transcriber | None = None
         self._empty = asyncio.Event()  # no request is under way
@@ -45,20 +45,20 @@ class Service:
         self._cut = asyncio.Event()
 
     def open(self, transcriber: Transcriber) -> None:
-        """The model is there."""
+        """Accept recordings: the model is loaded."""
         self._transcriber = transcriber
         self.metrics.follow(
             "recordings",
-            "Recordings that are transcribed, or wait for it.",
+            "Recordings that are being transcribed or queued.",
             lambda: transcriber.recordings,
         )
 
     @property
     def transcriber(self) -> Transcriber:
-        """What transcribes.
+        """Transcriber of the model.
 
         Raises:
-            Refusal: the model is not loaded yet.
+            HandshakeRejected: the model is not loaded yet.
         """
         _ = self.info
         assert self._transcriber is not None
@@ -66,71 +66,75 @@ class Service:
 
     @property
     def info(self) -> ModelInfo:
-        """The model that is served.
+        """Description of the served model.
 
         Raises:
-            Refusal: it is not loaded yet.
+            HandshakeRejected: the model is not loaded yet.
         """
-        return self._opening.info
+        return self._startup.info
 
     async def wait(self) -> None:
-        """Wait for the model, within bounds."""
-        await self._opening.wait()
-
-    def visitor(self, request: Request) -> Client:
-        """Who asks.
+        """Wait for the model for a limited time.
 
         Raises:
-            Refusal: they have no key, or are a web page of others.
+            HandshakeRejected: the model is not loaded in time.
+        """
+        await self._startup.wait()
+
+    def authenticate(self, request: Request) -> Client:
+        """Return the client of a request.
+
+        Raises:
+            HandshakeRejected: the access token or the web origin is not accepted.
         """
         handshake = handshake_of(request)
         self._access.check_source(handshake)
         return self._access.authenticate(handshake, peer_of(request))
 
     def address(self, request: Request) -> str:
-        """Where a request comes from."""
+        """Return the IP address of a request's client."""
         return self._access.address(handshake_of(request), peer_of(request))
 
-    async def admit(self, visitor: Client) -> Transcriber:
-        """Wait for the model within bounds, and see whether there is a place.
+    async def admit(self, client: Client) -> Transcriber:
+        """Wait for the model for a limited time, and check that a slot is free.
 
         Raises:
-            Refusal: there is none, or the model is not there, or the server stops.
+            HandshakeRejected: no slot is free, the model is not loaded, or the server stops.
         """
         self._access.check_running()
         await self.wait()
-        self._access.check_slots(visitor)
+        self._access.check_slots(client)
         return self.transcriber
 
     @contextmanager
-    def place(self, visitor: Client) -> Iterator[None]:
-        """Holds a session's place while a request is under way."""
+    def hold_slot(self, client: Client) -> Iterator[None]:
+        """Hold a session's slot while a request is running."""
         self._under_way += 1
         self._empty.clear()
         try:
-            with self._access.hold_slots(visitor):
+            with self._access.hold_slots(client):
                 yield
         finally:
             self._under_way -= 1
             if not self._under_way:
                 self._empty.set()
 
-    def longest(self, visitor: Client) -> float:
-        """Seconds that a recording of theirs may last."""
-        granted = visitor.quota.session_seconds
-        return min(self.options.max_seconds, float("inf") if granted is None else granted)
+    def max_seconds(self, client: Client) -> float:
+        """Return the maximum duration of a client's recordings in seconds."""
+        quota = client.quota.session_seconds
+        return min(self.options.max_seconds, float("inf") if quota is None else quota)
 
     async def stopped(self) -> NoReturn:
-        """Wait until the server stops and can wait for requests no longer.
+        """Wait until the time for running requests is over at shutdown.
 
         Raises:
-            Refusal: always, then.
+            HandshakeRejected: the server is shutting down; always.
         """
         await self._cut.wait()
         raise _cut_off()
 
     async def drain(self, seconds: float) -> int:
-        """Let requests that are under way finish; how many were cut off."""
+        """Wait for running requests for `seconds`; return the number of cancelled ones."""
         try:
             async with asyncio.timeout(seconds):
                 await self._empty.wait()
@@ -144,7 +148,7 @@ class Service:
         return 0
 
     def close(self) -> None:
-        """Transcribe no more."""
+        """Stop the transcriber."""
         if self._transcriber is not None:
             self._transcriber.close()
 
@@ -153,18 +157,17 @@ def _cut_off() -> HandshakeRejected:
     return HandshakeRejected(
         HTTPStatus.SERVICE_UNAVAILABLE,
         "shutting_down",
-        "the server is shutting down and could not finish in time; send the request to another "
-        "one, or later",
+        "the server is shutting down; send the request to another server, or later",
     )
 
 
 def handshake_of(request: Request) -> Handshake:
-    """A request as those who guard the WebSockets know it."""
+    """Return a request as the access policy of the WebSocket server expects it."""
     query = request.url.query
     path = request.url.path + (f"?{query}" if query else "")
     return Handshake(path, Headers(request.headers.items()))
 
 
 def peer_of(request: Request) -> str:
-    """The address at the other end."""
+    """Return the address of the peer."""
     return request.client.host if request.client is not None else ""

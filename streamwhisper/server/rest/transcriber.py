@@ -40,7 +40,7 @@ _Found = asyncio.Queue[Transcript | Exception | None]
 
 
 class _Left(Exception):
-    """The client is gone."""
+    """Cancellation: the client has disconnected."""
 
 
 class Transcriber:
@@ -72,14 +72,16 @@ class Transcriber:
         """Number of recordings that are being transcribed or are queued."""
         return len(self._under_way)
 
-    async def parts(self, order: TranscriptionRequest, most: float) -> AsyncGenerator[Transcript]:
+    async def parts(
+        self, request: TranscriptionRequest, max_seconds: float
+    ) -> AsyncGenerator[Transcript]:
         """Yield the parts of a recording's transcript, each as soon as it is ready.
 
         To give up, close the iterator; the recording's thread is free after the current batch.
 
         Args:
-            order: the recording and its options.
-            most: maximum length of the recording in seconds.
+            request: the recording and its options.
+            max_seconds: maximum length of the recording in seconds.
 
         Raises:
             AudioFormatError: the recording cannot be read.
@@ -92,9 +94,9 @@ class Transcriber:
         pause = partial(self._pause, left)
 
         def work() -> None:
-            samples = read_samples(order.sound, order.format, most, pause)
+            samples = read_samples(request.audio, request.format, max_seconds, pause)
             size = min(_MOST_CHUNKS, self.recognizer.windows_at_once)
-            options = replace(order.options, chunks=ChunkOptions(batch_size=size))
+            options = replace(request.options, chunks=ChunkOptions(batch_size=size))
             for part in transcribe_parts(self.recognizer, samples, options, pause=pause):
                 loop.call_soon_threadsafe(found.put_nowait, part)
 
@@ -110,7 +112,7 @@ class Transcriber:
         finally:
             self._under_way.discard(found)
             left.set()
-            job.cancel()  # which has not begun, or ends by itself
+            job.cancel()  # no effect if it runs; `left` ends it
 
     def cut_off(self, error: Exception) -> None:
         """End all recordings with this error."""

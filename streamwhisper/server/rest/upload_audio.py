@@ -1,4 +1,4 @@
-"""The sound of an upload, decoded for as long as a recording may be."""
+"""Decoder of uploads, limited to the maximum duration of a recording."""
 
 from __future__ import annotations
 
@@ -20,51 +20,51 @@ __all__ = ["read_samples"]
 Samples = NDArray[np.float32]
 
 _PIECE_BYTES = 1024 * 1024
-_BREATH = 30 * SAMPLE_RATE
-"""Samples between two pauses."""
+_PAUSE_SAMPLES = 30 * SAMPLE_RATE
+"""Samples between two calls of `pause`."""
 
 
 def read_samples(
-    sound: BinaryIO, format: AudioFormat | None, most: float, pause: Callable[[], None]
+    audio: BinaryIO, format: AudioFormat | None, max_seconds: float, pause: Callable[[], None]
 ) -> Samples:
     """Decode a recording: float32 mono ``[n]`` within ±1 at 16 kHz.
 
     Args:
-        sound: its bytes.
-        format: of raw samples; None for a container.
-        most: seconds that it may last.
-        pause: called now and then; it may wait, or raise to give up.
+        audio: file object of the upload.
+        format: format of raw samples; None for a container.
+        max_seconds: maximum duration in seconds.
+        pause: called after every 30 s of audio; it may wait, or raise to cancel.
 
     Raises:
-        AudioFormatError: it cannot be read as declared.
-        Refusal: it is too long.
+        AudioFormatError: the data cannot be decoded.
+        HandshakeRejected: the recording is too long.
     """
     samples = bytearray()  # not a list, which would be in memory twice when it is joined
     length, paused = 0, 0
-    for piece in _decoded(sound, format):
+    for piece in _decoded(audio, format):
         length += len(piece)
-        if length > most * SAMPLE_RATE:
+        if length > max_seconds * SAMPLE_RATE:
             raise HandshakeRejected(
                 HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
                 "recording_too_long",
-                f"the recording lasts longer than {most:g} s, which is the most here; send it in "
-                "several requests",
+                f"the recording is longer than {max_seconds:g} s, the maximum; send it in several "
+                "requests",
             )
         samples += piece.astype(np.float32, copy=False).tobytes()
-        if length - paused >= _BREATH:
+        if length - paused >= _PAUSE_SAMPLES:
             paused = length
             pause()
     return np.frombuffer(samples, np.float32)
 
 
-def _decoded(sound: BinaryIO, format: AudioFormat | None) -> Iterator[Samples]:
-    if not sound.read(1):
-        raise AudioFormatError("there is no data; expected sound")
-    sound.seek(0)
+def _decoded(audio: BinaryIO, format: AudioFormat | None) -> Iterator[Samples]:
+    if not audio.read(1):
+        raise AudioFormatError("there is no data; expected audio")
+    audio.seek(0)
     if format is None:
-        yield from decode_container(sound, SAMPLE_RATE)
+        yield from decode_container(audio, SAMPLE_RATE)
         return
     decoder = AudioDecoder(format, SAMPLE_RATE)
-    while data := sound.read(_PIECE_BYTES):
+    while data := audio.read(_PIECE_BYTES):
         yield decoder.decode(data)
     yield decoder.finish()

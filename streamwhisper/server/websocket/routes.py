@@ -19,8 +19,8 @@ from streamwhisper.server.dialects.deepgram.handshake import (
     check,
     check_flux,
     headers,
-    places,
     refuse,
+    session_count,
 )
 from streamwhisper.server.dialects.deepgram.listen import PATIENCE, ListenDialect
 from streamwhisper.server.dialects.deepgram.messages import StreamMetadata
@@ -113,7 +113,7 @@ def _realtime(handshake: Handshake) -> RealtimeDialect:
         handshake.session_id,
         handshake.open_session,
         handshake.on_error,
-        transcribes="transcription" in handshake.query.get("intent", ()),
+        transcription="transcription" in handshake.query.get("intent", ()),
     )
 
 
@@ -146,7 +146,13 @@ ROUTES: Mapping[str, Route] = {
         max_message_bytes=MAX_FRAME_BYTES,
     ),
     "/v1/listen": Route(
-        _deepgram(ListenDialect, read_query), check, places, headers, refuse, SCHEMES, PATIENCE
+        _deepgram(ListenDialect, read_query),
+        check,
+        session_count,
+        headers,
+        refuse,
+        SCHEMES,
+        PATIENCE,
     ),
     "/v2/listen": Route(
         _deepgram(FluxDialect, read_flux),

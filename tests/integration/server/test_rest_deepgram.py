@@ -14,8 +14,15 @@ from streamwhisper import LocalOptions, load_model, transcribe
 from streamwhisper.audio.files import read_audio
 from streamwhisper.server.access.policy import AccessOptions
 from streamwhisper.server.dialects.deepgram.formatting import bare
-from streamwhisper.server.dialects.deepgram.query import WORDING
-from streamwhisper.server.rest.deepgram import ACCEPTED, LACKING, PARAMETERS, REFUSED
+from streamwhisper.server.dialects.deepgram.query import FORMATTING
+from streamwhisper.server.rest.deepgram_parameters import (
+    ACCEPTED,
+    LACKING,
+    PARAMETERS,
+    REFUSED,
+    ResultOptions,
+)
+from streamwhisper.server.rest.deepgram_results import results_of
 from streamwhisper.transcription.options import TranscriptionOptions, WordOptions
 from tests.support.paths import SAMPLE
 from tests.support.rest import KEY, STAGE, ask, call, serving, table_of
@@ -124,8 +131,8 @@ async def test_an_address_is_not_fetched_and_a_stranger_is_not_served(recognizer
 @pytest.mark.parametrize(
     ("query", "sound", "said"),
     [
-        ("callback=http://127.0.0.1/", SOUND, "callback is asked for"),
-        ("redact=pci", SOUND, "nothing can be redacted"),
+        ("callback=http://127.0.0.1/", SOUND, "callback is not supported"),
+        ("redact=pci", SOUND, "cannot redact"),
         ("encoding=linear16&sample_rate=1", SOUND, "sample_rate is 1"),
         ("encoding=linear16&sample_rate=fast", SOUND, 'sample_rate is "fast"; expected a whole'),
         ("language=fr", SOUND, "only supports English"),
@@ -169,19 +176,18 @@ async def test_the_text_is_written_as_it_is_asked_for_with_the_times_of_what_was
 
 
 def test_the_page_on_clients_lists_what_is_read() -> None:
-    names = {*PARAMETERS, *WORDING, *ACCEPTED, *LACKING, *REFUSED}
-    lists = (PARAMETERS, WORDING, ACCEPTED, LACKING, REFUSED)
-    assert {*PARAMETERS} & {*WORDING} == {"smart_format"}
+    names = {*PARAMETERS, *FORMATTING, *ACCEPTED, *LACKING, *REFUSED}
+    lists = (PARAMETERS, FORMATTING, ACCEPTED, LACKING, REFUSED)
+    assert {*PARAMETERS} & {*FORMATTING} == {"smart_format"}
     assert len(names) == sum(map(len, lists)) - 1
     assert table_of("Parameters of Deepgram's addresses") == names
 
 
 def test_silence_has_no_words_and_no_confidence() -> None:
-    from streamwhisper.server.rest.deepgram import _DeepgramFields, _results
     from streamwhisper.transcript import Transcript
 
-    asked = _DeepgramFields(utterances=True, paragraphs=True)
-    results = _results(Transcript("", (), "en", 2.0), asked)
+    options = ResultOptions(utterances=True, paragraphs=True)
+    results = results_of(Transcript("", (), "en", 2.0), options)
     [[best]] = [channel["alternatives"] for channel in results["channels"]]
     assert (best["transcript"], best["confidence"], best["words"]) == ("", 0.0, [])
     assert results["utterances"] == best["paragraphs"]["paragraphs"] == []

@@ -171,7 +171,11 @@ async def test_a_translation_is_english(base_path: Path, speech: Any) -> None:
         ({"temperature": "nan"}, "temperature", "expected a number from 0 to 1"),
         ({"language": "elvish"}, "language", "unknown language"),
         ({"stream": "maybe"}, "stream", "expected true or false"),
-        ({"stream": "true", "response_format": "srt"}, "stream", "cannot be srt"),
+        (
+            {"stream": "true", "response_format": "srt"},
+            "stream",
+            "needs response_format json or text, not srt",
+        ),
         ({"include[]": "speakers"}, "include[]", 'expected one of "logprobs"'),
         ({"include[]": "logprobs", "response_format": "vtt"}, "include[]", "need response_format"),
         ({"timestamp_granularities[]": "word"}, "timestamp_granularities[]", "verbose_json"),
@@ -215,9 +219,7 @@ def test_a_server_and_the_command_write_the_same(tiny_en_path: Path, tmp_path: P
     body, kind = form(SOUND, response_format="verbose_json")
     with process_serving(tiny_en_path, tmp_path / "log", "--rest-port", "0") as server:
         line = next(
-            line
-            for line in server.log.read_text().splitlines()
-            if "recordings are taken in" in line
+            line for line in server.log.read_text().splitlines() if "accepting recordings" in line
         )
         connection = HTTPConnection("127.0.0.1", int(line.rpartition(":")[2].split("/")[0]))
         headers = {"Content-Type": kind, "Authorization": f"Bearer {KEY}"}

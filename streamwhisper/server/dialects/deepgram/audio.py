@@ -1,4 +1,4 @@
-"""The sound of a Deepgram stream: its encodings, and its channels apart or mixed."""
+"""Audio of Deepgram streams: encodings, and channels that are mixed or kept separate."""
 
 from __future__ import annotations
 
@@ -22,21 +22,21 @@ _RAW = {"linear16": "pcm_s16le", "linear32": "pcm_f32le", "mulaw": "mulaw", "ala
 _AMR = ("amr-nb", "amr-wb")
 _CONTAINED = ("flac", "ogg-opus", "speex")
 ENCODINGS = (*_RAW, *_CONTAINED, "opus", *_AMR)
-"""What a stream may be encoded in; without a name it is a container, which says it itself."""
+"""Encodings that a stream can declare; without one, the stream is a container."""
 
 
 @dataclass(frozen=True, slots=True)
 class StreamAudioOptions:
-    """What a client says of its sound.
+    """Audio format that a client declares.
 
     Attributes:
         encoding: one of `ENCODINGS`; None: a container.
-        sample_rate: in hertz; needed where nothing in the sound tells it.
-        channels: of the sound; they are mixed,
-        multichannel: unless each is to be listened to by itself.
+        sample_rate: in hertz; required for raw encodings.
+        channels: number of interleaved channels; they are mixed unless `multichannel` is set.
+        multichannel: whether each channel is transcribed separately.
 
     Raises:
-        AudioFormatError: these do not go together.
+        AudioFormatError: the values contradict each other.
     """
 
     encoding: str | None = None
@@ -47,8 +47,8 @@ class StreamAudioOptions:
     def __post_init__(self) -> None:
         if self.encoding in _RAW and self.sample_rate is None:
             raise AudioFormatError(
-                f"encoding is {self.encoding!r} without a sample_rate; expected one in hertz, such "
-                "as sample_rate=16000"
+                f"encoding is {self.encoding!r} without a sample_rate; expected one in hertz, e.g. "
+                "sample_rate=16000"
             )
         if self.encoding in _AMR and self.sessions > 1:
             raise AudioFormatError(f"multichannel is true, but {self.encoding} has one channel")
@@ -57,19 +57,19 @@ class StreamAudioOptions:
 
     @property
     def sessions(self) -> int:
-        """How many listen."""
+        """Number of sessions that the stream needs."""
         return self.channels if self.multichannel else 1
 
 
 class StreamAudio:
-    """Bytes of one connection to the bytes that each session is given, cut anywhere.
+    """Splitter of one connection's audio into the bytes of each session; frames may end anywhere.
 
     Attributes:
-        decoders: of the sessions.
+        decoders: one decoder for each session.
     """
 
     def __init__(self, options: StreamAudioOptions) -> None:
-        """Begin to decode."""
+        """Create the decoders."""
         self._count = options.sessions
         self._format: AudioFormat | None = None
         self._received = 0
@@ -93,16 +93,16 @@ class StreamAudio:
 
     @property
     def seconds(self) -> float | None:
-        """The sound received; None where its bytes do not tell."""
+        """Duration of the received audio; None for encodings of variable size."""
         if self._format is None:
             return None
         return self._received // self._format.frame_bytes / self._format.sample_rate
 
     def split(self, data: bytes) -> Sequence[bytes]:
-        """What each session is given of the next bytes.
+        """Return the bytes for each session.
 
         Raises:
-            AudioFormatError: they cannot be decoded.
+            AudioFormatError: the data cannot be decoded.
         """
         self._received += len(data)
         if self._count == 1:
@@ -112,10 +112,10 @@ class StreamAudio:
         return self._apart(data)
 
     def finish(self) -> Sequence[bytes]:
-        """What was held back, if anything; the decoders of the sessions may still hold more.
+        """Return the bytes that were held back, if any; the decoders of the sessions may hold more.
 
         Raises:
-            AudioFormatError: the sound ends in the middle of a sample, or cannot be read.
+            AudioFormatError: the audio ends within a sample, or cannot be read.
         """
         if self._count == 1:
             return []
@@ -124,13 +124,13 @@ class StreamAudio:
         rest, self._rest = self._rest, b""
         if rest:
             raise AudioFormatError(
-                f"the sound ended {len(rest)} bytes into a sample of "
+                f"the audio ended {len(rest)} bytes into a sample of "
                 f"{self._count} channels; check encoding and channels"
             )
         return []
 
     def close(self) -> None:
-        """Let go of what decodes."""
+        """Close the decoder."""
         if self._whole is not None:
             self._whole.close()
 
@@ -143,7 +143,7 @@ class StreamAudio:
 
 
 def _decoder(options: StreamAudioOptions) -> AnyDecoder:
-    """What decodes sound that is not raw: mixed, or all channels interleaved."""
+    """Return the decoder of an encoding that is not raw: mixed, or all channels interleaved."""
     channels = options.sessions if options.sessions > 1 else None
     if options.encoding in _AMR:
         return AmrDecoder(wide=options.encoding == "amr-wb")

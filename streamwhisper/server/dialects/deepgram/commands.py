@@ -1,39 +1,42 @@
-"""What a Deepgram client says beside its sound."""
+"""Text messages of Deepgram clients."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import cast
+
+from streamwhisper.validation import FieldError, read, shown
 
 __all__ = ["CloseStream", "Command", "Configure", "Finalize", "KeepAlive", "read_command"]
 
 
 @dataclass(frozen=True, slots=True)
 class KeepAlive:
-    """The client is there, though nobody speaks."""
+    """Sign of life of a silent client."""
 
 
 @dataclass(frozen=True, slots=True)
 class Finalize:
-    """Everything heard so far is to stand now; `channel`: on this one alone."""
+    """Request to commit the audio received so far, of one channel or of all (None)."""
 
     channel: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class CloseStream:
-    """No more sound will come."""
+    """End of the audio."""
 
 
 @dataclass(frozen=True, slots=True)
 class Configure:
-    """What is to change in the middle of a stream.
+    """Change of options during a stream.
 
     Attributes:
-        keyterms: in place of those before; None: they stay.
-        features: by name, whether each is on from now on.
-        wrong: why it cannot be read; empty if it can.
+        keyterms: new vocabulary; None: unchanged.
+        features: features to switch on or off, by name.
+        wrong: error message if the command is invalid, otherwise empty.
     """
 
     keyterms: tuple[str, ...] | None = None
@@ -47,48 +50,45 @@ _EXPECTED = 'a JSON object whose "type" is KeepAlive, Finalize, CloseStream or C
 
 
 def read_command(text: str) -> Command:
-    """Read a text frame.
+    """Parse a text frame.
 
     Raises:
-        ValueError: what was seen, and what was expected.
+        ValueError: the frame is not a supported command.
     """
     try:
-        said = json.loads(text)
+        command = json.loads(text)
     except (ValueError, RecursionError):
-        raise ValueError(f"a text frame that is no JSON; expected {_EXPECTED}") from None
-    if not isinstance(said, dict):
-        raise ValueError(f"a text frame that is no object; expected {_EXPECTED}")
-    match said.get("type"):
+        raise ValueError(f"the text frame is not JSON; expected {_EXPECTED}") from None
+    if not isinstance(command, dict):
+        raise ValueError(f"the text frame is {shown(command)}; expected {_EXPECTED}")
+    match command.get("type"):
         case "KeepAlive":
             return KeepAlive()
         case "Finalize":
-            return Finalize(_channel(said.get("channel")))
+            return Finalize(_channel(command.get("channel")))
         case "CloseStream":
             return CloseStream()
         case "Configure":
-            return _configure(said.get("keyterms"), said.get("features"))
-    raise ValueError(f"the type is {str(said.get('type'))[:100]!r}; expected {_EXPECTED}")
+            return _configure(command)
+    raise ValueError(f"the type is {shown(command.get('type'))}; expected {_EXPECTED}")
 
 
-def _channel(said: object) -> int | None:
-    if said is None or (isinstance(said, int) and not isinstance(said, bool)):
-        return said
-    raise ValueError(f"channel is {str(said)[:100]!r}; expected its number, from 0")
+def _channel(value: object) -> int | None:
+    try:
+        return cast("int | None", read(value, int | None))
+    except FieldError as error:
+        raise ValueError(f"channel {error}, counted from 0") from None
 
 
-def _configure(keyterms: object, features: object) -> Configure:
-    if keyterms is None:
-        terms = None
-    elif isinstance(keyterms, list) and all(isinstance(term, str) for term in keyterms):
-        terms = tuple(term.strip() for term in keyterms if term.strip())
-    else:
-        return Configure(wrong=f"keyterms is {_cut(keyterms)}; expected a list of texts, or null")
-    if features is None:
-        return Configure(terms)
-    if isinstance(features, dict) and all(isinstance(on, bool) for on in features.values()):
-        return Configure(terms, features)
-    return Configure(wrong=f"features is {_cut(features)}; expected names with true or false")
-
-
-def _cut(said: object) -> str:
-    return json.dumps(said)[:100]
+def _configure(command: Mapping[str, object]) -> Configure:
+    keyterms, features = command.get("keyterms"), command.get("features")
+    try:
+        terms = read(keyterms, tuple[str, ...] | None)
+    except FieldError as error:
+        return Configure(wrong=f"keyterms {error}")
+    if terms is not None:
+        terms = tuple(term.strip() for term in terms if term.strip())
+    try:
+        return Configure(terms, read(features, dict[str, bool] | None) or {})
+    except FieldError as error:
+        return Configure(wrong=f"features {error}, each true or false")

@@ -1,7 +1,7 @@
-"""What Deepgram's protocols have in common on the server's side, without sockets and clocks.
+"""Common server side of Deepgram's protocols, without I/O.
 
-A connection listens from its first moment on. Mistakes of a client that leave its sound as it is
-are answered, and the stream goes on.
+Transcription starts with the connection. A client error that does not affect the audio is reported
+and the stream continues.
 """
 
 from __future__ import annotations
@@ -27,28 +27,28 @@ _CLOSES = {
     "audio_format": Close(CLIENT_FAULT, "DATA-0000"),
     "idle_timeout": Close(SERVER_FAULT, "NET-0001"),
 }
-"""By the code of the error; others keep their close."""
+"""Close frames by error code; other errors keep their own."""
 
 
 class ChannelListener(Protocol):
-    """What listens to one channel, and says what it hears."""
+    """Session of one channel, and its messages."""
 
     @property
     def session(self) -> ObservedSession:
-        """The session that does."""
+        """The session of the channel."""
         ...
 
     @property
     def done(self) -> bool:
-        """Whether all is said."""
+        """True when all messages were returned."""
         ...
 
     def collect(self) -> Iterator[Message]:
-        """What there is to say since the last call."""
+        """Yield the messages since the last call."""
         ...
 
     def release(self) -> None:
-        """Nobody listens any more."""
+        """Close the session."""
         ...
 
 
@@ -56,45 +56,45 @@ L = TypeVar("L", bound=ChannelListener)
 
 
 class DeepgramDialect(ABC, Generic[L]):
-    """One connection; see `Dialect`.
+    """Base class of Deepgram's dialects; see `Dialect`.
 
     Attributes:
-        listeners: one, or one for each channel.
+        listeners: one for each channel, or one for all.
     """
 
     resumable = None  # the protocol cannot resume a session
 
-    def __init__(self, sound: StreamAudioOptions, on_error: OnError) -> None:
-        """Await sound of this kind; `on_error` is told of every error that is sent."""
+    def __init__(self, audio: StreamAudioOptions, on_error: OnError) -> None:
+        """Wait for audio; `on_error` is called with the code of every error that is sent."""
         self.listeners: list[L] = []
-        self._sound = StreamAudio(sound)
+        self._audio = StreamAudio(audio)
         self._hash = hashlib.sha256()
         self._on_error = on_error
-        self._said: list[Message] = []
+        self._unsent: list[Message] = []
         self._closing: Close | None = None
         self._ending: tuple[ErrorMessage | None, Close] | None = None
-        self._told_after_end = False
+        self._warned_after_end = False
 
-    def _listen(
+    def _open_sessions(
         self,
         options: SessionOptions,
         session_id: str,
         open_session: SessionFactory,
         begin: Callable[[Place, ObservedSession], L],
     ) -> None:
-        """Begin to listen.
+        """Open a session for each channel.
 
         Args:
-            options: of the sessions.
-            session_id: names the session in the log; where there are several, with their numbers.
-            open_session: opens the sessions.
-            begin: makes a listener.
+            options: options of the sessions.
+            session_id: identifier of the session in the log; several sessions append their numbers.
+            open_session: opens a session.
+            begin: creates a listener.
         """
         language = options.language if isinstance(options.language, str) else None
         start = Start(language=language, vocabulary=options.vocabulary)
-        count = len(self._sound.decoders)
+        count = len(self._audio.decoders)
         try:
-            for number, decoder in enumerate(self._sound.decoders):
+            for number, decoder in enumerate(self._audio.decoders):
                 name = session_id if count == 1 else f"{session_id}-{number}"
                 session = open_session(name, start, decoder, options)
                 self.listeners.append(begin((number, count), session))
@@ -102,56 +102,56 @@ class DeepgramDialect(ABC, Generic[L]):
             self.fail(refused.error, refused.close)
 
     @abstractmethod
-    def _obey(self, text: str) -> None:
-        """Take in a text frame."""
+    def _receive_text(self, text: str) -> None:
+        """Handle a text frame."""
 
     @abstractmethod
     def _error(self, code: str, description: str, message: str) -> Message:
-        """What says that something went wrong.
+        """Return an error message.
 
         Args:
-            code: short name for programs.
-            description: what was seen, what was expected and what to try.
-            message: the client's own, where that was wrong; else the description once more.
+            code: identifier for programs.
+            description: what was received, what was expected and what to try.
+            message: the invalid text of the client, or otherwise the description.
         """
 
     def _warning(self, code: str, description: str, message: str) -> Message:
-        """Likewise, where the stream goes on."""
+        """Return a message for an error after which the stream continues."""
         return self._error(code, description, message)
 
     @abstractmethod
-    def _farewell(self) -> Sequence[Message]:
-        """What is said when a stream has ended in order."""
+    def _last_messages(self) -> Sequence[Message]:
+        """Return the messages at the regular end of a stream."""
 
     @property
     def sessions(self) -> Sequence[ObservedSession]:
-        """What listens: one session, or one for each channel."""
+        """Sessions of the connection: one for each channel, or one for all."""
         return [listener.session for listener in self.listeners]
 
     @property
     def can_receive(self) -> bool:
-        """Whether audio can be taken in; audio that will be refused need not wait."""
+        """False while audio must wait; after the end, audio is discarded and need not wait."""
         return self._ending is not None or all(s.can_receive for s in self.sessions)
 
     @property
     def closing(self) -> Close | None:
-        """Once set: send what is outgoing, then close."""
+        """Close frame to send after the outgoing frames; None while the connection is open."""
         return self._closing
 
     def receive(self, frame: str | bytes) -> None:
-        """Take in a text or a binary frame; bad input is answered."""
+        """Handle a frame; errors are reported to the client."""
         if self._closing is not None:
             return
         if isinstance(frame, bytes):
             self._receive_audio(frame)
         else:
-            self._obey(frame)
+            self._receive_text(frame)
 
     def record_wait(self, seconds: float) -> None:
-        """Nobody asks for it."""
+        """Ignore the recognizer's delay; the protocol does not report it."""
 
     def finish(self, error: ErrorMessage | None, close: Close) -> None:
-        """Commit everything, then send `error` or the farewell, and close."""
+        """Commit all text, send `error` or the last messages, and close."""
         if self._ending is not None or self._closing is not None:
             return
         self._ending = error, close
@@ -163,41 +163,41 @@ class DeepgramDialect(ABC, Generic[L]):
                 end()
             except AudioFormatError as bad_end:
                 if error is None:
-                    self._complain("DATA-0000", str(bad_end))
+                    self._warn("DATA-0000", str(bad_end))
 
     def fail(self, error: ErrorMessage, close: Close) -> None:
         """Send `error` and close at once."""
-        self._collect()  # what has happened before comes first
+        self._collect()  # earlier events go first
         if self._closing is None:
-            self._give_up(error, close)
+            self._close_with(error, close)
 
     def outgoing(self) -> list[str]:
-        """The text frames to be sent; each is returned once."""
+        """Return the text frames to send; each is returned once."""
         self._collect()
-        said, self._said = self._said, []
-        return [encode(message) for message in said]
+        unsent, self._unsent = self._unsent, []
+        return [encode(message) for message in unsent]
 
     def release(self) -> None:
-        """Close the sessions and what decodes their audio."""
+        """Close the sessions and the decoder."""
         self._collect()
         for listener in self.listeners:
             listener.release()
         self.listeners = []
-        self._sound.close()
+        self._audio.close()
 
     def _receive_audio(self, data: bytes) -> None:
         if self._ending is not None:
             error, _ = self._ending
-            if error is None and not self._told_after_end:
-                self._told_after_end = True
-                self._complain(
+            if error is None and not self._warned_after_end:
+                self._warned_after_end = True
+                self._warn(
                     "AudioAfterEnd",
-                    f"{len(data)} bytes of audio came after the stream's end and are not heard, "
-                    "nor are those that follow; open another connection to go on.",
+                    f"{len(data)} bytes of audio came after the end of the stream; this and "
+                    "later audio is discarded. Open another connection to continue.",
                 )
             return
         try:
-            self._feed(self._sound.split(data))
+            self._feed(self._audio.split(data))
         except AudioFormatError as error:
             fault = ErrorMessage("audio_format", str(error), fatal=True)
             self.finish(fault, Close(CLIENT_FAULT, fault.code))
@@ -209,32 +209,32 @@ class DeepgramDialect(ABC, Generic[L]):
             session.receive_audio(part)
 
     def _feed_rest(self) -> None:
-        if rest := self._sound.finish():
+        if rest := self._audio.finish():
             self._feed(rest)
 
-    def _complain(self, code: str, description: str, message: str | None = None) -> None:
-        """Answer a mistake that leaves the stream as it is."""
+    def _warn(self, code: str, description: str, message: str | None = None) -> None:
+        """Report an error after which the stream continues."""
         self._on_error(code)
-        self._put(self._warning(code, description, message or description))
+        self._send(self._warning(code, description, message or description))
 
-    def _put(self, message: Message) -> None:
-        self._collect()  # what has happened before comes first
-        self._said.append(message)
+    def _send(self, message: Message) -> None:
+        self._collect()  # earlier events go first
+        self._unsent.append(message)
 
-    def _give_up(self, error: ErrorMessage, close: Close) -> None:
+    def _close_with(self, error: ErrorMessage, close: Close) -> None:
         self._closing = close = _CLOSES.get(error.code, close)
         self._on_error(error.code)
-        self._said.append(self._error(close.reason, error.message, error.message))
+        self._unsent.append(self._error(close.reason, error.message, error.message))
 
     def _collect(self) -> None:
         if self._closing is not None:
             return
         for listener in self.listeners:
-            self._said += listener.collect()
+            self._unsent += listener.collect()
         if self._ending is not None and all(listener.done for listener in self.listeners):
             error, close = self._ending
             if error is not None:
-                self._give_up(error, close)
+                self._close_with(error, close)
             else:
-                self._said += self._farewell()
+                self._unsent += self._last_messages()
                 self._closing = close

@@ -1,4 +1,4 @@
-"""What the address of a Flux stream asks for, and what may change in its middle."""
+"""Options of Flux streams: query parameters, and Configure messages during the stream."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 from streamwhisper.server.dialect import Query
 from streamwhisper.server.dialects.deepgram.audio import StreamAudioOptions
 from streamwhisper.server.dialects.deepgram.formatting import FormattingOptions
-from streamwhisper.server.dialects.deepgram.query import HEEDED, read_values
+from streamwhisper.server.dialects.deepgram.query import SUPPORTED, read_values
 from streamwhisper.server.dialects.deepgram.turns import Thresholds
 from streamwhisper.server.dialects.start import check_vocabulary
 from streamwhisper.session.language import LanguageDetection
@@ -19,32 +19,32 @@ __all__ = ["FLUX", "Change", "FluxOptions", "read_change", "read_flux"]
 
 
 FLUX: Mapping[str, Reader] = {
-    **{name: HEEDED[name] for name in ("encoding", "sample_rate", "keyterm", "language_hint")},
-    **{name: HEEDED[name] for name in ("numerals", "profanity_filter")},
+    **{name: SUPPORTED[name] for name in ("encoding", "sample_rate", "keyterm", "language_hint")},
+    **{name: SUPPORTED[name] for name in ("numerals", "profanity_filter")},
     "eot_threshold": last_value(float),
     "eager_eot_threshold": last_value(float),
-    "eot_timeout_ms": HEEDED["utterance_end_ms"],
+    "eot_timeout_ms": SUPPORTED["utterance_end_ms"],
     "model": last_value(str),
 }
-"""What a stream depends on, and how its values are read."""
+"""Supported parameters and their readers."""
 
 
 @dataclass(frozen=True, slots=True)
 class FluxOptions:
-    """One stream's options; see `ListenOptions`."""
+    """Options of one stream; see `ListenOptions`."""
 
-    sound: StreamAudioOptions = field(default_factory=StreamAudioOptions)
+    audio: StreamAudioOptions = field(default_factory=StreamAudioOptions)
     language: str | LanguageDetection | None = None
     vocabulary: tuple[str, ...] = ()
-    wording: FormattingOptions = field(default_factory=FormattingOptions)
+    formatting: FormattingOptions = field(default_factory=FormattingOptions)
     thresholds: Thresholds = field(default_factory=Thresholds)
 
 
 def read_flux(query: Query) -> FluxOptions:
-    """The options that an address asks for; what nobody knows is left out.
+    """Return the options of a query; unknown parameters are ignored.
 
     Raises:
-        ValueError: what was seen, and what was expected.
+        ValueError: a parameter is invalid.
     """
     read = read_values(query, FLUX)
     check_vocabulary(read.get("keyterm", ()))
@@ -68,43 +68,49 @@ def _named(kind: Any, read: Mapping[str, Any]) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What is to change; None, and thresholds that are not named: nothing."""
+    """Change of options during a stream.
+
+    Attributes:
+        keyterms: new vocabulary; None: unchanged.
+        numerals: whether numbers are written in digits; None: unchanged.
+        thresholds: new thresholds by name; others are unchanged.
+    """
 
     keyterms: tuple[str, ...] | None = None
     numerals: bool | None = None
     thresholds: Mapping[str, float] = field(default_factory=dict)
 
     def applied(self, thresholds: Thresholds) -> Thresholds:
-        """The thresholds then.
+        """Return the new thresholds.
 
         Raises:
-            ValueError: one that makes no sense, or cannot be changed any more.
+            ValueError: a threshold is out of range, or fixed for the stream.
         """
         changes: dict[str, Any] = dict(self.thresholds)
         new = replace(thresholds, **changes)
         fixed = thresholds.eot_threshold, thresholds.eot_timeout_ms
         if (new.eot_threshold, new.eot_timeout_ms) != fixed:
             raise ValueError(
-                f"eot_threshold and eot_timeout_ms stay {fixed[0]:g} and {fixed[1]} in this "
-                "stream; open another one to change them"
+                f"eot_threshold and eot_timeout_ms are fixed for this stream at {fixed[0]:g} and "
+                f"{fixed[1]}; open another stream to change them"
             )
         return new
 
 
-def read_change(said: Mapping[str, Any]) -> Change:
-    """Read a Configure message.
+def read_change(message: Mapping[str, Any]) -> Change:
+    """Parse a Configure message.
 
     Raises:
-        ValueError: what was seen, and what was expected.
+        ValueError: a field is invalid.
     """
-    keyterms = said.get("keyterms")
+    keyterms = message.get("keyterms")
     if isinstance(keyterms, str):
         keyterms = [keyterms]
     if keyterms is not None:
         keyterms = _read("keyterms", keyterms, tuple[str, ...])
         check_vocabulary(keyterms)
-    numerals = {"true": True, "false": False}.get(str(said.get("numerals")).lower())
-    thresholds = _read("thresholds", said.get("thresholds") or {}, dict[str, Any])
+    numerals = {"true": True, "false": False}.get(str(message.get("numerals")).lower())
+    thresholds = _read("thresholds", message.get("thresholds") or {}, dict[str, Any])
     known = [f.name for f in fields(Thresholds)]
     if unknown := next((name for name in thresholds if name not in known), None):
         raise ValueError(f"thresholds has {unknown!r}; expected {', '.join(known)}")

@@ -1,4 +1,4 @@
-"""How the text of a Deepgram stream is written: numbers, commands, replacements, punctuation."""
+"""Formatting of Deepgram transcripts: numbers, dictated punctuation, replacements, casing."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from streamwhisper.events import Word
 from streamwhisper.phrasing.interpreter import PhraseOptions
 from streamwhisper.phrasing.rewriting import rewritten
 
-__all__ = ["FEATURES", "Formatter", "FormattingOptions", "bare", "worded"]
+__all__ = ["FEATURES", "FormattedText", "FormattingOptions", "bare", "format_text"]
 
 FEATURES = (
     "punctuate",
@@ -21,26 +21,26 @@ FEATURES = (
     "profanity_filter",
     "filler_words",
 )
-"""Options that are on or off, also in the middle of a stream."""
+"""Options that a client can switch, also during a stream."""
 
-_KEPT = "%&@#*/\\"  # punctuation by its category, but read aloud
+_KEPT = "%&@#*/\\"  # punctuation by its Unicode category, but pronounced
 
 
 @dataclass(frozen=True, slots=True)
 class FormattingOptions:
-    """How text is written.
+    """Options of formatted text.
 
     Attributes:
-        punctuate: as Whisper writes it; otherwise in small letters without punctuation.
-        smart_format: `punctuate` and `numerals`.
-        numerals: numbers in digits.
-        dictation: signs that are said, and new lines, become what they name.
-        profanity_filter: all but the first letter of foul words is masked.
-        filler_words: "um" and the like are left in.
-        replace: what is written for what is said.
+        punctuate: keep Whisper's punctuation and casing; False: lower case without punctuation.
+        smart_format: same as `punctuate` and `numerals`.
+        numerals: write numbers in digits.
+        dictation: replace spoken punctuation and line breaks by their signs.
+        profanity_filter: mask all but the first letter of profanity.
+        filler_words: keep filler words, e.g. "um".
+        replace: written forms by their spoken forms.
 
     Raises:
-        ValueError: a replacement of too many words.
+        ValueError: a replacement has too many words.
     """
 
     punctuate: bool = True
@@ -56,21 +56,21 @@ class FormattingOptions:
 
     @property
     def rewrites(self) -> bool:
-        """Whether words may become others, which takes those around them."""
+        """True if formatting may change words, which needs their context."""
         return self != FormattingOptions(self.punctuate)
 
     @property
     def plain(self) -> bool:
-        """Whether words are bare in the end."""
+        """True if the text is lower case without punctuation."""
         return not (self.punctuate or self.smart_format)
 
     def turned(self, features: Mapping[str, bool]) -> FormattingOptions:
-        """With these of the `FEATURES` on or off."""
+        """Return the options with some of the `FEATURES` switched."""
         changes: dict[str, Any] = dict(features)
         return replace(self, **changes)
 
     def phrases(self, language: str | None) -> PhraseOptions:
-        """The same as it is heeded in a language."""
+        """Return the options of the phrase interpreter for a language."""
         return PhraseOptions(
             language or "",
             punctuation=self.dictation,
@@ -85,54 +85,55 @@ class FormattingOptions:
 
 
 @dataclass(frozen=True, slots=True)
-class Formatter:
-    """Text as it is told, and its words."""
+class FormattedText:
+    """Formatted text, and its words."""
 
     transcript: str
     words: tuple[Word, ...]
 
 
-def worded(
+def format_text(
     text: str, words: Sequence[Word], options: FormattingOptions, language: str | None = None
-) -> Formatter:
-    """Write a piece of text.
+) -> FormattedText:
+    """Format a piece of text.
 
     Args:
-        text: as Whisper writes it.
-        words: of it, with their times.
-        language: of it; None: not known.
+        text: the text as Whisper writes it.
+        words: its words, with their times.
+        options: formatting options.
+        language: language code of the text; None: unknown.
     """
     if options.rewrites:
         new = rewritten(text, options.phrases(language))
-        text, words = new.text, _placed(new.words, text, words)
+        text, words = new.text, _timed(new.words, text, words)
     if not options.plain:
-        return Formatter(text.strip(), tuple(words))
+        return FormattedText(text.strip(), tuple(words))
     plain = tuple(replace(word, word=bare(word.word)) for word in words)
-    return Formatter(" ".join(word.word for word in plain), plain)
+    return FormattedText(" ".join(word.word for word in plain), plain)
 
 
-def _placed(
+def _timed(
     written: Sequence[tuple[str, int, int]], text: str, words: Sequence[Word]
 ) -> tuple[Word, ...]:
-    """Words as they are written, with the times of those that were said for them."""
+    """Return the written words with the times of the spoken words that they replace."""
     spans, at = [], 0
     for word in words:
         at = text.index(word.word, at)
         spans.append((at, at := at + len(word.word)))
     placed = []
     for new, start, end in written:
-        said = [w for w, (a, b) in zip(words, spans, strict=True) if a < end and b > start]
-        if said:
-            confidence = sum(word.confidence for word in said) / len(said)
-            placed.append(Word(new, said[0].start, said[-1].end, confidence))
+        spoken = [w for w, (a, b) in zip(words, spans, strict=True) if a < end and b > start]
+        if spoken:
+            confidence = sum(word.confidence for word in spoken) / len(spoken)
+            placed.append(Word(new, spoken[0].start, spoken[-1].end, confidence))
     return tuple(placed)
 
 
 def bare(word: str) -> str:
-    """A word in small letters, without punctuation around it."""
-    kept = [index for index, sign in enumerate(word) if not _clings(sign)]
+    """Return a word in lower case without the punctuation around it."""
+    kept = [index for index, sign in enumerate(word) if not _is_punctuation(sign)]
     return word[kept[0] : kept[-1] + 1].lower() if kept else word
 
 
-def _clings(sign: str) -> bool:
+def _is_punctuation(sign: str) -> bool:
     return sign.isspace() or (unicodedata.category(sign)[0] == "P" and sign not in _KEPT)

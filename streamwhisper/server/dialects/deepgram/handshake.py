@@ -1,4 +1,4 @@
-"""What a Deepgram client is told during the handshake."""
+"""HTTP answers of Deepgram's handshake."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from streamwhisper.server.dialects.deepgram.flux_query import read_flux
 from streamwhisper.server.dialects.deepgram.query import UNSUPPORTED, read_query
 from streamwhisper.session.language import LanguageDetection
 
-__all__ = ["check", "check_flux", "headers", "places", "refuse"]
+__all__ = ["check", "check_flux", "headers", "refuse", "session_count"]
 
 _CODES = {
     HTTPStatus.BAD_REQUEST: "INVALID_QUERY_PARAMETER",
@@ -27,19 +27,19 @@ _CODES = {
 
 
 def check(query: Query, info: ModelInfo) -> None:
-    """See that a stream can be served.
+    """Check that the server supports a stream.
 
     Raises:
-        Refusal: it cannot.
+        HandshakeRejected: a parameter is invalid or not supported.
     """
     _check(lambda: read_query(query).language, info)
 
 
 def check_flux(query: Query, info: ModelInfo) -> None:
-    """Likewise, of Flux.
+    """Check that the server supports a Flux stream.
 
     Raises:
-        Refusal: it cannot.
+        HandshakeRejected: a parameter is invalid or not supported.
     """
     _check(lambda: read_flux(query).language, info)
 
@@ -53,13 +53,13 @@ def _check(language: Callable[[], str | LanguageDetection | None], info: ModelIn
         raise HandshakeRejected(HTTPStatus.BAD_REQUEST, "bad_query", str(error)) from None
 
 
-def places(query: Query) -> int:
-    """How many sessions listen; the query was checked."""
-    return read_query(query).sound.sessions
+def session_count(query: Query) -> int:
+    """Return the number of sessions that a stream needs; the query must be valid."""
+    return read_query(query).audio.sessions
 
 
 def headers(query: Query, request_id: str) -> Mapping[str, str]:
-    """What goes with the answer that opens a stream: its name, and what it will not do."""
+    """Return the headers of a successful handshake: request ID, and unsupported parameters."""
     named = {"dg-request-id": request_id}
     asked = {name for name, values in query.items() if values[-1].lower() != "false"}
     if missing := sorted(UNSUPPORTED & asked):
@@ -68,7 +68,7 @@ def headers(query: Query, request_id: str) -> Mapping[str, str]:
 
 
 def refuse(refusal: HandshakeRejected, request_id: str) -> Response:
-    """The answer to who is not let in."""
+    """Return the answer to a rejected handshake."""
     body = {
         "err_code": _CODES.get(refusal.status, refusal.code.upper()),
         "err_msg": refusal.message,
@@ -80,5 +80,5 @@ def refuse(refusal: HandshakeRejected, request_id: str) -> Response:
 
 
 def _plain(message: str) -> str:
-    """A message as a header can have it."""
+    """Return a message as a header value."""
     return json.dumps(message)[1:-1]

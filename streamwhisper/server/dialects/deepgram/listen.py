@@ -1,4 +1,4 @@
-"""Deepgram's live transcription, as it is spoken at ``/v1/listen``."""
+"""Deepgram's live transcription (``/v1/listen``)."""
 
 from __future__ import annotations
 
@@ -28,56 +28,58 @@ from streamwhisper.session.options import SessionOptions
 __all__ = ["PATIENCE", "ListenDialect"]
 
 PATIENCE = 10.0
-"""Seconds without any message after which a stream is over."""
+"""Seconds without a message after which a stream is closed."""
 
-_MAX_FINALIZES = 64  # that wait to be answered
+_MAX_FINALIZES = 64  # unanswered
 
 
 class ListenDialect(DeepgramDialect[Channel]):
-    """Text in spans that are told again until they stand; see `Channel`."""
+    """Dialect of live transcription: spans, each repeated until it is final; see `Channel`."""
 
     def __init__(
         self,
         stream: StreamMetadata,
         info: ModelInfo,
         options: SessionOptions,
-        wanted: ListenOptions,
+        requested: ListenOptions,
         *,
         session_id: str,
         open_session: SessionFactory,
         on_error: OnError = lambda code: None,
     ) -> None:
-        """Begin to listen.
+        """Open the sessions.
 
         Args:
-            stream: what every message says.
-            info: the model that is served.
-            options: of the sessions, save what the client may choose.
-            wanted: what the client has chosen.
-            session_id: names the session in the log; where there are several, with their numbers.
-            open_session: opens the sessions.
-            on_error: told of every error that is sent.
+            stream: fields of every message.
+            info: the served model.
+            options: default options of the sessions.
+            requested: options of the query.
+            session_id: identifier of the session in the log; several sessions append their numbers.
+            open_session: opens a session.
+            on_error: called with the code of every error that is sent.
         """
-        super().__init__(wanted.sound, on_error)
+        super().__init__(requested.audio, on_error)
         self._stream = stream
-        self._wanted = wanted
+        self._requested = requested
         options = replace(
-            wanted.turns.applied(options),
-            language=options.language if wanted.language is None else wanted.language,
-            vocabulary=wanted.vocabulary or options.vocabulary,
+            requested.turns.applied(options),
+            language=options.language if requested.language is None else requested.language,
+            vocabulary=requested.vocabulary or options.vocabulary,
         )
-        self._listen(
+        self._open_sessions(
             options,
             session_id,
             open_session,
-            lambda place, session: Channel(stream, place, session, wanted.turns, wanted.wording),
+            lambda place, session: Channel(
+                stream, place, session, requested.turns, requested.formatting
+            ),
         )
 
-    def _obey(self, text: str) -> None:
+    def _receive_text(self, text: str) -> None:
         try:
             command = read_command(text)
         except ValueError as error:
-            self._complain("SchemaError", str(error), text[:200])
+            self._warn("SchemaError", str(error), text[:200])
             return
         match command:
             case KeepAlive():
@@ -91,10 +93,10 @@ class ListenDialect(DeepgramDialect[Channel]):
 
     def _finalize(self, number: int | None) -> None:
         if self._ending is not None:
-            return  # all of it is on its way
+            return  # the end commits everything
         chosen = self.listeners if number is None else self.listeners[number : number + 1]
         if not chosen or (number is not None and number < 0):
-            self._complain(
+            self._warn(
                 "SchemaError",
                 f"channel is {number}; expected 0 to {len(self.listeners) - 1}, or no channel",
             )
@@ -103,10 +105,10 @@ class ListenDialect(DeepgramDialect[Channel]):
             if channel.finalizing < _MAX_FINALIZES:
                 channel.finalize()
             else:
-                self._complain(
+                self._warn(
                     "TooManyFinalizes",
-                    f"{channel.finalizing} wait to be answered already, so this one is left out; "
-                    "wait for their results.",
+                    f"{channel.finalizing} Finalize messages are unanswered; this one was "
+                    "ignored. Wait for their results.",
                 )
 
     def _configure(self, command: Configure) -> None:
@@ -120,20 +122,20 @@ class ListenDialect(DeepgramDialect[Channel]):
             wrong, code = str(error), "CONFIGURE_KEYTERM_LIMIT_EXCEEDED"
         if wrong:
             self._on_error(code)
-            self._put(messages.not_configured(self._stream, code, wrong))
+            self._send(messages.not_configured(self._stream, code, wrong))
             return
         for channel in self.listeners:
-            channel.wording = channel.wording.turned(command.features)
+            channel.formatting = channel.formatting.turned(command.features)
             if command.keyterms is not None:
                 channel.session.set_vocabulary(command.keyterms)
-        self._put(messages.configured(self._stream, command.keyterms))
+        self._send(messages.configured(self._stream, command.keyterms))
 
     def _error(self, code: str, description: str, message: str) -> Message:
         return messages.error(code, description, message)
 
-    def _farewell(self) -> Sequence[Message]:
-        seconds = self._sound.seconds
+    def _last_messages(self) -> Sequence[Message]:
+        seconds = self._audio.seconds
         if seconds is None:
             seconds = max((s.audio_seconds for s in self.sessions), default=0.0)
-        channels = self._wanted.sound.channels
+        channels = self._requested.audio.channels
         return [messages.metadata(self._stream, self._hash.hexdigest(), seconds, channels)]

@@ -1,4 +1,4 @@
-"""What is said to a Deepgram client, as JSON has it; times are in seconds."""
+"""Messages of the server in Deepgram's protocol; times are in seconds."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from streamwhisper.events import Word
-from streamwhisper.server.dialects.deepgram.formatting import Formatter, bare
+from streamwhisper.server.dialects.deepgram.formatting import FormattedText, bare
 
 __all__ = [
     "Message",
@@ -35,12 +35,12 @@ _MODELS = uuid.UUID("6ba7b812-9dad-11d1-80b4-00c04fd430c8")  # for names, RFC 41
 
 @dataclass(frozen=True, slots=True)
 class StreamMetadata:
-    """What every message about a stream may say.
+    """Description of a stream in its messages.
 
     Attributes:
         request_id: a UUID.
-        model: that listens.
-        created: when the stream began.
+        model: name of the model.
+        created: start of the stream.
     """
 
     request_id: str
@@ -49,7 +49,7 @@ class StreamMetadata:
 
     @property
     def metadata(self) -> Message:
-        """What stands in every result."""
+        """Metadata of every result."""
         return {
             "request_id": self.request_id,
             "model_info": {"name": self.model, "version": "1", "arch": _ARCHITECTURE},
@@ -58,35 +58,37 @@ class StreamMetadata:
 
 
 Place = tuple[int, int]
-"""A channel's number, from 0, and how many there are."""
+"""Number of a channel, from 0, and the number of channels."""
 
 
 def results(
     stream: StreamMetadata,
     place: Place,
     span: tuple[float, float],
-    wording: Formatter,
+    formatted: FormattedText,
     *,
     is_final: bool,
     speech_final: bool = False,
     from_finalize: bool = False,
     languages: Sequence[str] = (),
 ) -> Message:
-    """What was heard.
+    """Return a result.
 
     Args:
-        span: where that began, and up to where it was heard.
-        wording: the text.
-        is_final: whether it stands.
-        speech_final: whether it ends with an utterance.
-        from_finalize: whether the client asked for it.
-        languages: that were found; none where the client said which it is.
+        stream: description of the stream.
+        place: number of the channel, and the number of channels.
+        span: start and end of the audio that the result covers.
+        formatted: the text.
+        is_final: whether the text is final.
+        speech_final: whether the text ends an utterance.
+        from_finalize: whether the result answers a Finalize message.
+        languages: detected languages; empty if the client chose one.
     """
     start, end = (round(at, 3) for at in span)
-    words = wording.words
+    words = formatted.words
     confidence = sum(word.confidence for word in words) / len(words) if words else 0.0
     alternative: dict[str, Any] = {
-        "transcript": wording.transcript,
+        "transcript": formatted.transcript,
         "confidence": round(confidence, 4),
         "words": [_word(word) for word in words],
     }
@@ -106,7 +108,7 @@ def results(
 
 
 def model_uuid(model: str) -> str:
-    """The number of a model, by its name."""
+    """Return the UUID of a model's name."""
     return str(uuid.uuid5(_MODELS, model))
 
 
@@ -121,12 +123,12 @@ def _word(word: Word) -> Message:
 
 
 def speech_started(place: Place, at: float) -> Message:
-    """Somebody began to speak."""
+    """Return the message for the start of speech."""
     return {"type": "SpeechStarted", "channel": list(place), "timestamp": round(at, 3)}
 
 
 def utterance_end(place: Place, last_word_end: float) -> Message:
-    """Nobody has spoken for a while."""
+    """Return the message for a long pause after a word."""
     return {
         "type": "UtteranceEnd",
         "channel": list(place),
@@ -135,7 +137,7 @@ def utterance_end(place: Place, last_word_end: float) -> Message:
 
 
 def metadata(stream: StreamMetadata, sha256: str, duration: float, channels: int) -> Message:
-    """The last one: what was received."""
+    """Return the last message: a summary of the received audio."""
     created = stream.created.isoformat(timespec="milliseconds").replace("+00:00", "Z")
     return {
         "type": "Metadata",
@@ -151,13 +153,13 @@ def metadata(stream: StreamMetadata, sha256: str, duration: float, channels: int
 
 
 def configured(stream: StreamMetadata, keyterms: Sequence[str] | None) -> Message:
-    """A configuration is heeded from now on."""
-    said: dict[str, Any] = {"type": "ConfigureSuccess", "request_id": stream.request_id}
-    return said if keyterms is None else {**said, "keyterms": list(keyterms)}
+    """Return the answer to a valid Configure message."""
+    message: dict[str, Any] = {"type": "ConfigureSuccess", "request_id": stream.request_id}
+    return message if keyterms is None else {**message, "keyterms": list(keyterms)}
 
 
 def not_configured(stream: StreamMetadata, code: str, description: str) -> Message:
-    """A configuration is left out; the one before it stands."""
+    """Return the answer to an invalid Configure message; the options are unchanged."""
     return {
         "type": "ConfigureFailure",
         "request_id": stream.request_id,
@@ -167,12 +169,12 @@ def not_configured(stream: StreamMetadata, code: str, description: str) -> Messa
 
 
 def error(variant: str, description: str, message: str) -> Message:
-    """Something went wrong.
+    """Return an error message.
 
     Args:
-        variant: short name for programs.
-        description: what was seen, what was expected and what to try.
-        message: the client's own, where that was wrong; else the description once more.
+        variant: identifier for programs.
+        description: what was received, what was expected and what to try.
+        message: the invalid text of the client, or otherwise the description.
     """
     return {
         "type": "Error",
@@ -184,5 +186,5 @@ def error(variant: str, description: str, message: str) -> Message:
 
 
 def encode(message: Message) -> str:
-    """The text frame."""
+    """Return a message as a text frame."""
     return json.dumps(message, ensure_ascii=False, separators=(",", ":"))

@@ -1,4 +1,4 @@
-"""What the address of a Deepgram stream asks for, and what of it is done here."""
+"""Query parameters of Deepgram streams."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ from streamwhisper.whisper.languages import language_code
 
 __all__ = [
     "ACCEPTED",
-    "HEEDED",
+    "FORMATTING",
+    "SUPPORTED",
     "UNSUPPORTED",
-    "WORDING",
     "ListenOptions",
     "TurnOptions",
     "read_query",
@@ -31,20 +31,19 @@ __all__ = [
 ]
 
 SHORTEST = 0.3
-"""Seconds of silence below which every breath would end an utterance; the server's rule holds."""
+"""Minimum of `endpointing` in seconds; smaller values select the server's own rule."""
 LONGEST = 10.0
 
 
 @dataclass(frozen=True, slots=True)
 class TurnOptions:
-    """What is said of whose turn it is, and when; times in seconds.
+    """Options of the end of utterances; times in seconds.
 
     Attributes:
-        endpointing: silence that ends an utterance; None: the server's own rule, infinity: none
-            is said to end.
-        utterance_end: silence after a word until that is said; None: it is not.
-        vad_events: whether the beginnings of speech are told.
-        interim_results: whether text is told before it stands.
+        endpointing: silence that ends an utterance; None: the server's own rule; infinity: never.
+        utterance_end: silence after a word until `UtteranceEnd` is sent; None: never.
+        vad_events: whether `SpeechStarted` is sent.
+        interim_results: whether results are sent before they are final.
     """
 
     endpointing: float | None = None
@@ -54,11 +53,11 @@ class TurnOptions:
 
     @property
     def ends(self) -> bool:
-        """Whether it is told that an utterance ends."""
+        """True if results report the end of an utterance."""
         return self.endpointing != math.inf
 
     def applied(self, options: SessionOptions) -> SessionOptions:
-        """A session's options with this silence."""
+        """Return a session's options with this silence."""
         silence = self.endpointing
         if silence is None or not self.ends:
             return options
@@ -72,17 +71,20 @@ class TurnOptions:
 
 @dataclass(frozen=True, slots=True)
 class ListenOptions:
-    """One stream's options.
+    """Options of one stream.
 
     Attributes:
-        language: a code, or how it is found; None: as the server usually does it.
+        audio: format of the audio.
+        language: a language code, or options of its detection; None: the server's default.
         vocabulary: keyterms and keywords.
+        formatting: options of the text.
+        turns: options of the end of utterances.
     """
 
-    sound: StreamAudioOptions = field(default_factory=StreamAudioOptions)
+    audio: StreamAudioOptions = field(default_factory=StreamAudioOptions)
     language: str | LanguageDetection | None = None
     vocabulary: tuple[str, ...] = ()
-    wording: FormattingOptions = field(default_factory=FormattingOptions)
+    formatting: FormattingOptions = field(default_factory=FormattingOptions)
     turns: TurnOptions = field(default_factory=TurnOptions)
 
 
@@ -133,7 +135,7 @@ def _keyterms(values: Sequence[str]) -> tuple[str, ...]:
 
 
 def _keywords(values: Sequence[str]) -> tuple[str, ...]:
-    """Without their boosts; those that are to be heard less have no place in a vocabulary."""
+    """Return keywords without their boosts; those with a negative boost are dropped."""
     kept = []
     for value in values:
         word, _, boost = value.strip().rpartition(":")
@@ -154,10 +156,10 @@ def _replacements(values: Sequence[str]) -> dict[str, str]:
 
 
 _flag = last_value(bool)
-WORDING: Mapping[str, Reader] = {**dict.fromkeys(FEATURES, _flag), "replace": _replacements}
-"""How text is written, of streams and of recordings."""
+FORMATTING: Mapping[str, Reader] = {**dict.fromkeys(FEATURES, _flag), "replace": _replacements}
+"""Parameters of formatted text, for streams and recordings, and their readers."""
 
-HEEDED: Mapping[str, Reader] = {
+SUPPORTED: Mapping[str, Reader] = {
     "encoding": _encoding,
     "sample_rate": last_value(Annotated[int, msgspec.Meta(ge=4000, le=192_000)]),
     "channels": last_value(Annotated[int, msgspec.Meta(ge=1, le=16)]),
@@ -167,16 +169,16 @@ HEEDED: Mapping[str, Reader] = {
     "language_hint": _hints,
     "keyterm": _keyterms,
     "keywords": _keywords,
-    **WORDING,
+    **FORMATTING,
     "endpointing": _endpointing,
     "utterance_end_ms": last_value(Annotated[int, msgspec.Meta(ge=1, le=60_000)]),
     "vad_events": _flag,
     "interim_results": _flag,
 }
-"""What a stream depends on, and how its values are read."""
+"""Supported parameters and their readers."""
 
 ACCEPTED = frozenset({"extra", "mip_opt_out", "model", "no_delay", "tag", "tier", "version"})
-"""What changes nothing here: there is one model, and nothing is kept of who asks."""
+"""Parameters without effect: the server has one model and keeps no data."""
 
 UNSUPPORTED = frozenset(
     {
@@ -199,16 +201,16 @@ UNSUPPORTED = frozenset(
         "utterances",
     }
 )
-"""What Deepgram does and this server does not; the answer to the handshake names it."""
+"""Deepgram parameters that the server does not support; the handshake names them."""
 
 
 def read_query(query: Query) -> ListenOptions:
-    """The options that an address asks for; what nobody knows is left out.
+    """Return the options of a query; unknown parameters are ignored.
 
     Raises:
-        ValueError: what was seen, and what was expected.
+        ValueError: a parameter is invalid.
     """
-    read = read_values(query, HEEDED)
+    read = read_values(query, SUPPORTED)
     features = {f.name: read[f.name] for f in fields(FormattingOptions) if f.name in read}
     wait = read.get("utterance_end_ms")
     vocabulary = (*read.get("keyterm", ()), *read.get("keywords", ()))
@@ -233,10 +235,10 @@ def read_query(query: Query) -> ListenOptions:
 
 
 def read_values(query: Query, readers: Mapping[str, Reader]) -> dict[str, Any]:
-    """What an address says, as each of its names is read.
+    """Return the values of the parameters that have a reader.
 
     Raises:
-        ValueError: what was seen, and what was expected.
+        ValueError: a parameter is invalid.
     """
     read: dict[str, Any] = {}
     for name, reader in readers.items():
@@ -249,7 +251,7 @@ def read_values(query: Query, readers: Mapping[str, Reader]) -> dict[str, Any]:
 
 
 def _chosen(read: Mapping[str, Any]) -> str | LanguageDetection | None:
-    """The language, of all that may say it."""
+    """Return the language that the parameters select."""
     language = read.get("detect_language") or read.get("language")
     hints = read.get("language_hint", ())
     if hints and not isinstance(language, str):

@@ -1,4 +1,4 @@
-"""What a session has said since the last time that it was told as final."""
+"""Text of a session since its last final result."""
 
 from __future__ import annotations
 
@@ -13,15 +13,16 @@ __all__ = ["TranscriptState"]
 
 
 class TranscriptState:
-    """Text that stands, and the present guess for what follows it.
+    """Committed text, and the current hypothesis for the text after it.
 
     Attributes:
-        text: that stands, and its `words`.
-        changed: whether there is anything new; its reader takes that back.
+        text: committed text.
+        words: words of the committed text.
+        changed: whether the text changed; the reader resets it.
     """
 
     def __init__(self, session: Session) -> None:
-        """Nothing yet."""
+        """Create an empty state for a session."""
         language = session.options.language
         self._found = isinstance(language, LanguageDetection)
         self._language = None if isinstance(language, LanguageDetection) else language
@@ -29,13 +30,13 @@ class TranscriptState:
         self.words: tuple[Word, ...] = ()
         self.changed = False
         self._partial = Partial("", 0.0, 0.0)
-        self._speech_ends: deque[float] = deque()  # of speech whose text is not concluded yet
+        self._speech_ends: deque[float] = deque()  # speech whose text is not complete
 
     def take(self, event: SpeechEnded | Partial | Committed) -> bool:
-        """Take in what the session says.
+        """Update the state with an event of the session.
 
         Returns:
-            whether that was the last of speech that ended, and not of a flush in its middle.
+            True if the event ends an utterance whose speech ended; False for a flush within speech.
         """
         if isinstance(event, SpeechEnded):
             self._speech_ends.append(event.at)
@@ -55,28 +56,28 @@ class TranscriptState:
         return over
 
     def parts_before(self, event: Committed) -> bool:
-        """Whether what stands may be told by itself, for this is a word of its own.
+        """Return whether the committed text may be sent before this event: the event begins a word.
 
-        Clients put a space between what they are told.
+        Clients join results with a space.
         """
         apart = event.text[:1].isspace() or event.language in UNSPACED_LANGUAGES
         return apart and bool(self.words)
 
     def clear(self) -> None:
-        """All text that stands was told."""
+        """Discard the committed text after it was sent."""
         self.text, self.words = "", ()
 
     @property
     def shown(self) -> tuple[str, tuple[Word, ...]]:
-        """All text and its words, the guess included."""
+        """All text and its words, including the hypothesis."""
         return self.text + self._partial.text, self.words + self._partial.words
 
     @property
     def language(self) -> str | None:
-        """Of the text; None: not known."""
+        """Language code of the text; None: unknown."""
         return self._language
 
     @property
     def languages(self) -> tuple[str, ...]:
-        """The language again, if it was found and the client did not say it."""
+        """The detected language; empty if the client chose one."""
         return (self._language,) if self._found and self._language is not None else ()

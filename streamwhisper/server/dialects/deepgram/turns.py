@@ -1,7 +1,8 @@
-"""A session's events as the turns of a conversation, for Deepgram's Flux.
+"""Turns of a conversation for Deepgram Flux.
 
-A turn begins with its first word and ends with its utterance. Until then it is told again, whole,
-whenever its text changes; how near its end is, is how much has passed of the silence that ends it.
+A turn begins with its first word and ends with its utterance. Until then, every change of its text
+is sent with the whole turn. The end-of-turn confidence is the share of the final silence that has
+passed.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from dataclasses import dataclass, replace
 
 from streamwhisper.errors import check_fields
 from streamwhisper.events import Committed, Done, Event, Flushed, Partial, SpeechEnded
-from streamwhisper.server.dialects.deepgram.formatting import FormattingOptions, worded
+from streamwhisper.server.dialects.deepgram.formatting import FormattingOptions, format_text
 from streamwhisper.server.dialects.deepgram.messages import Message
 from streamwhisper.server.dialects.deepgram.transcript_state import TranscriptState
 from streamwhisper.server.publishing.observers import ObservedSession
@@ -20,22 +21,22 @@ from streamwhisper.session.options import SessionOptions
 __all__ = ["Thresholds", "Turns"]
 
 USUAL = 0.7
-"""The threshold at which silences are as long as the server has them."""
+"""Threshold at which the silences are those of the server."""
 LONGEST = 120.0
-"""Seconds after which a turn is ended though its speaker goes on."""
+"""Maximum duration of a turn in seconds."""
 
 
 @dataclass(frozen=True, slots=True)
 class Thresholds:
-    """When a turn is over, as Flux says it.
+    """Thresholds of the end of a turn.
 
     Attributes:
-        eot_threshold: confidence at which it is; 1: silence of `eot_timeout_ms` alone ends it.
-        eager_eot_threshold: confidence at which it is likely to be; None: that is not told.
-        eot_timeout_ms: milliseconds of silence that end it anyhow.
+        eot_threshold: confidence at which a turn ends; 1: only `eot_timeout_ms` ends it.
+        eager_eot_threshold: confidence at which `EagerEndOfTurn` is sent; None: never.
+        eot_timeout_ms: silence in milliseconds that always ends a turn.
 
     Raises:
-        ValueError: a value that makes no sense.
+        ValueError: a threshold is out of range.
     """
 
     eot_threshold: float = USUAL
@@ -56,7 +57,7 @@ class Thresholds:
         )
 
     def applied(self, options: SessionOptions) -> SessionOptions:
-        """A session's options with silences as much longer or shorter."""
+        """Return a session's options with scaled silences."""
         scale, longest = self.eot_threshold / USUAL, self.eot_timeout_ms / 1000
         gate, endpoint = options.gate, options.endpoint
 
@@ -77,65 +78,65 @@ class Thresholds:
 
 
 class Turns:
-    """What listens, and says whose turn it is.
+    """Session of one stream, and its turns.
 
     Attributes:
-        session: that listens.
-        wording: how text is written.
-        thresholds: when a turn is over.
-        forced: how often it was ended by the client, and that is not told yet.
-        done: whether all is said.
+        session: the session of the stream.
+        formatting: options of the text.
+        thresholds: thresholds of the end of a turn.
+        forced: number of ForceEndTurn messages without an answer.
+        done: whether all messages were returned.
     """
 
     def __init__(
         self,
         session: ObservedSession,
-        wording: FormattingOptions,
+        formatting: FormattingOptions,
         thresholds: Thresholds,
     ) -> None:
-        """Begin to listen."""
+        """Create the turns of a session."""
         self.session = session
-        self.wording = wording
+        self.formatting = formatting
         self.thresholds = thresholds
         self.forced = 0
         self.done = False
-        self._heard = TranscriptState(session)
+        self._state = TranscriptState(session)
         self._index = 0
         self._start = 0.0
-        self._told: str | None = None  # the turn's last transcript; None: it has not begun
-        self._eager = False  # whether its end was said to be likely
+        self._last_sent: str | None = None  # last transcript of the turn; None: not begun
+        self._eager = False  # EagerEndOfTurn was sent
 
     def end_turn(self) -> None:
-        """The turn is over, for the client says so."""
+        """End the current turn on request of the client."""
         self.forced += 1
         self.session.flush()
 
     def release(self) -> None:
-        """Nobody listens any more."""
+        """Close the session."""
         self.session.close()
 
     def collect(self) -> Iterator[Message]:
-        """What there is to say since the last call."""
+        """Yield the messages since the last call."""
         for event in self.session.events():
-            yield from self._tell(event)
+            yield from self._messages_of(event)
         if not self.done:
-            yield from self._go_on()
+            yield from self._progress()
 
     @property
     def _confidence(self) -> float:
-        """That nothing more is said in this turn."""
+        """Confidence that the current turn has ended."""
         return self.thresholds.eot_threshold * self.session.closing
 
-    def _tell(self, event: Event) -> Iterator[Message]:
+    def _messages_of(self, event: Event) -> Iterator[Message]:
         match event:
             case SpeechEnded() | Partial():
-                self._heard.take(event)
+                self._state.take(event)
             case Committed():
-                if self._heard.parts_before(event):
-                    first, last = self._heard.words[0], self._heard.words[-1]
+                if self._state.parts_before(event):
+                    first, last = self._state.words[0], self._state.words[-1]
                     if last.end - first.start > LONGEST:
                         yield from self._end("timeout", self._confidence, last.end)
-                if self._heard.take(event):
+                if self._state.take(event):
                     yield from self._end("model", self.thresholds.eot_threshold)
             case Flushed():
                 self.forced -= 1
@@ -144,12 +145,12 @@ class Turns:
                 yield from self._end("model", 1.0)
                 self.done = True
 
-    def _go_on(self) -> Iterator[Message]:
-        """What has become of the turn, which is not over."""
-        if self._heard.changed:
-            self._heard.changed = False
+    def _progress(self) -> Iterator[Message]:
+        """Yield the changes of a turn that has not ended."""
+        if self._state.changed:
+            self._state.changed = False
             yield from self._update()
-        if self._told is None:
+        if self._last_sent is None:
             return
         eager = self.thresholds.eager_eot_threshold
         if self._eager and not self.session.closing:
@@ -160,43 +161,43 @@ class Turns:
             yield self._info("EagerEndOfTurn", self._confidence)
 
     def _update(self) -> Iterator[Message]:
-        text, _ = self._heard.shown
+        text, _ = self._state.shown
         transcript = text.strip()
-        if transcript == (self._told or ""):
+        if transcript == (self._last_sent or ""):
             return
-        event = "StartOfTurn" if self._told is None else "Update"
+        event = "StartOfTurn" if self._last_sent is None else "Update"
         if self._eager:
             event, self._eager = "TurnResumed", False
-        self._told = transcript
+        self._last_sent = transcript
         yield self._info(event, self._confidence)
 
     def _end(
         self, trigger: str, confidence: float, until: float | None = None
     ) -> Iterator[Message]:
-        """The turn is over, if it has begun, at `until`, or with what was heard."""
-        heard = self._heard
-        if self._told is not None or heard.text.strip():
-            if self._told is None:
-                yield self._info("StartOfTurn", 0.0, stands=True)
-            yield {**self._info("EndOfTurn", confidence, stands=True), "trigger": trigger}
+        """Yield the end of the current turn, if it has begun, at `until` or the covered audio."""
+        state = self._state
+        if self._last_sent is not None or state.text.strip():
+            if self._last_sent is None:
+                yield self._info("StartOfTurn", 0.0, final=True)
+            yield {**self._info("EndOfTurn", confidence, final=True), "trigger": trigger}
             self._start = self.session.covered_seconds if until is None else until
             self._index += 1
-        heard.clear()
-        self._told, self._eager = None, False
+        state.clear()
+        self._last_sent, self._eager = None, False
 
-    def _info(self, event: str, confidence: float, *, stands: bool = False) -> Message:
-        """The turn; `stands`: without the guess for what follows its text."""
-        heard = self._heard
-        text, words = (heard.text, heard.words) if stands else heard.shown
-        wording = worded(text, words, self.wording, heard.language)
+    def _info(self, event: str, confidence: float, *, final: bool = False) -> Message:
+        """Return a message about the turn; `final`: without the hypothesis."""
+        state = self._state
+        text, words = (state.text, state.words) if final else state.shown
+        formatted = format_text(text, words, self.formatting, state.language)
         end = max(self._start, self.session.covered_seconds, *(word.end for word in words[-1:]))
-        said = {
+        message = {
             "type": "TurnInfo",
             "event": event,
             "turn_index": self._index,
             "audio_window_start": round(self._start, 3),
             "audio_window_end": round(end, 3),
-            "transcript": wording.transcript,
+            "transcript": formatted.transcript,
             "words": [
                 {
                     "word": word.word,
@@ -204,8 +205,8 @@ class Turns:
                     "start": round(word.start, 3),
                     "end": round(word.end, 3),
                 }
-                for word in wording.words
+                for word in formatted.words
             ],
             "end_of_turn_confidence": round(confidence, 4),
         }
-        return {**said, "languages": list(heard.languages)} if heard.languages else said
+        return {**message, "languages": list(state.languages)} if state.languages else message

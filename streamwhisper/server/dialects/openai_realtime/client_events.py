@@ -1,4 +1,4 @@
-"""What a client says: JSON events, and audio that comes inside of them as base64."""
+"""Client events: JSON, with audio as base64."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import base64
 import binascii
 import json
 from typing import Any, NoReturn
+
+from streamwhisper.validation import shown
 
 __all__ = [
     "APPEND",
@@ -41,19 +43,19 @@ CLIENT_EVENTS = {
     CLEAR: "discards audio that is not part of an item yet; answered by "
     "`input_audio_buffer.cleared`",
 }
-"""The types that are taken, and what is done."""
+"""Supported event types, and their effect as a Markdown cell of the compatibility page."""
 
 MAX_AUDIO_BYTES = 15 * 1024 * 1024
 MAX_FRAME_BYTES = MAX_AUDIO_BYTES // 3 * 4 + 4096
-"""With room for what stands around the audio."""
+"""Maximum size of a frame: base64 audio, and the JSON around it."""
 
 
 class InvalidRequest(Exception):
-    """An event that cannot be done; the session goes on.
+    """Invalid event; the session continues.
 
     Attributes:
-        code: short name for programs.
-        param: where in the event the fault is.
+        code: identifier for programs.
+        param: path of the invalid field.
     """
 
     def __init__(self, code: str, message: str, param: str | None = None) -> None:
@@ -63,9 +65,9 @@ class InvalidRequest(Exception):
 
 
 def unwrap_audio(frame: str | bytes) -> str | bytes:
-    """The sound of an append, which may be long; any other frame as it is.
+    """Return the audio of an append event, or any other frame unchanged.
 
-    What is wrong with an append is said by `check_event`, so its audio, if any, is left out.
+    `check_event` reports an invalid append, so its audio is left out.
     """
     if isinstance(frame, bytes) or APPEND not in frame:
         return frame
@@ -86,32 +88,33 @@ def unwrap_audio(frame: str | bytes) -> str | bytes:
 
 
 def check_event(event: Json) -> None:
-    """See that an event, whose sound was unwrapped, is one of those that are taken.
+    """Check that an event is supported; its audio must be unwrapped.
 
     Raises:
-        InvalidRequest: it is not.
+        InvalidRequest: the event is not supported.
     """
     kind = event.get("type")
     if kind == APPEND:
         raise InvalidRequest(
             "invalid_value",
-            f'"audio" of {APPEND} is missing, or is not base64 of up to 15 MiB of sound.',
+            f'"audio" of {APPEND} is missing, or is not base64 of at most 15 MiB of audio.',
             "audio",
         )
     if not isinstance(kind, str) or kind not in CLIENT_EVENTS:
-        seen = f"the event type {kind!r:.80}" if "type" in event else "an event without a type"
+        received = f"the event type {shown(kind)}" if "type" in event else "an event without a type"
         raise InvalidRequest(
             "unsupported_event",
-            f"saw {seen}; this server only transcribes, and takes {', '.join(CLIENT_EVENTS)}.",
+            f"received {received}; this server only transcribes. Expected one of "
+            f"{', '.join(CLIENT_EVENTS)}.",
             "type",
         )
 
 
 def read_event(text: str) -> Json:
-    """Read an event, whatever it says.
+    """Parse an event of any type.
 
     Raises:
-        InvalidRequest: it is no JSON object.
+        InvalidRequest: the frame is not a JSON object.
     """
     try:
         event = json.loads(text, parse_constant=_no_constant)
@@ -120,7 +123,9 @@ def read_event(text: str) -> Json:
             "invalid_json", f"the frame is not JSON ({error}); expected one event in each frame."
         ) from None
     if not isinstance(event, dict):
-        raise InvalidRequest("invalid_json", f"saw {text:.60}; expected an object with a type.")
+        raise InvalidRequest(
+            "invalid_json", f"the frame is {shown(event)}; expected an object with a type."
+        )
     return event
 
 

@@ -1,4 +1,4 @@
-"""A transcription session of OpenAI's Realtime protocol: its events to calls on a `Session`."""
+"""Server side of a transcription session in OpenAI's Realtime protocol, without I/O."""
 
 from __future__ import annotations
 
@@ -23,7 +23,8 @@ from streamwhisper.server.dialects.openai_realtime.client_events import (
     check_event,
     read_event,
 )
-from streamwhisper.server.dialects.openai_realtime.items import ItemOptions, Items
+from streamwhisper.server.dialects.openai_realtime.item import ItemOptions
+from streamwhisper.server.dialects.openai_realtime.items import Items
 from streamwhisper.server.dialects.openai_realtime.session_options import (
     Input,
     audio_format,
@@ -43,24 +44,24 @@ from streamwhisper.session.options import SessionOptions
 
 __all__ = ["RealtimeDialect", "refuse"]
 
-_LEAST_COMMIT = 0.1  # seconds of sound
+_MIN_COMMIT = 0.1  # seconds of audio
 _MAX_UNANSWERED = 64
 _NO_INTENT = ErrorMessage(
     "unsupported_intent",
-    "this server only transcribes: connect to /v1/realtime?intent=transcription. There are no "
-    "conversations here, and no responses.",
+    "this server only transcribes: connect to /v1/realtime?intent=transcription. Conversations "
+    "and responses are not supported.",
     fatal=True,
 )
-_QUIET = ("idle_timeout",)
-"""Codes that only the close says: to many clients an error means that they must not come back."""
-_ADVICE = {
-    "message_too_big": "an event without sound is larger than this server takes.",
+_UNREPORTED = ("idle_timeout",)
+"""Codes that are only in the close frame: after an error, many clients do not reconnect."""
+_MESSAGES = {
+    "message_too_big": "an event without audio is too large.",
 }
-"""By an error's code, where the usual message speaks of the native protocol."""
+"""Messages by error code that replace those of the native protocol."""
 
 
 class RealtimeDialect:
-    """One transcription session; see `Dialect`."""
+    """Dialect of one transcription session; see `Dialect`."""
 
     resumable = None  # the protocol cannot resume a session
 
@@ -72,20 +73,20 @@ class RealtimeDialect:
         open_session: SessionFactory,
         on_error: OnError = lambda code: None,
         *,
-        transcribes: bool = True,
+        transcription: bool = True,
     ) -> None:
-        """Begin to listen, and say so.
+        """Open the session and announce it.
 
         Args:
-            info: the model that is served.
-            options: of the session, for all that the client leaves open.
-            session_id: names the session to the client and in the log.
-            open_session: opens the session.
-            on_error: told of every error that is sent.
-            transcribes: whether the client has asked for what this server does.
+            info: the served model.
+            options: default options of the session.
+            session_id: identifier of the session for the client and in the log.
+            open_session: opens a session.
+            on_error: called with the code of every error that is sent.
+            transcription: whether the client requested transcription; otherwise it is rejected.
         """
         self._info = info
-        self._usual = options
+        self._defaults = options
         self._on_error = on_error
         self._event_prefix = f"event_{session_id}"
         self._events = 0
@@ -95,41 +96,41 @@ class RealtimeDialect:
         self._session: ObservedSession | None = None
         self._settings = initial_session(f"sess_{session_id}", info.name)
         self._input = Input(audio_format(self._settings))
-        self._uncommitted = 0.0  # seconds of sound since the last commit or clear
-        self._items = Items(session_id, self._say, self._flush)
-        if not transcribes:
+        self._uncommitted = 0.0  # seconds of audio since the last commit or clear
+        self._items = Items(session_id, self._send, self._flush)
+        if not transcription:
             self.fail(_NO_INTENT, Close(CLIENT_FAULT, _NO_INTENT.code))
             return
-        usual = session_options(self._settings, options, info)
+        initial = session_options(self._settings, options, info)
         start = start_of(self._settings)
         try:
-            self._session = open_session(session_id, start, self._input, usual)
+            self._session = open_session(session_id, start, self._input, initial)
         except SessionRejected as refused:
             self.fail(refused.error, refused.close)
             return
-        self._items.listen(self._listening(self._settings, usual), 0.0)
-        self._say("session.created", session=self._settings)
+        self._items.configure(self._item_options(self._settings, initial), 0.0)
+        self._send("session.created", session=self._settings)
 
     @property
     def sessions(self) -> Sequence[ObservedSession]:
-        """What listens; nothing for who was not let in."""
+        """The session; empty if the client was rejected."""
         return [] if self._session is None else [self._session]
 
     @property
     def can_receive(self) -> bool:
-        """Whether audio can be taken in; audio that is not heard any more need not wait."""
+        """False while audio must wait; after the end, audio is discarded and need not wait."""
         return self._session is None or self._ending is not None or self._session.can_receive
 
     @property
     def closing(self) -> Close | None:
-        """Once set: send what is outgoing, then close."""
+        """Close frame to send after the outgoing frames; None while the connection is open."""
         return self._closing
 
     def receive(self, frame: str | bytes) -> None:
-        """Take in sound (a binary frame), or any other event; bad input is answered."""
+        """Handle audio (a binary frame) or another event; errors are reported to the client."""
         session = self._session
-        # Once the session ends, its close says that nothing is heard any more; an error would
-        # keep clients from reading the last words.
+        # After the end, the close is enough; an error would keep clients from reading the last
+        # words.
         if session is None or self._closing is not None or self._ending is not None:
             return
         if isinstance(frame, bytes):
@@ -142,15 +143,15 @@ class RealtimeDialect:
             event = read_event(frame)
             check_event(event)
             self._collect_events()
-            self._do(session, event)
+            self._handle(session, event)
         except InvalidRequest as error:
-            self._say_error("invalid_request_error", error.code, str(error), error.param, event)
+            self._send_error("invalid_request_error", error.code, str(error), error.param, event)
 
     def record_wait(self, seconds: float) -> None:
-        """Nobody is told how long the recognizer takes."""
+        """Ignore the recognizer's delay; the protocol does not report it."""
 
     def finish(self, error: ErrorMessage | None, close: Close) -> None:
-        """Commit everything, then send `error`, and close."""
+        """Commit all text, send `error`, and close."""
         if self._ending is not None or self._closing is not None:
             return
         self._ending = error, close
@@ -167,7 +168,7 @@ class RealtimeDialect:
             self._close(error, close)
 
     def outgoing(self) -> list[str]:
-        """The text frames to be sent; each is returned once."""
+        """Return the text frames to send; each is returned once."""
         self._collect_events()
         if self._session is not None and self._ending is None:
             self._items.tick(self._session.covered_seconds)
@@ -181,18 +182,18 @@ class RealtimeDialect:
             self._session.close()
             self._session = None
 
-    def _do(self, session: ObservedSession, event: Json) -> None:
+    def _handle(self, session: ObservedSession, event: Json) -> None:
         kind, now = event["type"], session.audio_seconds
         if kind == UPDATE:
             self._update(session, changed(self._settings, event.get("session")))
-            self._say("session.updated", session=self._settings)
+            self._send("session.updated", session=self._settings)
         elif kind == UPDATE_BETA:
             self._update(session, changed(self._settings, from_beta(event.get("session"))))
-            self._say("transcription_session.updated", session=to_beta(self._settings))
+            self._send("transcription_session.updated", session=to_beta(self._settings))
         elif self._items.unanswered >= _MAX_UNANSWERED:
             raise InvalidRequest(
                 "too_many_commits",
-                f"{_MAX_UNANSWERED} commits wait to be answered already; wait for their answers.",
+                f"{_MAX_UNANSWERED} commits are unanswered; wait for their answers.",
             )
         elif kind == COMMIT:
             self._check_commit()
@@ -203,24 +204,24 @@ class RealtimeDialect:
             self._items.clear(now)
 
     def _check_commit(self) -> None:
-        """Refuse to commit next to nothing, unless turns are detected: somebody was faster."""
-        if self._items.listening.detecting or self._uncommitted >= _LEAST_COMMIT - 1e-6:
+        """Reject a commit of almost no audio, unless turn detection may have committed it."""
+        if self._items.options.detecting or self._uncommitted >= _MIN_COMMIT - 1e-6:
             return
         raise InvalidRequest(
             "input_audio_buffer_commit_empty",
-            f"the buffer has {1000 * self._uncommitted:.0f} ms of sound; expected 100 ms or more. "
-            "Append sound before a commit.",
+            f"the buffer has {1000 * self._uncommitted:.0f} ms of audio; expected 100 ms or more. "
+            "Append audio before a commit.",
         )
 
     def _update(self, session: ObservedSession, settings: Json) -> None:
-        options = session_options(settings, self._usual, self._info)
+        options = session_options(settings, self._defaults, self._info)
         session.configure(options)
         self._settings = settings
         self._input.change(audio_format(settings))
-        self._items.listen(self._listening(settings, options), session.audio_seconds)
+        self._items.configure(self._item_options(settings, options), session.audio_seconds)
 
     @staticmethod
-    def _listening(settings: Json, options: SessionOptions) -> ItemOptions:
+    def _item_options(settings: Json, options: SessionOptions) -> ItemOptions:
         turns = settings["audio"]["input"]["turn_detection"]
         idle = (turns or {}).get("idle_timeout_ms")
         return ItemOptions(
@@ -254,25 +255,25 @@ class RealtimeDialect:
     def _close(self, error: ErrorMessage | None, close: Close) -> None:
         if error is not None:
             self._on_error(error.code)
-        if error is not None and error.code not in _QUIET:
-            message = _ADVICE.get(error.code, error.message)
-            self._say("error", error=_error(_kind(close), error.code, message))
+        if error is not None and error.code not in _UNREPORTED:
+            message = _MESSAGES.get(error.code, error.message)
+            self._send("error", error=_error(_kind(close), error.code, message))
         self._closing = close
 
-    def _say_error(
+    def _send_error(
         self, kind: str, code: str, message: str, param: str | None, event: Json
     ) -> None:
         self._on_error(code)
-        self._say("error", error=_error(kind, code, message, param, event.get("event_id")))
+        self._send("error", error=_error(kind, code, message, param, event.get("event_id")))
 
-    def _say(self, type: str, **fields: object) -> None:
+    def _send(self, type: str, **fields: object) -> None:
         self._events += 1
         event = {"type": type, "event_id": f"{self._event_prefix}_{self._events}", **fields}
         self._frames.append(json.dumps(event))
 
 
 def refuse(refusal: HandshakeRejected, request_id: str) -> Response:
-    """The HTTP answer to who is not let in."""
+    """Return the answer to a rejected handshake."""
     ours = refusal.status >= HTTPStatus.INTERNAL_SERVER_ERROR
     kind = "server_error" if ours else "invalid_request_error"
     response = refusal.response({"error": _error(kind, refusal.code, refusal.message)})

@@ -1,8 +1,8 @@
-"""The items of a session: where each begins and ends, its text, and what its client is told.
+"""Items of a Realtime session: their limits, their texts and the events about them.
 
-Text comes in the order of the sound, so it belongs to the oldest item that is not completed. An
-item ends where speech does, or at a commit; it is completed once everything before its end is
-heard. All positions are seconds from the first sample.
+Text arrives in the order of the audio, so it belongs to the oldest item that is not completed. An
+item ends with speech or at a commit. It is completed when all audio before its end is transcribed.
+All positions are seconds from the first sample.
 """
 
 from __future__ import annotations
@@ -10,132 +10,90 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Protocol
 
-from streamwhisper.events import Committed, Word
+from streamwhisper.events import Committed
 from streamwhisper.server.dialects.openai_realtime.client_events import Json
+from streamwhisper.server.dialects.openai_realtime.item import (
+    Item,
+    ItemOptions,
+    Mark,
+    log_probabilities,
+)
 
-__all__ = ["ItemOptions", "Items", "Say", "log_probabilities"]
+__all__ = ["Items", "SendEvent"]
 
 _TRANSCRIPTION = "conversation.item.input_audio_transcription"
 
 
-class Say(Protocol):
-    """Tells the client of an event."""
+class SendEvent(Protocol):
+    """Callable that sends an event to the client."""
 
     def __call__(self, type: str, **fields: object) -> None: ...
 
 
-@dataclass(frozen=True, slots=True)
-class ItemOptions:
-    """How items come about.
-
-    Attributes:
-        detecting: speech begins and ends them; otherwise only commits end them.
-        lead: sound that is heard before speech and that the client does not count to it.
-        idle: seconds without speech after which the client is told; None: it is not.
-        log_probabilities: whether texts come with those of their words.
-    """
-
-    detecting: bool = True
-    lead: float = 0.0
-    idle: float | None = None
-    log_probabilities: bool = False
-
-
-@dataclass(slots=True)
-class _Item:
-    """One item; `end` is None while it is open, which the newest alone may be.
-
-    An item that has been announced is known to the client; a muted one was cleared.
-    """
-
-    id: str
-    start: float
-    end: float | None = None
-    announced: bool = False
-    muted: bool = False
-    committed: bool = False
-    text: str = ""
-    language: str | None = None
-    log_probabilities: list[Json] = field(default_factory=list)
-
-
-@dataclass(slots=True)
-class _Mark:
-    """A commit or a clear up to a position, before which not all is heard yet.
-
-    With detection it becomes known only then what a commit ends; it is answered as well if the
-    end of speech was faster.
-    """
-
-    position: float
-    clearing: bool
-    answered: bool
-
-
 class Items:
-    """Events of a session and commands of its client in, events for the client out."""
+    """Converter of session events and client commands to events for the client."""
 
-    def __init__(self, name: str, say: Say, flush: Callable[[], None]) -> None:
+    def __init__(self, name: str, send: SendEvent, flush: Callable[[], None]) -> None:
         """Begin without items.
 
         Args:
-            name: of the session; items are called after it.
-            flush: has the session hear out all sound so far; answered by `flushed`.
+            name: name of the session; a prefix of the items' identifiers.
+            send: sends an event.
+            flush: flushes the session; `flushed` must be called when it is done.
         """
         self._name = name
-        self._say = say
+        self._send = send
         self._flush = flush
-        self.listening = ItemOptions()
-        self._items: deque[_Item] = deque()  # not completed
-        self._marks: deque[_Mark] = deque()
+        self.options = ItemOptions()
+        self._items: deque[Item] = deque()  # not completed
+        self._marks: deque[Mark] = deque()
         self._numbered = 0
         self._previous: str | None = None
-        self._quiet_since: float | None = 0.0  # None: somebody speaks, or the client was told
+        self._quiet_since: float | None = 0.0  # None: during speech, or after the timeout
 
     @property
     def unanswered(self) -> int:
-        """Commits and clears that wait for sound to be heard out."""
+        """Number of commits and clears that wait for their audio to be transcribed."""
         return len(self._marks)
 
-    def listen(self, listening: ItemOptions, now: float) -> None:
-        """From here on items come about like this; what is open goes on or is committed."""
-        before, self.listening = self.listening, listening
-        if before.detecting and not listening.detecting and self._open is None:
+    def configure(self, options: ItemOptions, now: float) -> None:
+        """Change the options from `now` on; an open item continues or is committed."""
+        before, self.options = self.options, options
+        if before.detecting and not options.detecting and self._open is None:
             self._add(now)
-        if listening.detecting and not before.detecting:
+        if options.detecting and not before.detecting:
             self._quiet_since = now
             if (item := self._open) is not None and now > item.start:
                 self._commit_open(item, now)
 
-    # What the client does.
+    # Commands of the client.
 
     def commit(self, now: float) -> None:
-        """End what is open; with detection only once it is known what that is."""
+        """End the open item; with turn detection, as soon as it is known."""
         item = self._open
-        if self.listening.detecting or item is None:
+        if self.options.detecting or item is None:
             self._mark(now)
         else:
             self._commit_open(item, now)
 
     def clear(self, now: float) -> None:
-        """Forget what no item has taken yet."""
-        self._say("input_audio_buffer.cleared")
+        """Discard the audio that is not part of an item yet."""
+        self._send("input_audio_buffer.cleared")
         self._mark(now, clearing=True)
         item = self._open
         if item is not None and self._cleared(item.start):
             item.muted = True
-            if not self.listening.detecting:
+            if not self.options.detecting:
                 item.end = now
                 self._add(now)
 
-    # What the session says.
+    # Events of the session.
 
     def speech_started(self, at: float) -> None:
-        """Somebody began to speak."""
-        if not self.listening.detecting:
+        """Begin an item at the start of speech."""
+        if not self.options.detecting:
             return
         self._quiet_since = None
         item = self._open or self._add(at)
@@ -145,8 +103,8 @@ class Items:
             self._announce(item)
 
     def speech_ended(self, at: float) -> None:
-        """They stopped."""
-        if not self.listening.detecting:
+        """End the open item at the end of speech."""
+        if not self.options.detecting:
             return
         self._quiet_since = at
         if (item := self._open) is not None:
@@ -157,7 +115,7 @@ class Items:
             self._stop(item)
 
     def text(self, event: Committed) -> None:
-        """Text that stands; the last of an utterance also says how far all is heard."""
+        """Send committed text; complete the items that end before the covered audio."""
         item = self._items[0] if self._items else None
         if event.text.strip() and (item is None or not item.muted):
             self._write(item or self._add(event.start), event)
@@ -165,59 +123,61 @@ class Items:
             self._complete(event.covered_until)
 
     def flushed(self) -> None:
-        """All sound before the oldest commit or clear is heard."""
+        """Answer the oldest commit or clear: all audio before it is transcribed."""
         mark = self._marks.popleft()
         self._complete(mark.position)
         if (item := self._open) is not None and item.start < mark.position:
             self._cut(item, mark)
             self._complete(mark.position)
-        elif not (mark.clearing or mark.answered):  # nobody has spoken since the last item
+        elif not (mark.clearing or mark.answered):  # no speech since the last item
             self._commit_silence(mark.position, mark.position)
 
     def tick(self, covered: float) -> None:
-        """It is known up to `covered` whether anybody spoke."""
-        since, idle = self._quiet_since, self.listening.idle
-        if idle is None or since is None or not self.listening.detecting:
+        """Send `timeout_triggered` if there was no speech up to `covered` for too long."""
+        since, idle = self._quiet_since, self.options.idle
+        if idle is None or since is None or not self.options.detecting:
             return
         if covered - since >= idle and not any(item.announced for item in self._items):
             self._quiet_since = None
             self._commit_silence(since, covered, silent=True)
 
     def finish(self, now: float) -> None:
-        """Everything is heard: complete what there is."""
+        """Complete all items at the end of the session."""
         self._marks.clear()
         if (item := self._open) is not None and item.announced:
             self._commit(item, now)
         self._complete(math.inf)
 
     def fail(self, error: Json) -> None:
-        """What has been committed and is not completed never will be."""
+        """Send `failed` for all items that are committed but not completed."""
         for item in self._items:
             if item.committed:
-                self._say(f"{_TRANSCRIPTION}.failed", item_id=item.id, content_index=0, error=error)
+                self._send(
+                    f"{_TRANSCRIPTION}.failed", item_id=item.id, content_index=0, error=error
+                )
         self._items.clear()
 
-    # From one state to the next.
+    # State transitions.
 
     @property
-    def _open(self) -> _Item | None:
+    def _open(self) -> Item | None:
         return self._items[-1] if self._items and self._items[-1].end is None else None
 
-    def _new(self, start: float, end: float | None = None) -> _Item:
+    def _new(self, start: float, end: float | None = None) -> Item:
         self._numbered += 1
-        return _Item(f"item_{self._name}_{self._numbered}", start, end)
+        return Item(f"item_{self._name}_{self._numbered}", start, end)
 
-    def _add(self, start: float) -> _Item:
+    def _add(self, start: float) -> Item:
         item = self._new(start)
         self._items.append(item)
         return item
 
     def _mark(self, now: float, *, clearing: bool = False, answered: bool = False) -> None:
-        self._marks.append(_Mark(now, clearing, answered))
+        self._marks.append(Mark(now, clearing, answered))
         self._flush()
 
-    def _cut(self, item: _Item, mark: _Mark) -> _Item:
-        """End an open item at a commit or a clear; what goes on behind it."""
+    def _cut(self, item: Item, mark: Mark) -> Item:
+        """End an open item at a commit or a clear; return the item after it."""
         if mark.clearing:
             item.muted, item.end = True, mark.position
         else:
@@ -228,11 +188,11 @@ class Items:
         return rest
 
     def _cleared(self, start: float) -> bool:
-        """Whether what begins at `start` was cleared before any commit took it."""
+        """Return whether audio from `start` on was cleared before it was committed."""
         first = next((mark for mark in self._marks if mark.position > start), None)
         return first is not None and first.clearing
 
-    def _commit_open(self, item: _Item, now: float) -> None:
+    def _commit_open(self, item: Item, now: float) -> None:
         self._commit(item, now)
         self._add(now)
         self._mark(now, answered=True)
@@ -240,40 +200,40 @@ class Items:
     def _commit_silence(self, start: float, end: float, *, silent: bool = False) -> None:
         item = self._new(start)
         if silent:
-            self._say(
+            self._send(
                 "input_audio_buffer.timeout_triggered",
                 audio_start_ms=_milliseconds(start),
                 audio_end_ms=_milliseconds(end),
                 item_id=item.id,
             )
         self._commit(item, end)
-        self._say_completed(item)
+        self._send_completed(item)
 
-    def _announce(self, item: _Item) -> None:
+    def _announce(self, item: Item) -> None:
         if item.muted:
             return
         item.announced = True
-        start = _milliseconds(item.start + self.listening.lead)
-        self._say("input_audio_buffer.speech_started", audio_start_ms=start, item_id=item.id)
+        start = _milliseconds(item.start + self.options.lead)
+        self._send("input_audio_buffer.speech_started", audio_start_ms=start, item_id=item.id)
 
-    def _stop(self, item: _Item) -> None:
-        """Tell of the end of an item that the client knows."""
+    def _stop(self, item: Item) -> None:
+        """Send the end of an announced item."""
         if item.announced and not item.muted and item.end is not None:
             end = _milliseconds(item.end)
-            self._say("input_audio_buffer.speech_stopped", audio_end_ms=end, item_id=item.id)
+            self._send("input_audio_buffer.speech_stopped", audio_end_ms=end, item_id=item.id)
             self._commit(item, item.end)
             for mark in self._marks:
                 if not (mark.answered or mark.clearing):
                     mark.answered = True
                     break
 
-    def _commit(self, item: _Item, end: float) -> None:
+    def _commit(self, item: Item, end: float) -> None:
         item.end = max(end, item.start)
         if item.muted:
             return
         item.announced = item.committed = True
         previous, self._previous = self._previous, item.id
-        self._say("input_audio_buffer.committed", item_id=item.id, previous_item_id=previous)
+        self._send("input_audio_buffer.committed", item_id=item.id, previous_item_id=previous)
         message = {
             "id": item.id,
             "object": "realtime.item",
@@ -283,11 +243,11 @@ class Items:
             "content": [{"type": "input_audio", "transcript": None}],
         }
         for type in ("conversation.item.added", "conversation.item.done"):
-            self._say(type, previous_item_id=previous, item=message)
+            self._send(type, previous_item_id=previous, item=message)
 
-    def _write(self, item: _Item, event: Committed) -> None:
+    def _write(self, item: Item, event: Committed) -> None:
         if not item.announced:
-            if self.listening.detecting:
+            if self.options.detecting:
                 self._announce(item)
                 self._stop(item)
             item.announced = True
@@ -295,24 +255,26 @@ class Items:
         item.text += text
         item.language = event.language
         fields: Json = {}
-        if self.listening.log_probabilities:
+        if self.options.log_probabilities:
             fields["logprobs"] = log_probabilities(text, event.words)
             item.log_probabilities += fields["logprobs"]
-        self._say(f"{_TRANSCRIPTION}.delta", item_id=item.id, content_index=0, delta=text, **fields)
+        self._send(
+            f"{_TRANSCRIPTION}.delta", item_id=item.id, content_index=0, delta=text, **fields
+        )
 
-    def _complete(self, heard: float) -> None:
-        while self._items and (end := self._items[0].end) is not None and end <= heard:
+    def _complete(self, covered: float) -> None:
+        while self._items and (end := self._items[0].end) is not None and end <= covered:
             item = self._items.popleft()
             if item.committed:
-                self._say_completed(item)
+                self._send_completed(item)
 
-    def _say_completed(self, item: _Item) -> None:
+    def _send_completed(self, item: Item) -> None:
         fields: Json = {}
-        if self.listening.log_probabilities:
+        if self.options.log_probabilities:
             fields["logprobs"] = item.log_probabilities
         if item.language is not None:
             fields["languages"] = [{"code": item.language}]
-        self._say(
+        self._send(
             f"{_TRANSCRIPTION}.completed",
             item_id=item.id,
             content_index=0,
@@ -320,33 +282,6 @@ class Items:
             usage={"type": "duration", "seconds": round((item.end or 0.0) - item.start, 3)},
             **fields,
         )
-
-
-def log_probabilities(text: str, words: tuple[Word, ...]) -> list[Json]:
-    """Of each word of `text`, with the spaces and marks around it: joined, the tokens are `text`.
-
-    A word that cannot be found in the text goes with the next one.
-    """
-    found: list[Json] = []
-    begun = 0
-    for word in words:
-        at = text.find(word.word, begun)
-        if at < 0:
-            continue
-        end = at + len(word.word)
-        found.append(_token(text[begun:end], word.confidence))
-        begun = end
-    if found and begun < len(text):
-        found[-1] = _token(found[-1]["token"] + text[begun:], math.exp(found[-1]["logprob"]))
-    return found
-
-
-def _token(text: str, probability: float) -> Json:
-    return {
-        "token": text,
-        "bytes": list(text.encode()),
-        "logprob": round(math.log(max(probability, 1e-9)), 4),
-    }
 
 
 def _milliseconds(seconds: float) -> int:

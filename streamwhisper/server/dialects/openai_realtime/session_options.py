@@ -1,4 +1,4 @@
-"""What a session listens with, by what its client has set."""
+"""Session options of a Realtime session's settings."""
 
 from __future__ import annotations
 
@@ -29,58 +29,62 @@ _LATENCIES: dict[str, Latency] = {
     "xhigh": "accurate",
 }
 _PAUSES = {"low": (1.2, 0.8, 4.0), "high": (0.45, 0.4, 0.7)}
-"""By eagerness: the usual silence, that after a sentence, and that in the middle of one."""
-_PRE_ROLL = 0.3, 1.5  # a session forgets older silence
-_LEAST_SILENCE = 0.04
+"""Seconds of silence by eagerness: usual, after a sentence, within a sentence."""
+_PRE_ROLL = 0.3, 1.5  # seconds; the gate keeps no older audio
+_MIN_SILENCE = 0.04
 _PARAMS = {"vocabulary_limit": "keywords", "unsupported_language": "language"}
 
 
 def audio_format(session: Json) -> AudioFormat:
-    """What the audio of a session looks like."""
+    """Return the audio format of a session."""
     format = session["audio"]["input"]["format"]
     return AudioFormat(_ENCODINGS[format["type"]], int(format["rate"]), 1)
 
 
 def start_of(session: Json) -> Start:
-    """What a client of the native protocol would have said."""
-    said = session["audio"]["input"]["transcription"] or {}
+    """Return the settings as the start of a native session."""
+    transcription = session["audio"]["input"]["transcription"] or {}
     return Start(
-        language=said.get("language") or None,
-        languages=tuple(said.get("languages") or ()),
-        vocabulary=tuple(said.get("keywords") or ()),
+        language=transcription.get("language") or None,
+        languages=tuple(transcription.get("languages") or ()),
+        vocabulary=tuple(transcription.get("keywords") or ()),
         partials=False,
     )
 
 
-def session_options(session: Json, usual: SessionOptions, info: ModelInfo) -> SessionOptions:
-    """What a session listens with.
+def session_options(session: Json, defaults: SessionOptions, info: ModelInfo) -> SessionOptions:
+    """Return the options of a session.
 
     Args:
-        usual: what the server has set, for all that the client leaves open.
+        session: the settings.
+        defaults: the server's options, for settings that the client leaves out.
+        info: the served model.
 
     Raises:
-        InvalidRequest: the model does not know the language, or there are too many keywords.
+        InvalidRequest: the model does not support the language, or there are too many keywords.
     """
-    heard = session["audio"]["input"]
-    said = heard["transcription"] or {}
+    audio = session["audio"]["input"]
+    transcription = audio["transcription"] or {}
     start = start_of(session)
     if not info.multilingual and "en" in map(_code, start.languages):
-        start = replace(start, languages=("en",))  # of several guesses it knows that one
+        start = replace(start, languages=("en",))  # the only candidate that the model supports
     try:
-        language = check_start(start, info, usual.language)
+        language = check_start(start, info, defaults.language)
     except ProtocolError as error:
         param = f"session.audio.input.transcription.{_PARAMS[error.code]}"
         raise InvalidRequest(error.code, str(error), param) from None
-    prompt = said.get("prompt") or usual.window.initial_prompt
-    gate, endpoint = _turns(heard["turn_detection"], usual)
+    prompt = transcription.get("prompt") or defaults.window.initial_prompt
+    gate, endpoint = _turns(audio["turn_detection"], defaults)
     return replace(
-        usual.tuned(_LATENCIES[said.get("delay", "medium")]),
+        defaults.tuned(_LATENCIES[transcription.get("delay", "medium")]),
         language=language,
         partials=False,  # a delta is never taken back
         gate=gate,
         endpoint=endpoint,
-        window=replace(usual.window, initial_prompt=prompt),
-        vocabulary=usual.vocabulary if said.get("keywords") is None else start.vocabulary,
+        window=replace(defaults.window, initial_prompt=prompt),
+        vocabulary=defaults.vocabulary
+        if transcription.get("keywords") is None
+        else start.vocabulary,
     )
 
 
@@ -92,13 +96,13 @@ def _code(language: str) -> str:
 
 
 def padding(session: Json, options: SessionOptions) -> float:
-    """Seconds before speech that the client counts to it."""
+    """Return the seconds before speech that belong to the reported item."""
     turns = session["audio"]["input"]["turn_detection"] or {}
     return float(turns.get("prefix_padding_ms", 1000 * options.gate.pre_roll)) / 1000
 
 
-def _turns(detection: Json | None, usual: SessionOptions) -> tuple[GateOptions, EndpointOptions]:
-    gate, endpoint = usual.gate, usual.endpoint
+def _turns(detection: Json | None, defaults: SessionOptions) -> tuple[GateOptions, EndpointOptions]:
+    gate, endpoint = defaults.gate, defaults.endpoint
     if detection is None:
         return gate, endpoint
     if detection["type"] == "semantic_vad":
@@ -118,7 +122,7 @@ def _turns(detection: Json | None, usual: SessionOptions) -> tuple[GateOptions, 
         negative_threshold=min(gate.negative_threshold, 0.7 * threshold),
         pre_roll=max(_PRE_ROLL[0], min(_PRE_ROLL[1], detection["prefix_padding_ms"] / 1000)),
     )
-    silence = max(_LEAST_SILENCE, detection["silence_duration_ms"] / 1000)
+    silence = max(_MIN_SILENCE, detection["silence_duration_ms"] / 1000)
     return _with_silence(gate, silence), replace(endpoint, kind="fixed")
 
 
@@ -127,7 +131,7 @@ def _with_silence(gate: GateOptions, silence: float) -> GateOptions:
 
 
 class Input:
-    """The decoder of a session whose format may change on the way."""
+    """Decoder of a session whose audio format may change."""
 
     def __init__(self, format: AudioFormat) -> None:
         self._decoder = AudioDecoder(format)
@@ -135,27 +139,27 @@ class Input:
 
     @property
     def format(self) -> AudioFormat:
-        """What comes at present."""
+        """Current audio format."""
         return self._decoder.format
 
     def change(self, format: AudioFormat) -> None:
-        """What comes from now on looks like this."""
+        """Change the format of the following audio."""
         if format != self.format:
-            self._held.append(self._last())
+            self._held.append(self._remaining())
             self._decoder = AudioDecoder(format)
 
     def decode(self, data: bytes) -> NDArray[np.float32]:
-        """Samples that are complete so far."""
+        """Return the complete samples so far."""
         return self._with_held(self._decoder.decode(data))
 
     def finish(self) -> NDArray[np.float32]:
-        """What was held back."""
-        return self._with_held(self._last())
+        """Return the remaining samples."""
+        return self._with_held(self._remaining())
 
-    def _last(self) -> NDArray[np.float32]:
+    def _remaining(self) -> NDArray[np.float32]:
         try:
             return self._decoder.finish()
-        except AudioFormatError:  # half a sample is no sound, and none will follow
+        except AudioFormatError:  # an incomplete sample; the second call returns the rest
             return self._decoder.finish()
 
     def _with_held(self, samples: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -1,4 +1,4 @@
-"""The session as the client sees it, a JSON object: how it is changed."""
+"""Settings of a Realtime session, a JSON object, and their updates."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ __all__ = ["FIELDS", "LOGPROBS", "Field", "changed", "from_beta", "initial_sessi
 
 LOGPROBS = "item.input_audio_transcription.logprobs"
 UNDETECTED_MODELS = ("gpt-realtime-whisper", "gpt-live-transcribe")
-"""OpenAI serves these without turn detection, and clients leave it unsaid."""
+"""Models without turn detection by default, as at OpenAI."""
 
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """A setting.
+    """Supported setting.
 
     Attributes:
         hint: type of the value, with its bounds.
@@ -105,7 +105,7 @@ FIELDS: Mapping[str, Field] = {
     "audio.input.turn_detection.create_response": Field(bool, _NO_RESPONSE),
     "audio.input.turn_detection.interrupt_response": Field(bool, _NO_RESPONSE),
 }
-"""By its path in the session; all others are ignored."""
+"""Supported settings by their path in the session; others are ignored."""
 
 _GROUPS = {path[:end] for path in FIELDS for end in range(len(path)) if path[end] == "."}
 _FORMAT = "audio.input.format"
@@ -133,11 +133,11 @@ _KINDS: Mapping[str, tuple[str, Mapping[str, Json]]] = {
         },
     ),
 }
-"""Groups that have a type: the usual one, and what each has."""
+"""Groups with a type: the default type, and the defaults of each type."""
 
 
 def initial_session(session_id: str, model: str) -> Json:
-    """The session before the client has changed it."""
+    """Return the settings of a new session."""
     return {
         "type": "transcription",
         "id": session_id,
@@ -155,21 +155,21 @@ def initial_session(session_id: str, model: str) -> Json:
 
 
 def changed(session: Json, change: Any) -> Json:
-    """The session after an update.
+    """Return the settings after an update.
 
     Raises:
-        InvalidRequest: a value that makes no sense; nothing of the update is done then.
+        InvalidRequest: a value is invalid; the whole update is rejected.
     """
     updated: Json = {"include": [], "type": "transcription"} | _merged(session, change, "")
-    asked: Json = change["audio"]["input"] if _names_input(change) else {}
-    transcription = asked.get("transcription") or {}
+    given: Json = change["audio"]["input"] if _names_input(change) else {}
+    transcription = given.get("transcription") or {}
     model = transcription.get("model") or ""
-    heard = updated["audio"]["input"]
-    if "turn_detection" not in asked and model.startswith(UNDETECTED_MODELS):
-        heard["turn_detection"] = None
+    audio = updated["audio"]["input"]
+    if "turn_detection" not in given and model.startswith(UNDETECTED_MODELS):
+        audio["turn_detection"] = None
     for named, other in (("language", "languages"), ("languages", "language")):
-        if transcription.get(named):  # what was said of the other before is over
-            heard["transcription"].pop(other, None)
+        if transcription.get(named):  # replaces the other one
+            audio["transcription"].pop(other, None)
     return updated
 
 
@@ -207,7 +207,7 @@ def _group(at: str, current: Json | None, change: object) -> Json | None:
 
 
 def _completed(at: str, values: Json) -> Json:
-    """A group with all that one of its type has, and nothing else."""
+    """Return a group with the defaults of its type, without fields of other types."""
     usual, kinds = _KINDS[at]
     kind = values.get("type", usual)
     known = {name: value for name, value in values.items() if name in (*_SHARED, *kinds[kind])}
@@ -234,10 +234,10 @@ _BETA_FORMATS = {"audio/pcm": "pcm16", "audio/pcmu": "g711_ulaw", "audio/pcma": 
 
 
 def from_beta(change: object) -> Json:
-    """An update in the words of the beta, in today's.
+    """Convert an update in the format of the beta.
 
     Raises:
-        InvalidRequest: an unknown format, or no object.
+        InvalidRequest: the format is unknown, or the update is not an object.
     """
     fields: Json = _read("", change, dict[str, Any])
     settings = {name: fields[old] for name, old in _BETA_NAMES.items() if old in fields}
@@ -249,8 +249,8 @@ def from_beta(change: object) -> Json:
 
 
 def to_beta(session: Json) -> Json:
-    """A session in the words of the beta."""
-    heard = session["audio"]["input"]
-    old = {_BETA_NAMES[name]: value for name, value in heard.items()}
-    old["input_audio_format"] = _BETA_FORMATS[heard["format"]["type"]]
+    """Convert settings to the format of the beta."""
+    audio = session["audio"]["input"]
+    old = {_BETA_NAMES[name]: value for name, value in audio.items()}
+    old["input_audio_format"] = _BETA_FORMATS[audio["format"]["type"]]
     return {name: session[name] for name in ("id", "object", "include")} | old

@@ -1,7 +1,7 @@
-"""Wyoming's framing: a line of JSON, then bytes of more JSON, then bytes of sound.
+"""Framing of the Wyoming protocol: a line of JSON, then more JSON, then audio.
 
 ``{"type": …, "data": {…}, "data_length": N, "payload_length": M}`` and a newline, N bytes of JSON
-that are merged over ``data``, M bytes of payload. The form is that of the reference
+that are merged over ``data``, M bytes of payload. The format is that of the reference
 implementation, OHF-Voice's `wyoming`.
 """
 
@@ -20,16 +20,18 @@ from streamwhisper.validation import FieldError, read, shown
 __all__ = ["VERSION", "EventReader", "WyomingEvent", "encode_event"]
 
 VERSION = "1.10.2"
-"""Of the protocol, as events carry it."""
+"""Protocol version in events."""
 _Size = Annotated[int, msgspec.Meta(ge=0)]
 
 
 @dataclass(frozen=True, slots=True)
 class WyomingEvent:
-    """What comes before a payload.
+    """Event without its payload.
 
     Attributes:
-        payload_bytes: how long the payload is that follows.
+        type: type of the event.
+        data: its fields.
+        payload_bytes: size of the payload that follows.
     """
 
     type: str
@@ -38,40 +40,40 @@ class WyomingEvent:
 
 
 def encode_event(type: str, data: Mapping[str, Any]) -> str:
-    """An event without a payload, as it goes over the wire in UTF-8."""
+    """Return an event without a payload as text; the wire encoding is UTF-8."""
     if not data:
         return json.dumps({"type": type, "version": VERSION}) + "\n"
     text = json.dumps(data, ensure_ascii=False)
     try:
         size = len(text.encode())
-    except UnicodeEncodeError:  # half a surrogate pair, which a client has sent
+    except UnicodeEncodeError:  # half a surrogate pair from a client
         text = json.dumps(data)
         size = len(text)
     return json.dumps({"type": type, "version": VERSION, "data_length": size}) + f"\n{text}"
 
 
 class EventReader:
-    """Bytes of the wire, cut anywhere, to events and their payloads, piece by piece."""
+    """Parser of received bytes; events may be split anywhere, and payloads arrive in pieces."""
 
     def __init__(self, max_text_bytes: int, max_payload_bytes: int) -> None:
-        """Read with limits: for a line and for the data after it, and for a payload."""
+        """Create a parser with limits for a line or its data, and for a payload."""
         self._max_text = max_text_bytes
         self._max_payload = max_payload_bytes
         self._bytes = bytearray()
-        self._searched = 0  # bytes without the end of a line
-        self._header: dict[str, Any] | None = None  # whose data are to come
-        self._payload = 0  # bytes still to come
+        self._searched = 0  # bytes without a newline
+        self._header: dict[str, Any] | None = None  # waiting for its data
+        self._payload = 0  # remaining bytes
 
     def feed(self, data: bytes) -> None:
-        """Take in what has come."""
+        """Append received bytes."""
         self._bytes += data
 
     def next(self) -> WyomingEvent | bytes | None:
-        """The next event, or some of its payload; None until more has come.
+        """Return the next event or a piece of its payload; None if more bytes are needed.
 
         Raises:
-            ProtocolError: with a code of ``bad_json``, ``not_an_object``, ``no_type``,
-                ``bad_field`` or ``message_too_big``; nothing can be read after it.
+            ProtocolError: the data is invalid (``bad_json``, ``not_an_object``, ``no_type``,
+                ``bad_field`` or ``message_too_big``); the reader cannot continue.
         """
         if self._payload:
             piece = self._take(min(self._payload, len(self._bytes)))
@@ -106,7 +108,7 @@ class EventReader:
         if not isinstance(kind, str):
             raise ProtocolError(
                 "no_type",
-                f'the event has the type {shown(kind)}; expected a text such as "transcribe".',
+                f'the event has the type {shown(kind)}; expected a string, e.g. "transcribe".',
             )
         return header
 
@@ -129,33 +131,31 @@ def _length(header: Mapping[str, Any], name: str, most: int) -> int:
     return size
 
 
-def _parse(text: bytes, what: str) -> dict[str, Any]:
+def _parse(text: bytes, name: str) -> dict[str, Any]:
     try:
         value = json.loads(text, parse_constant=_no_constant)
     except (ValueError, RecursionError) as error:  # a deep nesting is a RecursionError
         raise ProtocolError(
             "bad_json",
-            f"{what} is not JSON ({error}): saw {text[:60]!r}; expected an event of the Wyoming "
-            'protocol, such as {"type": "describe"} and a newline. WebSockets and pages are at '
+            f"{name} is not JSON ({error}): saw {text[:60]!r}; expected an event of the Wyoming "
+            'protocol, e.g. {"type": "describe"} and a newline. WebSocket clients use '
             "the server's other port.",
         ) from None
-    return _object(value, what)
+    return _object(value, name)
 
 
 def _no_constant(name: str) -> object:
-    raise ValueError(f"{name} is no JSON value")
+    raise ValueError(f"{name} is not a JSON value")
 
 
-def _object(value: object, what: str) -> dict[str, Any]:
+def _object(value: object, name: str) -> dict[str, Any]:
     if not isinstance(value, dict):
-        raise ProtocolError(
-            "not_an_object", f"{what} is {shown(value)}; expected an object, in curly brackets."
-        )
+        raise ProtocolError("not_an_object", f"{name} is {shown(value)}; expected an object.")
     return value
 
 
-def _too_big(what: str, size: int, most: int) -> ProtocolError:
+def _too_big(name: str, size: int, most: int) -> ProtocolError:
     return ProtocolError(
         "message_too_big",
-        f"{what} of {size} bytes; the most is {most}. Send sound in smaller chunks.",
+        f"{name} has {size} bytes; expected at most {most}. Send audio in smaller chunks.",
     )

@@ -1,4 +1,4 @@
-"""What Wyoming clients ask for: the fields that are read, and what they mean to a session."""
+"""Requests of Wyoming clients: supported fields, and the session options that they select."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ __all__ = [
 ]
 
 PROGRAM = "streamwhisper"
-"""What the service is called among those of a home."""
+"""Name of the service in ``info`` events."""
 
 _FORMAT = {"rate": int, "width": int, "channels": int}
 FIELDS: Mapping[str, Mapping[str, Any]] = {
@@ -48,15 +48,16 @@ FIELDS: Mapping[str, Mapping[str, Any]] = {
     "audio-stop": {},
     "ping": {"text": str},
 }
-"""Supported events, and the types of the fields that are read of each."""
+"""Supported events, and the types of their fields."""
 
 SENSITIVITIES: Mapping[str, tuple[float, float, float] | None] = {
     "default": None,
     "relaxed": (1.25, 0.9, 2.0),
     "aggressive": (0.45, 0.4, 0.6),
 }
-"""Seconds of silence that end a command: usually, after a whole sentence, after an open one; None:
-as in other sessions."""
+"""Seconds of silence that end a command: usual, after a sentence, within a sentence; None: the
+session's own.
+"""
 
 _WIDTHS = {1: "pcm_u8", 2: "pcm_s16le", 3: "pcm_s24le", 4: "pcm_s32le"}
 _ATTRIBUTION = {"name": "OpenAI", "url": "https://github.com/openai/whisper"}
@@ -64,13 +65,12 @@ _ATTRIBUTION = {"name": "OpenAI", "url": "https://github.com/openai/whisper"}
 
 @dataclass(frozen=True, slots=True)
 class Transcription:
-    """How to hear the sound that follows.
+    """Options of the next utterances.
 
     Attributes:
-        options: of the session.
-        context: given back with the transcript.
-        endpointing: whether the first utterance that has words is all of the command, as
-            opposed to the sound up to its stop.
+        options: options of the session.
+        context: value that is returned with the transcript.
+        endpointing: whether the first utterance with words ends the command; else the client does.
     """
 
     options: SessionOptions
@@ -78,35 +78,35 @@ class Transcription:
     endpointing: bool = False
 
     @classmethod
-    def read(cls, event: WyomingEvent, info: ModelInfo, usual: Transcription) -> Transcription:
-        """What a ``transcribe`` asks for, where it says nothing the `usual`.
+    def read(cls, event: WyomingEvent, info: ModelInfo, defaults: Transcription) -> Transcription:
+        """Read a ``transcribe`` event; missing fields have the values of `defaults`.
 
         Raises:
-            ProtocolError: this server cannot do that.
+            ProtocolError: a field is invalid or not supported.
         """
         fields = read_fields(event)
         names, terms = fields["transcript_names"] or (), fields["transcript_terms"] or ()
         start = Start(
             language=fields["language"],
             model=fields["name"],
-            vocabulary=tuple(dict.fromkeys((*names, *terms))),  # names go first
+            vocabulary=tuple(dict.fromkeys((*names, *terms))),  # names first
         )
         options = replace(
-            usual.options,
-            language=check_start(start, info, usual.options.language),
-            vocabulary=start.vocabulary or usual.options.vocabulary,
+            defaults.options,
+            language=check_start(start, info, defaults.options.language),
+            vocabulary=start.vocabulary or defaults.options.vocabulary,
         )
         sensitivity = fields["vad_sensitivity"]
         if sensitivity is None:
-            return replace(usual, options=options, context=fields["context"])
+            return replace(defaults, options=options, context=fields["context"])
         return cls(_sensitive(options, sensitivity), fields["context"], endpointing=True)
 
 
 def read_fields(event: WyomingEvent) -> dict[str, Any]:
-    """The fields of an event by name, None where they are missing.
+    """Return the fields of an event by name; None for missing ones.
 
     Raises:
-        ProtocolError: one is of another kind (``bad_field``).
+        ProtocolError: a field has the wrong type (``bad_field``).
     """
     found = {}
     for name, hint in FIELDS[event.type].items():
@@ -121,10 +121,10 @@ def read_fields(event: WyomingEvent) -> dict[str, Any]:
 
 
 def audio_format(event: WyomingEvent) -> AudioFormat | None:
-    """The format that an event declares; None if it declares none.
+    """Return the audio format that an event declares; None if it declares none.
 
     Raises:
-        ProtocolError: there is no such format.
+        ProtocolError: the format is not supported.
     """
     fields = read_fields(event)
     rate, width, channels = (fields[name] for name in _FORMAT)
@@ -134,7 +134,7 @@ def audio_format(event: WyomingEvent) -> AudioFormat | None:
         raise ProtocolError(
             "audio_format",
             f'"width" of the "{event.type}" event is {shown(width)}; expected 1, 2, 3 or 4 bytes '
-            "for a sample of PCM.",
+            "per sample.",
         )
     try:
         return AudioFormat(_WIDTHS[width], rate, channels)
@@ -145,11 +145,12 @@ def audio_format(event: WyomingEvent) -> AudioFormat | None:
 def describe(
     info: ModelInfo, language: str | LanguageDetection, *, endpointing: bool
 ) -> dict[str, Any]:
-    """The data of an ``info`` event: what this server can do.
+    """Return the data of an ``info`` event: the capabilities of the server.
 
     Args:
-        language: of sessions that ask for none.
-        endpointing: whether the server says when a command is over.
+        info: the served model.
+        language: default language of the sessions.
+        endpointing: whether the server ends commands by default.
     """
     spoken = list(LANGUAGES) if info.multilingual else ["en"]
     if isinstance(language, LanguageDetection) and language.candidates:
@@ -163,7 +164,7 @@ def describe(
     }
     program = {
         "name": PROGRAM,
-        "description": "Whisper that listens while one speaks",
+        "description": "Live speech-to-text with Whisper",
         **about,
         "models": [model],
         "supports_transcript_streaming": True,
@@ -183,15 +184,15 @@ def _sensitive(options: SessionOptions, sensitivity: str) -> SessionOptions:
     silences = SENSITIVITIES[sensitivity]
     if silences is None:
         return options
-    usually, sooner, later = silences
+    silence, after_sentence, mid_sentence = silences
     gate, endpoint = options.gate, options.endpoint
     return replace(
         options,
-        gate=replace(gate, silence=usually, post_roll=min(gate.post_roll, usually)),
+        gate=replace(gate, silence=silence, post_roll=min(gate.post_roll, silence)),
         endpoint=replace(
             endpoint,
-            settle_time=min(endpoint.settle_time, sooner),
-            silence_after_sentence=sooner,
-            silence_mid_sentence=later,
+            settle_time=min(endpoint.settle_time, after_sentence),
+            silence_after_sentence=after_sentence,
+            silence_mid_sentence=mid_sentence,
         ),
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from streamwhisper.events import Word
-from streamwhisper.server.dialects.deepgram.formatting import FormattingOptions, bare, worded
+from streamwhisper.server.dialects.deepgram.formatting import FormattingOptions, bare, format_text
 
 
 def said(text: str) -> tuple[Word, ...]:
@@ -16,7 +16,7 @@ def said(text: str) -> tuple[Word, ...]:
 
 def test_whisper_s_text_is_told_as_it_is_unless_something_is_asked_for() -> None:
     text = " Um, twenty five apples, damn it."
-    wording = worded(text, said(text), FormattingOptions(), "en")
+    wording = format_text(text, said(text), FormattingOptions(), "en")
     assert (wording.transcript, wording.words) == (text.strip(), said(text))
 
 
@@ -41,14 +41,14 @@ def test_whisper_s_text_is_told_as_it_is_unless_something_is_asked_for() -> None
 )
 def test_each_option_does_what_it_says(options: FormattingOptions, written: str) -> None:
     text = " Um, twenty five apples, shit. New line. It's 5%."
-    wording = worded(text, said(text), options, "en")
+    wording = format_text(text, said(text), options, "en")
     assert wording.transcript == written
     assert [word.word for word in wording.words] == written.split()
 
 
 def test_a_number_has_the_times_of_all_its_words() -> None:
     text = " I have twenty five apples."
-    wording = worded(text, said(text), FormattingOptions(numerals=True), "en")
+    wording = format_text(text, said(text), FormattingOptions(numerals=True), "en")
     number = wording.words[2]
     assert (number.word, number.start, number.end) == ("25", 1.0, 1.9)
     assert number.confidence == pytest.approx(0.9)

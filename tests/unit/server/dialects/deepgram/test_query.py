@@ -13,7 +13,7 @@ from streamwhisper.server.dialects.deepgram.audio import ENCODINGS
 from streamwhisper.server.dialects.deepgram.handshake import check
 from streamwhisper.server.dialects.deepgram.query import (
     ACCEPTED,
-    HEEDED,
+    SUPPORTED,
     UNSUPPORTED,
     ListenOptions,
     read_query,
@@ -34,7 +34,7 @@ def test_the_page_names_what_the_code_reads_and_nothing_else() -> None:
     rows = re.findall(r"^\| (`.+?) \| (.+) \|$", section, re.MULTILINE)
     named = {name: done for names, done in rows for name in re.findall(r"`(\w+)`", names)}
     messages = {"KeepAlive", "Finalize", "CloseStream", "Configure"}
-    assert set(named) == {*HEEDED, *ACCEPTED, *UNSUPPORTED, *messages}
+    assert set(named) == {*SUPPORTED, *ACCEPTED, *UNSUPPORTED, *messages}
     assert {name for name, done in named.items() if done.startswith("accepted")} == ACCEPTED
     assert {n for n, done in named.items() if done.startswith("not supported")} == UNSUPPORTED
     assert all(f"`{encoding}`" in named["encoding"] for encoding in ENCODINGS)

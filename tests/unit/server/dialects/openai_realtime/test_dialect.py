@@ -316,7 +316,7 @@ def test_a_session_that_fails_says_so_of_each_item_that_waits() -> None:
 
 
 def test_who_does_not_ask_for_transcription_is_told_that_there_is_nothing_else() -> None:
-    one = Talk(transcribes=False)
+    one = Talk(transcription=False)
     (error,) = one.send(DETECTED)
     assert error["error"]["type"] == "invalid_request_error"
     assert "only transcribes" in error["error"]["message"]

@@ -65,7 +65,7 @@ def test_what_is_written_is_read_again(kind: str, data: dict[str, str]) -> None:
         (b"\n", "bad_json", "expected an event of the Wyoming protocol"),
         (b"\xff\xfe\n", "bad_json", "is not JSON"),
         (b"[" * 5000 + b"\n", "bad_json", "is not JSON"),
-        (b'{"type": NaN}\n', "bad_json", "NaN is no JSON value"),
+        (b'{"type": NaN}\n', "bad_json", "NaN is not a JSON value"),
         (b"[1]\n", "not_an_object", "the line is [1]; expected an object"),
         (b"{}\n", "no_type", "has the type null"),
         (b'{"type": 1}\n', "no_type", "has the type 1"),
@@ -74,9 +74,17 @@ def test_what_is_written_is_read_again(kind: str, data: dict[str, str]) -> None:
         (b'{"type": "a", "data_length": true}\n', "bad_field", '"data_length" is true'),
         (b'{"type": "a", "payload_length": 1.5}\n', "bad_field", '"payload_length" is 1.5'),
         (b'{"type": "a", "data_length": 2}\n[]', "not_an_object", "the data of an event is []"),
-        (b'{"type": "a", "data_length": 10001}\n', "message_too_big", "10001 bytes; the most is"),
-        (b'{"type": "a", "payload_length": 201}\n', "message_too_big", "201 bytes; the most is"),
-        (b" " * 10_001, "message_too_big", "a line of 10001 bytes"),
+        (
+            b'{"type": "a", "data_length": 10001}\n',
+            "message_too_big",
+            "10001 bytes; expected at most",
+        ),
+        (
+            b'{"type": "a", "payload_length": 201}\n',
+            "message_too_big",
+            "201 bytes; expected at most",
+        ),
+        (b" " * 10_001, "message_too_big", "a line has 10001 bytes"),
     ],
 )
 def test_what_is_no_event_is_refused_by_name(sent: bytes, code: str, said: str) -> None:
