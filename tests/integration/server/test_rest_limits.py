@@ -23,7 +23,7 @@ from streamwhisper.server.access.limits import Limits, Quota
 from streamwhisper.server.access.policy import AccessOptions
 from streamwhisper.server.app import Server, ServerOptions
 from streamwhisper.server.options import FeatureOptions
-from streamwhisper.server.rest.listener import _impatient
+from streamwhisper.server.rest.listener import _with_timeouts
 from streamwhisper.server.rest.options import RestOptions
 from streamwhisper.transcription import parts
 from tests.support.handshakes import handshake, refused, transcript
@@ -151,7 +151,11 @@ async def test_who_does_not_read_is_dropped() -> None:
         gone.set()
 
     config = uvicorn.Config(
-        flood, http=_impatient(Limits(send_timeout=0.2)), ws="none", lifespan="off", log_config=None
+        flood,
+        http=_with_timeouts(Limits(send_timeout=0.2)),
+        ws="none",
+        lifespan="off",
+        log_config=None,
     )
     config.load()
     server = uvicorn.Server(config)
