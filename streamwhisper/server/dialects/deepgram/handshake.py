@@ -61,8 +61,8 @@ def session_count(query: Query) -> int:
 def headers(query: Query, request_id: str) -> Mapping[str, str]:
     """Return the headers of a successful handshake: request ID, and unsupported parameters."""
     named = {"dg-request-id": request_id}
-    asked = {name for name, values in query.items() if values[-1].lower() != "false"}
-    if missing := sorted(UNSUPPORTED & asked):
+    requested = {name for name, values in query.items() if values[-1].lower() != "false"}
+    if missing := sorted(UNSUPPORTED & requested):
         named["dg-warning"] = f"not supported by this server: {', '.join(missing)}"
     return named
 
