@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from streamwhisper.client import Reconnection, StreamClient, SyncStreamClient, connect
     from streamwhisper.dictation.microphone_stream import microphone
     from streamwhisper.engine.loading import load_model
-    from streamwhisper.engine.local import LocalOptions, LocalRecognizer
+    from streamwhisper.engine.local import LocalRecognizer
+    from streamwhisper.engine.options import LocalOptions
     from streamwhisper.errors import (
         AudioFormatError,
         CheckpointError,
@@ -84,7 +85,8 @@ _NAMES = {
     "streamwhisper.client": "Reconnection StreamClient SyncStreamClient connect",
     "streamwhisper.dictation.microphone_stream": "microphone",
     "streamwhisper.engine.loading": "load_model",
-    "streamwhisper.engine.local": "LocalOptions LocalRecognizer",
+    "streamwhisper.engine.local": "LocalRecognizer",
+    "streamwhisper.engine.options": "LocalOptions",
     "streamwhisper.errors": "AudioFormatError CheckpointError "
     "ConnectionLostError ModelDownloadError ModelError "
     "ProtocolError RecognitionError ServerError "

@@ -60,8 +60,8 @@ def choose_device(name: str) -> torch.device:
             f"{device.type} is not available on this machine. Use --device auto or cpu"
         )
     if (device.index or 0) >= count:
-        there = f"{device.type}:0" + (f" to {device.type}:{count - 1}" if count > 1 else "")
-        raise RecognitionError(f"device is {name!r}, but this machine has {there}")
+        available = f"{device.type}:0" + (f" to {device.type}:{count - 1}" if count > 1 else "")
+        raise RecognitionError(f"device is {name!r}, but this machine has {available}")
     return device
 
 
@@ -95,9 +95,9 @@ def batch_size(model: Whisper) -> int:
     device, dims = model.device, model.dims
     if device.type != "cuda":
         return 1
-    sound = 2 * dims.n_text_layer * dims.n_audio_ctx * dims.n_text_state * model.dtype.itemsize
+    row_bytes = 2 * dims.n_text_layer * dims.n_audio_ctx * dims.n_text_state * model.dtype.itemsize
     free, _ = torch.cuda.mem_get_info(device)
-    return max(1, min(_GPU_BATCH, int(_SHARE * free) // (_COPIES * sound)))
+    return max(1, min(_GPU_BATCH, int(_SHARE * free) // (_COPIES * row_bytes)))
 
 
 def use_lasting_attention() -> None:
@@ -110,7 +110,7 @@ def use_lasting_attention() -> None:
 
 
 def compile_decoder(model: Whisper) -> None:
-    """Compile the decoding steps of a model; if that fails, log a warning and go on without."""
+    """Compile the decoding steps of a model; if that fails, log a warning and keep it as it is."""
     decoder = StaticDecoder(model, compiled=True)
     try:
         decoder.try_out()

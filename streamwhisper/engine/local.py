@@ -6,7 +6,7 @@ import itertools
 import math
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,23 +15,21 @@ import torch
 
 import streamwhisper
 from streamwhisper.audio.constants import (
-    FRAMES_PER_POSITION,
     FRAMES_PER_SECOND,
     SECONDS_PER_POSITION,
-    WINDOW_FRAMES,
 )
 from streamwhisper.checkpoints.build import build_model
 from streamwhisper.checkpoints.hub import HubOptions, resolve
 from streamwhisper.checkpoints.lora import load_adapted
 from streamwhisper.engine.devices import (
-    Precision,
     batch_size,
     choose_device,
     choose_precision,
     compile_decoder,
     use_lasting_attention,
 )
-from streamwhisper.errors import RecognitionError
+from streamwhisper.engine.options import LocalOptions, default_threads
+from streamwhisper.engine.requests import LocalPast, check_request
 from streamwhisper.recognition import Hypothesis, HypothesisWord, ModelInfo, RecognitionRequest
 from streamwhisper.whisper import guards
 from streamwhisper.whisper.alignment import onsets
@@ -43,8 +41,6 @@ from streamwhisper.whisper.decoding import (
     decode,
     detect_languages,
 )
-from streamwhisper.whisper.encoded_prefix import EncodedPrefix
-from streamwhisper.whisper.kv_cache import DecodedPrefix
 from streamwhisper.whisper.logit_filters import LogitFilters
 from streamwhisper.whisper.model import Whisper
 from streamwhisper.whisper.output_layer import OutputLayer
@@ -55,7 +51,6 @@ from streamwhisper.whisper.tail import (
     CLAMP,
     EncodedAudio,
     SilentTails,
-    TailOptions,
     encode,
     encode_padded,
 )
@@ -66,47 +61,6 @@ __all__ = ["LocalOptions", "LocalRecognizer"]
 
 USUAL_FLOORS = (-0.5, -1.0)
 """Padding values of windows of clear and of quiet speech."""
-
-
-@dataclass(frozen=True, slots=True)
-class LocalOptions:
-    """Options of a local recognizer.
-
-    Attributes:
-        device: device name, e.g. ``"cpu"``, ``"cuda"`` or ``"mps"``; "auto" takes a CUDA GPU if
-            one is available.
-        dtype: precision. "int8" is float32 with 8-bit linear layers. "auto" takes int8 on CPUs
-            with fast integer products, bfloat16 on GPUs, float16 on older GPUs, else float32.
-        threads: CPU threads per operation; None takes half the cores, at most four. More threads
-            are slower when a core is busy.
-        silent_tail: encode only real audio; False pads to 30 s, for comparison.
-        tail: options of the silent tail.
-        adapter: folder of a LoRA adapter in the format of Hugging Face's PEFT; merged into the
-            weights on loading.
-        compile: compile the decoding step. It takes seconds on a GPU and a minute on a CPU; GPUs
-            hardly gain, because they record the step anyway.
-    """
-
-    device: str = "auto"
-    dtype: Precision = "auto"
-    threads: int | None = None
-    silent_tail: bool = True
-    tail: TailOptions = field(default_factory=TailOptions)
-    adapter: Path | None = None
-    compile: bool = False
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Past:
-    """State of one answer for the next request about the same window."""
-
-    audio: EncodedPrefix | None
-    text: DecodedPrefix
-
-    @property
-    def audible(self) -> int:
-        """Audio positions of that window."""
-        return self.text.weights.shape[2]
 
 
 class LocalRecognizer:
@@ -150,7 +104,7 @@ class LocalRecognizer:
             RecognitionError: the device or precision is not available.
         """
         options = options or LocalOptions()
-        torch.set_num_threads(options.threads or _default_threads())
+        torch.set_num_threads(options.threads or default_threads())
         device = choose_device(options.device)
         precision = choose_precision(options.dtype, device, compiled=options.compile)
         dtype = torch.float32 if precision == "int8" else getattr(torch, precision)
@@ -182,7 +136,7 @@ class LocalRecognizer:
         """Number of calls of `recognize` that are worth making at the same time."""
         if self.model.device.type != "cpu":
             return 1
-        return max(1, (os.cpu_count() or 1) // (self.options.threads or _default_threads()))
+        return max(1, (os.cpu_count() or 1) // (self.options.threads or default_threads()))
 
     @property
     def batch(self) -> int:
@@ -204,7 +158,7 @@ class LocalRecognizer:
         if not requests:
             return []
         for request in requests:
-            self._check(request)
+            check_request(request, self.info, self.tokenizer)
         encoded = self._encode(requests)
         found = self._detected(requests, encoded)
         languages = [
@@ -220,7 +174,7 @@ class LocalRecognizer:
             replace(
                 self._hypothesis(request, tokens, language),
                 languages=probabilities,
-                past=_Past(audio.prefix, tokens.cached) if tokens.cached else None,
+                past=LocalPast(audio.prefix, tokens.cached) if tokens.cached else None,
             )
             for request, audio, tokens, language, probabilities in zip(
                 requests, encoded, decoded, languages, found, strict=True
@@ -245,15 +199,14 @@ class LocalRecognizer:
     def transcribe_windows(self, requests: Sequence[WindowRequest]) -> list[WindowHypothesis]:
         """Transcribe whole windows; see `streamwhisper.transcription.recognizer`."""
         for request in requests:
-            self._check(
-                RecognitionRequest(
-                    request.mel,
-                    request.prefix,
-                    prompt=request.prompt,
-                    language=request.language,
-                    task=request.task,
-                )
+            live = RecognitionRequest(
+                request.mel,
+                request.prefix,
+                prompt=request.prompt,
+                language=request.language,
+                task=request.task,
             )
+            check_request(live, self.info, self.tokenizer)
         tails = self.tails if self.options.silent_tail else None
         return search_windows(self.model, self.search_output, self.tokenizer, tails, requests)
 
@@ -271,7 +224,7 @@ class LocalRecognizer:
         )
         seconds = audio.audible * SECONDS_PER_POSITION - request.prefix_end
         past = request.past
-        cached = past.text if isinstance(past, _Past) else None
+        cached = past.text if isinstance(past, LocalPast) else None
         words = request.vocabulary
         return DecodingTask(
             audio,
@@ -288,43 +241,12 @@ class LocalRecognizer:
         """Return at most `most` last tokens of a text, so that the transcript has room."""
         return text_tokens(self.tokenizer, prompt)[-most:] if prompt.strip() else ()
 
-    def _check(self, request: RecognitionRequest) -> None:
-        shape = request.mel.shape
-        if len(shape) != 2 or shape[0] != self.info.n_mels or not 1 <= shape[1] <= WINDOW_FRAMES:
-            raise RecognitionError(
-                f"mel has shape {shape}; {self.info.name} expects "
-                f"({self.info.n_mels}, 1 to {WINDOW_FRAMES})"
-            )
-        languages = [*request.languages, *filter(None, [request.language])]
-        self.info.check_languages(languages)
-        self.info.check_task(request.task)
-        unknown = [code for code in languages if code not in self.tokenizer.languages]
-        if unknown and self.info.multilingual:
-            raise RecognitionError(
-                f"language is {unknown[0]!r}, which {self.info.name} does not support; expected "
-                "one of "
-                f"{', '.join(self.tokenizer.languages)}"
-            )
-        past = request.past
-        if isinstance(past, _Past) and past.audible > shape[1] // FRAMES_PER_POSITION:
-            raise RecognitionError(
-                f"past is of a window of {past.audible * FRAMES_PER_POSITION} frames, but mel has "
-                f"{shape[1]}; pass the past of an earlier state of the same window"
-            )
-        n_vocab = self.model.dims.n_vocab
-        for token in (*request.prompt, *request.prefix, *request.draft):
-            if not 0 <= token < n_vocab:
-                raise RecognitionError(
-                    f"token {token} in prompt, prefix or draft; {self.info.name} has tokens "
-                    f"0 to {n_vocab - 1}"
-                )
-
     def _encode(self, requests: Sequence[RecognitionRequest]) -> list[EncodedAudio]:
         mels = [torch.from_numpy(request.mel) for request in requests]
         if not self.options.silent_tail:
             return encode_padded(self.model, mels)
         pasts = [request.past for request in requests]
-        prefixes = [past.audio if isinstance(past, _Past) else None for past in pasts]
+        prefixes = [past.audio if isinstance(past, LocalPast) else None for past in pasts]
         return encode(self.tails, mels, prefixes)
 
     def _detected(
@@ -388,7 +310,3 @@ def _among(probabilities: dict[str, float], languages: Sequence[str]) -> dict[st
     chosen = {code: p for code, p in probabilities.items() if code in languages}
     total = math.fsum(chosen.values())
     return {code: p / total if total else 1 / len(chosen) for code, p in chosen.items()}
-
-
-def _default_threads() -> int:
-    return max(1, min(4, torch.get_num_threads(), (os.cpu_count() or 2) // 2))

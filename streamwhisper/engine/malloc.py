@@ -1,9 +1,9 @@
 """Settings of the C allocator that keep a server's memory near its use.
 
-A recognizer takes and gives back tens of megabytes of intermediate results for each request.
-glibc keeps what was given back, in an arena of each thread that took it: the peaks of all threads
-add up. In one arena they share what is free. Other C libraries have no such settings and are left
-alone.
+A recognizer allocates and frees tens of megabytes of intermediate results for each request. glibc
+keeps freed memory in an arena of the thread that allocated it, so the peaks of all threads add up.
+In one arena, threads share the free memory. Other C libraries have no such settings and are not
+changed.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ def share_one_arena() -> bool:
 def release_free_memory() -> bool:
     """Return free memory to the system; return whether there was any.
 
-    It takes milliseconds, and what is needed again costs page faults: for after a start, not
-    between requests.
+    The call takes milliseconds, and allocating the memory again costs page faults. Call it after
+    start-up, not between requests.
     """
     malloc_trim = _glibc("malloc_trim")
     return malloc_trim is not None and bool(malloc_trim(0))

@@ -13,7 +13,7 @@ _NICE = 10
 
 
 def lower_priority() -> None:
-    """Have the system prefer other threads to the calling one; has an effect on Linux only."""
+    """Lower the priority of the calling thread; has an effect on Linux only."""
     if sys.platform == "linux":
         with contextlib.suppress(OSError):
             os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICE)
