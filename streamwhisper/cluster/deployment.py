@@ -1,7 +1,7 @@
-"""Models on a Ray cluster: what is deployed, and how a program joins it.
+"""Deployment of models on a Ray cluster, as applications of Ray Serve.
 
-One application of Ray Serve is one model, under a name; to deploy another model under the same
-name is to swap it, worker by worker, while sessions run.
+Each application serves one model under a name. Deploying another model under that name replaces it
+worker by worker while sessions run.
 """
 
 from __future__ import annotations
@@ -33,26 +33,26 @@ __all__ = [
 
 DEPLOYMENT = "worker"
 
-# Requests at a worker without a GPU. Where there were two, a worker that was busy for a moment sent
-# sessions to others, which had to hear their windows afresh, were busy for it, and so on.
+# Requests at a worker without a GPU. With two, a briefly busy worker sent sessions to others, which
+# had to compute their windows again and became busy themselves.
 _AT_A_CPU = 8
-# Until it asks a worker that has died, Ray's controller starts no other one.
+# Ray's controller replaces a dead worker only after this check has failed.
 _CHECKS_PER_SECOND = 100
 
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """How many workers a model has, and what each one takes.
+    """Number of workers of a model, and the resources of each.
 
     Attributes:
-        least: workers that are always there.
-        most: and at the busiest time.
-        gpus: of each worker; a share lets some models have one GPU together.
-        memory: bytes that each worker is given room for; None: an estimate by the model's size.
-        queued_audio: seconds of sound that may wait for each worker before there are more.
+        least: minimum number of workers.
+        most: maximum number of workers.
+        gpus: GPUs of each worker; a fraction lets several models share a GPU.
+        memory: memory reserved for each worker, in bytes; None estimates it by the model's size.
+        queued_audio: queued audio for each worker, in seconds, above which workers are added.
 
     Raises:
-        ValueError: a value that makes no sense.
+        ValueError: a value is out of range.
     """
 
     least: int = 1
@@ -65,7 +65,7 @@ class Scale:
         check_fields(
             self,
             ("least", self.least >= 1, "1 or more"),
-            ("most", self.most >= self.least, f"{self.least} or more, the least"),
+            ("most", self.most >= self.least, f"least ({self.least}) or more"),
             ("gpus", self.gpus >= 0, "0 or more"),
             ("memory", self.memory is None or self.memory > 0, "above 0 bytes"),
             ("queued_audio", self.queued_audio > 0, "above 0 s"),
@@ -74,13 +74,13 @@ class Scale:
 
 @dataclass(frozen=True, slots=True)
 class Deployed:
-    """A model on the cluster.
+    """Deployed model of the cluster.
 
     Attributes:
-        name: that gateways ask for.
-        status: such as ``"RUNNING"`` or ``"DEPLOYING"``, as Ray says it.
-        workers: how many are in which state.
-        message: what Ray has to say of it.
+        name: name that gateways request.
+        status: status reported by Ray, e.g. ``"RUNNING"`` or ``"DEPLOYING"``.
+        workers: number of workers by state.
+        message: message reported by Ray.
     """
 
     name: str
@@ -93,24 +93,24 @@ def application(arguments: Mapping[str, Any]) -> Any:
     """Build the application for Ray Serve; the ``import_path`` of its configuration files.
 
     Args:
-        arguments: the fields of `WorkerOptions` and of `Scale`, by name.
+        arguments: fields of `WorkerOptions` and of `Scale`, by name.
 
     Raises:
-        ValueError: an argument that nobody knows, or that makes no sense.
+        ValueError: an argument is unknown or out of range.
     """
     known = {field.name for field in fields(WorkerOptions)}
     scaling = {field.name for field in fields(Scale)}
     unknown = sorted(set(arguments) - known - scaling)
     if unknown:
         raise ValueError(
-            f"no argument is called {unknown[0]!r}; there are {sorted(known | scaling)}"
+            f"unknown argument {unknown[0]!r}; expected one of {sorted(known | scaling)}"
         )
     options = WorkerOptions(**{name: arguments[name] for name in known & set(arguments)})
     return bound(options, Scale(**{name: arguments[name] for name in scaling & set(arguments)}))
 
 
 def bound(options: WorkerOptions, scale: Scale) -> Any:
-    """An application of Ray Serve with workers of one model."""
+    """Return an application of Ray Serve with workers of one model."""
     policy = AutoscalingPolicy(
         policy_function="streamwhisper.cluster.routing:QueuedAudioPolicy",
         policy_kwargs={"seconds_per_worker": scale.queued_audio},
@@ -150,30 +150,30 @@ def bound(options: WorkerOptions, scale: Scale) -> Any:
 
 
 def estimated_memory(options: WorkerOptions) -> int | None:
-    """Bytes that a worker needs; None for a model whose size is not known by its name."""
+    """Return the memory of a worker in bytes; None if the model is not in the catalog."""
     model = KNOWN_MODELS.get(options.model)
     if model is None:
         return None
     dims = model.dims
     weights = 4 * parameters(dims)
-    # The keys and values of a window that is half full, two bytes each.
+    # Keys and values of a half-full window, two bytes each.
     layers = dims.n_audio_layer * dims.n_audio_state + dims.n_text_layer * dims.n_text_state
     past = 2 * 2 * layers * dims.n_audio_ctx // 2
     return 400_000_000 + 2 * weights + options.pasts * past
 
 
 def parameters(dims: ModelDimensions) -> int:
-    """About how many a model has."""
+    """Return the approximate number of parameters of a model."""
     encoder = 12 * dims.n_audio_layer * dims.n_audio_state**2
     decoder = 16 * dims.n_text_layer * dims.n_text_state**2
     return encoder + decoder + dims.n_vocab * dims.n_text_state
 
 
 def deploy(name: str, options: WorkerOptions, scale: Scale) -> None:
-    """Have a model served under a name, and wait until its workers are warm.
+    """Deploy a model under a name, and wait until its workers are warm.
 
     Raises:
-        RecognitionError: it cannot be.
+        RecognitionError: the deployment failed.
     """
     serve.start(proxy_location="Disabled")
     try:
@@ -183,12 +183,12 @@ def deploy(name: str, options: WorkerOptions, scale: Scale) -> None:
 
 
 def remove(name: str) -> None:
-    """Have a model served no more."""
+    """Remove a model from the cluster."""
     serve.delete(PREFIX + name)
 
 
 def deployed() -> list[Deployed]:
-    """The models of the cluster that this process has joined."""
+    """Return the models of the cluster that this process has joined."""
     found = []
     for name, status in serve.status().applications.items():
         if name.startswith(PREFIX):
@@ -203,7 +203,7 @@ def deployed() -> list[Deployed]:
 
 
 def machines() -> list[dict[str, Any]]:
-    """The machines of the cluster: ``address``, whether it is ``alive``, and its ``resources``."""
+    """Return ``address``, ``alive`` and ``resources`` of each machine of the cluster."""
     return [
         {
             "address": node["NodeManagerAddress"],
@@ -219,5 +219,5 @@ def machines() -> list[dict[str, Any]]:
 
 
 def shut_down() -> None:
-    """End all applications of Ray Serve on the cluster."""
+    """Stop all applications of Ray Serve on the cluster."""
     serve.shutdown()

@@ -1,7 +1,7 @@
 """Dispatch of requests to workers that can be busy, slow or dead.
 
-A request changes nothing where it goes, so it may be sent as often as is useful: again when its
-worker is lost, and to a second one when its worker is slow. The first answer counts.
+Requests have no side effects, so they can be sent repeatedly: again if the worker is lost, and to a
+second worker if the first one is slow. The first answer is used.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from streamwhisper.recognition import ModelInfo, RecognitionRequest
 
 __all__ = ["Dispatcher", "Patience", "Send", "WorkerLost"]
 
-_SAVED_UP = 8.0  # requests that may be sent to a second worker in a row
+_SAVED_UP = 8.0  # maximum number of requests sent to a second worker in a row
 _LONGEST_PAUSE = 0.4  # seconds before a request of a lost worker is sent again
 
 
@@ -36,14 +36,14 @@ class Patience:
     """Time limits of a gateway for its workers, in seconds.
 
     Attributes:
-        most: a request without an answer for so long has failed.
-        slow: a request without an answer for so long is sent to a second worker.
-        slow_final: likewise a final, for which somebody waits.
-        second: how many requests may be sent to a second worker for each one that is answered.
-            A cluster that is slow because it has much to do is not to be given twice as much.
+        most: time without an answer after which a request fails.
+        slow: time without an answer after which a request is sent to a second worker.
+        slow_final: time without an answer after which a final request is sent to a second worker.
+        second: maximum number of second requests for each answered one, 0 to 1. It keeps a busy
+            cluster from getting twice the load.
 
     Raises:
-        ValueError: a value that makes no sense.
+        ValueError: a value is out of range.
     """
 
     most: float = 10.0
@@ -65,9 +65,9 @@ class Dispatcher:
     """Sender of requests to workers; belongs to one event loop.
 
     Attributes:
-        counts: of requests that were ``lost`` with a worker and sent again, sent ``twice``
-            because a worker was slow, or ``failed``; of those whose past a worker still had
-            (``recalled``) or had not (``forgotten``).
+        counts: number of requests by outcome: ``lost`` with a worker and sent again, sent
+            ``twice`` because a worker was slow, ``failed``, answered with a cached past
+            (``recalled``) or without it (``forgotten``).
     """
 
     def __init__(self, send: Send, patience: Patience) -> None:
@@ -75,7 +75,7 @@ class Dispatcher:
         self.counts: Counter[str] = Counter(lost=0, twice=0, failed=0, recalled=0, forgotten=0)
         self._send = send
         self._patience = patience
-        self._savings = _SAVED_UP  # how many requests may be sent to a second worker now
+        self._savings = _SAVED_UP  # requests that can be sent to a second worker now
 
     async def answer(
         self, request: RecognitionRequest, info: ModelInfo, past: RemotePast | None
@@ -83,15 +83,15 @@ class Dispatcher:
         """Return a worker's answer; see `streamwhisper.cluster.worker.Worker.recognize`.
 
         Args:
-            request: what to recognize.
-            info: the model that it is meant for.
-            past: where its window's past lies.
+            request: request to send.
+            info: model that the request is meant for.
+            past: location of the window's past.
 
         Returns:
-            the answer, with ``window``, the name that its past is kept under.
+            the answer, with ``window``, the name of its cached past.
 
         Raises:
-            RecognitionError: a worker refuses it, or none answers in time.
+            RecognitionError: a worker rejected the request, or none answered in time.
         """
         window = past.window if past is not None else uuid.uuid4().hex
         try:
@@ -107,10 +107,10 @@ class Dispatcher:
     async def deliver(self, message: Message, send: Send, seconds: float) -> Message:
         """Return a worker's answer to a message that any worker can answer.
 
-        A message whose worker is lost is sent again, for as many seconds.
+        If its worker is lost, the message is sent again, for at most `seconds`.
 
         Raises:
-            RecognitionError: a worker refuses the message, or none answers in time.
+            RecognitionError: a worker rejected the message, or none answered in time.
         """
         clock = asyncio.get_running_loop().time
         deadline, pause = clock() + seconds, 0.05

@@ -15,8 +15,8 @@ class KeptPast:
     """Cached state of one window.
 
     Attributes:
-        mel: its frames, ``[n_mels, n_frames]``.
-        past: what the answer about them left (`streamwhisper.recognition.Hypothesis.past`).
+        mel: frames of the window, ``[n_mels, n_frames]``.
+        past: state of the last answer; see `streamwhisper.recognition.Hypothesis.past`.
     """
 
     mel: HalfMel
@@ -31,12 +31,12 @@ class KeptPast:
 class PastCache:
     """Bounded cache by window name; drops the least recently used window first.
 
-    A miss costs time alone: an answer without a past is very nearly the same. So nothing is
-    ever waited for, moved to another worker or written down.
+    A miss only costs time: an answer without a past is nearly identical. Entries are therefore
+    never moved to another worker or written to disk.
     """
 
     def __init__(self, capacity: int) -> None:
-        """Start empty, with room for a number of windows."""
+        """Start empty, with room for `capacity` windows."""
         self.capacity = capacity
         self._kept: OrderedDict[str, KeptPast] = OrderedDict()
 
@@ -53,8 +53,7 @@ class PastCache:
     def keep(self, window: str, mel: HalfMel, past: object | None) -> bool:
         """Cache the state of an answer; return whether the window is cached now.
 
-        A request that was sent twice may be answered after one that reached further, and then
-        what is kept stays.
+        A request that was sent twice can be answered after a longer one; the longer state stays.
         """
         kept = self._kept.get(window)
         if past is not None and (kept is None or kept.frames <= mel.shape[1]):

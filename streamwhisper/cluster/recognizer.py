@@ -1,7 +1,7 @@
-"""A recognizer whose models are with the workers of a Ray cluster.
+"""Recognizer whose model runs on the workers of a Ray cluster.
 
-All that is distributed here is Ray's own: which workers there are, who is alive, how many are
-needed, and how a request gets to one of them. A gateway needs neither torch nor weights.
+Ray manages the workers: discovery, health, scaling and routing. A gateway needs neither torch nor
+weights.
 """
 
 from __future__ import annotations
@@ -36,38 +36,38 @@ __all__ = ["RayRecognizer", "join"]
 log = logging.getLogger(__name__)
 
 PREFIX = "streamwhisper."
-"""Before the names of our applications, as other programs may use the same cluster."""
+"""Prefix of application names, because other programs can use the same cluster."""
 CALLS = 256
-"""Requests that one gateway has under way; further ones wait in its own queue, in fair order."""
+"""Maximum concurrent requests of a gateway; others wait in its own queue, in fair order."""
 
 _WATCH_EVERY = 2.0  # seconds
-_REACHABLE = 5.0  # seconds within which a worker says that it is there
+_REACHABLE = 5.0  # seconds for a worker to answer a check
 _WINDOW_PATIENCE = 300.0  # seconds for a whole window of a recording, on a slow worker in a queue
-_FIRST_ANSWER = 60.0  # seconds for a worker to say which model it has
+_FIRST_ANSWER = 60.0  # seconds for a worker to report its model
 
 _COUNTS = {
     "lost": "Requests whose worker died or could not be reached; they were sent again.",
     "twice": "Requests sent to a second worker because the first one was slow.",
-    "failed": "Requests that were refused, or that no worker answered in time.",
-    "recalled": "Requests whose worker still had the past of their window.",
-    "forgotten": "Requests whose worker had it no more, so that all was computed afresh.",
+    "failed": "Requests that were rejected, or that no worker answered in time.",
+    "recalled": "Requests whose worker had the past of their window.",
+    "forgotten": "Requests whose worker no longer had the past, so it was computed again.",
 }
 
 
 def join(address: str) -> None:
-    """Make this process part of a cluster; a node of it must be on this machine.
+    """Connect this process to a cluster; this machine must be a node of it.
 
     Args:
-        address: of its head, ``HOST:PORT``; or "auto", the one that this machine is part of.
+        address: address of the head node, ``HOST:PORT``; "auto" takes the cluster of this machine.
 
     Raises:
-        RecognitionError: there is none.
+        RecognitionError: the cluster is not reachable, or this machine is not a node of it.
     """
     if ray.is_initialized():
         return
     try:
         if address != "auto":
-            _check_port(address)  # Ray itself would try for a minute
+            _check_port(address)  # Ray would retry for a minute
         ray.init(
             address,
             namespace="streamwhisper",
@@ -76,14 +76,14 @@ def join(address: str) -> None:
         )
     except (OSError, RuntimeError, ValueError, RayError) as error:
         raise RecognitionError(
-            f"no Ray cluster at {address} takes this machine in ({error}): none is there, or this "
-            "machine is no part of it, or it has another token. `streamwhisper cluster start` "
-            "starts one, `ray start --address HOST:6379 --num-cpus 0` joins one"
+            f"cannot join a Ray cluster at {address} ({error}): no cluster runs there, this "
+            "machine is not a node of it, or the tokens differ. `streamwhisper cluster start` "
+            "starts a cluster, `ray start --address HOST:6379 --num-cpus 0` joins one"
         ) from error
 
 
 def _check_port(address: str) -> None:
-    """Raise OSError if nobody listens there, ValueError if it is no address."""
+    """Raise OSError if the port is closed, ValueError if the address is invalid."""
     host, _, port = address.rpartition(":")
     if not host or not port.isdecimal():
         raise ValueError('expected HOST:PORT or "auto"')
@@ -91,10 +91,9 @@ def _check_port(address: str) -> None:
 
 
 class RayRecognizer:
-    """Answers requests by the workers of one model; thread-safe.
+    """Recognizer that sends requests to the workers of one model; thread-safe.
 
-    A past that it hands out says which worker has it, so that the next request about the window
-    goes there.
+    A returned past names the worker that holds it, so the next request about the window goes there.
     """
 
     def __init__(
@@ -104,18 +103,18 @@ class RayRecognizer:
         *,
         on_answer: Callable[[float, Message], None] | None = None,
     ) -> None:
-        """Ask the cluster that this process has joined for the model of this name.
+        """Connect to a model of the cluster that this process has joined.
 
         Args:
-            name: under which it was deployed.
-            patience: with its workers.
-            on_answer: told how many seconds each answer took, and what the worker said.
+            name: name of the deployed model.
+            patience: time limits for workers.
+            on_answer: receives the duration of each answer in seconds, and the answer.
 
         Raises:
-            RecognitionError: it has none, or speaks another version.
+            RecognitionError: the model is not deployed, or its workers have another version.
         """
-        self._waits = RollingStats()  # seconds of a request that were no work on it
-        self._costs = RollingStats()  # and its share of those that a worker had it
+        self._waits = RollingStats()  # waiting time of each request, in seconds
+        self._costs = RollingStats()  # share of each request in the work of its worker, in seconds
         self._roster = WorkerTable()
         self._on_answer = on_answer
         self._changes = 0
@@ -128,11 +127,11 @@ class RayRecognizer:
             raise RecognitionError(
                 f"the cluster does not serve {name} ({type(error).__name__}: {error}); "
                 f"`streamwhisper cluster start --model {name}` deploys it, and "
-                "`streamwhisper cluster status` tells what there is"
+                "`streamwhisper cluster status` lists the models"
             ) from error
         self._info = unpack_info(about)
         self._about: Message = about
-        self._windows = 0  # of recordings, under way
+        self._windows = 0  # windows of recordings in progress
         self._window_done = asyncio.Condition()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="cluster", daemon=True)
@@ -141,46 +140,46 @@ class RayRecognizer:
 
     @property
     def info(self) -> ModelInfo:
-        """The model that answered last."""
+        """Model that answered last."""
         return self._info
 
     @property
     def workers(self) -> int:
-        """How many calls of `recognize` are worth making at the same time."""
+        """Number of calls of `recognize` that are worth making at the same time."""
         return CALLS
 
     @property
     def batch(self) -> int:
-        """Requests in one call: each finds its own worker, and batches are made there."""
+        """Number of requests in one call; 1, because workers build the batches."""
         return 1
 
     @property
     def remote(self) -> RayRecognizer:
-        """State of the cluster as seen from this process: the recognizer itself."""
+        """State of the cluster as seen from this process; the recognizer itself."""
         return self
 
     @property
     def wait(self) -> float:
-        """Seconds that requests wait at present: for a worker, or there for a core."""
+        """Current waiting time of requests for a worker or for a core, in seconds."""
         return self._waits.rising()
 
     @property
     def cost(self) -> float:
-        """Seconds by which one request more makes all others wait, of all gateways."""
+        """Seconds by which one more request delays the requests of all gateways."""
         return self._costs.mean() / max(1, self._roster.count)
 
     @property
     def idle(self) -> float:
-        """Share of their time for which workers have nothing to do, whoever asks them."""
+        """Mean idle share of the workers, 0 to 1, across all gateways."""
         return self._roster.idle
 
     @property
     def obstacle(self) -> str | None:
-        """Why no worker can be reached at present."""
+        """Reason that no worker is reachable; None if one is."""
         return self._obstacle
 
     def figures(self) -> Iterable[Figure]:
-        """What there is to know of the cluster, seen from here."""
+        """Yield the metrics of the cluster as seen from this process."""
         yield Figure(
             "cluster_workers",
             "Workers that answered within the last minute.",
@@ -188,12 +187,12 @@ class RayRecognizer:
         )
         yield Figure(
             "cluster_model_changes",
-            "How often another model answered than before.",
+            "Changes of the answering model.",
             lambda: self._changes,
         )
         yield Figure(
             "cluster_requests_moved",
-            "Requests that went to another worker, as the one of their window had too much to do.",
+            "Requests sent to another worker because the worker of their window was overloaded.",
             lambda: self._roster.moves,
         )
         for name, explanation in _COUNTS.items():
@@ -206,7 +205,7 @@ class RayRecognizer:
 
     @property
     def tokenizer(self) -> Tokenizer:
-        """The tokens of the model that answered last."""
+        """Tokenizer of the model that answered last."""
         from streamwhisper.cluster.window_wire import unpack_text_model
 
         return unpack_text_model(self._text_model)[0]
@@ -215,7 +214,7 @@ class RayRecognizer:
     def _text_model(self) -> Message:
         if "text_model" not in self._about:
             raise RecognitionError(
-                "the cluster's workers are of an older release, which does not transcribe "
+                "the workers of the cluster run an older release, which does not transcribe "
                 "recordings; install the same release on gateways and workers"
             )
         found: Message = self._about["text_model"]
@@ -229,12 +228,12 @@ class RayRecognizer:
 
     @property
     def windows_at_once(self) -> int:
-        """Windows in one call of `transcribe_windows`: a batch for each worker."""
+        """Number of windows in one call of `transcribe_windows`: a batch for each worker."""
         return max(1, self._roster.count) * int(self._about.get("windows", 1))
 
     @property
     def window_calls(self) -> int:
-        """Calls of `transcribe_windows` worth making at the same time."""
+        """Number of calls of `transcribe_windows` that are worth making at the same time."""
         return 1
 
     def transcribe_windows(self, requests: Sequence[WindowRequest]) -> list[WindowHypothesis]:
@@ -244,9 +243,9 @@ class RayRecognizer:
         ).result()
 
     def close(self) -> None:
-        """Stop asking; requests that are under way fail."""
+        """Stop sending requests; requests in progress fail."""
         asyncio.run_coroutine_threadsafe(self._end(), self._loop).result()
-        self._handle.shutdown()  # or it joins the cluster again once this process has left it
+        self._handle.shutdown()  # otherwise it reconnects after this process has left
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
@@ -288,7 +287,7 @@ class RayRecognizer:
         )
 
         async with self._window_done:
-            # More of them would fill the workers' queues, in which live requests wait as well.
+            # More windows would fill the workers' queues and delay live requests.
             await self._window_done.wait_for(lambda: self._windows < self.windows_at_once)
             self._windows += 1
         try:
@@ -301,7 +300,7 @@ class RayRecognizer:
         return unpack_window_hypothesis(answer["hypothesis"])
 
     async def _watch(self) -> None:
-        """See every now and then whether a worker can be reached, requests or not."""
+        """Check periodically that a worker is reachable."""
         while True:
             try:
                 about = await asyncio.wait_for(self._handle.about.remote(), _REACHABLE)
@@ -310,12 +309,12 @@ class RayRecognizer:
                 self._roster.note(about["worker"], about["busy"])
                 self._obstacle = None
             except (RayError, RayServeException, TimeoutError, RecognitionError) as error:
-                self._obstacle = f"no worker of the cluster can be used: {error or 'none answers'}"
+                self._obstacle = f"no worker of the cluster is available: {error or 'none answers'}"
             await asyncio.sleep(_WATCH_EVERY)
 
     def _note_model(self, info: ModelInfo) -> None:
         if info != self._info:
-            log.warning("%s listens now, and no longer %s", info.name, self._info.name)
+            log.warning("the workers' model is now %s, not %s", info.name, self._info.name)
             self._changes += 1
             self._info = info
 
@@ -331,7 +330,7 @@ class RayRecognizer:
         except asyncio.CancelledError:
             response.cancel()
             raise
-        except RayTaskError as error:  # the worker is alive, and at fault
+        except RayTaskError as error:  # the worker is alive
             raise RecognitionError(f"a worker failed: {error.cause!r}") from error
         except (RayError, RayServeException) as error:
             log.info("a worker was lost with a request: %s", error)

@@ -1,7 +1,7 @@
-"""Where Ray Serve sends a request, and how many workers it keeps: its own extension points.
+"""Routing and autoscaling of workers, as extension points of Ray Serve.
 
-A request goes to the worker that answered last about its window, as that one holds the past; to
-any other where that one is busy or gone. A request that is sent a second time goes elsewhere.
+A request goes to the worker that answered last about its window, because it holds the past. If that
+worker is busy or gone, any other takes the request. A second copy goes to a different worker.
 """
 
 from __future__ import annotations
@@ -15,19 +15,19 @@ from ray.serve.request_router import PendingRequest, RequestRouter, RunningRepli
 __all__ = ["AffineRouter", "QueuedAudioPolicy"]
 
 QUEUED_AUDIO = "queued_audio"
-"""What `Worker.record_autoscaling_stats` calls it."""
+"""Key of the queued audio in `Worker.record_autoscaling_stats`."""
 REQUEST_SECONDS = 0.5
-"""Sound that a request brings, for those that no worker has yet."""
+"""Seconds of audio counted for a request that no worker has yet."""
 
 
 class AffineRouter(RequestRouter):  # type: ignore[misc]
-    """Ranks replicas: the one that the request prefers, then the less busy one of two others.
+    """Router that ranks the preferred replica first, then the less busy one of two others.
 
-    A request is one dictionary (`streamwhisper.cluster.wire`); ``prefer`` and ``avoid`` in it are
+    A request is a dictionary (`streamwhisper.cluster.wire`); its ``prefer`` and ``avoid`` are
     names of replicas, or None.
     """
 
-    # While all are busy, they are asked again; Serve's own half a second would be heard.
+    # Interval of retries while all are busy; Serve's default of 0.5 s would delay live text.
     initial_backoff_s = 0.005
     max_backoff_s = 0.05
 
@@ -36,7 +36,7 @@ class AffineRouter(RequestRouter):  # type: ignore[misc]
         candidate_replicas: list[RunningReplica],
         pending_request: PendingRequest | None = None,
     ) -> list[list[RunningReplica]]:
-        """Replicas to try, best first; of equals Serve takes the one with the shorter queue."""
+        """Return the replicas to try, best first; of equals Serve takes the shorter queue."""
         if pending_request is None:
             return [candidate_replicas]
         pending_request.routing_context.should_backoff = True
@@ -49,19 +49,19 @@ class AffineRouter(RequestRouter):  # type: ignore[misc]
         ranks = [[preferred]] if preferred is not None else []
         if others:
             ranks.append(random.sample(others, min(2, len(others))))
-        # Better the same one twice than none.
+        # The avoided replica is better than none.
         return ranks or [[replica] for replica in (avoided,) if replica is not None]
 
 
 class QueuedAudioPolicy:
-    """Keeps so many workers that each has no more sound before it than so many seconds."""
+    """Autoscaling policy that bounds the seconds of queued audio for each worker."""
 
     def __init__(self, seconds_per_worker: float = 1.0) -> None:
-        """Have so much sound at each worker, waiting or worked on, on average over time."""
+        """Set the mean queued audio for each worker, including audio in progress, in seconds."""
         self._seconds_per_worker = seconds_per_worker
 
     def __call__(self, context: Any) -> tuple[int, dict[str, Any]]:
-        """How many workers are wanted, within the deployment's limits; no state.
+        """Return the number of workers, within the deployment's limits, and an empty state.
 
         Args:
             context: Serve's `AutoscalingContext`.

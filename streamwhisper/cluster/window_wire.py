@@ -42,7 +42,7 @@ def pack_window_request(request: WindowRequest, info: ModelInfo, patience: float
 
     Args:
         request: the window.
-        info: the model that the request is meant for.
+        info: model that the request is meant for.
         patience: seconds after which the gateway no longer waits for the answer.
     """
     return {
@@ -69,7 +69,7 @@ def unpack_window_request(message: Mapping[str, Any]) -> WindowRequest:
             repetition = RepetitionOptions(**search["repetition"])
             search = SearchOptions(**{**search, "repetition": repetition})
         return WindowRequest(
-            np.array(message["mel"]),  # a copy: what Ray delivers cannot be written to
+            np.array(message["mel"]),  # a copy, because arrays from Ray are read-only
             search=search,
             fallback=FallbackOptions(**message["fallback"]),
             **{name: message[name] for name in _PLAIN},
@@ -97,7 +97,7 @@ def unpack_window_hypothesis(message: Mapping[str, Any]) -> WindowHypothesis:
 
 
 def pack_text_model(n_vocab: int, n_text_ctx: int, generation: GenerationConfig) -> Message:
-    """Return what a gateway must know of a model's text, as a message."""
+    """Return the text properties of a model as a message, for gateways."""
     return {"n_vocab": n_vocab, "n_text_ctx": n_text_ctx, "generation": asdict(generation)}
 
 

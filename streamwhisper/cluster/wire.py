@@ -45,7 +45,7 @@ __all__ = [
 ]
 
 WIRE_VERSION = 2
-"""Version of the messages; raised whenever gateway and worker could misunderstand each other."""
+"""Version of the messages; increased with every incompatible change."""
 
 Message = dict[str, Any]
 HalfMel = NDArray[np.float16]
@@ -78,8 +78,8 @@ class RemotePast:
 
     Attributes:
         window: the window's name.
-        worker: who answered last about it, and holds the past unless it is gone.
-        frames: how many frames of the window it was sent.
+        worker: worker that answered last about the window; it holds the past unless it is gone.
+        frames: number of frames of the window that were sent to the worker.
     """
 
     window: str
@@ -98,11 +98,11 @@ def pack_request(
     """Return the message of a request.
 
     Args:
-        request: its past stays here.
-        info: the model that it is meant for.
-        window: the name under which the worker may keep a past.
-        patience: seconds after which nobody waits for the answer any more.
-        first: frames before this one are left out, as the worker has them.
+        request: request to send; its past is not part of the message.
+        info: model that the request is meant for.
+        window: name under which the worker can cache a past.
+        patience: seconds after which the gateway no longer waits for the answer.
+        first: first frame to send; the worker has the frames before it.
     """
     fields = {name: getattr(request, name) for name in _AS_THEY_ARE}
     return {
@@ -123,8 +123,8 @@ def check_version(message: Mapping[str, Any]) -> None:
     theirs = message.get("version")
     if theirs != WIRE_VERSION:
         raise RecognitionError(
-            f"gateway and worker do not fit: this is streamwhisper {__version__} with messages of "
-            f"version {WIRE_VERSION}; the other end is "
+            f"gateway and worker have different versions: this is streamwhisper {__version__} "
+            f"with message version {WIRE_VERSION}; the other end is "
             f"{message.get('package', 'another release')} with version {theirs}. Install the "
             "same release on both"
         )
@@ -135,16 +135,16 @@ def half_mel(message: Message, known: HalfMel | None) -> HalfMel:
 
     Args:
         message: the request.
-        known: frames that the worker has from earlier ones.
+        known: frames that the worker has from earlier requests.
 
     Raises:
-        FramesMissing: those that were left out are not there.
+        FramesMissing: the worker no longer has the omitted frames.
     """
     first, mel = message["first"], message["mel"]
     if not first:
         return np.asarray(mel)
     if known is None or known.shape[1] < first:
-        raise FramesMissing(f"window {message['window']}: frames up to {first} are not here")
+        raise FramesMissing(f"window {message['window']}: frames up to {first} are missing")
     return np.concatenate([known[:, :first], mel], axis=1)
 
 
@@ -152,18 +152,18 @@ def unpack_request(message: Message, mel: HalfMel, past: object | None) -> Recog
     """Return the request of a message, with all its frames and the cached past.
 
     Raises:
-        RecognitionError: it cannot be read.
+        RecognitionError: the message cannot be read.
     """
     try:
         fields = {name: message[name] for name in _AS_THEY_ARE}
         options = DecodingOptions(**message["options"])
     except (KeyError, TypeError) as error:
         raise RecognitionError(
-            f"a request that cannot be read: {type(error).__name__}: {error}"
+            f"the request cannot be read: {type(error).__name__}: {error}"
         ) from error
     frames = mel.astype(np.float32)
     if frames.size:
-        # Earlier frames were clamped at the maximum of that time.
+        # Earlier frames were clamped at an earlier maximum.
         frames = np.maximum(frames, frames.max() - np.float32(CLAMP))
     return RecognitionRequest(frames, options=options, past=past, **fields)
 
@@ -199,7 +199,7 @@ def unpack_info(message: Message) -> ModelInfo:
     """Return the model of a worker.
 
     Raises:
-        RecognitionError: it speaks another version.
+        RecognitionError: the worker has another message version.
     """
     check_version(message)
     return ModelInfo(**message["model"])

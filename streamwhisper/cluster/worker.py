@@ -47,7 +47,7 @@ __all__ = ["Worker", "WorkerOptions"]
 MAX_BATCH = 64
 """Maximum requests per batch on a GPU; a CPU gains nothing by batches and gets one."""
 MAX_WINDOWS = 16
-"""Whole windows that a GPU transcribes at once."""
+"""Maximum whole windows per batch on a GPU."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,11 +55,11 @@ class WorkerOptions:
     """Model, device and cache size of a worker.
 
     Attributes:
-        model: a name, path or hub repository.
-        device, dtype, threads, adapter, compile: as `LocalOptions` has them.
-        pasts: windows whose past is kept; 0: none.
-        cache: the folder of models on the worker's machine; None: the user's.
-        offline: fetch nothing.
+        model: model name, path or hub repository.
+        device, dtype, threads, adapter, compile: fields of `LocalOptions`.
+        pasts: maximum number of windows whose past is cached; 0 disables the cache.
+        cache: folder of models on the worker's machine; None takes the user's cache folder.
+        offline: download nothing.
     """
 
     model: str
@@ -91,8 +91,8 @@ class _Job:
     """Request in progress.
 
     Attributes:
-        recalled: whether the past of its window is there.
-        came: when, by this machine's clock, which is not that of the gateway.
+        recalled: whether the past of its window is cached.
+        came: time of arrival by this machine's clock, which differs from the gateway's.
     """
 
     message: Message
@@ -107,14 +107,14 @@ class _Job:
 
 
 class Worker:
-    """Body of a replica; Ray sends requests once `__init__` has returned, with a warm model."""
+    """Replica with one model; Ray sends requests once `__init__` has returned."""
 
     def __init__(self, options: WorkerOptions) -> None:
-        """Load a model.
+        """Load and warm up a model.
 
         Raises:
-            ModelError: it cannot be had.
-            RecognitionError: the device cannot.
+            ModelError: the model is not available.
+            RecognitionError: the device is not available.
         """
         share_one_arena()
         self._recognizer = LocalRecognizer.load(options.model, options.local(), options.hub())
@@ -124,7 +124,7 @@ class Worker:
         self._transcribe.set_max_batch_size(min(MAX_WINDOWS, self._recognizer.batch))
         self._pasts = PastCache(options.pasts)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="recognizer")
-        # Recordings have a thread of their own: live requests must not wait for whole windows.
+        # Recordings have a separate thread: live requests must not wait for whole windows.
         self._window_thread = ThreadPoolExecutor(1, "windows", lower_priority)
         self._name = serve.get_replica_context().replica_id.unique_id
         self._load = TimeAverage()
@@ -145,12 +145,11 @@ class Worker:
         """Answer one request.
 
         Returns:
-            ``hypothesis``, or ``refused`` with the reason, or ``missing`` where frames were left
-            out that are not here, or ``overdue`` where nobody waits for the answer any more.
-            Beside it ``worker`` (this one's name), ``seconds`` of work on the batch, those of
-            them on a core (``cpu``) and how many requests it was for (``batch``), the share of
-            its time that the worker works at present (``busy``), and whether a past was there
-            (``recalled``) and is now (``kept``).
+            ``hypothesis``; or ``refused`` with the reason; or ``missing`` if omitted frames are
+            not cached; or ``overdue`` if the gateway no longer waits. Further keys: ``worker``
+            (name of this worker), ``seconds`` and ``cpu`` (elapsed and CPU time of the batch),
+            ``batch`` (requests in it), ``busy`` (busy share of the worker, 0 to 1), ``recalled``
+            (a past was cached) and ``kept`` (a past is cached now).
         """
         try:
             job = self._job(message)
@@ -166,8 +165,7 @@ class Worker:
         """Transcribe one whole window of a recording, with less priority than live requests.
 
         Returns:
-            ``hypothesis``, or ``refused`` with the reason; beside it ``worker`` (this one's
-            name).
+            ``hypothesis``, or ``refused`` with the reason; and ``worker``, the name of this worker.
         """
         try:
             check_version(message)
@@ -201,8 +199,8 @@ class Worker:
         info = self._recognizer.info
         if message["multilingual"] != info.multilingual:
             raise RecognitionError(
-                f"the worker's model is now {info.name}, whose vocabulary is not that of the "
-                "session's model; restart the gateway, or deploy a model of the same kind"
+                f"the worker's model is now {info.name}, whose vocabulary differs from that of "
+                "the session's model; restart the gateway, or deploy a model of the same kind"
             )
 
     @serve.batch(max_batch_size=1, batch_wait_timeout_s=0.0)  # type: ignore[untyped-decorator]
@@ -217,7 +215,7 @@ class Worker:
         spent = {"seconds": seconds, "cpu": cpu, "batch": len(due), "busy": self._busy}
         answers = iter(found)
         return [
-            {"overdue": True} if late else self._told(job, next(answers)) | spent
+            {"overdue": True} if late else self._reply(job, next(answers)) | spent
             for job, late in zip(jobs, overdue, strict=True)
         ]
 
@@ -253,7 +251,7 @@ class Worker:
                 return [str(error)]
             return [answer for job in jobs for answer in self._recognize_each([job])]
 
-    def _told(self, job: _Job, found: Hypothesis | str) -> Message:
+    def _reply(self, job: _Job, found: Hypothesis | str) -> Message:
         if isinstance(found, str):
             return {"refused": found}
         return {

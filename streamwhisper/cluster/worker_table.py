@@ -26,15 +26,17 @@ class WorkerTable:
         """Start without workers."""
         self.moves = 0
         self._clock = clock
-        self._said: dict[str, tuple[float, float]] = {}
+        self._answers: dict[str, tuple[float, float]] = {}
         self._moved_at = -_MOVE_EVERY
 
     def note(self, worker: str, busy: float) -> None:
         """Record an answer of a worker and its busy share, 0 to 1."""
         now = self._clock()
-        self._said[worker] = (now, busy)
-        if len(self._said) > _MANY:
-            self._said = {name: said for name, said in self._said.items() if said[0] > now - _SEEN}
+        self._answers[worker] = (now, busy)
+        if len(self._answers) > _MANY:
+            self._answers = {
+                name: answer for name, answer in self._answers.items() if answer[0] > now - _SEEN
+            }
 
     @property
     def count(self) -> int:
@@ -50,7 +52,7 @@ class WorkerTable:
     def calmer(self, usual: str) -> str | None:
         """Return a less busy worker to replace an overloaded one; None if it is not overloaded."""
         now = self._clock()
-        at, share = self._said.get(usual, (now, 0.0))
+        at, share = self._answers.get(usual, (now, 0.0))
         if share <= _FULL or at <= now - RECENT or now < self._moved_at + _MOVE_EVERY:
             return None
         busy = self._busy(RECENT)
@@ -63,4 +65,4 @@ class WorkerTable:
 
     def _busy(self, seconds: float) -> dict[str, float]:
         since = self._clock() - seconds
-        return {name: share for name, (at, share) in list(self._said.items()) if at > since}
+        return {name: share for name, (at, share) in list(self._answers.items()) if at > since}

@@ -38,8 +38,8 @@ def onsets(weights: NDArray[np.float32], skip: int = 0, omitted: int = 0) -> NDA
         return np.zeros(0, np.int64)
     before, first = max(0, skip - CONTEXT_ROWS), 0
     if before:
-        heard = int(weights[:, before - omitted].mean(axis=0).argmax())
-        first = max(0, heard - SLACK_POSITIONS)
+        peak = int(weights[:, before - omitted].mean(axis=0).argmax())
+        first = max(0, peak - SLACK_POSITIONS)
     weights = weights[:, before - omitted :, first:]
     spread = weights.std(axis=1, keepdims=True)
     normed = (weights - weights.mean(axis=1, keepdims=True)) / np.maximum(spread, 1e-6)

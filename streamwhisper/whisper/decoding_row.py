@@ -27,7 +27,7 @@ __all__ = ["Chosen", "DecodedTokens", "DecodingRow", "DecodingTask"]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class DecodedTokens:
-    """New tokens of one decoding, with their probabilities and alignment..
+    """New tokens of one decoding, with their probabilities and alignment.
 
     Attributes:
         tokens: tokens after the prefix without end-of-text; may include timestamp tokens.
@@ -96,12 +96,12 @@ class _RowTokens:
 
     @property
     def plain(self) -> bool:
-        """Whether the choice depends on earlier tokens for the first token only."""
+        """True if the choice depends on earlier tokens for the first token only."""
         return not self.options.timestamps and self.vocabulary is None
 
     @property
     def beginning(self) -> bool:
-        """Whether there is no token yet, neither in the prefix nor after it."""
+        """True while there is no token, neither in the prefix nor after it."""
         return not self.tokens and not self.prefix
 
     def choose(self, logits: Tensor) -> Choice:

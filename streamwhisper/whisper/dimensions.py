@@ -9,13 +9,13 @@ __all__ = ["ModelDimensions"]
 
 @dataclass(frozen=True, slots=True)
 class ModelDimensions:
-    """The sizes of a Whisper model, under OpenAI's names.
+    """Sizes of a Whisper model, under OpenAI's names.
 
     Attributes:
         n_mels: mel bins of the front end.
         n_audio_ctx: encoder positions, 20 ms each.
-        n_vocab: tokens, the special ones included.
-        n_text_ctx: the longest sequence of tokens the decoder takes.
+        n_vocab: number of tokens, including special ones.
+        n_text_ctx: maximum number of tokens in the decoder's context.
     """
 
     n_mels: int
@@ -31,5 +31,5 @@ class ModelDimensions:
 
     @property
     def multilingual(self) -> bool:
-        """Whether the vocabulary has language tokens, so 51865 tokens or more."""
+        """True if the vocabulary has language tokens, so 51865 tokens or more."""
         return self.n_vocab >= 51865

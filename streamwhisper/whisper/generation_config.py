@@ -1,4 +1,4 @@
-"""Generation settings of a model: its languages and the tokens it never writes."""
+"""Generation settings of a model: its languages and its suppressed tokens."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ __all__ = ["GenerationConfig"]
 
 @dataclass(frozen=True, slots=True)
 class GenerationConfig:
-    """How a model writes; None where nothing is declared, and the reference's defaults hold.
+    """Declared generation settings of a model; None takes the reference's default.
 
     Attributes:
-        suppress: tokens that are never written; in place of those that nobody says.
-        begin_suppress: tokens that no text begins with; in place of a space and the end.
-        languages: codes and their tokens, in the order of these.
-        multilingual: whether a transcript begins with its language and task.
-        no_timestamps: the token that says that there are no timestamps.
-        latest_start: the first timestamp at the most, in steps of 20 ms.
+        suppress: tokens to suppress everywhere; replaces the non-speech tokens.
+        begin_suppress: tokens to suppress at the beginning; replaces space and end-of-text.
+        languages: language codes and their tokens, in the order of the tokens.
+        multilingual: True if a transcript begins with its language and task.
+        no_timestamps: token of a transcript without timestamps.
+        latest_start: latest first timestamp, in steps of 20 ms.
     """
 
     suppress: tuple[int, ...] | None = None

@@ -1,10 +1,10 @@
-"""The output layer, which is most of a token's work on a CPU: hidden states to logits.
+"""Output layer: hidden states to logits, most of the work of a token on a CPU.
 
-Whisper's vocabulary has over 51,000 tokens, so one step reads up to 260 MB of weights to find
-one likeliest token. Where the CPU multiplies 8-bit integers fast, all logits are estimated with
-8-bit weights first, and those of the likeliest tokens are then computed exactly. The choice is
-made among exact logits; the estimates only fill sums over many tokens (the normalizing one, and
-that of the timestamp tokens where those are wanted).
+Whisper's vocabulary has over 51,000 tokens, so one step reads up to 260 MB of weights to find the
+most likely token. If the CPU multiplies 8-bit integers fast, all logits are first estimated with
+8-bit weights, and those of the most likely tokens are then computed exactly. The choice is made
+among exact logits. The estimates only enter sums over many tokens: the normalizing sum, and that of
+the timestamp tokens.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from streamwhisper.whisper.quantized import IntegerProduct, can_quantize
 __all__ = ["OutputLayer"]
 
 EXACT = 64
-"""Estimates are off by one at most; the five likeliest tokens were never out of the first ten."""
+"""Estimates differ by at most one; the five most likely tokens were always among the first ten."""
 
 
 class OutputLayer:
-    """Logits of hidden states; in 8 bits, what one row gives does not depend on the others."""
+    """Map from hidden states to logits; in 8 bits, the result of a row is independent of others."""
 
     def __init__(self, weight: Tensor) -> None:
         """Prepare the layer.
@@ -33,7 +33,7 @@ class OutputLayer:
         self._estimate = IntegerProduct(weight) if can_quantize(weight.device) else None
 
     def __call__(self, hidden: Tensor) -> Tensor:
-        """Hidden states ``[n, D]`` to float32 logits ``[n, n_vocab]``."""
+        """Return float32 logits ``[n, n_vocab]`` of hidden states ``[n, D]``."""
         if self._estimate is None:
             return F.linear(hidden, self.weight).float()
         rows = hidden.float()

@@ -1,8 +1,8 @@
-"""Linear layers in 8-bit integers: a quarter of the memory to read, several times the speed.
+"""Linear layers in 8-bit integers: a quarter of the memory traffic, several times the speed.
 
-Weights have one scale for each output, activations one for each row, as CTranslate2's int8 does.
-Integer sums are exact, so what one row gives never depends on the rows beside it: a draft checked
-in one pass, or sessions that share a batch, get the very numbers they would get alone.
+As in CTranslate2's int8, weights have one scale for each output and activations one for each row.
+Integer sums are exact, so the result of a row never depends on the other rows of its batch. A draft
+that is verified in one pass gets the numbers of single steps.
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ __all__ = ["IntegerProduct", "QuantizedLinear", "can_quantize", "is_quantized", 
 ENGINE = "fbgemm"
 TINY = 1e-8
 ROWS = 256
-"""That are rounded at a time."""
+"""Rows that are rounded at a time."""
 
 
 def can_quantize(device: torch.device) -> bool:
-    """Whether torch multiplies 8-bit integers fast here."""
+    """Return whether torch multiplies 8-bit integers fast on this device."""
     return device.type == "cpu" and ENGINE in torch.backends.quantized.supported_engines
 
 
 class IntegerProduct:
-    """Products with a fixed matrix, in 8 bits."""
+    """Product with a fixed matrix, in 8 bits."""
 
     def __init__(self, weight: Tensor) -> None:
         """Prepare the matrix.
@@ -53,14 +53,14 @@ class IntegerProduct:
         self._step = 1 / (self._zero - 1)
 
     def __call__(self, rows: Tensor) -> tuple[Tensor, Tensor]:
-        """``rows [n, inputs]`` to products ``[n, outputs]`` and the scale of each, ``[n, 1]``."""
+        """Return products ``[n, outputs]`` of ``rows [n, inputs]``, and their scales ``[n, 1]``."""
         scale = rows.abs().amax(dim=1, keepdim=True).clamp_min_(TINY)
         products = self._multiply(rows / scale, self._step, self._zero, self._packed)
         return products, scale
 
 
 def _rounded(weight: Tensor, scales: Tensor, zeros: Tensor) -> Tensor:
-    """The matrix in 8 bits; a few rows at a time, as each is converted to float32 before."""
+    """Return the matrix in 8 bits; converts a few rows to float32 at a time."""
     whole = torch.empty(weight.shape, dtype=torch.int8)
     every = (torch.split(tensor, ROWS) for tensor in (whole, weight, scales, zeros))
     for place, part, scale, zero in zip(*every, strict=True):
@@ -71,10 +71,10 @@ def _rounded(weight: Tensor, scales: Tensor, zeros: Tensor) -> Tensor:
 
 
 class QuantizedLinear(nn.Module):
-    """Stands in for a linear layer; float32 in and out."""
+    """Replacement for linear layers in 8 bits; input and output are float32."""
 
     def __init__(self, *linears: nn.Linear) -> None:
-        """Take the place of one layer, or of several with the same input, one after the other."""
+        """Replace one layer, or several with a common input by one with concatenated outputs."""
         super().__init__()
         weights = [linear.weight.float() for linear in linears]
         self._product = IntegerProduct(weights[0] if len(weights) == 1 else torch.cat(weights))
@@ -82,7 +82,7 @@ class QuantizedLinear(nn.Module):
         self.bias: nn.Parameter | None = _biases(linears)
 
     def forward(self, x: Tensor) -> Tensor:
-        """``x [..., inputs]`` to ``[..., outputs]``."""
+        """Map ``x [..., inputs]`` to ``[..., outputs]``."""
         products, scale = self._product(x.reshape(-1, x.shape[-1]))
         bias = self.bias
         if bias is None:
@@ -93,7 +93,7 @@ class QuantizedLinear(nn.Module):
 
 
 def _biases(linears: Sequence[nn.Linear]) -> nn.Parameter | None:
-    """Of all layers; zeros for those without one, None if there is none."""
+    """Return the concatenated biases, zeros for layers without one; None if no layer has one."""
     given = [linear.bias for linear in linears]
     if len(given) == 1 or all(bias is None for bias in given):
         return given[0]
@@ -105,14 +105,14 @@ def _biases(linears: Sequence[nn.Linear]) -> nn.Parameter | None:
 
 
 def is_quantized(module: nn.Module) -> bool:
-    """Whether there is a quantized layer inside `module`."""
+    """Return whether `module` contains a quantized layer."""
     return any(isinstance(child, QuantizedLinear) for child in module.modules())
 
 
 def quantize(module: nn.Module) -> None:
-    """Put a quantized layer in the place of every linear layer inside `module`.
+    """Replace every linear layer inside `module` by a quantized one.
 
-    Layers in other floating-point types need not be converted before: each is, by itself.
+    Layers of any floating-point type are accepted; each is converted separately.
     """
     for name, child in list(module.named_children()):
         if name == "attn" and isinstance(child, MultiHeadAttention):

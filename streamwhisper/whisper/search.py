@@ -1,9 +1,9 @@
-"""The search for the text of a whole window: greedy, by beam, or by sampling at a temperature.
+"""Search for the text of whole windows: greedy, by beam, or by sampling at a temperature.
 
-Means what openai-whisper's ``decode`` means ("Robust Speech Recognition via Large-Scale Weak
-Supervision", Radford et al., 2022). Any number of windows go side by side. The texts that are
-tried for one window share its sound and their common beginning: they are the branches of a tree
-in one cache, and what each attends to is a matter of a mask.
+Matches openai-whisper's ``decode`` ("Robust Speech Recognition via Large-Scale Weak Supervision",
+Radford et al., 2022). Windows are searched in one batch. All candidate texts of a window share its
+audio and their common beginning: they are branches of a tree in one cache, and a mask selects the
+tokens that each of them attends to.
 """
 
 from __future__ import annotations
@@ -32,31 +32,30 @@ from streamwhisper.whisper.tokenizer import Tokenizer
 __all__ = ["Output", "SearchOptions", "SearchResult", "SearchTask", "search", "text_tokens"]
 
 Output = Callable[[Tensor], Tensor]
-"""Hidden states ``[n, D]`` to logits ``[n, n_vocab]``: an `OutputLayer`, or `decoder.logits`."""
+"""Maps hidden states ``[n, D]`` to logits ``[n, n_vocab]``; `OutputLayer` or `decoder.logits`."""
 NON_SPEECH = -1
-"""Among tokens to suppress: all that nobody says."""
-"""Timestamps for each second."""
+"""Stands for all non-speech tokens among the tokens to suppress."""
 
 
 @dataclass(frozen=True, slots=True)
 class SearchOptions:
-    """How a text is searched for.
+    """Options of a search.
 
     Attributes:
-        beam_size: texts side by side at temperature 0; None is greedy.
-        best_of: texts that are drawn at other temperatures, of which the likeliest is taken;
-            None for one.
-        patience: the beam goes on until this many times its size have ended; None for 1.
-        length_penalty: None compares texts by their mean log-probability; 0 to 1 is an exponent
-            of their length that their sums are divided by.
+        beam_size: width of the beam at temperature 0; None searches greedily.
+        best_of: number of texts drawn at other temperatures; the most likely one is returned. None
+            draws one.
+        patience: the beam ends once ``beam_size * patience`` texts have ended; None is 1.
+        length_penalty: exponent of the length penalty, 0 to 1; None compares texts by their mean
+            log probability.
         timestamps: whether segments get timestamp tokens.
-        max_initial_timestamp: seconds at which the first one lies at the latest; None or 0 for
-            any, -1 for what the model declares (1 s, as a rule).
-        suppress_tokens: never written; -1 stands for all that nobody says, or what the model
-            declares instead. Unless there are none, special tokens are suppressed as well.
-        suppress_blank: whether a text must not be empty or begin with a space of its own.
-        max_tokens: the most new tokens; None for half of the text context.
-        repetition: see `RepetitionOptions`.
+        max_initial_timestamp: latest first timestamp, in seconds; None or 0 allows any, -1 takes
+            the value that the model declares (usually 1 s).
+        suppress_tokens: tokens to suppress; -1 stands for the model's non-speech tokens. Unless
+            empty, special tokens are suppressed as well.
+        suppress_blank: whether to suppress empty texts and texts that begin with a blank.
+        max_tokens: maximum number of new tokens; None is half of the text context.
+        repetition: options against repetition.
     """
 
     beam_size: int | None = None
@@ -94,19 +93,19 @@ class SearchOptions:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SearchTask:
-    """One window, and what is known of its text.
+    """One window to search.
 
     Attributes:
-        sound: what was said.
-        language: its code; of no matter to an English model.
-        prompt: tokens of the text before the window; the last ones count, as many as fit in half
-            of the text context.
-        prefix: tokens that the text begins with; they are no part of the result.
-        seed: of what is drawn at a temperature.
-        vocabulary: what is preferred where the sound allows it.
+        audio: encoded window.
+        language: language code; English-only models ignore it.
+        task: transcribe, or translate into English.
+        prompt: tokens of the text before the window; cut at the front to half of the text context.
+        prefix: tokens that the text begins with; they are not part of the result.
+        seed: seed of sampling.
+        vocabulary: words to prefer when the audio is ambiguous.
     """
 
-    sound: EncodedAudio
+    audio: EncodedAudio
     language: str = "en"
     task: Task = "transcribe"
     prompt: tuple[int, ...] = ()
@@ -117,16 +116,16 @@ class SearchTask:
 
 @dataclass(frozen=True, slots=True)
 class SearchResult:
-    """What was found.
+    """Text of a search, with its scores.
 
     Attributes:
-        tokens: after the prefix, without end-of-text, timestamps included.
-        text: of the tokens, without space around it.
-        log_probability: their sum, that of the end included, by one more than their number.
-        no_speech_probability: at the start-of-transcript token.
-        temperature: at which the text was found.
-        compression_ratio: how well zlib packs the text.
-        language: that of the task.
+        tokens: tokens after the prefix without end-of-text; may include timestamp tokens.
+        text: text of the tokens, stripped.
+        log_probability: mean log probability of the tokens and the end-of-text.
+        no_speech_probability: probability of no speech at the start-of-transcript token.
+        temperature: temperature of the search.
+        compression_ratio: compression ratio of the text with zlib.
+        language: language code of the task.
     """
 
     tokens: tuple[int, ...]
@@ -139,7 +138,7 @@ class SearchResult:
 
 
 def text_tokens(tokenizer: Tokenizer, text: str) -> tuple[int, ...]:
-    """The tokens of a prompt or a prefix that is given as text."""
+    """Return the tokens of a prompt or prefix given as text."""
     return tuple(tokenizer.encode(" " + text.strip()))
 
 
@@ -152,11 +151,15 @@ def search(
     options: SearchOptions | None = None,
     temperature: float = 0.0,
 ) -> list[SearchResult]:
-    """Find the text of each task, all tasks side by side; each is found as it is alone.
+    """Search the text of each task in one batch; a result does not depend on the other tasks.
 
     Args:
-        output: the model's output layer.
-        temperature: 0 takes the likeliest text (by a beam where there is one), more draws it.
+        model: the network.
+        output: output layer of the model.
+        tokenizer: tokenizer of the model.
+        tasks: windows to search.
+        options: options of all searches.
+        temperature: 0 searches for the most likely text; higher values draw tokens.
 
     Raises:
         RecognitionError: a prefix leaves no room in the model's text context.
@@ -188,7 +191,7 @@ def search(
 
 
 class _Search:
-    """One task on its way through `search`."""
+    """State of one task in `search`."""
 
     def __init__(
         self,
@@ -211,12 +214,12 @@ class _Search:
         self.prefix = task.prefix[-max(0, n_context // 2 - most) :]
         self.start: list[int] = [*context, *self.prefix]
         self.sot = context.index(rules.tokenizer.sot)
-        # The last token is written and not read any more, so the text may have one more.
+        # The decoder never reads the last token, so the text may have one more.
         self.limit = min(most, n_context + 1 - len(self.start))
         if self.limit < 1:
             raise RecognitionError(
-                f"the prompt ({len(context)} tokens with its frame) and the prefix "
-                f"({len(self.prefix)}) fill the text context of {n_context}; give less"
+                f"prompt ({len(context)} tokens) and prefix ({len(self.prefix)}) fill the text "
+                f"context of {n_context} tokens; use a shorter prompt or prefix"
             )
         eot = rules.tokenizer.eot
         self.strategy: Strategy
@@ -224,11 +227,11 @@ class _Search:
             self.strategy = Beam(eot, options.beam_size, options.patience or 1.0)
         else:
             self.strategy = Sampler(eot, options.best_of or 1, temperature, task.seed)
-        sound = task.sound
+        audio = task.audio
         self.cache = model.decoder_cache(
-            sound.cross_attention,
-            sound.audible,
-            sound.bias,
+            audio.cross_attention,
+            audio.audible,
+            audio.bias,
             len(self.start) + self.limit * self.strategy.width,
             aligned=False,
         )
@@ -241,20 +244,20 @@ class _Search:
 
     @property
     def over(self) -> bool:
-        """Whether nothing more is to be written."""
+        """True once the text is complete."""
         return self.written >= self.limit or self.strategy.over(self.branches)
 
     @property
     def tips(self) -> list[int]:
-        """The last token of each branch."""
+        """Last token of each branch."""
         return [branch.tokens[-1] for branch in self.branches]
 
     def begin(self, logits: Tensor) -> None:
-        """Take in the logits ``[n_vocab]`` at the start-of-transcript token."""
+        """Process the logits ``[n_vocab]`` at the start-of-transcript token."""
         self.no_speech = float(logits.softmax(dim=-1)[self.rules.tokenizer.no_speech])
 
     def write(self, logits: Tensor) -> None:
-        """Write one token more by the logits of each branch, ``[len(branches), n_vocab]``."""
+        """Append one token by the logits of each branch, ``[len(branches), n_vocab]``."""
         rows = [
             self._filtered(row, branch) for branch, row in zip(self.branches, logits, strict=True)
         ]
@@ -263,7 +266,7 @@ class _Search:
         self.written += 1
 
     def grow(self) -> TreeBranches | None:
-        """Where the tips stand that the decoder is given next; None for behind what it has."""
+        """Return the tree of the next tokens; None for one that follows all held tokens."""
         if self.strategy.width == 1:
             return None
         held, count = self.cache.length, len(self.branches)
@@ -278,7 +281,7 @@ class _Search:
         return TreeBranches(position, self._mask)
 
     def result(self) -> SearchResult:
-        """The likeliest text."""
+        """Return the best text."""
         chosen = best(self.strategy.results(self.branches), self.options.length_penalty)
         text = self.rules.tokenizer.decode(chosen.tokens).strip()
         return SearchResult(
@@ -292,7 +295,7 @@ class _Search:
         )
 
     def _filtered(self, logits: Tensor, branch: Branch) -> Tensor:
-        """``logits [n_vocab]`` without what must not be written next, listed words raised."""
+        """Apply filters, repetition options and vocabulary to ``logits [n_vocab]``."""
         options, eot = self.options, self.rules.tokenizer.eot
         text = [token for token in (*self.prefix, *branch.tokens) if token < eot]
         discourage_repetition(logits, text, options.repetition)
@@ -304,7 +307,7 @@ class _Search:
 
 
 def _rules(model: Whisper, tokenizer: Tokenizer, options: SearchOptions) -> LogitFilters:
-    """What the options let nobody write; with the reference's choice of special tokens."""
+    """Return the logit filters; special tokens are suppressed as in the reference."""
     never = set(options.suppress_tokens or ())
     if NON_SPEECH in never:
         never = never - {NON_SPEECH} | set(tokenizer.non_speech_tokens)
@@ -314,8 +317,8 @@ def _rules(model: Whisper, tokenizer: Tokenizer, options: SearchOptions) -> Logi
     wrong = [token for token in never if not 0 <= token < tokenizer.n_vocab]
     if wrong:
         raise RecognitionError(
-            f"token {wrong[0]} is to be suppressed; this model has tokens 0 to "
-            f"{tokenizer.n_vocab - 1}, and -1 stands for all that nobody says"
+            f"suppress_tokens has {wrong[0]}; expected tokens from 0 to {tokenizer.n_vocab - 1}, "
+            "or -1 for all non-speech tokens"
         )
     latest = options.max_initial_timestamp
     steps = round(latest * POSITIONS_PER_SECOND) if latest else None

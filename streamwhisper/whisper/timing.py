@@ -1,9 +1,9 @@
-"""When each word of a text that is known was said.
+"""Word times of a known text.
 
-The text goes through the decoder once; the attention of the alignment heads, normalized and
-smoothed, is aligned to the sound by dynamic time warping. Means what openai-whisper's
-``add_word_timestamps`` means (its mend of overlong words at the ends of sentences and segments
-included), without a just-in-time compiler.
+The text goes through the decoder once. The attention of the alignment heads, normalized and
+smoothed, is aligned to the audio by dynamic time warping. Matches openai-whisper's
+``add_word_timestamps``, including its correction of overlong words at the ends of sentences and
+segments, without a just-in-time compiler.
 """
 
 from __future__ import annotations
@@ -40,10 +40,10 @@ __all__ = [
 
 SENTENCE_ENDS = ".。!！?？"
 LONGEST_MEDIAN = 0.7
-"""Seconds; more is no fair median of a word's length."""
+"""Maximum median duration of a word, in seconds."""
 SPREAD = 1e-8
 _MEDIAN_REACH = 3
-# Exchanges that put the middle of seven values into place 3 (checked against sorting by a test).
+# Exchanges that move the median of seven values to index 3; a test compares it with sorting.
 _EXCHANGES = (
     *((0, 5), (0, 3), (1, 6), (2, 4), (0, 1), (3, 5), (2, 6)),
     *((2, 3), (3, 6), (4, 5), (1, 4), (1, 3), (3, 4)),
@@ -52,14 +52,16 @@ _EXCHANGES = (
 
 @dataclass(frozen=True, slots=True, eq=False)
 class AlignmentTask:
-    """A text and its sound.
+    """Text to align with its audio.
 
     Attributes:
-        tokens: of the text, without special ones.
-        language: its code; of no matter to an English model.
+        audio: encoded window.
+        tokens: text tokens, without special ones.
+        language: language code; English-only models ignore it.
+        task: task that produced the text.
     """
 
-    sound: EncodedAudio
+    audio: EncodedAudio
     tokens: tuple[int, ...]
     language: str = "en"
     task: Task = "transcribe"
@@ -67,7 +69,7 @@ class AlignmentTask:
 
 @dataclass(frozen=True, slots=True)
 class AlignedWord:
-    """A word, or punctuation, with its times in seconds from the start of its window."""
+    """Word or punctuation with its times, in seconds from the start of the window."""
 
     text: str
     tokens: tuple[int, ...]
@@ -77,13 +79,13 @@ class AlignedWord:
 
     @property
     def duration(self) -> float:
-        """In seconds."""
+        """Duration in seconds."""
         return self.end - self.start
 
 
 @dataclass(frozen=True, slots=True)
 class Punctuation:
-    """Signs that belong to the word after them (`before` it), and to the word before them."""
+    """Signs that are joined to the next word (`before`) and to the previous one (`after`)."""
 
     before: str = "\"'“¿([{-"
     after: str = "\"'.。,，!！?？:：”)]}、"
@@ -93,14 +95,14 @@ class Punctuation:
 def align(
     model: Whisper, output: Output, tokenizer: Tokenizer, tasks: Sequence[AlignmentTask]
 ) -> list[list[AlignedWord]]:
-    """Time the words and signs of each task, all tasks in one pass of the decoder."""
+    """Return the timed words and signs of each task; runs the decoder once for all tasks."""
     given = [
         (tokenizer.sot_sequence(language=task.language, task=task.task), task) for task in tasks
     ]
     rows = [[*start, tokenizer.no_timestamps, *task.tokens, tokenizer.eot] for start, task in given]
     caches = [
         model.decoder_cache(
-            task.sound.cross_attention, task.sound.audible, task.sound.bias, len(row)
+            task.audio.cross_attention, task.audio.audible, task.audio.bias, len(row)
         )
         for task, row in zip(tasks, rows, strict=True)
     ]
@@ -108,12 +110,12 @@ def align(
     aligned = []
     for (start, task), states, attention in zip(given, hidden, weights, strict=True):
         words = split_subwords(tokenizer, task.tokens, task.language)
-        said = states[len(start) : len(start) + len(task.tokens)]
+        text_states = states[len(start) : len(start) + len(task.tokens)]
         aligned.append(
             _timed(
                 words,
                 _onsets(attention, skip=len(start)) if words else [],
-                _probabilities(output, said, task.tokens, tokenizer.eot) if words else [],
+                _probabilities(output, text_states, task.tokens, tokenizer.eot) if words else [],
             )
         )
     return aligned
@@ -122,7 +124,7 @@ def align(
 def _timed(
     words: Sequence[SpelledWord], onsets: Sequence[float], probabilities: Sequence[float]
 ) -> list[AlignedWord]:
-    """Words with the times and the mean probability of their tokens."""
+    """Return words with the times and the mean probability of their tokens."""
     timed, first = [], 0
     for text, tokens in words:
         end = first + len(tokens)
@@ -135,19 +137,19 @@ def _timed(
 def _probabilities(
     output: Output, hidden: Tensor, tokens: Sequence[int], vocabulary: int
 ) -> list[float]:
-    """Of each text token, among all text tokens."""
+    """Return the probability of each token among all text tokens."""
     chances = output(hidden)[:, :vocabulary].softmax(dim=-1)
     found: list[float] = chances[torch.arange(len(tokens)), list(tokens)].tolist()
     return found
 
 
 def _onsets(weights: Tensor, skip: int) -> list[float]:
-    """Seconds at which each text token begins, and at which the last one ends.
+    """Return the start of each text token and the end of the last one, in seconds.
 
     Args:
         weights: attention of the alignment heads, ``[n_heads, n_rows, audible]``: a row for each
             token given to the decoder.
-        skip: rows before that of the first text token; the last one is left out as well.
+        skip: number of rows before the first text token; the last row is ignored as well.
     """
     spread, mean = torch.std_mean(weights, dim=1, keepdim=True, unbiased=False)
     normed = (weights - mean) / spread.clamp_min(SPREAD)
@@ -158,9 +160,9 @@ def _onsets(weights: Tensor, skip: int) -> list[float]:
 
 
 def median_of_seven(x: Tensor) -> Tensor:
-    """The median of each value of ``x [..., n]`` and its three neighbours on either side.
+    """Return the median of each value of ``x [..., n]`` and its three neighbours on either side.
 
-    Beyond the ends the values are mirrored; up to three are returned as they are.
+    The values are mirrored at the ends; up to three values are returned unchanged.
     """
     n = x.shape[-1]
     if n <= _MEDIAN_REACH:
@@ -177,10 +179,10 @@ def median_of_seven(x: Tensor) -> Tensor:
 
 
 def split_subwords(tokenizer: Tokenizer, tokens: Sequence[int], language: str) -> list[SpelledWord]:
-    """Split tokens into words and the signs between them, nothing of which is joined yet.
+    """Split tokens into words and separate signs, without joining any.
 
-    Words begin at spaces; where a language has none, at each character. A sign that is a token
-    of its own stands alone.
+    Words begin at spaces, or at each character if the language has no spaces. A sign that is a
+    separate token is a separate item.
     """
     words: list[SpelledWord] = []
     for text, group in _characters(tokenizer, tokens):
@@ -194,7 +196,7 @@ def split_subwords(tokenizer: Tokenizer, tokens: Sequence[int], language: str) -
 
 
 def _characters(tokenizer: Tokenizer, tokens: Sequence[int]) -> Iterator[SpelledWord]:
-    """The smallest runs of tokens that end where a character ends; the last may be broken."""
+    """Yield the smallest runs of tokens that form characters; the last may be incomplete."""
     detokenizer = Detokenizer(tokenizer)
     text, group = "", tuple[int, ...]()
     for token in tokens:
@@ -215,14 +217,15 @@ def with_words(
     text_end: int,
     punctuation: Punctuation,
 ) -> list[Segment]:
-    """Give the words of a window to its segments, whose times follow them.
+    """Return the segments of a window with their words, and with times that fit the words.
 
     Args:
-        words: of all segments' text, in order.
-        offset: seconds at which the window begins.
-        last_speech: seconds at which the last word before the window ends.
-        text_end: the first token that is not text.
-        punctuation: what is merged with its neighbours.
+        segments: segments of the window.
+        words: words of all segments, in order.
+        offset: start of the window, in seconds.
+        last_speech: end of the last word before the window, in seconds.
+        text_end: first token that is not text.
+        punctuation: signs to join to neighbouring words.
     """
     lengths = [word.duration for word in words if word.duration]
     median = min(LONGEST_MEDIAN, float(np.median(lengths))) if lengths else 0.0
@@ -244,7 +247,7 @@ def with_words(
 
 
 def _shortened(words: Sequence[AlignedWord], longest: float) -> list[AlignedWord]:
-    """Signs that end a sentence, and words after them, take up no pause."""
+    """Shorten sentence ends, and words after them, that last longer than `longest` seconds."""
     fitted = list(words)
     for i in range(1, len(fitted)):
         word = fitted[i]
@@ -258,9 +261,9 @@ def _shortened(words: Sequence[AlignedWord], longest: float) -> list[AlignedWord
 
 
 def _merged(words: Sequence[AlignedWord], punctuation: Punctuation) -> list[AlignedWord]:
-    """Join signs to the words that they belong to, whose times stay.
+    """Join signs to the words that they belong to, whose times do not change.
 
-    What was joined is left behind without text and tokens.
+    Joined signs stay in the list, without text and tokens.
     """
     merged = list(words)
     following = len(merged) - 1
@@ -287,7 +290,7 @@ def _merged(words: Sequence[AlignedWord], punctuation: Punctuation) -> list[Alig
 def _fitted(
     segment: Segment, words: list[TimedWord], median: float, last_speech: float
 ) -> tuple[Segment, list[TimedWord]]:
-    """Words at the ends of a segment take up no pause; where they are too long, its times count."""
+    """Remove pauses from the first and last word; if they are too long, use the segment's times."""
     longest = 2 * median
     first = words[0]
     if first.end - last_speech > 4 * median and (

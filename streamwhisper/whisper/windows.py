@@ -37,8 +37,8 @@ class WindowRequest:
         prompt: tokens of the text before the window.
         prefix: tokens that the text begins with; they are not part of the result.
         vocabulary: words and phrases to prefer when the audio is ambiguous.
-        search: how the text is searched for; None detects the language only.
-        fallback: when a text is searched for again at a higher temperature.
+        search: search options; None only detects the language.
+        fallback: thresholds for searching again at a higher temperature.
         words_below: number of text tokens below which words are timed; 0 times none, infinity
             all.
         padded: encode as openai-whisper does, with zeros up to 30 s.
@@ -58,7 +58,7 @@ class WindowRequest:
 
 @dataclass(frozen=True, slots=True)
 class WindowHypothesis:
-    """The answer to a `WindowRequest`.
+    """Answer to a `WindowRequest`.
 
     Attributes:
         result: tokens, text and scores.
@@ -73,13 +73,14 @@ class WindowHypothesis:
 
 
 def finished(tokens: Sequence[int], timestamp_begin: int) -> int:
-    """Return how many tokens belong to segments that end within the window.
+    """Return the number of tokens in segments that end within the window.
 
-    A segment ends where two timestamps meet. The text after the last such place is not finished,
-    unless it ends with a single timestamp. Without such a place all tokens count.
+    A segment ends between two consecutive timestamps. Text after the last such pair is unfinished,
+    unless it ends with a single timestamp. Without a pair all tokens count.
 
     Args:
-        timestamp_begin: the first timestamp token.
+        tokens: tokens of the window.
+        timestamp_begin: first timestamp token.
     """
     stamps = [token >= timestamp_begin for token in tokens]
     meets = [i for i in range(1, len(tokens)) if stamps[i - 1] and stamps[i]]
@@ -95,27 +96,30 @@ def search_windows(
     tails: SilentTails | None,
     requests: Sequence[WindowRequest],
 ) -> list[WindowHypothesis]:
-    """Answer each request, in order; N requests together are answered as N alone.
+    """Answer each request, in order; an answer does not depend on the other requests.
 
     Args:
-        output: the model's output layer for searches.
-        tails: of the model; None pads every window to 30 s instead.
+        model: the network.
+        output: output layer of the model for searches.
+        tokenizer: tokenizer of the model.
+        tails: silent tails of the model; None pads every window to 30 s.
+        requests: windows to transcribe.
 
     Raises:
         RecognitionError: a prefix leaves no room for text.
     """
     if not requests:
         return []
-    sounds = _encoded(model, tails, requests)
+    encoded = _encoded(model, tails, requests)
     detected: list[Mapping[str, float]] = [{} for _ in requests]
     asked = [i for i, request in enumerate(requests) if request.language is None]
     if asked and tokenizer.multilingual:
-        found = detect_languages(model, tokenizer, [sounds[i] for i in asked])
+        found = detect_languages(model, tokenizer, [encoded[i] for i in asked])
         for i, languages in zip(asked, found, strict=True):
             detected[i] = languages
     tasks = [
-        _task(tokenizer, request, sound, request.language or next(iter(languages), "en"))
-        for request, sound, languages in zip(requests, sounds, detected, strict=True)
+        _task(tokenizer, request, audio, request.language or next(iter(languages), "en"))
+        for request, audio, languages in zip(requests, encoded, detected, strict=True)
     ]
     results = _searched(model, output, tokenizer, requests, tasks)
     words = _aligned(model, output, tokenizer, requests, tasks, results)
@@ -125,7 +129,7 @@ def search_windows(
 def _encoded(
     model: Whisper, tails: SilentTails | None, requests: Sequence[WindowRequest]
 ) -> list[EncodedAudio]:
-    """Encode the windows; those that are encoded in the same way share a batch."""
+    """Encode the windows; windows with equal padding share a batch."""
     encoded: dict[int, EncodedAudio] = {}
     for padded in (False, True):
         own = [index for index, request in enumerate(requests) if request.padded is padded]
@@ -145,20 +149,20 @@ def _encoded(
 
 
 def _with_zeros(model: Whisper, mels: Sequence[Tensor]) -> list[EncodedAudio]:
-    """Encode windows with zeros behind them, which the decoder does not attend to."""
+    """Encode windows padded with zeros, which the decoder does not attend to."""
     filled = [F.pad(mel, (0, WINDOW_FRAMES - mel.shape[1])) for mel in mels]
     return [
-        replace(sound, audible=max(1, mel.shape[1] // FRAMES_PER_POSITION))
-        for sound, mel in zip(encode_padded(model, filled), mels, strict=True)
+        replace(audio, audible=max(1, mel.shape[1] // FRAMES_PER_POSITION))
+        for audio, mel in zip(encode_padded(model, filled), mels, strict=True)
     ]
 
 
 def _task(
-    tokenizer: Tokenizer, request: WindowRequest, sound: EncodedAudio, language: str
+    tokenizer: Tokenizer, request: WindowRequest, audio: EncodedAudio, language: str
 ) -> SearchTask:
     words = get_bias_vocabulary(tokenizer, request.vocabulary) if request.vocabulary else None
     return SearchTask(
-        sound, language, request.task, request.prompt, request.prefix, vocabulary=words
+        audio, language, request.task, request.prompt, request.prefix, vocabulary=words
     )
 
 
@@ -169,7 +173,7 @@ def _searched(
     requests: Sequence[WindowRequest],
     tasks: Sequence[SearchTask],
 ) -> list[SearchResult]:
-    """Search those with equal options side by side."""
+    """Search tasks with equal options in one batch."""
     results = {
         index: SearchResult((), "", 0.0, 0.0, 0.0, 0.0, task.language)
         for index, task in enumerate(tasks)
@@ -193,14 +197,14 @@ def _aligned(
     tasks: Sequence[SearchTask],
     results: Sequence[SearchResult],
 ) -> list[tuple[AlignedWord, ...]]:
-    """Time the words of those texts that are short enough."""
+    """Time the words of texts that are short enough."""
     alignments: dict[int, AlignmentTask] = {}
     for index, (request, task, result) in enumerate(zip(requests, tasks, results, strict=True)):
         text = [token for token in result.tokens if token < tokenizer.eot]
         if text and len(text) < request.words_below:
             count = finished(result.tokens, tokenizer.timestamp_begin)
             kept = tuple(token for token in result.tokens[:count] if token < tokenizer.eot)
-            alignments[index] = AlignmentTask(task.sound, kept, task.language, task.task)
+            alignments[index] = AlignmentTask(task.audio, kept, task.language, task.task)
     if not alignments:
         return [() for _ in requests]
     timed = align(model, output, tokenizer, list(alignments.values()))

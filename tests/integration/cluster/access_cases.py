@@ -181,4 +181,4 @@ def test_a_cluster_of_another_user_is_not_joined(cluster: Path, tmp_path: Path) 
     other["RAY_AUTH_MODE"] = "disabled"
     shown = streamwhisper("status", environment=other)
     assert shown.returncode == 1
-    assert "has another token" in shown.stderr.splitlines()[-1]
+    assert "the tokens differ" in shown.stderr.splitlines()[-1]

@@ -151,7 +151,7 @@ async def test_without_workers_a_gateway_is_not_ready_and_says_so(
     while not answer.startswith("503"):
         answer = await asyncio.to_thread(readiness, gateways[0])
         await asyncio.sleep(0.1)
-    assert "no worker of the cluster can be used" in answer
+    assert "no worker of the cluster is available" in answer
 
 
 def readiness(server: ServerProcess) -> str:

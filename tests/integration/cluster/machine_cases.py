@@ -83,7 +83,7 @@ def test_models_are_deployed_and_shown_and_all_ends_with_stop(
     strange = {**os.environ, "RAY_AUTH_TOKEN": secrets.token_hex(32)}
     shown = streamwhisper("status", environment=strange)
     assert shown.returncode == 1
-    assert "has another token" in shown.stderr.splitlines()[-1]  # before it is Ray's own log
+    assert "the tokens differ" in shown.stderr.splitlines()[-1]  # before it is Ray's own log
     assert streamwhisper("stop", "--name", "one").returncode == 0
     assert [entry["name"] for entry in status()["models"]] == ["two"]
     number = int((tmp_path / "cluster" / "ray.pid").read_text())

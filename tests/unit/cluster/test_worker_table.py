@@ -61,4 +61,4 @@ def test_what_is_known_of_workers_that_are_gone_does_not_grow() -> None:
     for number in range(2000):
         clock.now += 1
         found.note(f"worker {number}", 0.5)
-    assert len(found._said) < 300
+    assert len(found._answers) < 300
