@@ -36,7 +36,7 @@ DEPLOYMENT = "worker"
 # Requests at a worker without a GPU. With two, a briefly busy worker sent sessions to others, which
 # had to compute their windows again and became busy themselves.
 _AT_A_CPU = 8
-# Ray's controller replaces a dead worker only after this check has failed.
+# Health checks of all workers. Ray replaces a dead worker only after its check has failed.
 _CHECKS_PER_SECOND = 100
 
 

@@ -92,7 +92,9 @@ def test_versions_that_do_not_fit_refuse_each_other() -> None:
     assert unpack_info(pack_info(INFO)) == INFO
     check_version(pack_request(RecognitionRequest(window(1)), INFO, "w", 1.0))
     foreign = {**pack_info(INFO), "version": WIRE_VERSION + 1, "package": "9.9"}
-    with pytest.raises(RecognitionError, match=r"have different versions.*9\.9.*the same release on both"):
+    with pytest.raises(
+        RecognitionError, match=r"different versions.*9\.9.*the same release on both"
+    ):
         unpack_info(foreign)
     with pytest.raises(RecognitionError, match="another release"):
         check_version({})
