@@ -38,8 +38,11 @@ class EndpointOptions:
         kind: "fixed" waits for the gate's own silence (`GateOptions.silence`) whatever the text
             is; "sentence" waits less after a complete sentence and more in the middle of one.
         settle_time: silence after which all speech so far is transcribed, before the end.
-        silence_after_sentence: silence that ends an utterance after a complete sentence.
-        silence_mid_sentence: silence that ends it after e.g. a conjunction, comma or number.
+        silence_after_sentence: silence that ends an utterance after a complete sentence. The
+            smaller of this and `GateOptions.silence` applies: to wait longer than 0.6 s, raise
+            `GateOptions.silence` as well.
+        silence_mid_sentence: silence that ends an utterance after e.g. a conjunction, comma or
+            number. The larger of this and `GateOptions.silence` applies.
         min_word_probability: a last word below this probability completes no sentence.
 
     Raises:

@@ -32,7 +32,10 @@ class GateOptions:
         threshold: speech probability from which a block can open the gate.
         negative_threshold: probability below which a block is silence while the gate is open.
         minimum_speech: duration of speech that opens the gate, 0 to 1 s.
-        silence: duration of silence that closes the gate.
+        silence: duration of silence that closes the gate and so ends an utterance. In a session it
+            applies when the text is unclear. It is also the maximum of
+            `EndpointOptions.silence_after_sentence` and the minimum of
+            `EndpointOptions.silence_mid_sentence`.
         pre_roll: duration of audio before the speech that belongs to it, 0.3 to 10 s.
         post_roll: duration of audio after the speech that belongs to it, at most `silence`.
         aggressiveness: filter strength of the WebRTC detector, 0 (passes most) to 3.

@@ -15,7 +15,7 @@ import yaml
 import streamwhisper
 from streamwhisper.cli.main import app
 from streamwhisper.version import __version__
-from tests.support.layers import RANKS
+from tests.support.layers import LAYERS
 from tests.support.paths import ROOT
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -72,12 +72,13 @@ def test_every_file_that_is_named_exists(text: str) -> None:
         assert any((ROOT / folder / name).exists() for folder in FOLDERS), name
 
 
-def test_the_table_of_packages_has_the_order_of_the_imports() -> None:
+def test_the_table_of_layers_is_that_of_the_imports() -> None:
     table = ARCHITECTURE.split("## Layers")[1].split("Inside `server/`")[0]
-    rows = re.findall(r"^\| `(\w+)", table, re.MULTILINE)
-    packages = {name for name in RANKS if (ROOT / "streamwhisper" / name).is_dir()}
-    assert packages <= set(rows) <= set(RANKS)
-    assert [RANKS[row] for row in rows] == sorted(RANKS[row] for row in rows)
+    ranks: list[set[str]] = []
+    for number, members in re.findall(r"^\| (\d*) ?\| (`.+?) \|", table, re.MULTILINE):
+        ranks += [set()] if number else []
+        ranks[-1] |= set(re.findall(r"`(\w+)(?:/|\.py)`", members))
+    assert ranks == LAYERS
 
 
 def test_the_python_of_the_readme_uses_public_names_only() -> None:
