@@ -60,7 +60,10 @@ _model_option = partial(option, rich_help_panel="Model")
 
 Address = Annotated[
     str,
-    option("--address", help="HOST:PORT of the cluster's head; auto: the cluster of this machine."),
+    option(
+        "--address",
+        help="HOST:PORT of the Ray cluster's head (--engine ray); auto: this machine's cluster.",
+    ),
 ]
 Token = Annotated[str | None, option("--token", help="Access token for the server.")]
 Task = Annotated[
@@ -125,7 +128,10 @@ class DetectionFlag:
 
     languages: Annotated[
         str | None,
-        option("--languages", help="Limit language detection to these, e.g. de,fr."),
+        option(
+            "--languages",
+            help="Limit language detection to these, e.g. de,fr (multilingual models).",
+        ),
     ] = None
 
     def names(self) -> tuple[str, ...]:
@@ -147,9 +153,10 @@ class DetectionFlag:
 class LiveFlags:
     """Flags for the latency of commits and the end of utterances."""
 
-    latency: Annotated[Latency, option("--latency", help="Trade latency for accuracy.")] = (
-        "balanced"
-    )
+    latency: Annotated[
+        Latency,
+        option("--latency", help="low commits words earlier; accurate waits for more audio."),
+    ] = "balanced"
     endpoint: Annotated[
         Endpoint,
         option(

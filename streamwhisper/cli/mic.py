@@ -83,7 +83,7 @@ class ListeningFlags:
 
 
 @dataclass(frozen=True, slots=True)
-class OutputFlags:
+class DestinationFlags:
     """Flags for the destination of dictated text."""
 
     to: Annotated[
@@ -111,7 +111,7 @@ class OutputFlags:
 
 
 @dataclass(frozen=True, slots=True)
-class EngineFlags:
+class RemoteEngineFlags:
     """Flags for a server in place of the engine in this process."""
 
     url: Annotated[
@@ -150,8 +150,8 @@ class SettingsFlags:
 def mic(
     context: typer.Context,
     listening: ListeningFlags,
-    output: OutputFlags,
-    engine: EngineFlags,
+    output: DestinationFlags,
+    engine: RemoteEngineFlags,
     language: LanguageFlag,
     detection: DetectionFlag,
     model: ModelFlags,
@@ -169,11 +169,11 @@ def mic(
 
     \b
     Examples:
-      streamwhisper mic                              # text in the terminal
-      streamwhisper mic --to type                    # into the focused window
-      streamwhisper mic --to type --mode hold        # while Ctrl, Alt and Space are held
-      streamwhisper mic toggle                       # start or pause the running dictation
-      streamwhisper mic --doctor                     # check the set-up
+      streamwhisper mic                          # text in the terminal
+      streamwhisper mic --to type                # into the focused window
+      streamwhisper mic --to type --mode hold    # while Ctrl+Alt+Space is held
+      streamwhisper mic toggle                   # pause or resume
+      streamwhisper mic --doctor                 # check the set-up
     """
     if settings.init:
         _write_settings(settings)
@@ -193,8 +193,8 @@ def mic(
 def _dictate(
     context: typer.Context,
     listening: ListeningFlags,
-    output: OutputFlags,
-    engine: EngineFlags,
+    output: DestinationFlags,
+    engine: RemoteEngineFlags,
     language: LanguageFlag,
     detection: DetectionFlag,
     model: ModelFlags,
@@ -260,7 +260,10 @@ def _write_settings(settings: SettingsFlags) -> None:
 
 
 def _examine(
-    listening: ListeningFlags, output: OutputFlags, engine: EngineFlags, model: ModelFlags
+    listening: ListeningFlags,
+    output: DestinationFlags,
+    engine: RemoteEngineFlags,
+    model: ModelFlags,
 ) -> None:
     """Print findings about the set-up and exit: 0 when all is well, else 1."""
     from streamwhisper.dictation.doctor import examine, report

@@ -31,7 +31,8 @@ class RestFlags:
         ),
     ] = None
     max_upload_bytes: Annotated[
-        int, _rest("--max-upload-bytes", min=1024, help="Maximum size of a request in bytes.")
+        int,
+        _rest("--max-upload-bytes", min=1024, help="Maximum size of a request in bytes (100 MiB)."),
     ] = 100 * 1024 * 1024
     max_upload_seconds: Annotated[
         float,
@@ -42,7 +43,11 @@ class RestFlags:
     ] = 300.0
     transcriptions: Annotated[
         int,
-        _rest("--transcriptions", min=1, help="Recordings transcribed at a time; others queue."),
+        _rest(
+            "--transcriptions",
+            min=1,
+            help="Number of recordings transcribed at a time; others queue.",
+        ),
     ] = 1
 
     def rest_options(self) -> RestOptions | None:

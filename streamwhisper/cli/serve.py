@@ -127,11 +127,11 @@ def serve(
 
     \b
     Examples:
-      streamwhisper serve --open                        # captions in the browser
-      streamwhisper serve --model base --latency low    # any language, fresher text
-      streamwhisper serve --tls self-signed             # encrypted, for the local network
-      streamwhisper serve --rest-port 8766              # also transcribe uploads
-      streamwhisper serve --config serve.toml           # settings from a file
+      streamwhisper serve --open                      # captions in the browser
+      streamwhisper serve --model base --latency low  # any language, fresher
+      streamwhisper serve --tls self-signed           # for the local network
+      streamwhisper serve --rest-port 8766            # also transcribe uploads
+      streamwhisper serve --config serve.toml         # settings from a file
 
     Every flag has an environment variable: STREAMWHISPER_ and its name, e.g.
     STREAMWHISPER_MAX_SESSIONS for --max-sessions.

@@ -148,18 +148,25 @@ class QuotaFlags:
     ] = 100
     sessions_per_key: Annotated[
         int | None,
-        _limit("--sessions-per-key", min=1, help="Maximum concurrent sessions per access token."),
+        _limit(
+            "--sessions-per-key",
+            min=1,
+            help="Maximum concurrent sessions per access token. Default: unlimited.",
+        ),
     ] = None
     sessions_per_address: Annotated[
         int | None,
         _limit(
             "--sessions-per-address",
             min=1,
-            help="Maximum concurrent sessions per client IP address.",
+            help="Maximum concurrent sessions per client IP address. Default: unlimited.",
         ),
     ] = None
     session_seconds: Annotated[
-        float | None, _limit("--session-seconds", help="Maximum length of a session in seconds.")
+        float | None,
+        _limit(
+            "--session-seconds", help="Maximum length of a session in seconds. Default: unlimited."
+        ),
     ] = None
     audio_rate: Annotated[
         float | None,
@@ -182,8 +189,8 @@ class QuotaFlags:
         _limit(
             "--max-wait",
             min=0,
-            help="Refuse new sessions while requests wait longer than this many seconds; "
-            "0: never refuse.",
+            help="Reject new sessions while requests wait longer than this many seconds for the "
+            "recognizer; 0: never reject.",
         ),
     ] = 0.1
 
@@ -247,7 +254,12 @@ class StopFlags:
 
     drain: Annotated[
         float,
-        _operation("--drain", min=0, help="Seconds to finish received audio after SIGTERM."),
+        _operation(
+            "--drain",
+            min=0,
+            help="Seconds to finish received audio after SIGTERM; closing connections can take "
+            "20 s more.",
+        ),
     ] = 10.0
     resume: Annotated[
         float,

@@ -56,7 +56,7 @@ def stream(
     task: Task = "transcribe",
     as_json: Json = False,
 ) -> None:
-    """Play a file through the live engine, in real time.
+    """Stream a file to the live engine or a server, as if spoken.
 
     \b
     Examples:

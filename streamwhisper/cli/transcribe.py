@@ -46,9 +46,9 @@ def transcribe(
 
     \b
     Examples:
-      streamwhisper transcribe talk.mp3                        # text on standard output
-      streamwhisper transcribe *.mp3 -f all -o out             # txt, json, srt, vtt and tsv
-      streamwhisper transcribe talk.mp4 -m base -f srt -o out  # subtitles, any language
+      streamwhisper transcribe talk.mp3                 # text
+      streamwhisper transcribe *.mp3 -f all -o out      # every format
+      streamwhisper transcribe talk.mp4 -m base -f srt  # subtitles
       ffmpeg -i talk.mkv -f wav - | streamwhisper transcribe - --json
 
     The options are openai-whisper's; --beam_size works as well as --beam-size.

@@ -32,7 +32,10 @@ class WyomingFlags:
     ] = None
     wyoming_endpoint: Annotated[
         bool,
-        _wyoming("--wyoming-endpoint", help="Detect the end of a command and end the request."),
+        _wyoming(
+            "--wyoming-endpoint",
+            help="Detect the end of a spoken command, so that the client need not send it.",
+        ),
     ] = False
     zeroconf: Annotated[
         bool, _wyoming("--zeroconf", help="Announce the port on the local network.")
