@@ -1,8 +1,8 @@
-"""Sound inside a container (WebM, Ogg, MP3, WAV, FLAC, ...), decoded while its bytes arrive.
+"""Streaming decoder of audio containers (WebM, Ogg, MP3, WAV, FLAC, ...).
 
-PyAV pulls bytes where a stream pushes them, so a worker thread runs it in lock-step: the caller
-hands over bytes and waits until the thread has used them up and asks for more. The two never
-run at the same time, so what `decode` returns depends on nothing but the bytes.
+PyAV pulls bytes, but a stream pushes them. A worker thread therefore runs PyAV in lock-step: the
+caller passes bytes and waits until the thread asks for more. The two never run at the same time, so
+the result of `decode` depends only on the bytes.
 """
 
 from __future__ import annotations
@@ -29,30 +29,30 @@ __all__ = ["ContainerDecoder", "Resampler", "decode_container"]
 
 log = logging.getLogger(__name__)
 
-_MAX_SECONDS = 1800  # of sound from one call: a few bytes of FLAC may claim hours of silence
+_MAX_SECONDS = 1800  # of audio from one call; a few bytes of FLAC can claim hours of silence
 _MAX_DAMAGED = 8  # damaged packets in a row
 # Playlists and scripts are left out: they would make the decoder open other files and addresses.
 _DEMUXERS = (
     "aac,ac3,aiff,amr,ape,asf,au,avi,caf,dsf,dts,eac3,flac,flv,matroska,webm,mov,mp4,m4a,mp3,"
     "mpc,mpc8,mpeg,mpegts,ogg,rm,tta,voc,w64,wav,wv"
 )
-# Look at little before the first sound, and take WAV in small packets. Not "fflags": "nobuffer",
-# which throws away the sound that was looked at. (FFmpeg reads 64 KiB of any PCM WAV beforehand.)
+# Probe little before the first audio, and read WAV in small packets. Not "fflags": "nobuffer",
+# which discards the probed audio. (FFmpeg always probes 64 KiB of PCM WAV.)
 _LIVE = {
     "probesize": "2048",
     "analyzeduration": "0",
     "formatprobesize": "4096",
     "max_size": "1024",
 }
-# Tags in a foreign or broken spelling are no reason to refuse the sound; since PyAV 19 none are.
+# Accept audio whose tags are badly encoded; PyAV 19 and later always do.
 _TAGS: dict[str, Any] = {"metadata_errors": "replace"} if int(av.__version__[:2]) < 19 else {}
 
 
 class Source(Protocol):
-    """What PyAV pulls from."""
+    """Byte source of PyAV."""
 
     def read(self, size: int, /) -> bytes:
-        """At most `size` bytes; none at the end."""
+        """Return at most `size` bytes; none at the end."""
         ...
 
 
@@ -63,15 +63,15 @@ def decode_container(
 
     Args:
         source: a path, or an object to read from.
-        sample_rate: of the result, in hertz.
-        live: probe as little as will do, so that the sound starts at once.
-        channels: that must be there, and are left as they are; None: they are mixed.
+        sample_rate: sample rate of the result (Hz).
+        live: probe as little as possible, so that decoding starts at once.
+        channels: required number of channels, which stay separate; None mixes any number to mono.
 
     Yields:
         float32 ``[n]`` within ±1, in order: mono, or the channels interleaved.
 
     Raises:
-        AudioFormatError: not a container, no sound in it, or damaged beyond reading.
+        AudioFormatError: the data is not a container, has no audio, or is damaged.
     """
     options = {"format_whitelist": _DEMUXERS, **(_LIVE if live else {})}
     try:
@@ -79,7 +79,7 @@ def decode_container(
             if not container.streams.audio:
                 kinds = ", ".join(stream.type for stream in container.streams) or "no stream"
                 raise AudioFormatError(
-                    f"no sound in this {container.format.long_name} data, only {kinds}"
+                    f"no audio in this {container.format.long_name} data, only {kinds}"
                 )
             resampler = Resampler(sample_rate, channels)
             damaged, decoded = 0, 0
@@ -98,24 +98,25 @@ def decode_container(
             yield from resampler.flush()
             if not decoded:
                 raise AudioFormatError(
-                    f"no sound could be decoded from this {container.format.long_name} data"
+                    f"no audio could be decoded from this {container.format.long_name} data"
                 )
     except av.error.FFmpegError as error:
         raise AudioFormatError(
-            f"the sound cannot be read ({error.strerror or error}); expected WebM, Ogg, MP3, "
-            "WAV, FLAC, MP4 (fragmented, when streamed) or another sound container; "
-            "raw samples need their encoding declared"
+            f"the audio cannot be read ({error.strerror or error}); expected WebM, Ogg, MP3, "
+            "WAV, FLAC, MP4 (fragmented, when streamed) or another audio container; "
+            "for raw samples, declare the encoding"
         ) from error
 
 
 class Resampler:
-    """Resamples frames to float32, starting anew when their format changes midway."""
+    """Resampler of frames to float32; restarts when their format changes."""
 
     def __init__(self, sample_rate: int, channels: int | None = None) -> None:
-        """Resample to `sample_rate` hertz, to mono or to as many interleaved channels as there are.
+        """Resample to `sample_rate` (Hz).
 
         Args:
-            channels: that must be there; None: they are mixed.
+            sample_rate: sample rate of the result (Hz).
+            channels: required number of channels, returned interleaved; None mixes to mono.
         """
         self._rate = sample_rate
         self._channels = channels
@@ -123,15 +124,15 @@ class Resampler:
         self._resampler: AudioResampler | None = None
 
     def convert(self, frame: AudioFrame) -> Iterator[NDArray[np.float32]]:
-        """Sound that is complete: float32 ``[n]`` within ±1.
+        """Yield the complete samples, float32 ``[n]`` within ±1.
 
         Raises:
-            AudioFormatError: it has another number of channels.
+            AudioFormatError: the frame has another number of channels.
         """
         if self._channels not in (None, frame.layout.nb_channels):
             raise AudioFormatError(
-                f"the sound has {frame.layout.nb_channels} channels, {self._channels} were "
-                "announced; check channels"
+                f"the audio has {frame.layout.nb_channels} channels, but channels is "
+                f"{self._channels}"
             )
         seen = (frame.format.name, frame.layout.name, frame.sample_rate)
         if seen != self._seen:
@@ -142,7 +143,7 @@ class Resampler:
         yield from self._resample(frame)
 
     def flush(self) -> Iterator[NDArray[np.float32]]:
-        """What was held back."""
+        """Yield the samples that the resampler holds back."""
         yield from self._resample(None)
 
     def _resample(self, frame: AudioFrame | None) -> Iterator[NDArray[np.float32]]:
@@ -152,16 +153,17 @@ class Resampler:
 
 
 class ContainerDecoder:
-    """Turns the bytes of a container into float32 at `target_rate`, cut anywhere.
+    """Decoder of a container stream, cut anywhere, to float32.
 
-    The same calls as `AudioDecoder`, and `close` to let go early.
+    Has the methods of `AudioDecoder`; `close` frees resources early.
     """
 
     def __init__(self, target_rate: int = SAMPLE_RATE, *, channels: int | None = None) -> None:
-        """Decode to `target_rate` hertz.
+        """Decode to `target_rate` (Hz).
 
         Args:
-            channels: that must be there, and come interleaved; None: they are mixed.
+            target_rate: sample rate of the result (Hz).
+            channels: required number of channels, returned interleaved; None mixes to mono.
         """
         self._feed = _Feed(target_rate * _MAX_SECONDS * (channels or 1))
         self._thread = threading.Thread(
@@ -170,14 +172,14 @@ class ContainerDecoder:
             name="container-decoder",
             daemon=True,
         )
-        # The thread knows the feed alone: a decoder that is dropped ends it.
+        # The thread only references the feed, so dropping the decoder ends it.
         weakref.finalize(self, self._feed.finish)
 
     def decode(self, data: bytes | bytearray | memoryview) -> NDArray[np.float32]:
         """Decode the next bytes: float32 ``[n]`` within ±1.
 
         Raises:
-            AudioFormatError: the data cannot be read; every later call says so again.
+            AudioFormatError: the data cannot be read; every later call raises again.
         """
         if len(data):
             if self._thread.ident is None:
@@ -187,11 +189,11 @@ class ContainerDecoder:
         return self._feed.take()
 
     def finish(self) -> NDArray[np.float32]:
-        """The rest of the sound: float32 ``[n]``. The decoder is done then.
+        """Return the rest of the audio, float32 ``[n]``, and end the stream.
 
         Raises:
-            AudioFormatError: the data cannot be read to its end. A second call returns what
-                could be read.
+            AudioFormatError: the data cannot be read to its end. A second call returns the audio
+                before the damage.
         """
         if self._thread.ident is None:
             return np.zeros(0, dtype=np.float32)
@@ -201,7 +203,7 @@ class ContainerDecoder:
         return self._feed.take()
 
     def close(self) -> None:
-        """End the thread and let go of everything."""
+        """End the thread and free all resources."""
         self._feed.finish()
         if self._thread.is_alive():
             self._thread.join()
@@ -216,19 +218,19 @@ def _work(feed: _Feed, rate: int, channels: int | None) -> None:
                 feed.put(samples)
     except AudioFormatError as raised:
         error = AudioFormatError, str(raised)
-    except Exception as raised:  # outermost loop of a worker: the caller raises it
+    except Exception as raised:  # outermost level of a thread; the caller raises it
         log.exception("the decoder failed")
         error = RuntimeError, f"the decoder failed with {type(raised).__name__}: {raised}"
     feed.end(error)
 
 
 Error = tuple[type[Exception], str]
-"""Not the exception: its traceback would keep decoder, codec and resampler alive for ever, for
-the finalizer of the decoder knows the feed, and the feed the error."""
+"""Type and message of an error. The exception itself would keep the decoder alive forever, because
+the decoder's finalizer references the feed, and the feed the error."""
 
 
 class _Feed:
-    """Where caller and worker meet. Either waits while the other runs."""
+    """Exchange between caller and worker thread; each waits while the other runs."""
 
     def __init__(self, max_samples: int) -> None:
         self._turn = threading.Condition()
@@ -237,12 +239,12 @@ class _Feed:
         self._idle = False  # the worker waits for bytes, or has ended
         self._ended = False
         self._error: Error | None = None
-        self._told = False  # the caller knows the error
+        self._raised = False  # the caller got the error
         self._samples: list[NDArray[np.float32]] = []
         self._room = self._max_samples = max_samples
 
     def give(self, data: bytes) -> None:
-        """Hand over bytes and wait until they are used up."""
+        """Pass bytes to the worker and wait until they are consumed."""
         with self._turn:
             if self._ended:
                 if self._error is None:
@@ -259,7 +261,7 @@ class _Feed:
             self._turn.wait_for(lambda: self._idle)
 
     def take(self) -> NDArray[np.float32]:
-        """What was decoded since the last call; the worker's error when that is all there is."""
+        """Return the audio since the last call; without any, raise the worker's error."""
         with self._turn:
             samples, self._samples = self._samples, []
             self._room = self._max_samples
@@ -268,18 +270,18 @@ class _Feed:
         return np.concatenate(samples) if samples else np.zeros(0, dtype=np.float32)
 
     def check(self) -> None:
-        """Raise the worker's error, unless that was done before."""
-        if self._error is not None and not self._told:
+        """Raise the worker's error, unless it was raised before."""
+        if self._error is not None and not self._raised:
             self._raise(self._error)
 
     def finish(self) -> None:
-        """No more bytes will come."""
+        """End the input; the worker decodes the rest."""
         with self._turn:
             self._finished = True
             self._turn.notify_all()
 
     def read(self, size: int) -> bytes:
-        """The worker pulls at most `size` bytes; none at the end."""
+        """Return at most `size` bytes to the worker; none at the end."""
         with self._turn:
             if not self._data and not self._finished:
                 self._idle = True
@@ -290,27 +292,27 @@ class _Feed:
             return data
 
     def put(self, samples: NDArray[np.float32]) -> None:
-        """The worker adds sound.
+        """Add decoded audio of the worker.
 
         Raises:
-            AudioFormatError: one call's bytes hold more than is reasonable.
+            AudioFormatError: the bytes of one call contain too much audio.
         """
         with self._turn:
             self._room -= len(samples)
             if self._room < 0:
                 raise AudioFormatError(
-                    f"a piece of data holds more than {_MAX_SECONDS} s of sound; "
+                    f"a piece of data holds more than {_MAX_SECONDS} s of audio; "
                     "send it in smaller pieces"
                 )
             self._samples.append(samples)
 
     def _raise(self, error: Error) -> NoReturn:
-        self._told = True
+        self._raised = True
         kind, message = error
         raise kind(message)
 
     def end(self, error: Error | None) -> None:
-        """The worker is done."""
+        """Mark the worker as ended."""
         with self._turn:
             self._error = error
             self._ended = self._idle = True

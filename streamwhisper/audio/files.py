@@ -109,7 +109,7 @@ def decode_bytes(
         AudioFormatError: the data is empty, or cannot be read as declared.
     """
     if not data:
-        raise AudioFormatError("there is no data; expected sound")
+        raise AudioFormatError("there is no data; expected audio")
     if format is None:
         return np.concatenate(list(decode_container(io.BytesIO(data), sample_rate)))
     decoder = AudioDecoder(format, sample_rate)
@@ -119,7 +119,7 @@ def decode_bytes(
 def declared_seconds(path: str | Path) -> float | None:
     """Return the declared duration of the first audio stream in seconds; None if unknown."""
     try:
-        # FFmpeg goes by the size of a WAV file, and not by what its header says.
+        # FFmpeg uses the size of a WAV file, not its header.
         with wave.open(str(path), "rb") as file:
             if file.getnframes() * file.getnchannels() * file.getsampwidth() < _UNKNOWN:
                 return file.getnframes() / file.getframerate()
@@ -177,9 +177,9 @@ def _pieces(path: str | Path, sample_rate: int) -> Iterator[NDArray[np.float32]]
     """Yield decoded pieces of `path`; every error names it."""
     if not Path(path).is_file():
         what = "a folder" if Path(path).is_dir() else "no such file"
-        raise AudioFormatError(f"{path}: {what}; expected a sound file")
+        raise AudioFormatError(f"{path}: {what}; expected an audio file")
     if not Path(path).stat().st_size:
-        raise AudioFormatError(f"{path}: the file is empty; expected a sound file")
+        raise AudioFormatError(f"{path}: the file is empty; expected an audio file")
     try:
         yield from decode_container(f"file:{path}", sample_rate)
     except AudioFormatError as error:

@@ -97,7 +97,7 @@ class AudioDecoder:
         rest, self._rest = self._rest, b""
         if rest:
             raise AudioFormatError(
-                f"the sound ended {len(rest)} bytes into a sample of "
+                f"the audio ended {len(rest)} bytes into a sample of "
                 f"{self.format.frame_bytes} bytes ({self.format.encoding}, "
                 f"channels: {self.format.channels}); check encoding and channels"
             )
@@ -141,7 +141,10 @@ def _samples(data: bytes, encoding: str) -> NDArray[np.float32]:
 
 
 def _mulaw_table() -> NDArray[np.float32]:
-    """ITU-T G.711 mu-law: inverted sign, exponent (3 bits), mantissa (4 bits), bias 33 × 4."""
+    """Return the table of ITU-T G.711 mu-law.
+
+    A code has an inverted sign, 3 bits of exponent and 4 bits of mantissa; the bias is 33 × 4.
+    """
     code = ~np.arange(256, dtype=np.int32) & 0xFF
     exponent, mantissa = (code >> 4) & 7, code & 15
     magnitude = (((mantissa << 3) + 132) << exponent) - 132
@@ -149,7 +152,7 @@ def _mulaw_table() -> NDArray[np.float32]:
 
 
 def _alaw_table() -> NDArray[np.float32]:
-    """ITU-T G.711 A-law: even bits inverted, a set sign bit is positive."""
+    """Return the table of ITU-T G.711 A-law: even bits inverted, a set sign bit is positive."""
     code = np.arange(256, dtype=np.int32) ^ 0x55
     exponent, mantissa = (code >> 4) & 7, code & 15
     step = (mantissa << 4) + 8

@@ -174,7 +174,7 @@ def _checked_floats(array: NDArray[Any]) -> NDArray[np.float32]:
 
 
 def _scaled_integers(array: NDArray[Any]) -> NDArray[np.float32]:
-    """Scale by the range of the type; unsigned samples are silent in the middle of theirs."""
+    """Scale by the range of the type; for unsigned types, silence is the middle of the range."""
     info = np.iinfo(array.dtype)
     if info.bits == 64 and array.size and 0 < np.abs(array.astype(np.float64)).max() < 2.0**31:
         raise AudioFormatError(

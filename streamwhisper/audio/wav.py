@@ -13,7 +13,7 @@ from streamwhisper.audio.constants import SAMPLE_RATE
 __all__ = ["WavWriter", "mend_wav"]
 
 _HEADER = 44
-_MAX_BYTES = 2**32 - 1 - _HEADER  # of sound; sizes in the header have 32 bits
+_MAX_BYTES = 2**32 - 1 - _HEADER  # of audio; sizes in the header have 32 bits
 
 
 class WavWriter:
@@ -30,13 +30,12 @@ class WavWriter:
         """Append float32 ``[n]`` within ±1.
 
         Raises:
-            OSError: it cannot be written, or the file would grow beyond 4 GiB; what stood there
-                before stands.
+            OSError: the file cannot be written, or would exceed 4 GiB; earlier samples stay intact.
         """
         data = np.clip(samples * 32768, -32768, 32767).astype("<i2").tobytes()
         if self._bytes + len(data) > _MAX_BYTES:
-            raise OSError("the WAV file has 4 GiB, and its format allows no more")
-        # The sound first: a header that claims too little is right, one that claims more is not.
+            raise OSError("the WAV file has reached 4 GiB, the limit of its format")
+        # Audio first: a header may claim less than the file has, but not more.
         self._write(data, _HEADER + self._bytes)
         self._bytes += len(data)
         self._write(_header(self._bytes, self._rate), 0)

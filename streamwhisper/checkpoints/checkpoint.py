@@ -1,11 +1,10 @@
-"""Whisper checkpoints: one description, whichever file format the weights came in.
+"""Whisper checkpoints in one representation for all file formats.
 
-Formats are told apart by content, never by file name: OpenAI's ``.pt``, CTranslate2's
-``model.bin`` and Hugging Face's ``model.safetensors``, alone or in a folder with what belongs to
-it. All become tensors under OpenAI's names (``encoder.conv1.weight``,
-``decoder.blocks.0.attn.query.weight``, ...), and the model's sizes are read from those tensors;
-what a folder's ``config.json`` declares must fit them. Source of names and shapes:
-``whisper/model.py`` of OpenAI's reference implementation.
+The format is detected by content, never by file name: OpenAI's ``.pt``, CTranslate2's ``model.bin``
+and Hugging Face's ``model.safetensors``, as a single file or in a folder. All become tensors under
+OpenAI's names (``encoder.conv1.weight``, ``decoder.blocks.0.attn.query.weight``, ...). The sizes of
+the model are read from the tensors and must match a ``config.json`` in the folder. Source of names
+and shapes: ``whisper/model.py`` of OpenAI's reference implementation.
 """
 
 from __future__ import annotations
@@ -41,15 +40,15 @@ _EMBEDDINGS = "decoder.token_embedding.weight"
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Checkpoint:
-    """A model's sizes and weights.
+    """Sizes and weights of a model.
 
     Attributes:
-        name: such as ``"tiny.en"``; the file's stem where nothing better is known.
-        alignment_heads: (decoder layer, head) pairs whose cross-attention follows the sound:
-            those its folder declares, the published ones, or every head of the upper half of
-            the decoder.
+        name: name of the model, e.g. ``"tiny.en"``; by default the file's stem.
+        dims: sizes of the model.
+        alignment_heads: (decoder layer, head) pairs whose cross-attention follows the audio: those
+            that the folder declares, the published ones, or all of the upper half of the decoder.
         state: tensors under OpenAI's names, on the CPU, in the file's floating-point types.
-        generation: what its folder declares of how it writes.
+        generation: generation settings that the folder declares.
     """
 
     name: str
@@ -60,17 +59,17 @@ class Checkpoint:
 
     @property
     def multilingual(self) -> bool:
-        """Whether the model knows other languages than English."""
+        """True if the model supports languages other than English."""
         return self.dims.multilingual and self.generation.multilingual is not False
 
 
 def load_checkpoint(path: Path | str, *, name: str | None = None) -> Checkpoint:
-    """Read the checkpoint at `path`, whichever of the known formats it has.
+    """Read the checkpoint at `path`, in any supported format.
 
     Args:
-        path: a file, or a folder as Hugging Face or CTranslate2 lay it out.
-        name: what to call the model; its alignment heads are those published for it. Without
-            one the file's name serves (``tiny.en.pt`` is ``tiny.en``).
+        path: a file, or a folder in the layout of Hugging Face or CTranslate2.
+        name: name of the model, which selects the published alignment heads; None takes the
+            file's name (``tiny.en.pt`` is ``tiny.en``).
 
     Raises:
         CheckpointError: the file is missing, damaged, or not a Whisper checkpoint.
@@ -82,7 +81,7 @@ def load_checkpoint(path: Path | str, *, name: str | None = None) -> Checkpoint:
     _check_shapes(state, state_shapes(dims), path)
     vocabulary = declared_vocabulary(folder) if folder else None
     if vocabulary is not None and vocabulary < dims.n_vocab:
-        # What was added to the vocabulary, or rounded up: nothing here could spell it.
+        # Tokens beyond the vocabulary (added, or padding) have no spelling.
         state[_EMBEDDINGS] = state[_EMBEDDINGS][:vocabulary]
         dims = replace(dims, n_vocab=vocabulary)
     name = name or _stem(path)
@@ -97,7 +96,7 @@ def load_checkpoint(path: Path | str, *, name: str | None = None) -> Checkpoint:
 
 
 def _read(paths: Sequence[Path]) -> dict[str, torch.Tensor]:
-    """The tensors of one model; only safetensors may come in several files."""
+    """Return the tensors of one model; only safetensors can have several files."""
     path = paths[0]
     try:
         with path.open("rb") as file:
@@ -152,14 +151,15 @@ def state_shapes(dims: ModelDimensions) -> dict[str, tuple[int, ...]]:
 def _dimensions(
     state: Mapping[str, torch.Tensor], path: Path, declared: Mapping[str, int]
 ) -> ModelDimensions:
-    """The sizes that the tensors have. Only how many heads there are may need a declaration."""
+    """Return the sizes of the tensors. Only the number of heads can need a declaration."""
 
     def size(name: str, axis: int, rank: int) -> int:
         tensor = state.get(name)
         if tensor is None or tensor.ndim != rank:
             seen = "is missing" if tensor is None else f"has shape {list(tensor.shape)}"
             raise CheckpointError(
-                f"{path} is not a whole Whisper checkpoint: {name!r} {seen}; expected {rank} axes"
+                f"{path} is not a complete Whisper checkpoint: {name!r} {seen}; expected "
+                f"{rank} axes"
             )
         return tensor.shape[axis]
 
@@ -184,15 +184,15 @@ def _dimensions(
     for width, heads in ((audio, dims.n_audio_head), (text, dims.n_text_head)):
         if width == 0 or heads == 0 or width % heads or (not declared and width % _HEAD_SIZE):
             raise CheckpointError(
-                f"{path} has states {width} wide and {heads} heads; Whisper's heads are "
-                f"{_HEAD_SIZE} wide, so a multiple of {_HEAD_SIZE}, or a config.json with "
-                "numbers of heads that divide the width was expected"
+                f"{path} has states of width {width} and {heads} heads; expected a width that is "
+                f"a multiple of {_HEAD_SIZE}, or a config.json with numbers of heads that divide "
+                "the width"
             )
-    for name, said in declared.items():
-        if getattr(dims, name) != said:
+    for name, size_declared in declared.items():
+        if getattr(dims, name) != size_declared:
             raise CheckpointError(
-                f"{path} declares {name} = {said} in config.json, and its weights have "
-                f"{getattr(dims, name)}; expected files of one and the same model"
+                f"{path} declares {name} = {size_declared} in config.json, but its weights have "
+                f"{getattr(dims, name)}; expected files of one model"
             )
     return dims
 
@@ -217,7 +217,7 @@ def _check_shapes(
     if wrong:
         more = f" (and {len(wrong) - 3} more)" if len(wrong) > 3 else ""
         raise CheckpointError(
-            f"{path} is not a whole Whisper checkpoint: {'; '.join(wrong[:3])}{more}"
+            f"{path} is not a complete Whisper checkpoint: {'; '.join(wrong[:3])}{more}"
         )
 
 
@@ -232,7 +232,7 @@ def _alignment_heads(name: str, dims: ModelDimensions) -> AlignmentHeads:
     known = KNOWN_MODELS.get(name)
     if known is not None and known.dims == dims:
         return known.alignment_heads
-    # Fine-tuning keeps the roles of heads; two models of the same sizes leave it open, though.
+    # Fine-tuning keeps the roles of heads, but two published models can have equal sizes.
     same = [model for model in KNOWN_MODELS.values() if model.dims == dims]
     if len(same) == 1:
         return same[0].alignment_heads

@@ -1,8 +1,8 @@
-"""Writing a checkpoint as a folder that Hugging Face's transformers, and this package, load.
+"""Writer of checkpoints as folders that Hugging Face's transformers and this package load.
 
-The weights keep their types and are written one tensor after the other, so that nothing is held
-twice. Source of the fields: ``configuration_whisper.py`` and the published
-``generation_config.json`` of OpenAI's models.
+The weights keep their types and are written tensor by tensor, so none is in memory twice. Source
+of the fields: ``configuration_whisper.py`` and the published ``generation_config.json`` of OpenAI's
+models.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from streamwhisper.whisper.tokenizer import Tokenizer, get_tokenizer
 __all__ = ["write_huggingface"]
 
 _NAMES = {dtype: name for name, dtype in TYPES.items()}
-_ALIGNMENT = 8  # of the tensors in the file, in bytes
+_ALIGNMENT = 8  # alignment of tensors in the file, in bytes
 
 
 def write_huggingface(
@@ -40,16 +40,17 @@ def write_huggingface(
 ) -> None:
     """Write ``model.safetensors``, ``config.json`` and ``generation_config.json``.
 
-    Each is written under another name first, and takes its place when it is whole.
+    Each file is written under a temporary name and renamed once it is complete.
 
     Args:
-        folder: where; it is made if need be.
-        force: take the place of files that are there, and leave others alone.
-        advance: told of (bytes of weights written, bytes in all).
+        checkpoint: checkpoint to write.
+        folder: destination; created if necessary.
+        force: replace existing files with these names.
+        advance: receives the bytes of weights written, and their total.
 
     Raises:
-        ModelError: `folder` has files already.
-        CheckpointError: Hugging Face's layout has no place for a model of these sizes.
+        ModelError: `folder` already contains files.
+        CheckpointError: Hugging Face's layout does not support the sizes of the model.
         OSError: the files cannot be written.
     """
     refuse_to_overwrite(folder, force=force)
@@ -102,8 +103,8 @@ def _config(checkpoint: Checkpoint) -> dict[str, Any]:
     dims = checkpoint.dims
     if dims.n_audio_state != dims.n_text_state:
         raise CheckpointError(
-            f"{checkpoint.name} has an encoder {dims.n_audio_state} wide and a decoder "
-            f"{dims.n_text_state} wide; Hugging Face's layout has one width for both"
+            f"{checkpoint.name} has an encoder of width {dims.n_audio_state} and a decoder of "
+            f"width {dims.n_text_state}; Hugging Face's layout supports only one width"
         )
     tokenizer = get_tokenizer(dims.n_vocab)
     embeddings = checkpoint.state["decoder.token_embedding.weight"]

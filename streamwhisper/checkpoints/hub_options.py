@@ -68,5 +68,5 @@ class ModelStatus:
 
     @property
     def cached(self) -> bool:
-        """Whether `resolve` needs no network."""
+        """True if `resolve` needs no network."""
         return self.path is not None

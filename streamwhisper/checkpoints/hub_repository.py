@@ -1,8 +1,8 @@
-"""Models as repositories of the Hugging Face hub: a folder with the files that are needed.
+"""Downloads of models from repositories of the Hugging Face hub.
 
-That is ``model.safetensors``, or the shards that its index names, and what is declared beside
-them. All come from one commit. A file that is whole is not fetched again, so that a fetch which
-was cut off goes on with the shard where it stopped.
+A model needs ``model.safetensors``, or the shards that its index names, and the declarations beside
+them. All files come from one commit. Complete files are not downloaded again, so an interrupted
+download resumes at its last shard.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ _NOT_FOUND = 404
 
 
 class _NoSuchFileError(ModelDownloadError):
-    """The hub answers, but the repository has no such file."""
+    """Missing file of a repository that exists."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Repository:
-    """Where files come from, and what they are fetched for; see `fetch_repository`."""
+    """Source and destination of a download; see `fetch_repository`."""
 
     name: str
     model: str
@@ -47,10 +47,10 @@ class _Repository:
 
 @dataclass(frozen=True, slots=True)
 class _File:
-    """One file of a repository, on this machine now.
+    """Downloaded file of a repository.
 
     Attributes:
-        commit: the one it is from, or None where the hub does not say.
+        commit: commit of the file; None if the hub does not report it.
     """
 
     path: Path
@@ -67,18 +67,18 @@ def fetch_repository(
     timeout: float,
     progress: DownloadProgress,
 ) -> str:
-    """Fetch the model in the repository `repo`; return the SHA-256 of its weights or index.
+    """Download the model in the repository `repo`; return the SHA-256 of its weights or index.
 
     Args:
-        repo: ``owner/name``; private ones through the user's own Hugging Face login.
-        part: the folder where the files go; whole ones and parts of an earlier try serve.
-        model: what the files are stamped with.
-        endpoint: another hub than the user's Hugging Face configuration names.
-        timeout: seconds to wait for a connection, and for each block.
-        progress: told of every block.
+        repo: ``owner/name``; private repositories need the user's Hugging Face login.
+        part: destination folder; files of an interrupted download are reused.
+        model: model name for the stamps of the files.
+        endpoint: address of another hub; None takes that of the user's Hugging Face configuration.
+        timeout: timeout of the connection and of each block, in seconds.
+        progress: receives messages and the progress of every block.
 
     Raises:
-        ModelDownloadError: the hub cannot be reached, or has no such files.
+        ModelDownloadError: the hub cannot be reached, or lacks the files.
     """
     source = _Repository(repo, model, endpoint, timeout, progress)
     try:
@@ -95,12 +95,12 @@ def fetch_repository(
         except CheckpointError as error:
             raise ModelDownloadError(f"{repo} cannot be used: {error}") from error
         for n, shard in enumerate(shards, 1):
-            progress.message(f"fetching {shard} ({n} of {len(shards)})")
+            progress.message(f"downloading {shard} ({n} of {len(shards)})")
             _fetch(source, shard, part, first.commit)
         names += shards
     for name in (CONFIG, GENERATION_CONFIG, ADDED_TOKENS, TOKENIZER):
         if name == TOKENIZER and ADDED_TOKENS in names:
-            continue  # says the same at greater length
+            continue  # redundant
         try:
             _fetch(source, name, part, first.commit)
         except _NoSuchFileError:
@@ -111,7 +111,7 @@ def fetch_repository(
 
 
 def _fetch(source: _Repository, name: str, folder: Path, commit: str | None = None) -> _File:
-    """Fetch one file, from `commit` where one is given; one that is there and whole stays."""
+    """Download one file, from `commit` if given; a complete file is kept."""
     from huggingface_hub import get_hf_file_metadata, get_token, hf_hub_url
 
     repo, file = source.name, folder / name
@@ -121,7 +121,7 @@ def _fetch(source: _Repository, name: str, folder: Path, commit: str | None = No
     except _huggingface_errors() as error:
         status = getattr(getattr(error, "response", None), "status_code", None)
         kind = _NoSuchFileError if status == _NOT_FOUND else ModelDownloadError
-        raise kind(f"{repo} cannot be fetched: {reason(error)}") from error
+        raise kind(f"{repo} cannot be downloaded: {reason(error)}") from error
     # The entity tag of a large file is its SHA-256.
     tag = facts.etag or ""
     sha256 = tag if re.fullmatch("[0-9a-f]{64}", tag) else None
@@ -144,7 +144,7 @@ def _fetch(source: _Repository, name: str, folder: Path, commit: str | None = No
 
 
 def _keep_only(names: list[str], folder: Path) -> None:
-    """Delete what an earlier commit left behind."""
+    """Delete the files of an earlier commit."""
     wanted = {*names, *(model_cache.stamp_path(folder / name).name for name in names)}
     for path in folder.iterdir():
         if path.name not in wanted:
@@ -152,10 +152,9 @@ def _keep_only(names: list[str], folder: Path) -> None:
 
 
 def _huggingface_errors() -> tuple[type[Exception], ...]:
-    """What huggingface_hub raises: its own errors, and those of its HTTP client.
+    """Return the exceptions that huggingface_hub raises, including those of its HTTP client.
 
-    Which client that is depends on its version; the errors of either descend from one
-    ``HTTPError``, and so does its own.
+    The client depends on the version; all its errors derive from one ``HTTPError``.
     """
     from huggingface_hub.errors import HfHubHTTPError
 

@@ -1,10 +1,10 @@
-"""Low-rank adapters (LoRA), merged into the weights when they are loaded.
+"""Low-rank adapters (LoRA), merged into the weights on loading.
 
 Follows "LoRA: Low-Rank Adaptation of Large Language Models" (Hu et al., 2021): a weight W
 becomes W + s B A, with s = alpha / r, or alpha / sqrt(r) as in "A Rank Stabilization Scaling
-Factor for Fine-Tuning with LoRA" (Kalajdzievski, 2023). The folder is laid out as Hugging Face's
-PEFT does it: ``adapter_config.json`` and ``adapter_model.safetensors``, under Hugging Face's
-names of Whisper's layers. Merged weights cost nothing more when the model runs.
+Factor for Fine-Tuning with LoRA" (Kalajdzievski, 2023). The folder has the layout of Hugging Face's
+PEFT: ``adapter_config.json`` and ``adapter_model.safetensors``, with Hugging Face's names of
+Whisper's layers. Merged weights cost no time at inference.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ WEIGHTS = "adapter_model.safetensors"
 _PREFIX = "base_model.model."
 _TENSOR = re.compile(r"(.+)\.lora_([AB])(?:\.default)?\.weight")
 _TARGETS = ("q_proj", "k_proj", "v_proj", "out_proj", "fc1", "fc2")
-# What changes the formula, and the settings that leave it as it is.
+# Settings that change the formula, with the values that do not.
 _PLAIN: Mapping[str, tuple[object, ...]] = {
     "use_dora": (None, False),
     "bias": (None, "none"),
@@ -44,18 +44,19 @@ _PLAIN: Mapping[str, tuple[object, ...]] = {
     "layer_replication": (None, []),
     "trainable_token_indices": (None,),
     "use_qalora": (None, False),
-    # Other beginnings change the weights that the adapter is added to.
+    # Other initializations change the base weights.
     "init_lora_weights": (None, True, False, "gaussian", "eva", "orthogonal"),
 }
 
 
 @dataclass(frozen=True, slots=True)
 class _Settings:
-    """What the config declares.
+    """Settings of an adapter.
 
     Attributes:
-        rank, alpha: of every layer but those in the patterns, by ends of their names.
-        stabilised: divide alpha by the root of the rank.
+        rank, alpha: values of all layers whose names match no pattern.
+        rank_pattern, alpha_pattern: values by pattern, matched with the end of a layer's name.
+        stabilised: divide alpha by the square root of the rank.
         transposed: the product of the two matrices is for weights ``[inputs, outputs]``.
     """
 
@@ -67,17 +68,17 @@ class _Settings:
     transposed: bool
 
     def scale(self, module: str) -> float:
-        """The factor s of the layer `module`."""
+        """Return the factor s of the layer `module`."""
         rank, alpha = self.rank_of(module), _matching(self.alpha_pattern, module, self.alpha)
         return alpha / (math.sqrt(rank) if self.stabilised else rank)
 
     def rank_of(self, module: str) -> int:
-        """The rank r of the layer `module`."""
+        """Return the rank r of the layer `module`."""
         return int(_matching(self.rank_pattern, module, self.rank))
 
 
 def load_adapted(path: Path, adapter: Path | None) -> Checkpoint:
-    """Read the checkpoint at `path`, with the adapter in a folder merged in if there is one.
+    """Read the checkpoint at `path`, and merge the adapter in a folder if given.
 
     Raises:
         CheckpointError: see `load_checkpoint` and `merged`.
@@ -89,10 +90,10 @@ def load_adapted(path: Path, adapter: Path | None) -> Checkpoint:
 def merged(checkpoint: Checkpoint, folder: Path) -> Checkpoint:
     """Return the checkpoint with the adapter in `folder` merged into its weights.
 
-    Weights keep their types; the sum is taken in float32. The checkpoint stays as it is.
+    Weights keep their types; the sum is computed in float32. The checkpoint is not changed.
 
     Raises:
-        CheckpointError: the adapter cannot be read, is of another kind, or does not fit.
+        CheckpointError: the adapter cannot be read, is not plain LoRA, or does not fit.
     """
     settings = _settings(folder / CONFIG)
     state = dict(checkpoint.state)
@@ -101,7 +102,7 @@ def merged(checkpoint: Checkpoint, folder: Path) -> Checkpoint:
         weight = state.get(name)
         if weight is None or module.rpartition(".")[2] not in _TARGETS:
             raise CheckpointError(
-                f"{folder} adapts {module!r}, which {checkpoint.name} has not; expected layers "
+                f"{folder} adapts {module!r}, which {checkpoint.name} lacks; expected layers "
                 f"such as {huggingface_name('decoder.blocks.0.attn.query')!r}, ending in one of "
                 f"{', '.join(_TARGETS)}"
             )
@@ -129,7 +130,7 @@ def _settings(path: Path) -> _Settings:
         if config.get(field) not in plain:
             raise CheckpointError(
                 f"{path} sets {field!r} to {config[field]!r}, which cannot be merged; expected "
-                "plain LoRA. Merge it with PEFT's merge_and_unload, and load the whole model"
+                "plain LoRA. Merge it with PEFT's merge_and_unload, and load the merged model"
             )
     rank, alpha = config.get("r"), config.get("lora_alpha")
     ranks, alphas = config.get("rank_pattern") or {}, config.get("alpha_pattern") or {}
@@ -157,7 +158,7 @@ def _values(pattern: object, path: Path) -> list[object]:
 
 
 def _pairs(path: Path) -> Iterator[tuple[str, torch.Tensor, torch.Tensor]]:
-    """Each adapted layer's name, such as ``decoder.layers.0.fc1``, with its A and B."""
+    """Yield each adapted layer's name, e.g. ``decoder.layers.0.fc1``, with its A and B."""
     found: dict[str, dict[str, torch.Tensor]] = {}
     for name, tensor in read_safetensors(path).items():
         match = _TENSOR.fullmatch(name)
@@ -179,7 +180,7 @@ def _pairs(path: Path) -> Iterator[tuple[str, torch.Tensor, torch.Tensor]]:
 
 
 def _matching(pattern: Mapping[str, float], module: str, usual: float) -> float:
-    """The number of the first pattern that the end of a layer's name fits, as PEFT does it."""
+    """Return the value of the first pattern that matches the end of a name, as in PEFT."""
     for ending, number in pattern.items():
         if re.fullmatch(rf"(.*\.)?({ending})", f"model.{module}"):
             return number

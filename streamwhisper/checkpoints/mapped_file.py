@@ -1,8 +1,8 @@
-"""Tensors that lie in a file: read when they are touched, and let go one by one.
+"""Memory-mapped tensors: read on first access, and freed one by one.
 
-A file is mapped once, copy on write. Its pages count as memory in use for as long as they are
-mapped, so each tensor that is dropped (converted, quantised, moved to a GPU) gives its own back:
-otherwise the file would stand in memory beside what was made of it.
+A file is mapped once, copy on write. Its pages count as used memory while they are mapped, so each
+tensor that is dropped (converted, quantized, moved to a GPU) frees its own pages. Otherwise the
+whole file would stay in memory beside the converted weights.
 """
 
 from __future__ import annotations
@@ -19,22 +19,22 @@ __all__ = ["MappedFile"]
 
 
 class MappedFile:
-    """One file's bytes as tensors. The mapping lives as long as any of them."""
+    """Mapped file with tensors; the mapping exists as long as any of them."""
 
     def __init__(self, path: Path) -> None:
         """Map the file.
 
         Raises:
-            OSError, ValueError: it cannot be read, or is empty.
+            OSError, ValueError: the file cannot be read, or is empty.
         """
         with path.open("rb") as file:
             self._map = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)
 
     def tensor(self, offset: int, dtype: torch.dtype, shape: tuple[int, ...]) -> torch.Tensor:
-        """The tensor whose bytes begin at `offset`, row by row, little-endian.
+        """Return the tensor at byte `offset`, row by row, little-endian.
 
         Raises:
-            ValueError: it would reach past the end of the file.
+            ValueError: the tensor reaches past the end of the file.
         """
         size = math.prod(shape) * dtype.itemsize
         if not size:
@@ -47,7 +47,7 @@ class MappedFile:
         return tensor.view(dtype).view(shape)
 
     def _let_go_with(self, raw: np.ndarray, offset: int, size: int) -> None:
-        """Give the pages back that lie wholly inside `raw` once nobody needs it."""
+        """Free the pages that lie completely inside `raw` once it is garbage-collected."""
         if not hasattr(self._map, "madvise"):
             return  # Windows
         first = -(-offset // mmap.PAGESIZE) * mmap.PAGESIZE

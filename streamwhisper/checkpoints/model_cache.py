@@ -1,8 +1,7 @@
-"""Model files on disk, known to be whole; a model may be a folder of several.
+"""Cache of verified model files; a model can be a folder of several files.
 
-Beside each file lies its stamp: the SHA-256 that was found in it, with the size and the moment
-of change it had then. A file that still fits its stamp is not hashed again, so that a start
-does not read gigabytes twice; one that has changed in any way is.
+Each file has a stamp beside it: its verified SHA-256, size and modification time. A file that still
+matches its stamp is not hashed again, which saves reading gigabytes at each start.
 """
 
 from __future__ import annotations
@@ -19,13 +18,14 @@ __all__ = ["Stamp", "fault", "place", "read_stamp", "sha256_of", "stamp_path", "
 
 @dataclass(frozen=True, slots=True)
 class Stamp:
-    """What was found in a file, and how the file looked then. Of a folder: in all its files.
+    """Verified state of a file, or of all files of a folder.
 
     Attributes:
-        model: the model's name.
-        source: who served the file.
-        size: in bytes.
-        mtime_ns: moment of the last change, as the file system keeps it.
+        sha256: hash of the content.
+        model: name of the model.
+        source: source that delivered the file.
+        size: size in bytes.
+        mtime_ns: modification time in nanoseconds, as reported by the file system.
     """
 
     model: str
@@ -42,9 +42,9 @@ def sha256_of(file: Path) -> str:
 
 
 def read_stamp(file: Path) -> Stamp | None:
-    """Return the stamp of `file`, or None where it has no readable one.
+    """Return the stamp of `file`, or None if it has no readable one.
 
-    A folder's is made of those of its files; its hash is that of their hashes.
+    The stamp of a folder combines those of its files; its hash is the hash of their hashes.
     """
     if file.is_dir():
         return _folder_stamp(file)
@@ -55,7 +55,7 @@ def read_stamp(file: Path) -> Stamp | None:
 
 
 def stamps(folder: Path) -> Iterator[tuple[Path, Stamp]]:
-    """Yield every stamped file, and every folder of such, in the order of their names."""
+    """Yield every stamped file and every folder of stamped files, sorted by name."""
     files = {path.with_suffix("") for path in folder.glob("*.stamp")}
     folders = {path.parent for path in folder.glob("*/*.stamp") if path.parent.suffix != ".part"}
     for file in sorted(files | folders):
@@ -65,30 +65,30 @@ def stamps(folder: Path) -> Iterator[tuple[Path, Stamp]]:
 
 
 def place(part: Path, file: Path, *, model: str, source: str, sha256: str) -> None:
-    """Move the verified `part` to `file` in one step, and stamp it.
+    """Move the verified `part` to `file` atomically, and write its stamp.
 
-    A folder's files have their stamps already.
+    Files inside a folder already have stamps.
     """
     if part.is_dir():
         part.replace(file)
         return
-    # The stamp goes first: were this cut off between the two, the file would be hashed again.
+    # Stamp first: if this is interrupted before the move, the file is hashed again.
     _write_stamp(part, file, model=model, source=source, sha256=sha256)
     part.replace(file)
 
 
 def fault(file: Path, expected: Collection[str]) -> str | None:
-    """Return what is wrong with `file`, or None where it is whole.
+    """Return the fault of `file`, or None if it is valid.
 
     Args:
         file: an existing file, or a folder of stamped ones.
-        expected: the hashes it may have; where there are none, the one in its stamp counts.
+        expected: accepted hashes; if empty, the hash in the stamp is expected.
     """
     if file.is_dir():
         return _folder_fault(file)
     stamp = read_stamp(file)
     if not expected and stamp is None:
-        return "nothing tells what its SHA-256 should be"
+        return "its expected SHA-256 is unknown"
     allowed = expected or {stamp.sha256 if stamp else ""}
     facts = file.stat()
     if (
@@ -100,7 +100,7 @@ def fault(file: Path, expected: Collection[str]) -> str | None:
     found = sha256_of(file)
     if found not in allowed:
         return f"its SHA-256 is {found}, expected {' or '.join(sorted(allowed))}"
-    # A folder that cannot be written to only costs the next start this hash again.
+    # In a read-only folder, the next start computes the hash again.
     with contextlib.suppress(OSError):
         model, source = (stamp.model, stamp.source) if stamp else ("", "unknown")
         _write_stamp(file, file, model=model, source=source, sha256=found)
@@ -108,12 +108,12 @@ def fault(file: Path, expected: Collection[str]) -> str | None:
 
 
 def stamp_path(file: Path) -> Path:
-    """Where the stamp of a file lies."""
+    """Return the path of a file's stamp."""
     return file.with_name(f"{file.name}.stamp")
 
 
 def _stamped(folder: Path) -> list[Path]:
-    """The files of a folder that have a stamp, whether or not they are there."""
+    """Return the files of a folder that have a stamp, including missing files."""
     return sorted(path.with_suffix("") for path in folder.glob("*.stamp"))
 
 
@@ -136,7 +136,7 @@ def _folder_stamp(folder: Path) -> Stamp | None:
 def _folder_fault(folder: Path) -> str | None:
     files = _stamped(folder)
     if not files:
-        return "nothing tells which files it should have"
+        return "its expected files are unknown"
     for file in files:
         found = fault(file, ()) if file.is_file() else "it is missing"
         if found is not None:

@@ -1,10 +1,10 @@
-"""A model's folder as Hugging Face lays it out: which files it has, and what they declare.
+"""Files and declarations of a model folder in Hugging Face's layout.
 
 ``config.json`` has the sizes, ``generation_config.json`` the alignment heads, and
-``added_tokens.json`` or ``tokenizer.json`` tell which vocabulary it is; the weights are in
+``added_tokens.json`` or ``tokenizer.json`` identify the vocabulary. The weights are in
 ``model.safetensors``, or in the shards that ``model.safetensors.index.json`` names. Folders of
-CTranslate2 (``model.bin``, with alignment heads in ``config.json``) serve as well. Nothing here
-imports torch. Source of the fields: ``configuration_whisper.py`` of Hugging Face's transformers.
+CTranslate2 (``model.bin``, with alignment heads in ``config.json``) are supported as well. Does not
+import torch. Source of the fields: ``configuration_whisper.py`` of Hugging Face's transformers.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ TOKENIZER = "tokenizer.json"
 CTRANSLATE2 = "model.bin"
 _ADAPTER = "adapter_config.json"
 
-# Hugging Face's names of sizes, and OpenAI's.
+# Hugging Face's names of the sizes, and OpenAI's.
 _SIZES = {
     "num_mel_bins": ("n_mels",),
     "max_source_positions": ("n_audio_ctx",),
@@ -55,24 +55,24 @@ _SIZES = {
     "decoder_attention_heads": ("n_text_head",),
     "decoder_layers": ("n_text_layer",),
 }
-# The last token before the timestamps, and how many tokens there are from it on.
+# Last token before the timestamps, and the number of tokens from it on.
 _LAST_WORD = "<|notimestamps|>"
 _FROM_LAST_WORD = 1502
-# Never a path: an index is somebody else's, and names files that are fetched and read.
+# Never a path: an index is untrusted, and its files are downloaded and read.
 _SHARD = re.compile(r"[A-Za-z0-9][\w.-]*\.safetensors")
 
 
 def weight_files(folder: Path) -> tuple[Path, ...]:
-    """Return the files that hold the weights of the model in `folder`, all of them there.
+    """Return the weight files of the model in `folder`; all of them exist.
 
     Raises:
-        CheckpointError: there are none, or shards are missing.
+        CheckpointError: the folder has no weights, or shards are missing.
     """
     for name in (WEIGHTS, INDEX, CTRANSLATE2):
         if (folder / name).is_file():
             break
     else:
-        hint = "; it is an adapter: load a model, and give this as its adapter"
+        hint = "; it is an adapter: load a model, and pass this folder as its adapter"
         raise CheckpointError(
             f"{folder} is a folder without a model: expected {WEIGHTS}, {INDEX} or {CTRANSLATE2}"
             + (hint if (folder / _ADAPTER).is_file() else "")
@@ -83,37 +83,35 @@ def weight_files(folder: Path) -> tuple[Path, ...]:
     missing = [shard.name for shard in shards if not shard.is_file()]
     if missing:
         raise CheckpointError(
-            f"{folder} has not all of its weights: {', '.join(missing)} of {len(shards)} shards "
-            f"that {INDEX} names not there; fetch the whole folder"
+            f"{folder} is incomplete: {', '.join(missing)} of {len(shards)} shards in {INDEX} "
+            "missing. Download the whole folder"
         )
     return tuple(shards)
 
 
 def refuse_to_overwrite(folder: Path, *, force: bool) -> None:
-    """See that a model can be written to `folder`.
+    """Check that a model can be written to `folder`.
 
     Raises:
-        ModelError: it is a file, or it has files and `force` is not set.
+        ModelError: `folder` is a file, or contains files and `force` is not set.
     """
     if folder.exists() and not folder.is_dir():
-        raise ModelError(f"{folder} is a file; expected a folder, or a path where nothing is yet")
+        raise ModelError(f"{folder} is a file; expected a folder or a new path")
     if not force and folder.is_dir() and any(folder.iterdir()):
         raise ModelError(
-            f"{folder} has files already; choose another folder, or take their place with --force"
+            f"{folder} already contains files; choose another folder, or replace them with --force"
         )
 
 
 def shard_names(index: Path) -> tuple[str, ...]:
-    """Return the names of the files that a ``model.safetensors.index.json`` names, sorted.
+    """Return the sorted file names in a ``model.safetensors.index.json``.
 
     Raises:
-        CheckpointError: it is no such index, or names files outside its folder.
+        CheckpointError: the file is not an index, or names files outside its folder.
     """
     where = read_json(index).get("weight_map")
     if not isinstance(where, dict) or not where:
-        raise CheckpointError(
-            f"{index} has no 'weight_map'; expected the names of tensors and of their files"
-        )
+        raise CheckpointError(f"{index} has no 'weight_map'; expected file names by tensor name")
     names = set(map(str, where.values()))
     for name in names:
         if not _SHARD.fullmatch(name):
@@ -125,17 +123,17 @@ def shard_names(index: Path) -> tuple[str, ...]:
 
 
 def folder_of(path: Path) -> Path | None:
-    """The folder whose declarations are about the weights at `path`, or None."""
+    """Return the folder whose declarations belong to the weights at `path`, or None."""
     if path.is_dir():
         return path
     return path.parent if path.name in (WEIGHTS, CTRANSLATE2) else None
 
 
 def declared_sizes(folder: Path) -> dict[str, int]:
-    """Return the sizes in the folder's ``config.json``, under OpenAI's names; often not all.
+    """Return the sizes in the folder's ``config.json``, under OpenAI's names; maybe not all.
 
     Raises:
-        CheckpointError: it cannot be read, or declares something else than a Whisper model.
+        CheckpointError: the file cannot be read, or does not declare a Whisper model.
     """
     path = folder / CONFIG
     if not path.is_file():
@@ -157,10 +155,10 @@ def declared_sizes(folder: Path) -> dict[str, int]:
 
 
 def declared_heads(folder: Path) -> AlignmentHeads | None:
-    """Return the (decoder layer, head) pairs that the folder declares to follow the sound.
+    """Return the declared alignment heads as (decoder layer, head) pairs, or None.
 
     Raises:
-        CheckpointError: the file cannot be read, or holds something else than pairs.
+        CheckpointError: the file cannot be read, or does not contain pairs.
     """
     for name in (GENERATION_CONFIG, CONFIG):
         path = folder / name
@@ -176,9 +174,9 @@ def declared_heads(folder: Path) -> AlignmentHeads | None:
 
 
 def declared_vocabulary(folder: Path) -> int | None:
-    """Return how many tokens the vocabulary has that the folder's tokens come from, if it says.
+    """Return the size of the folder's Whisper vocabulary, or None if it is not declared.
 
-    Whoever adds tokens of their own, or rounds the embeddings up, has more embeddings than that.
+    With added tokens or padding, a model has more embeddings.
 
     Raises:
         CheckpointError: a file cannot be read.
@@ -202,14 +200,14 @@ def read_json(path: Path) -> dict[str, Any]:
     """Return the JSON object in a file.
 
     Raises:
-        CheckpointError: it cannot be read, or holds something else.
+        CheckpointError: the file cannot be read, or is not a JSON object.
     """
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
         raise CheckpointError(f"cannot read {path} as JSON: {error}") from error
     if not isinstance(found, dict):
-        raise CheckpointError(f"{path} holds {type(found).__name__}; expected a JSON object")
+        raise CheckpointError(f"{path} contains {type(found).__name__}; expected a JSON object")
     return found
 
 

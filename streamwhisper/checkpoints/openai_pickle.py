@@ -1,6 +1,6 @@
-"""Reading Whisper weights from OpenAI's ``.pt``: a pickle of plain tensors, and nothing else.
+"""Reader of Whisper weights in OpenAI's ``.pt``, a pickle of plain tensors.
 
-A pickle could run code; ``weights_only`` refuses all that is not a tensor or a plain value.
+A pickle can run code; ``weights_only`` rejects everything except tensors and plain values.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ __all__ = ["is_pickled", "read_pickled"]
 _ZIP = b"PK\x03\x04"
 _PICKLE = b"\x80"
 _NUMBERS = re.compile(r"[^/]+/data/\d+")
-# Of an entry of a zip archive: its fixed part, which ends with the lengths of what follows it.
+# Fixed part of a zip entry; ends with the lengths of the variable parts.
 _ENTRY_BYTES, _LENGTHS_AT = 30, 26
-# What torch.load raises on files that are damaged, foreign or hold forbidden objects.
+# Exceptions of torch.load for files that are damaged, foreign or contain forbidden objects.
 _LOAD_ERRORS = (
     RuntimeError,
     pickle.UnpicklingError,
@@ -38,18 +38,17 @@ _LOAD_ERRORS = (
 
 
 def is_pickled(start: bytes) -> bool:
-    """Whether a file that starts with these bytes may be what ``torch.save`` writes."""
+    """Return whether a file that starts with these bytes can be from ``torch.save``."""
     return start.startswith((_ZIP, _PICKLE))
 
 
 def read_pickled(path: Path) -> dict[str, torch.Tensor]:
-    """Read `path` into the tensors of its ``model_state_dict``, on the CPU.
+    """Return the tensors of the ``model_state_dict`` in `path`, on the CPU.
 
-    In a zip archive, as torch writes them since 1.6, they are mapped: nothing is read before it
-    is needed.
+    Tensors in a zip archive, the format since torch 1.6, are mapped and read on first access.
 
     Raises:
-        CheckpointError: the file is damaged, or holds something else.
+        CheckpointError: the file is damaged, or is not an OpenAI checkpoint.
     """
     try:
         mapped = zipfile.is_zipfile(path)
@@ -64,17 +63,17 @@ def read_pickled(path: Path) -> dict[str, torch.Tensor]:
         isinstance(tensor, torch.Tensor) for tensor in state.values()
     ):
         raise CheckpointError(
-            f"{path} holds {type(loaded).__name__} without 'model_state_dict'; expected an "
+            f"{path} contains {type(loaded).__name__} without 'model_state_dict'; expected an "
             "OpenAI Whisper checkpoint with 'dims' and 'model_state_dict'"
         )
     return _each_alone(dict(state), path) if mapped else dict(state)
 
 
 def _each_alone(state: dict[str, torch.Tensor], path: Path) -> dict[str, torch.Tensor]:
-    """The same tensors, each of which can be let go by itself; see `MappedFile`.
+    """Return the tensors so that each can be freed separately; see `MappedFile`.
 
-    torch maps the file as one piece, which stays until the last tensor is dropped. Where each
-    tensor lies follows from the archive; if the two do not agree, torch's mapping serves.
+    torch maps the file as one piece, which stays until the last tensor is dropped. The positions
+    of the tensors are read from the archive; if they do not match, torch's mapping is used.
     """
     starts = {name: tensor.untyped_storage().data_ptr() for name, tensor in state.items()}
     places = _places(path)
@@ -92,7 +91,7 @@ def _each_alone(state: dict[str, torch.Tensor], path: Path) -> dict[str, torch.T
 
 
 def _places(path: Path) -> set[int]:
-    """Where the numbers of each tensor begin in an archive; none where it is not plain."""
+    """Return the byte offsets of the tensors in an archive; none if it is compressed."""
     places = set()
     try:
         with zipfile.ZipFile(path) as archive, path.open("rb") as file:

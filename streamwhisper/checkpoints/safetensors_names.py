@@ -1,4 +1,4 @@
-"""Whisper weights under Hugging Face's names, in safetensors files: one, or several shards.
+"""Reader of Whisper weights in safetensors files, with Hugging Face's names.
 
 Source of the names: ``modeling_whisper.py`` of Hugging Face's transformers; of the format, a
 u64 length, a header of JSON and the tensors: the documentation of safetensors.
@@ -28,7 +28,7 @@ __all__ = [
 ]
 
 PROJECTION = "proj_out.weight"
-"""The output projection: the token embeddings once more, which some files repeat."""
+"""Output projection; some files repeat the token embeddings under this name."""
 
 TYPES: Mapping[str, torch.dtype] = {
     "F64": torch.float64,
@@ -42,7 +42,7 @@ TYPES: Mapping[str, torch.dtype] = {
     "U8": torch.uint8,
     "BOOL": torch.bool,
 }
-"""The types of tensors by their names in safetensors files."""
+"""Types of tensors by their names in safetensors files."""
 
 _LAYER = {
     "self_attn.q_proj": "attn.query",
@@ -75,17 +75,17 @@ _OPENAI_LAYER_NAME = re.compile(r"(encoder|decoder)\.blocks\.(\d+)\.(.+)\.(weigh
 
 
 def is_safetensors(start: bytes) -> bool:
-    """Whether a file that starts with these bytes is in the safetensors format."""
+    """Return whether a file that starts with these bytes is in the safetensors format."""
     return len(start) > 9 and start[8:9] == b"{" and int.from_bytes(start[:8], "little") < 2**27
 
 
 def read_weights(paths: Iterable[Path]) -> dict[str, torch.Tensor]:
-    """Read the files of one model into tensors under OpenAI's names, in the types they have.
+    """Return the tensors of one model under OpenAI's names, in the types of the files.
 
-    The tensors are mapped: nothing is read before it is needed.
+    The tensors are mapped and read on first access.
 
     Raises:
-        CheckpointError: a file is damaged, or two of them have the same tensor.
+        CheckpointError: a file is damaged, or two files contain one tensor.
     """
     tensors: dict[str, torch.Tensor] = {}
     for path in paths:
@@ -98,12 +98,14 @@ def read_weights(paths: Iterable[Path]) -> dict[str, torch.Tensor]:
     state = {openai_name(name): tensor for name, tensor in tensors.items()}
     embeddings = state.get("decoder.token_embedding.weight")
     if projection is not None and embeddings is not None and not embeddings.equal(projection):
-        raise CheckpointError(f"{path} has an output projection other than its token embeddings")
+        raise CheckpointError(
+            f"{path} has an output projection that differs from its token embeddings"
+        )
     return state
 
 
 def read_safetensors(path: Path) -> dict[str, torch.Tensor]:
-    """Read one file into mapped tensors, under the names it has.
+    """Return the mapped tensors of one file, under the names in the file.
 
     Raises:
         CheckpointError: the file is damaged.
@@ -133,7 +135,7 @@ def read_safetensors(path: Path) -> dict[str, torch.Tensor]:
 
 
 def openai_name(name: str) -> str:
-    """OpenAI's name of a tensor that Hugging Face calls `name`; unknown ones stay as they are."""
+    """Return OpenAI's name of a tensor with this Hugging Face name; unknown names are unchanged."""
     name = name.removeprefix("model.")
     match = _LAYER_NAME.fullmatch(name)
     if match is None:
@@ -143,7 +145,7 @@ def openai_name(name: str) -> str:
 
 
 def huggingface_name(name: str) -> str:
-    """Hugging Face's name of a tensor that OpenAI calls `name`."""
+    """Return Hugging Face's name of a tensor with this OpenAI name."""
     match = _OPENAI_LAYER_NAME.fullmatch(name)
     if match is None:
         return f"model.{_OPENAI_OUTSIDE_LAYERS.get(name, name)}"

@@ -225,7 +225,7 @@ class Worker:
         return await loop.run_in_executor(self._window_thread, self._transcribed, requests)
 
     def _transcribed(self, requests: list[WindowRequest]) -> list[Message]:
-        """Transcribe windows together; if that fails, each by itself."""
+        """Transcribe windows together; if that fails, transcribe each separately."""
         try:
             found = self._recognizer.transcribe_windows(requests)
         except RecognitionError as error:
@@ -242,7 +242,7 @@ class Worker:
     def _recognize_each(self, jobs: list[_Job]) -> list[Hypothesis | str]:
         """Return the hypothesis, or the reason of the rejection, of each request.
 
-        Answers all together; if that fails, each by itself, so that a bad request harms no other.
+        Answers all together; if that fails, each separately, so that a bad request harms no other.
         """
         try:
             return list(self._recognizer.recognize([job.request for job in jobs]))

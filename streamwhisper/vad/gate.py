@@ -136,7 +136,7 @@ class VadGate:
 
     @property
     def speaking(self) -> bool:
-        """Whether the gate is open."""
+        """True while the gate is open."""
         return self._speaking
 
     @property

@@ -145,8 +145,8 @@ class SileroVad:
     def __call__(self, samples: Array) -> float:
         """Return the probability, 0 to 1, that the block (float32 ``[512]``) is speech."""
         state = self.state
-        sound = np.concatenate([state.context, samples, samples[-2:-66:-1]])
-        own = _features(self._weights, sound[None]) @ self._weights.lstm[:_FEATURES]
+        block = np.concatenate([state.context, samples, samples[-2:-66:-1]])
+        own = _features(self._weights, block[None]) @ self._weights.lstm[:_FEATURES]
         hidden, cell = self._remember(own[0], state.hidden, state.cell)
         self.state = SileroState(samples[-_CONTEXT:].copy(), hidden, cell)
         return float(self._judge(hidden))
@@ -164,8 +164,8 @@ class SileroVad:
         every = np.zeros((count, _FEATURES), np.float32)
         for first in range(0, count, _TOGETHER):
             some = slice(first, first + _TOGETHER)
-            sounds = (before[some], blocks[some], blocks[some, -2:-66:-1])
-            features = _features(self._weights, np.concatenate(sounds, axis=1))
+            parts = (before[some], blocks[some], blocks[some, -2:-66:-1])
+            features = _features(self._weights, np.concatenate(parts, axis=1))
             for index, own in enumerate(features @ self._weights.lstm[:_FEATURES], start=first):
                 hidden, cell = self._remember(own, hidden, cell)
                 every[index] = hidden
@@ -190,11 +190,11 @@ class SileroVad:
         self.state = SileroState()
 
 
-def _features(w: _Weights, sounds: Array) -> Array:
+def _features(w: _Weights, blocks: Array) -> Array:
     """Map blocks with context and mirrored end, ``[n, 640]``, to features ``[n, 128]``."""
-    n = len(sounds)
+    n = len(blocks)
     (conv1, bias1), (conv2, bias2), (conv3, bias3), (conv4, bias4) = w.convolutions
-    spectrum = sounds.take(_STFT, axis=1) @ w.stft
+    spectrum = blocks.take(_STFT, axis=1) @ w.stft
     power = np.zeros((n, 6, 129), dtype=np.float32)  # a row of padding at either end
     np.add(spectrum[..., :129] ** 2, spectrum[..., 129:] ** 2, out=power[:, 1:5])
     x = np.zeros((n, 5, 128), dtype=np.float32)

@@ -2,8 +2,8 @@
 
 The encoder of `streamwhisper.whisper.model` attends row by row, which costs a CPU nothing; a GPU
 then waits for the start of one small kernel after the other. Here all rows pass every block as one
-tensor, and padding is masked, so each row gets the result that it gets by itself, except for
-rounding.
+tensor, and padding is masked, so the result of a row does not depend on the others, except
+for rounding.
 """
 
 from __future__ import annotations

@@ -27,7 +27,7 @@ __all__ = ["WindowHypothesis", "WindowRequest", "finished", "search_windows"]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class WindowRequest:
-    """A whole window of a recording. It contains everything that the answer depends on.
+    """Whole window of a recording; contains everything that the answer depends on.
 
     Attributes:
         mel: clamped and scaled log-mel frames, float32 ``[n_mels, n_frames]``, 10 ms each, at

@@ -144,7 +144,7 @@ def test_a_model_is_converted_once_and_overwritten_only_with_force(tmp_path):
     assert_equal(converted.state, state)
     refused = run("models", "convert", "no-such-model", str(out))
     assert refused.returncode == 1
-    assert refused.stderr.startswith(f"error: {out} has files already")
+    assert refused.stderr.startswith(f"error: {out} already contains files")
     assert run("models", "convert", str(model), str(out), "--force").returncode == 0
 
 

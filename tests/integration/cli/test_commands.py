@@ -84,7 +84,7 @@ def test_a_batch_goes_on_after_files_that_fail_and_names_each(tiny_en_path, here
     said = complaint.splitlines()
     assert [line.split(": ")[1] for line in said] == [str(file) for file in files[:-1]]
     for line, what in zip(
-        said, ["no such file", "is empty", "cannot be read", "no sound", "cut short"], strict=True
+        said, ["no such file", "is empty", "cannot be read", "no audio", "cut short"], strict=True
     ):
         assert what in line
     written = sorted(path.name for path in (tmp_path / "out").iterdir())

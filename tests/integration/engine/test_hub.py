@@ -90,7 +90,7 @@ def test_without_a_network_the_error_names_every_source(tmp_path: Path, dead_url
     assert f"{dead_url}/tiny.en.pt" in lines[2]
     assert "somebody/tiny.en" in lines[3]
     assert "no-such-package==1.0" in lines[4]
-    passed_over = [text for text in diary.messages if "is not to be had from" in text]
+    passed_over = [text for text in diary.messages if "is not available from" in text]
     assert len(passed_over) == 3
 
 

@@ -138,7 +138,7 @@ async def test_an_address_is_not_fetched_and_a_stranger_is_not_served(recognizer
         ("language=fr", SOUND, "only supports English"),
         (f"keyterm={'x' * 500}", SOUND, "a vocabulary of 1 entries"),
         ("utt_split=-1", SOUND, "expected a number from 0 to 60"),
-        ("encoding=linear16", SOUND[:1], "the sound ended"),
+        ("encoding=linear16", SOUND[:1], "the audio ended"),
         ("", b"", "there is no data"),
         ("", b"nonsense" * 99, "cannot be read"),
     ],

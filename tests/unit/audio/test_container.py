@@ -102,7 +102,7 @@ def test_sound_of_a_live_recording_comes_while_it_is_sent():
 )
 def test_what_holds_no_sound_is_an_error(data):
     with pytest.raises(
-        AudioFormatError, match=r"expected WebM, Ogg, MP3|no sound could be decoded"
+        AudioFormatError, match=r"expected WebM, Ogg, MP3|no audio could be decoded"
     ):
         decoded(data, [1000, 3000])
     assert not workers()
@@ -158,7 +158,7 @@ def test_more_sound_than_any_chunk_should_hold_is_refused(monkeypatch):
     monkeypatch.setattr(container, "_MAX_SECONDS", 1)
     decoder = ContainerDecoder()
     assert len(decoder.decode(encoded("webm"))) <= 16000
-    with pytest.raises(AudioFormatError, match="more than 1 s of sound"):
+    with pytest.raises(AudioFormatError, match="more than 1 s of audio"):
         decoder.finish()
 
 

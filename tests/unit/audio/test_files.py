@@ -57,7 +57,7 @@ def test_errors_name_the_file_and_what_was_wrong(tmp_path, name, content, what):
 
 
 def test_a_folder_is_named_as_one(tmp_path):
-    with pytest.raises(AudioFormatError, match="a folder; expected a sound file"):
+    with pytest.raises(AudioFormatError, match="a folder; expected an audio file"):
         read_audio(tmp_path)
 
 

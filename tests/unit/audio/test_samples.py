@@ -107,7 +107,7 @@ def test_a_stream_is_the_same_however_it_is_cut(sizes, rate):
         ({"array": TONE, "sampling_rate": 10}, "sample_rate is 10; .*4000 to 192000"),
         (io.StringIO("text"), "gave str; expected bytes"),
         (b"", "no data"),
-        (b"nonsense" * 9, "sound"),
+        (b"nonsense" * 9, "the audio cannot be read"),
     ],
 )
 def test_anything_else_is_refused_in_words(audio, said):

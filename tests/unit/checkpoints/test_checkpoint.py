@@ -230,7 +230,7 @@ def broken_states() -> list[Any]:
         pytest.param({**state, name: torch.zeros(3)}, r"shape \[3\] instead", id="shape"),
         pytest.param({**state, name: state[name].int()}, "instead of floating", id="integers"),
         pytest.param(gap, r"blocks\.0\..* is missing", id="gap"),
-        pytest.param(narrow, "100 wide", id="narrow"),
+        pytest.param(narrow, "width 100", id="narrow"),
         pytest.param({}, "is missing", id="empty"),
         pytest.param({3: state[name]}, "not a whole|is missing|without", id="keys"),
     ]

@@ -98,7 +98,7 @@ def test_progress_ends_with_every_byte(tmp_path: Path) -> None:
 def test_files_that_are_there_are_only_overwritten_when_it_is_asked_for(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text("mine")
     (tmp_path / "notes.txt").write_text("mine as well")
-    with pytest.raises(ModelError, match=r"has files already.*--force"):
+    with pytest.raises(ModelError, match=r"already contains files.*--force"):
         write_huggingface(checkpoint_of(), tmp_path)
     assert (tmp_path / "config.json").read_text() == "mine"
     write_huggingface(checkpoint_of(), tmp_path, force=True)
@@ -123,7 +123,7 @@ def test_a_file_is_no_place_for_a_folder(tmp_path: Path) -> None:
 
 
 def test_a_model_that_the_layout_has_no_place_for_is_refused_unwritten(tmp_path: Path) -> None:
-    with pytest.raises(CheckpointError, match="one width for both"):
+    with pytest.raises(CheckpointError, match="supports only one width"):
         write_huggingface(checkpoint_of(dims=SMALL), tmp_path / "out")
     with pytest.raises(CheckpointError, match="no Whisper vocabulary has 11"):
         write_huggingface(checkpoint_of(dims=replace(TINY, n_vocab=11)), tmp_path / "out")

@@ -94,7 +94,7 @@ def test_shards_and_declarations_come_from_one_commit(server: FileServer, tmp_pa
     )
     assert_equal(checkpoint.state, state)
     assert (checkpoint.dims, checkpoint.alignment_heads) == (DIMS, ((1, 0),))
-    assert f"fetching {SECOND} (2 of 3)" in diary.messages
+    assert f"downloading {SECOND} (2 of 3)" in diary.messages
     commits = {path.split("/")[4] for _, path, *_ in server.requests}
     assert commits == {"main", "0" * 40}
     first = next(n for n, (_, path, *_) in enumerate(server.requests) if "/main/" not in path)

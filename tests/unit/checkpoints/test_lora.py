@@ -203,7 +203,7 @@ def test_adapters_of_another_kind_are_refused(
 )
 def test_layers_that_the_model_has_not_are_named(tmp_path: Path, layer: str) -> None:
     matrices = {layer: (torch.zeros(RANK, 64), torch.zeros(64, RANK))}
-    with pytest.raises(CheckpointError, match=f"adapts '{layer}', which tiny.en has not"):
+    with pytest.raises(CheckpointError, match=f"adapts '{layer}', which tiny.en lacks"):
         merged(checkpoint_of(), write_adapter(tmp_path, matrices))
 
 

@@ -109,7 +109,7 @@ def test_a_ctranslate2_folder_has_its_alignment_heads_in_its_config(tmp_path: Pa
         ({"decoder_layers": 2}, "declares n_text_layer = 2 .* have 4"),
         ({"num_mel_bins": 128}, "declares n_mels = 128 .* have 80"),
         ({"d_model": 384}, "declares n_audio_state = 384 .* have 64"),
-        ({"decoder_attention_heads": 3}, "64 wide and 3 heads"),
+        ({"decoder_attention_heads": 3}, "width 64 and 3 heads"),
         ({"vocab_size": "many"}, "'vocab_size' is 'many'; expected a positive integer"),
         ({"model_type": "wav2vec2"}, "type 'wav2vec2'; expected 'whisper'"),
     ],
