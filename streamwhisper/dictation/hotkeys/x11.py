@@ -7,6 +7,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from itertools import product
 from select import select
+from typing import Protocol
 
 from Xlib import XK, X, error
 from Xlib.display import Display
@@ -25,6 +26,13 @@ _NAMES = {
     "caps_lock": "Caps_Lock",
     "scroll_lock": "Scroll_Lock",
 }
+
+
+class KeyEvent(Protocol):
+    """What a display reports of a key."""
+
+    type: int
+    time: int
 
 
 class X11Listener:
@@ -48,6 +56,7 @@ class X11Listener:
             raise HotkeyError(f"cannot connect to the X display: {failure}") from failure
         self._pressed, self._released = pressed, released
         self._down = False
+        self._release_time: int | None = None  # of the last release, in the display's milliseconds
         try:
             self._key = self._grab(hotkey)
         except HotkeyError:
@@ -85,16 +94,23 @@ class X11Listener:
         with suppress(error.ConnectionClosedError, OSError):  # the desktop has ended
             while not self._ended.is_set():
                 while self._display.pending_events():
-                    self._take(self._display.next_event().type)
+                    self._take(self._display.next_event())
                 select([self._display], [], [], 0.2)
 
-    def _take(self, kind: int) -> None:
-        if kind == X.KeyPress and not self._down:
+    def _take(self, event: KeyEvent) -> None:
+        """Report a press or a release, but no repetition of a key that is held.
+
+        A repetition is a release and a press of one moment. A busy machine may read it after the
+        key was released: then its press is recognized by that moment.
+        """
+        if event.type == X.KeyRelease:
+            self._release_time = event.time
+            if self._down and not self._held():
+                self._down = False
+                self._released()
+        elif event.type == X.KeyPress and not self._down and event.time != self._release_time:
             self._down = True
             self._pressed()
-        elif kind == X.KeyRelease and self._down and not self._held():
-            self._down = False
-            self._released()
 
     def _held(self) -> bool:
         """Return whether the key is still down: a repeating key also reports releases."""

@@ -211,8 +211,8 @@ async def test_a_server_that_stops_still_gives_its_text_and_done(
 async def test_sending_without_ever_reading_is_an_error_and_not_a_full_memory(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("streamwhisper.client.Inbox", lambda: EventQueue(100))
-    monkeypatch.setattr("streamwhisper.client._UNREAD_TIMEOUT", 0.1)
+    monkeypatch.setattr("streamwhisper.client.stream.EventQueue", lambda: EventQueue(100))
+    monkeypatch.setattr("streamwhisper.client.stream._UNREAD_TIMEOUT", 0.1)
     async with serving() as server, connect(server.url) as stream:
         for number in range(150):
             await stream.ping(str(number))  # every answer counts, so none can be left out
@@ -227,7 +227,7 @@ async def test_sending_without_ever_reading_is_an_error_and_not_a_full_memory(
 async def test_a_reader_who_is_slow_holds_up_the_sender_and_loses_nothing(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("streamwhisper.client.Inbox", lambda: EventQueue(20))
+    monkeypatch.setattr("streamwhisper.client.stream.EventQueue", lambda: EventQueue(20))
     async with serving() as server, connect(server.url) as stream:
 
         async def speak() -> None:

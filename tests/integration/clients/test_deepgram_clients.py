@@ -303,7 +303,7 @@ async def test_a_refusal_has_the_form_of_deepgram(recognizer: Any) -> None:
     response = caught.value.response
     body = json.loads(response.body)
     assert body["err_code"] == "INVALID_QUERY_PARAMETER"
-    assert "encoding is 'morse'; expected one of linear16" in body["err_msg"]
+    assert 'encoding is "morse"; expected one of linear16' in body["err_msg"]
     assert body["request_id"] == response.headers["dg-request-id"]
 
 

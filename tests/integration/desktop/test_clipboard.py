@@ -56,7 +56,7 @@ def test_an_utterance_that_finds_no_clipboard_is_told():
     sink = ClipboardSink(Clipboard(("/no/tool",), ("/no/tool",)), notices.append)
     sink.edit(Edit(0, "Hello."))
     sink.close()
-    assert "/no/tool does not work" in notices[0]
+    assert "/no/tool failed" in notices[0]
     assert notices[0].endswith("the text was: Hello.")
 
 

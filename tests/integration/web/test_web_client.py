@@ -319,7 +319,7 @@ def test_a_server_that_ends_in_mid_speech_is_followed_by_another_one(
     servers.serve()
     cut = page.evaluate("running")
     causes = [e["cause"] for e in cut["events"] if e["type"] == "state" and e["cause"]]
-    assert ("the server shuts down" in causes) == (number == signal.SIGTERM)
+    assert ("The server is shutting down." in causes) == (number == signal.SIGTERM)
     assert cut["connections"] > 1
     check(cut, whole, sound[1])
 
