@@ -1,13 +1,15 @@
-"""Renamed dataclass fields: the old names work for one release and raise a DeprecationWarning."""
+"""Renamed and regrouped dataclass fields: old names work for one release, with a warning."""
 
 from __future__ import annotations
 
+import dataclasses
 import functools
+import operator
 import warnings
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-__all__ = ["renamed_fields"]
+__all__ = ["grouped_fields", "renamed_fields"]
 
 T = TypeVar("T")
 
@@ -41,10 +43,39 @@ def renamed_fields(**new_names: str) -> Callable[[type[T]], type[T]]:
     return decorate
 
 
+def grouped_fields(group: str, kind: type, *names: str) -> Callable[[type[T]], type[T]]:
+    """Return a decorator that accepts, as keywords and attributes, fields that moved into a group.
+
+    Args:
+        group: the field that holds the group.
+        kind: dataclass of the group; all its fields have defaults.
+        names: fields of the group that were fields of the decorated class.
+    """
+
+    def decorate(cls: type[T]) -> type[T]:
+        original = cls.__init__
+
+        @functools.wraps(original)
+        def init(self: T, *args: Any, **fields: Any) -> None:
+            moved = {name: fields.pop(name) for name in names if name in fields}
+            for name in moved:
+                _warn(cls, name, f"{group}.{name}")
+            if moved:
+                fields[group] = dataclasses.replace(fields.get(group) or kind(), **moved)
+            original(self, *args, **fields)
+
+        type.__setattr__(cls, "__init__", init)
+        for name in names:
+            setattr(cls, name, _alias(cls, name, f"{group}.{name}"))
+        return cls
+
+    return decorate
+
+
 def _alias(cls: type, old: str, new: str) -> property:
     def read(self: object) -> object:
         _warn(cls, old, new)
-        return getattr(self, new)
+        return operator.attrgetter(new)(self)
 
     return property(read, doc=f"Old name of `{new}`.")
 

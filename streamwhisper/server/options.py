@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from streamwhisper.deprecation import grouped_fields
 from streamwhisper.errors import check_fields
 from streamwhisper.live.scheduler import SchedulerOptions
 from streamwhisper.server.access.limits import Limits
@@ -40,6 +41,7 @@ class FeatureOptions:
     rest: RestOptions | None = None
 
 
+@grouped_fields("features", FeatureOptions, "recording", "rooms", "wyoming", "rest")
 @dataclass(frozen=True, slots=True)
 class ServerOptions:
     """Address, access, limits and features of a server.

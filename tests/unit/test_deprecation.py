@@ -10,6 +10,9 @@ import pytest
 
 from streamwhisper.deprecation import renamed_fields
 from streamwhisper.events import Committed, SpeechEnded
+from streamwhisper.server.options import FeatureOptions, ServerOptions
+from streamwhisper.server.publishing.rooms import RoomOptions
+from streamwhisper.server.rest.options import RestOptions
 from streamwhisper.session.agreement import AgreementOptions
 from streamwhisper.session.endpoint import EndpointOptions
 from streamwhisper.session.language import LanguageDetection
@@ -78,3 +81,15 @@ def test_an_unknown_keyword_is_still_an_error() -> None:
     assert Options(1) == Options(new=1)
     with pytest.raises(TypeError, match="unexpected keyword argument 'newest'"):
         Options(newest=1)  # type: ignore[call-arg]
+
+
+def test_features_of_a_server_are_accepted_as_plain_keywords_and_name_their_group() -> None:
+    rooms, rest = RoomOptions(max_viewers=5), RestOptions(port=0)
+    with pytest.warns(DeprecationWarning, match=r"ServerOptions\.rooms is now features\.rooms"):
+        options = ServerOptions(port=0, rooms=rooms, rest=rest)  # type: ignore[call-arg]
+    assert options == ServerOptions(port=0, features=FeatureOptions(rooms=rooms, rest=rest))
+    with pytest.warns(DeprecationWarning, match=r"features\.rest"):
+        assert options.rest is rest  # type: ignore[attr-defined]
+    with pytest.warns(DeprecationWarning, match=r"features\.rooms"):
+        other = replace(options, rooms=RoomOptions())  # type: ignore[call-arg]
+    assert other.features.rest is rest
