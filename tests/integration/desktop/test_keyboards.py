@@ -47,7 +47,7 @@ def box(display: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterat
 
 
 def assert_typed(box: TextBox, text: str) -> None:
-    until(lambda: box.text == text or None, f"typed {text!r}, but there is {box.text!r}", 5)
+    until(lambda: box.text == text or None, f"typed {text!r}, but there is {box.text!r}")
 
 
 @pytest.mark.parametrize("layout", LAYOUTS, ids=" ".join)

@@ -72,7 +72,7 @@ class Mic:
 
     def told(self, text: str) -> None:
         """Wait until it has said something on standard error."""
-        until(lambda: text in self.log.read_text(), f"told {text!r}", 60)
+        until(lambda: text in self.log.read_text(), f"told {text!r}")
 
     def stop(self) -> str:
         """Press Ctrl-C; what it has written."""
@@ -140,7 +140,7 @@ def test_the_typed_text_is_the_committed_text(sound, server, sample, tmp_path):
         sound.say(sample)
         assert mic.stop() == ""
         assert words(box.text) == words(SPOKEN)
-        until(lambda: box.text == committed(server).strip(), "typed as it was committed", 5)
+        until(lambda: box.text == committed(server).strip(), "typed as it was committed")
 
 
 def test_progressive_typing_ends_with_the_committed_text(sound, server, sample, tmp_path):
@@ -154,7 +154,7 @@ def test_progressive_typing_ends_with_the_committed_text(sound, server, sample, 
         with sound.play(sample):
             until(lambda: len(box.text) > len(committed(server)) + 5, "a guess is typed")
         mic.stop()
-        until(lambda: box.text == committed(server).strip(), "typed as it was committed", 5)
+        until(lambda: box.text == committed(server).strip(), "typed as it was committed")
 
 
 def test_when_another_window_takes_the_focus_the_rest_goes_to_the_terminal(
@@ -242,14 +242,14 @@ def test_in_a_terminal_the_guess_is_dim_and_every_word_of_real_speech_stays(
     clips = speech.clips("ls-dev")[:3]
     command = f"{sys.executable} -m streamwhisper mic --verbatim --threads 1 --model {tiny_en_path}"
     with Terminal(sound, tmp_path / "tmux", command) as terminal:
-        until(lambda: "●" in terminal.screen(), "it listens", 90)
+        until(lambda: "●" in terminal.screen(), "it listens")
         for clip in clips:
             path = tmp_path / "clip.wav"
             write_wav(path, speech.load(clip))
             with sound.play(path):
                 until(lambda: "\x1b[2m" in terminal.screen(colours=True), "a guess is dim")
         terminal.keys("C-c")
-        until(lambda: "$ENDED" in terminal.screen(), "it has ended", 60)
+        until(lambda: "$ENDED" in terminal.screen(), "it has ended")
         said = terminal.screen().split("$ENDED")[0].partition("Press Ctrl+C to stop.")[2]
     reference = words(" ".join(clip["text"] for clip in clips))
     heard = words(said)

@@ -79,7 +79,7 @@ def typist(box: TextBox, display: str) -> Iterator[Typist]:
 
 
 def assert_typed(box: TextBox, text: str) -> None:
-    until(lambda: box.text == text or None, f"typed {text!r}", 10)
+    until(lambda: box.text == text or None, f"typed {text!r}")
 
 
 @on_x11
