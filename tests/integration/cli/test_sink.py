@@ -25,8 +25,11 @@ def test_a_program_finds_each_utterance_on_its_standard_input(tmp_path):
 @pytest.mark.parametrize(
     ("command", "said"),
     [
-        ([sys.executable, "-c", "raise SystemExit(3)"], "ended with 3; it was given: Hello."),
-        (["/no/such/program"], "cannot be run (No such file or directory)"),
+        (
+            [sys.executable, "-c", "raise SystemExit(3)"],
+            "exited with status 3; its input was: Hello.",
+        ),
+        (["/no/such/program"], "cannot run (No such file or directory)"),
     ],
 )
 def test_a_program_that_fails_is_told_with_the_text(command, said):
