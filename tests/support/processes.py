@@ -63,9 +63,9 @@ def largest_file(size: int) -> Callable[[], None]:
 def serving(
     model: Path, log: Path, *flags: str, before: Callable[[], None] | None = None
 ) -> Iterator[ServerProcess]:
-    """A server on a free port; its log goes to a file."""
+    """A server on a free port, never too busy for a session; its log goes to a file."""
     command = [sys.executable, "-m", "streamwhisper", "serve", "--model", str(model)]
-    command += ["--port", "0", "--threads", "1", *flags]
+    command += ["--port", "0", "--threads", "1", "--max-wait", "0", *flags]
     with (
         log.open("w") as errors,
         subprocess.Popen(

@@ -24,6 +24,10 @@ def serve(*arguments: str, **environment: str) -> subprocess.CompletedProcess[st
     )
 
 
+# However busy the machine is, a session is accepted.
+FLAGS = ["--port", "0", "--threads", "1", "--max-wait", "0"]
+
+
 def settings(*arguments: str, **environment: str) -> tuple[dict[str, Any], dict[str, str]]:
     """What holds, and where it comes from."""
     shown = serve("--print-config", *arguments, **environment)
@@ -36,7 +40,7 @@ def settings(*arguments: str, **environment: str) -> tuple[dict[str, Any], dict[
 def running(*arguments: str, **environment: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
     """A server's process and its address."""
     with subprocess.Popen(
-        [sys.executable, "-c", START, "serve", "--port", "0", "--threads", "1", *arguments],
+        [sys.executable, "-c", START, "serve", *FLAGS, *arguments],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
