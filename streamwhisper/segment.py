@@ -25,7 +25,7 @@ class TimedWord:
 
 @dataclass(frozen=True, slots=True)
 class SegmentScores:
-    """How certain the model was of the window that contains a segment.
+    """Scores of the window that contains a segment.
 
     Attributes:
         temperature: sampling temperature at which the window's text was accepted.

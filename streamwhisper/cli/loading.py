@@ -80,9 +80,6 @@ def load_remote(
     Raises:
         RecognitionError: no cluster at the address, or no such model on it.
     """
-    from streamwhisper.cli.nodes import use_token
-
-    use_token(address)
     from streamwhisper.cluster.recognizer import RayRecognizer, join
     from streamwhisper.live.scheduler import SchedulerOptions
 

@@ -217,10 +217,12 @@ def _load(
     model: ModelFlags, engine: EngineFlags, among: tuple[str, ...], leaving: ExitStack
 ) -> tuple[Recognizer, SchedulerOptions]:
     """Load the model, or join the cluster that serves it; `leaving` closes it."""
+    from streamwhisper.cli.nodes import use_token
     from streamwhisper.engine.malloc import release_free_memory
     from streamwhisper.live.scheduler import SchedulerOptions
 
     if engine.engine == "ray":
+        use_token(engine.address)
         return load_remote(model.model, engine.address, among, leaving)
     recognizer = load_model(model)
     recognizer.info.check_languages(among)

@@ -32,7 +32,7 @@ class EventQueue:
 
     @property
     def full(self) -> bool:
-        """Whether an event has to be read before more audio is sent."""
+        """True if an event has to be read before more audio is sent."""
         return len(self._events) >= self._capacity
 
     def put(self, event: ServerMessage) -> None:

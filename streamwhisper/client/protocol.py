@@ -65,7 +65,7 @@ class ClientProtocol:
 
     @property
     def full(self) -> bool:
-        """Whether the server has to acknowledge audio before more is sent."""
+        """True if the server has to acknowledge audio before more is sent."""
         return self._replay.full
 
     def send(self, audio: bytes) -> None:

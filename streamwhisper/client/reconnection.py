@@ -11,7 +11,7 @@ __all__ = ["Reconnection"]
 
 @dataclass(frozen=True, slots=True)
 class Reconnection:
-    """How a client reconnects and how much it keeps for that.
+    """Rules for reconnecting: attempts, delays, and the audio kept for them.
 
     Attributes:
         patience: seconds without a connection after which the client gives up. Outages add up

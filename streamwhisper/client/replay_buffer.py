@@ -53,13 +53,13 @@ class ReplayBuffer:
 
     @property
     def full(self) -> bool:
-        """Whether the server has to acknowledge audio first."""
+        """True if the server has to acknowledge audio first."""
         limit = self._max_unacknowledged
         return limit is not None and self.end - self._acknowledged >= limit
 
     @property
     def unsent(self) -> bool:
-        """Whether an item was not taken yet."""
+        """True if an item was not taken yet."""
         return self._next < len(self._items)
 
     def write(self, audio: bytes) -> None:

@@ -47,7 +47,7 @@ class Finding:
 
     @property
     def fine(self) -> bool:
-        """Whether the check passed."""
+        """True if the check passed."""
         return not self.advice
 
 

@@ -39,7 +39,7 @@ Notice = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True)
 class MicrophoneOptions:
-    """Which microphone to open, and how to handle its loss; times in seconds.
+    """Options of the microphone: device, and handling of its loss; times in seconds.
 
     Attributes:
         device: name, part of a name, or number; None: the system's default.
@@ -94,7 +94,7 @@ class Capture:
 
     @property
     def alive(self) -> bool:
-        """Whether PortAudio reports the stream as active."""
+        """True if PortAudio reports the stream as active."""
         return bool(self._stream.active)
 
     def take(self) -> Samples:

@@ -33,7 +33,7 @@ _FINALS_IN_A_ROW = 4  # then the request that is due first is next, final or not
 
 @dataclass(frozen=True, slots=True)
 class SchedulerOptions:
-    """How requests form batches.
+    """Options of batching.
 
     Attributes:
         max_batch: maximum number of requests in a batch.

@@ -1,1 +1,1 @@
-"""What is made of what is said: spoken commands, numbers in digits, replacements."""
+"""Rewriting of dictated text: spoken commands, numbers in digits, replacements."""

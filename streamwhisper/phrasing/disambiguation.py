@@ -1,4 +1,4 @@
-"""Whether a command was meant, or its name is a plain word: "comma", "a long period of time".
+"""Tells spoken commands from the same words as text: "comma", "a long period of time".
 
 What speaks for a command is a pause beside it (Whisper writes punctuation there), the end of the
 utterance, or another command; what speaks against it are the words around it. In doubt it was
@@ -24,7 +24,7 @@ def is_meant(
     commanded: bool,
     ended: bool,
 ) -> bool:
-    """Whether a command was meant.
+    """Return whether a command was meant.
 
     Args:
         words: of the utterance, and where its name begins and ends among them.
@@ -70,7 +70,7 @@ def is_noun(words: Sequence[Spoken], at: int, table: LanguageTable) -> bool:
 def _is_likely_noun(
     command: Command, words: Sequence[Spoken], at: int, table: LanguageTable
 ) -> bool:
-    """Whether what comes before makes a strict command doubtful.
+    """Return whether the words before make a strict command doubtful.
 
     That is "this", or a determiner and what may be an adjective or a name: "a two-week period",
     "the Meiji period", "within the timeout period".

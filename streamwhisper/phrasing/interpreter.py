@@ -20,7 +20,7 @@ GROUPS = {"break": "layout", "scratch": "scratch", "once": "casing", "span": "ca
 
 @dataclass(frozen=True, slots=True)
 class PhraseOptions:
-    """What is made of what is said.
+    """Options of rewriting dictated text.
 
     Attributes:
         language: its code; one without a table has no commands, numbers and fillers.
@@ -52,7 +52,7 @@ class PhraseOptions:
 
 
 class InterpretedStep(NamedTuple):
-    """How many words were dealt with, the page then, and whether text was taken back."""
+    """Number of processed words, the text buffer after them, and whether text was removed."""
 
     taken: int
     page: TextBuffer
@@ -82,7 +82,7 @@ class Interpreter:
     def step(
         self, words: Sequence[Spoken], at: int, page: TextBuffer, *, ended: bool
     ) -> InterpretedStep:
-        """What begins at a word.
+        """Interpret the words from a position on.
 
         Args:
             words: of the utterance, the last before `at` among them.

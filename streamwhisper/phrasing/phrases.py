@@ -31,7 +31,7 @@ class Phrases:
         self._space = ""
 
     def apply(self, text: str) -> tuple[Edit, ...]:
-        """What is to change for the next piece of committed text, which ends where a word does.
+        """Return the edits for the next piece of committed text, which ends at a word boundary.
 
         No edit erases more than a few words had put out, as many as the longest phrase and the
         command after it have; but for "scratch that", which takes back an utterance.

@@ -1,4 +1,4 @@
-"""What has been put out, as far as it may still change: spacing, capitals, what can be taken back.
+"""Recent output that may still change: spacing, capitals, and text that can be removed again.
 
 A `TextBuffer` is a value: to put something on it makes a new one, and two of them make an `Edit`.
 """
@@ -147,7 +147,7 @@ class TextBuffer:
 
     @property
     def begins_sentence(self) -> bool:
-        """Whether the next word begins a sentence."""
+        """True if the next word begins a sentence."""
         text = self.text.rstrip()
         begun = bool(self.earlier) and self._is_at(self.earlier[-1])
         return begun or not text or text[-1] in ENDS
@@ -160,7 +160,7 @@ class TextBuffer:
 
 
 def edit_between(old: TextBuffer, new: TextBuffer) -> tuple[Edit, ...]:
-    """What makes `new` of `old`: one edit, or none."""
+    """Return the edit that turns `old` into `new`: one edit, or none."""
     known = new.start - old.start
     if known < 0:  # more was taken back than is remembered
         return (Edit(old.end - new.start, new.text),)

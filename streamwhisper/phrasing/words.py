@@ -46,12 +46,12 @@ class Spoken:
 
     @property
     def paused(self) -> bool:
-        """Whether Whisper wrote a pause after the word."""
+        """True if Whisper wrote a pause after the word."""
         return any(sign in BORDERS for sign in self.closing)
 
     @property
     def mentioned(self) -> bool:
-        """Whether the word is in quotes or brackets, and so is no command."""
+        """True if the word is in quotes or brackets and so is not a command."""
         return bool(self.opening) or any(sign not in BORDERS for sign in self.closing)
 
 

@@ -43,7 +43,7 @@ TRY_AGAIN_LATER = 1013
 
 @dataclass(frozen=True, slots=True)
 class Close:
-    """How a WebSocket connection is closed (RFC 6455, section 7.4)."""
+    """Close frame of a WebSocket connection (RFC 6455, section 7.4)."""
 
     code: int
     reason: str = ""
@@ -68,12 +68,12 @@ class Dialect(Protocol):
 
     @property
     def can_receive(self) -> bool:
-        """Whether audio can be received now; while it is False, frames must wait."""
+        """True if audio can be received now; while it is False, frames must wait."""
         ...
 
     @property
     def closing(self) -> Close | None:
-        """How to close the connection after all `outgoing` frames are sent; None: keep it open."""
+        """Close frame to send after all `outgoing` frames; None: keep the connection open."""
         ...
 
     def receive(self, frame: str | bytes) -> None:

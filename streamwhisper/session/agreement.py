@@ -39,7 +39,7 @@ COEFFICIENTS = (-0.336, -1.193, -2.031, -2.72, -0.873)
 )
 @dataclass(frozen=True, slots=True)
 class AgreementOptions:
-    """When a word is stable enough to be committed, or to be shown.
+    """Thresholds for committing and for showing a word.
 
     Attributes:
         max_change_risk: highest probability of a later change at which a new word is committed.

@@ -32,7 +32,7 @@ ELLIPSES = ("..", "\u3002\u3002")
 )
 @dataclass(frozen=True, slots=True)
 class EndpointOptions:
-    """When silence ends an utterance; times in seconds of silence.
+    """Silences that end an utterance, in seconds.
 
     Attributes:
         kind: "fixed" waits for the gate's own silence (`GateOptions.silence`) whatever the text

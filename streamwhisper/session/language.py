@@ -29,7 +29,7 @@ __all__ = ["Evidence", "LanguageDetection", "SpokenLanguage", "spoken_language"]
 )
 @dataclass(frozen=True, slots=True)
 class LanguageDetection:
-    """How a session detects its language; times in seconds of speech.
+    """Options of language detection; times in seconds of speech.
 
     Attributes:
         candidates: codes of the languages that may be spoken; empty: all of the model.
@@ -135,7 +135,7 @@ class SpokenLanguage:
 
     @property
     def confirmed(self) -> bool:
-        """Whether text may be committed: a language is detected, and no other one is ahead."""
+        """True if text may be committed: a language is detected, and no other one is ahead."""
         return self.code is not None and self.candidate in (None, self.code)
 
     def updated(self, evidence: Evidence) -> SpokenLanguage:

@@ -57,12 +57,12 @@ class AudioListener:
 
     @property
     def full(self) -> bool:
-        """Whether reading should pause."""
+        """True if reading should pause."""
         return self.received - self.taken >= INBOX_SECONDS * SAMPLE_RATE
 
     @property
     def ended(self) -> bool:
-        """Whether `end` was called."""
+        """True if `end` was called."""
         return self._ended
 
     def store(self, samples: NDArray[np.float32]) -> None:

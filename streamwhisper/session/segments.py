@@ -9,11 +9,11 @@ from streamwhisper.audio.constants import SAMPLE_RATE
 from streamwhisper.events import SpeechEnded, SpeechStarted
 from streamwhisper.vad.gate import SpeechEnd, SpeechStart
 
-__all__ = ["Segment", "SegmentQueue"]
+__all__ = ["SegmentQueue", "SpeechSegment"]
 
 
 @dataclass(slots=True)
-class Segment:
+class SpeechSegment:
     """Speech between an opening and a closing of the gate; positions are samples.
 
     Attributes:
@@ -40,14 +40,14 @@ class SegmentQueue:
 
     def __init__(self) -> None:
         self.speech_samples = 0
-        self._segments: deque[Segment] = deque()
+        self._segments: deque[SpeechSegment] = deque()
 
     def __len__(self) -> int:
         """Return the number of segments."""
         return len(self._segments)
 
     @property
-    def first(self) -> Segment:
+    def first(self) -> SpeechSegment:
         """The oldest segment."""
         return self._segments[0]
 
@@ -66,7 +66,7 @@ class SegmentQueue:
             cut: whether the audio was cut off while more was to come.
         """
         if isinstance(change, SpeechStart):
-            self._segments.append(Segment(change.at, change.at))
+            self._segments.append(SpeechSegment(change.at, change.at))
             return SpeechStarted(change.at / SAMPLE_RATE)
         segment = self._segments[-1]
         segment.cut = cut

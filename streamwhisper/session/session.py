@@ -70,7 +70,7 @@ class Session:
 
     @property
     def done(self) -> bool:
-        """Whether all text is committed and `Done` was returned."""
+        """True if all text is committed and `Done` was returned."""
         return self._done
 
     @property
@@ -201,7 +201,7 @@ class Session:
 
     @property
     def _at_endpoint(self) -> bool:
-        """Whether the next step of audio may end an utterance whose text decides about that.
+        """Return whether the next step of audio may end an utterance whose text decides about that.
 
         The recognizer is asked first, however long the chunks are. When it is so busy that the
         request waits until more audio arrives, the gate's own silence ends the utterance.

@@ -92,7 +92,7 @@ class Window:
 
     @property
     def silent(self) -> bool:
-        """Whether no word of the speech after the last pause is committed yet."""
+        """True if no word of the speech after the last pause is committed yet."""
         return bool(self.committed) and self.resumed >= self.committed[-1].end
 
     def resume(self, start: int, pause: int, mel: LogMel) -> None:

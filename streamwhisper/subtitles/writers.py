@@ -22,7 +22,7 @@ LONG_PAUSE = 3.0
 
 
 class Writable(Protocol):
-    """What the formats need of a transcript."""
+    """Transcript as the formats need it."""
 
     @property
     def text(self) -> str:

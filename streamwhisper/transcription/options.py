@@ -65,7 +65,7 @@ class WordOptions:
 
 @dataclass(frozen=True, slots=True)
 class ChunkOptions:
-    """How recordings are cut into chunks that are transcribed side by side.
+    """Options for cutting recordings into chunks that are decoded in batches.
 
     Attributes:
         batch_size: number of chunks computed together.
@@ -95,7 +95,7 @@ class ChunkOptions:
 
 @dataclass(frozen=True, slots=True)
 class TranscriptionOptions:
-    """How a recording is transcribed.
+    """Options of a transcription.
 
     Attributes:
         method: "chunked" transcribes chunks side by side and is fast; "sequential" begins each

@@ -1,4 +1,4 @@
-"""What transcription needs of a recognizer: whole windows, in this process or on a cluster."""
+"""Recognizer interface for recordings: whole windows, in this process or on a cluster."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ class WindowRecognizer(Recognizer, Protocol):
 
     @property
     def windows_at_once(self) -> int:
-        """How many windows are worth passing to one call of `transcribe_windows`."""
+        """Number of windows worth passing to one call of `transcribe_windows`."""
         ...
 
     @property
     def window_calls(self) -> int:
-        """How many calls of `transcribe_windows` are worth making at the same time."""
+        """Number of calls of `transcribe_windows` worth making at the same time."""
         ...
 
     def transcribe_windows(self, requests: Sequence[WindowRequest]) -> list[WindowHypothesis]:

@@ -29,7 +29,7 @@ _NAMES = {
 
 
 class KeyEvent(Protocol):
-    """What a display reports of a key."""
+    """Key event that a display reports."""
 
     type: int
     time: int

@@ -18,7 +18,7 @@ HostPort = tuple[str, int]
 
 
 def is_loopback(host: str) -> bool:
-    """Whether a host (without its port) is this machine itself."""
+    """Return whether a host (without its port) is this machine itself."""
     try:
         return ip_address(host.strip("[]")).is_loopback
     except ValueError:
@@ -26,7 +26,7 @@ def is_loopback(host: str) -> bool:
 
 
 def origin_admitted(origin: str | None, host: str | None, allowed: tuple[str, ...]) -> bool:
-    """Whether a web page may use the server.
+    """Return whether a web page may use the server.
 
     Args:
         origin: origin of the page, e.g. ``https://captions.example``; None: the client is not a
@@ -42,7 +42,7 @@ def origin_admitted(origin: str | None, host: str | None, allowed: tuple[str, ..
 
 
 def host_admitted(host: str | None, allowed: tuple[str, ...]) -> bool:
-    """Whether a server that listens on loopback accepts this ``Host`` header."""
+    """Return whether a server that listens on loopback accepts this ``Host`` header."""
     if host is None or "*" in allowed:
         return True
     found = _host_port(f"http://{host}")

@@ -22,7 +22,7 @@ __all__ = ["AccessOptions", "AccessPolicy", "Client"]
 
 @dataclass(frozen=True, slots=True)
 class AccessOptions:
-    """Which clients may use a server.
+    """Access rules: tokens, origins, quotas and trusted proxies.
 
     Attributes:
         keys: accepted access tokens; empty: clients need none.

@@ -116,7 +116,7 @@ def _names() -> list[x509.GeneralName]:
 
 
 def _serves(certificate: x509.Certificate, names: list[x509.GeneralName]) -> bool:
-    """Whether a certificate is valid for a while yet, and for these names."""
+    """Return whether a certificate is still valid for some days, and for these names."""
     from cryptography import x509
 
     known = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value

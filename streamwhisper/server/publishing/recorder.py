@@ -35,7 +35,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class RecordingOptions:
-    """What to record, and where.
+    """Options of recording: folder and contents.
 
     Attributes:
         folder: folder of the records, created if missing. It should be on a local disk: text is

@@ -201,7 +201,7 @@ class Rooms:
 
     @property
     def full(self) -> bool:
-        """Whether all viewer slots are in use."""
+        """True if all viewer slots are in use."""
         return self.viewers >= self.options.max_viewers
 
     def publish(self, name: str, session: str, owner: object) -> Room:
@@ -274,7 +274,7 @@ class Rooms:
 
 
 def is_room(name: str) -> bool:
-    """Whether this is a valid room name."""
+    """Return whether a name is a valid room name."""
     return _NAME.fullmatch(name) is not None
 
 

@@ -39,7 +39,7 @@ class Loading:
 
     @property
     def under_way(self) -> bool:
-        """Whether the thread is running."""
+        """True while the thread runs."""
         return self._loaded.running()
 
     def begin(self) -> asyncio.Future[Loaded]:
@@ -98,7 +98,7 @@ class Startup:
 
     @property
     def finished(self) -> bool:
-        """Whether the model is loaded."""
+        """True if the model is loaded."""
         return self._model is not None
 
     @property

@@ -164,7 +164,7 @@ class Connection(ActiveConnection[Dialect]):
         await self._over.wait()
 
     async def _drain(self) -> None:
-        """When the server stops: process what the client has sent, commit all text, and close."""
+        """Process what the client has sent, commit all text, and close: the server stops."""
         await self._stopping.wait()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self._limits.drain_timeout):

@@ -43,7 +43,7 @@ REALTIME_PATH = "/v1/realtime"
 
 @dataclass(frozen=True, slots=True)
 class Handshake:
-    """What a dialect needs from the handshake.
+    """Parts of the handshake that a dialect needs.
 
     Attributes:
         info: the served model.

@@ -9,7 +9,7 @@ __all__ = ["WyomingOptions"]
 
 @dataclass(frozen=True, slots=True)
 class WyomingOptions:
-    """How the Wyoming protocol is served.
+    """Options of the Wyoming port.
 
     Attributes:
         port: port to listen on; 0: any free one. Clients look at 10300 first.
