@@ -39,7 +39,7 @@ CrossAttend = Callable[[Tensor], Tensor]
 
 def split_heads(x: Tensor, n_head: int) -> Tensor:
     """Return ``x [B, S, D]`` as ``[B, H, S, W]``; a view."""
-    return x.view(*x.shape[:2], n_head, -1).transpose(1, 2)
+    return x.view(*x.shape[:2], n_head, x.shape[2] // n_head).transpose(1, 2)
 
 
 def attend(queries: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None = None) -> Tensor:
