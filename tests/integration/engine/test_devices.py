@@ -49,7 +49,7 @@ def test_without_a_compiler_it_says_so_and_goes_on(tiny_en_path: Path, tmp_path:
 @pytest.mark.parametrize(
     ("flags", "said"),
     [
-        pytest.param(["--device", "cuda"], " is not available", marks=WITHOUT_CUDA),
+        pytest.param(["--device", "cuda"], "CUDA is not available", marks=WITHOUT_CUDA),
         (["--dtype", "int8", "--compile"], "int8"),
     ],
 )
