@@ -1,4 +1,4 @@
-"""How long a language is mistaken for another, as evidence for `LanguageDetection`.
+"""Duration for which a language is mistaken for another: evidence for `LanguageDetection`.
 
     python -m benchmarks beginnings --model base
 

@@ -1,4 +1,4 @@
-"""Whether the offline search finds the text of openai-whisper, with the same weights in float32.
+"""Offline search against openai-whisper: the text with the same weights in float32.
 
     python -m benchmarks parity --model tiny.en
     python -m benchmarks parity --model base --languages

@@ -1,4 +1,4 @@
-"""Whether sequential transcription gives the segments of openai-whisper, with the same weights.
+"""Sequential transcription against openai-whisper: the segments with the same weights.
 
     python -m benchmarks parity_longform --model tiny.en --items longform/61-70968
 

@@ -1,4 +1,4 @@
-"""Whether listed names are written where they are spoken, and only there.
+"""Recall and false alarms of names in the vocabulary.
 
     python -m benchmarks vocabulary --model tiny.en
 

@@ -1,4 +1,4 @@
-"""How many speakers a fleet of workers can serve: a simulation, checked by real runs.
+"""Speakers that a fleet of workers can serve: a simulation, checked by real runs.
 
     python -m benchmarks fleet                          # tables of predictions
     python -m benchmarks fleet --check 1 2 4            # real workers: predicted and measured
@@ -33,7 +33,7 @@ def table(rows: Sequence[dict[str, Any]]) -> str:
 
 
 def predictions(service: Service, workers: int, seconds: float) -> list[dict[str, Any]]:
-    """How lag and utilization go with the load, and with workers that die."""
+    """Print lag and utilization by load, and with workers that die."""
     mean = sum(service.recalled) / len(service.recalled)
     fleet = Fleet(1, workers)
     # Speakers that would keep all workers busy all of the time.
@@ -59,7 +59,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=60.0, help="of each run")
     parser.add_argument("--check", type=int, nargs="*", help="counts of real workers")
     parser.add_argument("--model", default="tiny.en", help="for the real ones")
-    parser.add_argument("--speakers", type=int, default=4, help="likewise, for each worker")
+    parser.add_argument("--speakers", type=int, default=4, help="speakers per worker")
     parser.add_argument("--times", type=argparse.FileType(), help="the JSON line of a check")
     parser.add_argument("--save", action="store_true", help=SAVE_HELP)
     flags = parser.parse_args()
