@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-import numpy as np
-import pytest
 import torch
 from torch import Tensor
 
-from streamwhisper.audio.mel import log_mel
 from streamwhisper.whisper.model import Whisper
 from streamwhisper.whisper.tail import EncodedAudio, SilentTails, encode, encode_padded
 
@@ -29,10 +24,3 @@ def tensors(sound: EncodedAudio) -> list[Tensor]:
 def equal(one: EncodedAudio, other: EncodedAudio) -> bool:
     pairs = zip(tensors(one), tensors(other), strict=True)
     return one.audible == other.audible and all(torch.equal(a, b) for a, b in pairs)
-
-
-@pytest.fixture(scope="module")
-def mels(speech: Any) -> list[np.ndarray]:
-    """Whole utterances of several speakers."""
-    clips = [clip for clip in speech.clips("ls-dev") if 2 < clip["duration_s"] < 4]
-    return [log_mel(speech.load(clip)) for clip in clips[:: len(clips) // 6][:6]]

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
+from streamwhisper.audio.mel import log_mel
 from streamwhisper.engine.local import LocalOptions, LocalRecognizer
 from streamwhisper.recognition import RecognitionRequest
 from streamwhisper.whisper.tail import SilentTails, TailOptions
@@ -19,6 +21,13 @@ def padded(recognizer: LocalRecognizer) -> LocalRecognizer:
     """The same model, with every window padded to 30 s."""
     options = LocalOptions(dtype="float32", threads=1, silent_tail=False)
     return LocalRecognizer(recognizer.model, "padded", options)
+
+
+@pytest.fixture(scope="module")
+def mels(speech: Any) -> list[np.ndarray]:
+    """Whole utterances of several speakers."""
+    clips = [clip for clip in speech.clips("ls-dev") if 2 < clip["duration_s"] < 4]
+    return [log_mel(speech.load(clip)) for clip in clips[:: len(clips) // 6][:6]]
 
 
 def words(text: str) -> list[str]:
