@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 
 from streamwhisper.audio.constants import SAMPLE_RATE
 from streamwhisper.audio.formats import bounded
+from streamwhisper.audio.limits import DecodingBudget
 from streamwhisper.errors import AudioFormatError
 
 __all__ = ["ContainerDecoder", "Resampler", "decode_container"]
@@ -71,7 +72,8 @@ def decode_container(
         float32 ``[n]`` within ±1, in order: mono, or the channels interleaved.
 
     Raises:
-        AudioFormatError: the data is not a container, has no audio, or is damaged.
+        AudioFormatError: the data is not a container, has no audio, is damaged, or claims more than
+            `DecodingLimits` allow.
     """
     options = {"format_whitelist": _DEMUXERS, **(_LIVE if live else {})}
     try:
@@ -82,8 +84,10 @@ def decode_container(
                     f"no audio in this {container.format.long_name} data, only {kinds}"
                 )
             resampler = Resampler(sample_rate, channels)
+            budget = DecodingBudget()
             damaged, decoded = 0, 0
             for packet in container.demux(container.streams.audio[0]):
+                budget.count(packet.size)
                 try:
                     frames = packet.decode()
                 except av.error.InvalidDataError:
@@ -94,6 +98,7 @@ def decode_container(
                     continue
                 for frame in frames:
                     damaged, decoded = 0, decoded + 1
+                    budget.check(frame)
                     yield from resampler.convert(frame)
             yield from resampler.flush()
             if not decoded:
