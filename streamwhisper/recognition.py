@@ -14,6 +14,7 @@ from typing import Literal, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from streamwhisper.deprecation import grouped_fields
 from streamwhisper.errors import RecognitionError
 
 __all__ = [
@@ -21,12 +22,14 @@ __all__ = [
     "Figure",
     "Hypothesis",
     "HypothesisWord",
+    "LanguageOptions",
     "ModelInfo",
     "RecognitionRequest",
     "Recognizer",
     "RemoteRecognizer",
     "RemoteState",
     "Task",
+    "TextContext",
     "remote_state",
 ]
 
@@ -58,6 +61,38 @@ class DecodingOptions:
     compression_ratio_threshold: float = 2.4
 
 
+@dataclass(frozen=True, slots=True)
+class TextContext:
+    """What is known of a text besides the window's own words.
+
+    Attributes:
+        prompt: tokens of the text before the window.
+        initial_prompt: text before the prompt, for names, spelling and style.
+        vocabulary: words and phrases to prefer when the audio is ambiguous.
+    """
+
+    prompt: tuple[int, ...] = ()
+    initial_prompt: str = ""
+    vocabulary: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class LanguageOptions:
+    """Languages of a request's speech and of its text.
+
+    Attributes:
+        languages: codes that detection chooses from; empty allows all languages of the model.
+        detect: report language probabilities although the language is given.
+        task: "transcribe", or "translate" for English text of speech in any language.
+    """
+
+    languages: tuple[str, ...] = ()
+    detect: bool = False
+    task: Task = "transcribe"
+
+
+@grouped_fields("context", TextContext, "prompt", "initial_prompt", "vocabulary")
+@grouped_fields("language_options", LanguageOptions, "languages", "detect", "task")
 @dataclass(frozen=True, slots=True, eq=False)
 class RecognitionRequest:
     """One window of audio and what is already known of its text.
@@ -69,14 +104,10 @@ class RecognitionRequest:
         prefix_end: end of the last prefix word, in seconds from the window's start.
         draft: expected tokens after the prefix. A draft never changes the answer; a correct one
             makes it faster.
-        prompt: tokens of the text before the window.
-        initial_prompt: text before the prompt, for names, spelling and style.
+        context: text before the window, and vocabulary.
         language: language code, e.g. ``"en"``; None lets a multilingual model detect it.
-        languages: codes that detection chooses from; empty allows all languages of the model.
-        detect: report language probabilities although `language` is given.
-        task: "transcribe", or "translate" for English text of speech in any language.
+        language_options: candidates of the detection, and whether to translate.
         final: the answer commits the rest of an utterance; schedulers prefer such requests.
-        vocabulary: words and phrases to prefer when the audio is ambiguous.
         options: decoding options.
         past: `Hypothesis.past` of an earlier, shorter state of this window. It makes the answer
             much cheaper. Without it everything is computed afresh, with nearly the same result.
@@ -86,16 +117,12 @@ class RecognitionRequest:
     prefix: tuple[int, ...] = ()
     prefix_end: float = 0.0
     draft: tuple[int, ...] = ()
-    prompt: tuple[int, ...] = ()
+    context: TextContext = field(default_factory=TextContext)
     language: str | None = None
-    languages: tuple[str, ...] = ()
-    detect: bool = False
-    task: Task = "transcribe"
+    language_options: LanguageOptions = field(default_factory=LanguageOptions)
     final: bool = False
-    vocabulary: tuple[str, ...] = ()
     options: DecodingOptions = field(default_factory=DecodingOptions)
     past: object | None = None
-    initial_prompt: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -132,7 +132,7 @@ class ScriptedRecognizer:
     def _answer(self, request: RecognitionRequest) -> Hypothesis:
         seconds = request.mel.shape[1] / FRAMES_PER_SECOND
         begin = self._find(request.mel.argmax(axis=0)) / FRAMES_PER_SECOND
-        known = max((*request.prompt, *request.prefix), default=-1)
+        known = max((*request.context.prompt, *request.prefix), default=-1)
         words = tuple(
             HypothesisWord(f" {word}", (number,), start - begin, start - begin + _WORD, -0.01)
             for number, (word, start) in enumerate(

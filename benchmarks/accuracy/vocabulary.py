@@ -19,7 +19,7 @@ from benchmarks.lib.speech import Recording, clips, normalized, speech_folder
 from benchmarks.lib.virtual import VirtualStream
 from streamwhisper.audio.mel import log_mel
 from streamwhisper.engine.local import LocalOptions, LocalRecognizer
-from streamwhisper.recognition import RecognitionRequest
+from streamwhisper.recognition import RecognitionRequest, TextContext
 from streamwhisper.session.options import SessionOptions
 
 _NAMES = """
@@ -88,7 +88,9 @@ def main() -> None:
 
     def heard(recording: Recording, entries: tuple[str, ...]) -> list[str]:
         mel = log_mel(recording.samples)
-        request = RecognitionRequest(mel=mel, language="en", vocabulary=entries)
+        request = RecognitionRequest(
+            mel=mel, language="en", context=TextContext(vocabulary=entries)
+        )
         return normalized(recognizer.recognize([request])[0].text)
 
     print(f"{flags.model} on {machine_line(1)}; {len(named)} utterances with names\n")

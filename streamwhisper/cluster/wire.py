@@ -23,8 +23,10 @@ from streamwhisper.recognition import (
     DecodingOptions,
     Hypothesis,
     HypothesisWord,
+    LanguageOptions,
     ModelInfo,
     RecognitionRequest,
+    TextContext,
 )
 from streamwhisper.version import __version__
 
@@ -44,7 +46,7 @@ __all__ = [
     "unpack_request",
 ]
 
-WIRE_VERSION = 2
+WIRE_VERSION = 3
 """Version of the messages; increased with every incompatible change."""
 
 Message = dict[str, Any]
@@ -58,14 +60,14 @@ _AS_THEY_ARE = (
     "prefix",
     "prefix_end",
     "draft",
-    "prompt",
     "language",
-    "languages",
-    "detect",
-    "task",
     "final",
-    "vocabulary",
 )
+_GROUPS = {
+    "context": TextContext,
+    "language_options": LanguageOptions,
+    "options": DecodingOptions,
+}
 
 
 class FramesMissing(LookupError):
@@ -105,16 +107,17 @@ def pack_request(
         first: first frame to send; the worker has the frames before it.
     """
     fields = {name: getattr(request, name) for name in _AS_THEY_ARE}
+    groups = {name: asdict(getattr(request, name)) for name in _GROUPS}
     return {
         "version": WIRE_VERSION,
         "package": __version__,
         "multilingual": info.multilingual,
         "mel": np.ascontiguousarray(request.mel[:, first:], np.float16),
         "first": first,
-        "options": asdict(request.options),
         "window": window,
         "patience": patience,
         **fields,
+        **groups,
     }
 
 
@@ -156,7 +159,7 @@ def unpack_request(message: Message, mel: HalfMel, past: object | None) -> Recog
     """
     try:
         fields = {name: message[name] for name in _AS_THEY_ARE}
-        options = DecodingOptions(**message["options"])
+        groups = {name: kind(**message[name]) for name, kind in _GROUPS.items()}
     except (KeyError, TypeError) as error:
         raise RecognitionError(
             f"the request cannot be read: {type(error).__name__}: {error}"
@@ -165,7 +168,7 @@ def unpack_request(message: Message, mel: HalfMel, past: object | None) -> Recog
     if frames.size:
         # Earlier frames were clamped at an earlier maximum.
         frames = np.maximum(frames, frames.max() - np.float32(CLAMP))
-    return RecognitionRequest(frames, options=options, past=past, **fields)
+    return RecognitionRequest(frames, past=past, **fields, **groups)
 
 
 def pack_hypothesis(hypothesis: Hypothesis) -> Message:

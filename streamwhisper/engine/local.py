@@ -30,7 +30,14 @@ from streamwhisper.engine.devices import (
 )
 from streamwhisper.engine.options import LocalOptions, default_threads
 from streamwhisper.engine.requests import LocalPast, check_request
-from streamwhisper.recognition import Hypothesis, HypothesisWord, ModelInfo, RecognitionRequest
+from streamwhisper.recognition import (
+    Hypothesis,
+    HypothesisWord,
+    LanguageOptions,
+    ModelInfo,
+    RecognitionRequest,
+    TextContext,
+)
 from streamwhisper.whisper import guards
 from streamwhisper.whisper.alignment import onsets
 from streamwhisper.whisper.biasing import get_bias_vocabulary
@@ -202,9 +209,9 @@ class LocalRecognizer:
             live = RecognitionRequest(
                 request.mel,
                 request.prefix,
-                prompt=request.prompt,
+                context=TextContext(request.prompt),
                 language=request.language,
-                task=request.task,
+                language_options=LanguageOptions(task=request.task),
             )
             check_request(live, self.info, self.tokenizer)
         tails = self.tails if self.options.silent_tail else None
@@ -213,19 +220,19 @@ class LocalRecognizer:
     def _task(
         self, request: RecognitionRequest, audio: EncodedAudio, language: str
     ) -> DecodingTask:
-        n_context = self.model.dims.n_text_ctx
+        given, n_context = request.context, self.model.dims.n_text_ctx
         context = context_tokens(
             self.tokenizer,
-            (*self._initial(request.initial_prompt, n_context // 4), *request.prompt),
+            (*self._initial(given.initial_prompt, n_context // 4), *given.prompt),
             language,
-            request.task,
+            request.language_options.task,
             timestamps=request.options.timestamps,
             most=n_context // 2 - 1,
         )
         seconds = audio.audible * SECONDS_PER_POSITION - request.prefix_end
         past = request.past
         cached = past.text if isinstance(past, LocalPast) else None
-        words = request.vocabulary
+        words = given.vocabulary
         return DecodingTask(
             audio,
             context,
@@ -254,11 +261,15 @@ class LocalRecognizer:
     ) -> list[dict[str, float]]:
         """Return the language probabilities of each request, most likely first; empty if unused."""
         found: list[dict[str, float]] = [{} for _ in requests]
-        asked = [i for i, request in enumerate(requests) if request.detect or not request.language]
+        asked = [
+            i
+            for i, request in enumerate(requests)
+            if request.language_options.detect or not request.language
+        ]
         if asked and self.info.multilingual:
             weighed = detect_languages(self.model, self.tokenizer, [encoded[i] for i in asked])
             for i, probabilities in zip(asked, weighed, strict=True):
-                found[i] = _among(probabilities, requests[i].languages)
+                found[i] = _among(probabilities, requests[i].language_options.languages)
         return found
 
     def _hypothesis(
@@ -289,7 +300,7 @@ class LocalRecognizer:
             return ()
         rows = onsets(decoded.weights, len(request.prefix), decoded.first_row)
         seconds = rows * SECONDS_PER_POSITION
-        written = "en" if request.task == "translate" else language
+        written = "en" if request.language_options.task == "translate" else language
         spelt = self.tokenizer.split_words([decoded.tokens[i] for i in text], language=written)
         if decoded.ending != "end_of_text":
             spelt = spelt[:-1]  # a guard may have stopped within it

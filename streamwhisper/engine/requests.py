@@ -38,9 +38,9 @@ def check_request(request: RecognitionRequest, info: ModelInfo, tokenizer: Token
         raise RecognitionError(
             f"mel has shape {shape}; {info.name} expects ({info.n_mels}, 1 to {WINDOW_FRAMES})"
         )
-    languages = [*request.languages, *filter(None, [request.language])]
+    languages = [*request.language_options.languages, *filter(None, [request.language])]
     info.check_languages(languages)
-    info.check_task(request.task)
+    info.check_task(request.language_options.task)
     unknown = [code for code in languages if code not in tokenizer.languages]
     if unknown and info.multilingual:
         raise RecognitionError(
@@ -53,7 +53,7 @@ def check_request(request: RecognitionRequest, info: ModelInfo, tokenizer: Token
             f"past is of a window of {past.audible * FRAMES_PER_POSITION} frames, but mel has "
             f"{shape[1]}; pass the past of an earlier state of the same window"
         )
-    for token in (*request.prompt, *request.prefix, *request.draft):
+    for token in (*request.context.prompt, *request.prefix, *request.draft):
         if not 0 <= token < tokenizer.n_vocab:
             raise RecognitionError(
                 f"token {token} in prompt, prefix or draft; {info.name} has tokens "

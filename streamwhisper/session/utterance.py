@@ -6,7 +6,12 @@ import math
 from dataclasses import dataclass
 
 from streamwhisper.audio.mel import HOP, LogMel, scale
-from streamwhisper.recognition import Hypothesis, RecognitionRequest
+from streamwhisper.recognition import (
+    Hypothesis,
+    LanguageOptions,
+    RecognitionRequest,
+    TextContext,
+)
 from streamwhisper.session.agreement import Draft
 from streamwhisper.session.endpoint import silence_after
 from streamwhisper.session.language import Evidence, SpokenLanguage
@@ -141,14 +146,12 @@ class Utterance:
             prefix=window.prefix,
             prefix_end=(window.committed_end - window.start) / SAMPLE_RATE,
             draft=self.draft.tokens,
-            prompt=window.prompt,
-            initial_prompt=self.options.window.initial_prompt,
+            context=TextContext(window.prompt, self.options.window.initial_prompt, vocabulary),
             language=language.code,
-            languages=language.candidates,
-            detect=language.examining,
-            task=self.options.task,
+            language_options=LanguageOptions(
+                language.candidates, language.examining, self.options.task
+            ),
             final=final,
-            vocabulary=vocabulary,
             options=self.options.decoding,
             past=window.past,
         )

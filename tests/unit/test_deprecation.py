@@ -6,10 +6,12 @@ import warnings
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
+import numpy as np
 import pytest
 
 from streamwhisper.deprecation import renamed_fields
 from streamwhisper.events import Committed, SpeechEnded
+from streamwhisper.recognition import LanguageOptions, RecognitionRequest, TextContext
 from streamwhisper.server.options import FeatureOptions, ServerOptions
 from streamwhisper.server.publishing.rooms import RoomOptions
 from streamwhisper.server.rest.options import RestOptions
@@ -93,3 +95,13 @@ def test_features_of_a_server_are_accepted_as_plain_keywords_and_name_their_grou
     with pytest.warns(DeprecationWarning, match=r"features\.rooms"):
         other = replace(options, rooms=RoomOptions())  # type: ignore[call-arg]
     assert other.features.rest is rest
+
+
+def test_fields_of_a_request_that_moved_into_groups_are_accepted_and_can_be_read() -> None:
+    mel = np.zeros((80, 1), np.float32)
+    with pytest.warns(DeprecationWarning, match=r"is now (context|language_options)\."):
+        request = RecognitionRequest(mel, prompt=(1,), task="translate")  # type: ignore[call-arg]
+    assert request.context == TextContext((1,))
+    assert request.language_options == LanguageOptions(task="translate")
+    with pytest.warns(DeprecationWarning, match=r"context\.prompt"):
+        assert request.prompt == (1,)  # type: ignore[attr-defined]

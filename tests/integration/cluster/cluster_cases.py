@@ -28,7 +28,7 @@ from streamwhisper.cluster.routing import QUEUED_AUDIO, QueuedAudioPolicy
 from streamwhisper.cluster.wire import WIRE_VERSION, Message, pack_request
 from streamwhisper.cluster.worker import WorkerOptions
 from streamwhisper.errors import RecognitionError
-from streamwhisper.recognition import RecognitionRequest
+from streamwhisper.recognition import RecognitionRequest, TextContext
 from streamwhisper.transcription.options import ChunkOptions, TranscriptionOptions, WordOptions
 from streamwhisper.transcription.parts import joined, transcribe_parts
 from streamwhisper.transcription.transcribe import transcribe
@@ -143,7 +143,7 @@ def test_bad_requests_old_versions_and_late_ones_are_refused_in_words(
 ) -> None:
     request = RecognitionRequest(np.full((80, 50), -0.5, np.float32))
     with pytest.raises(RecognitionError, match="token 99999"):
-        remote.recognize([RecognitionRequest(request.mel, prompt=(99999,))])
+        remote.recognize([RecognitionRequest(request.mel, context=TextContext((99999,)))])
     message = pack_request(request, remote.info, "window", 10.0)
     assert "hypothesis" in ask(message)
     assert "have different versions" in ask({**message, "version": WIRE_VERSION + 1})["refused"]

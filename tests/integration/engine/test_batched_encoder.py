@@ -12,7 +12,7 @@ import torch
 from streamwhisper.audio.files import read_audio
 from streamwhisper.audio.mel import log_mel
 from streamwhisper.engine.local import LocalOptions, LocalRecognizer
-from streamwhisper.recognition import DecodingOptions, Hypothesis, RecognitionRequest
+from streamwhisper.recognition import DecodingOptions, Hypothesis, RecognitionRequest, TextContext
 from streamwhisper.whisper.static_decoder import StaticDecoder
 from streamwhisper.whisper.tail import SilentTails, encode
 from tests.support.paths import SAMPLE
@@ -98,9 +98,9 @@ def test_timestamps_and_vocabularies_are_chosen_row_by_row(
 ) -> None:
     mixed = [
         replace(requests[0], options=DecodingOptions(timestamps=True)),
-        replace(requests[1], vocabulary=("wellcome", "stil")),
+        replace(requests[1], context=TextContext(vocabulary=("wellcome", "stil"))),
         requests[2],
-        replace(requests[3], prompt=tuple(plain.tokenizer.encode(" Well then."))),
+        replace(requests[3], context=TextContext(tuple(plain.tokenizer.encode(" Well then.")))),
     ]
     check(batched.recognize(mixed), plain.recognize(mixed))
 

@@ -13,7 +13,7 @@ from streamwhisper.audio.mel import log_mel
 from streamwhisper.engine.local import LocalRecognizer
 from streamwhisper.events import Committed
 from streamwhisper.live.listen import listen
-from streamwhisper.recognition import RecognitionRequest
+from streamwhisper.recognition import RecognitionRequest, TextContext
 from streamwhisper.session.options import SessionOptions
 from streamwhisper.whisper.biasing import BiasVocabulary
 from streamwhisper.whisper.search import SearchOptions, SearchTask, search
@@ -33,7 +33,10 @@ def test_a_misheard_name_is_written_right_where_it_is_listed(
 ) -> None:
     """And the other words stay as they are."""
     plain, listed = recognizer.recognize(
-        [RecognitionRequest(mel=mel), RecognitionRequest(mel=mel, vocabulary=NAMES)]
+        [
+            RecognitionRequest(mel=mel),
+            RecognitionRequest(mel=mel, context=TextContext(vocabulary=NAMES)),
+        ]
     )
     assert "Fitzooth" not in plain.text
     assert "Fitzooth to the rear" in listed.text
@@ -59,15 +62,19 @@ def test_a_draft_never_changes_the_answer(
 ) -> None:
     """Whatever the draft knows of the vocabulary."""
     window = mel[:, 250:500]
-    plain = recognizer.recognize([RecognitionRequest(mel=window, vocabulary=NAMES)])[0].tokens
+    plain = recognizer.recognize(
+        [RecognitionRequest(mel=window, context=TextContext(vocabulary=NAMES))]
+    )[0].tokens
     prefix = plain[: data.draw(st.integers(0, len(plain)), label="prefix")]
     names = [token for name in NAMES for token in TOKENIZER.encode(f" {name}")]
     draft = tuple(data.draw(st.lists(st.sampled_from([*plain, *names]), max_size=9), label="draft"))
     kept = plain[len(prefix) :][: data.draw(st.integers(0, 9), label="right tokens")]
     with_draft, without = recognizer.recognize(
         [
-            RecognitionRequest(mel=window, prefix=prefix, draft=kept + draft, vocabulary=NAMES),
-            RecognitionRequest(mel=window, prefix=prefix, vocabulary=NAMES),
+            RecognitionRequest(
+                mel=window, prefix=prefix, draft=kept + draft, context=TextContext(vocabulary=NAMES)
+            ),
+            RecognitionRequest(mel=window, prefix=prefix, context=TextContext(vocabulary=NAMES)),
         ]
     )
     assert with_draft.tokens == without.tokens

@@ -16,7 +16,7 @@ from streamwhisper.engine.devices import Precision
 from streamwhisper.engine.local import LocalOptions, LocalRecognizer
 from streamwhisper.events import Committed
 from streamwhisper.live.listen import listen
-from streamwhisper.recognition import DecodingOptions, Hypothesis, RecognitionRequest
+from streamwhisper.recognition import DecodingOptions, Hypothesis, RecognitionRequest, TextContext
 from streamwhisper.transcription.options import TranscriptionOptions, WordOptions
 from streamwhisper.transcription.transcribe import detect_language, transcribe, transcribe_all
 from streamwhisper.whisper.fallback import FallbackOptions
@@ -146,8 +146,10 @@ def test_prefix_draft_past_prompt_vocabulary_and_timestamps_stay_on_the_gpu(
                     prefix=tuple(token for word in held for token in word.tokens),
                     prefix_end=held[-1].end,
                     draft=tuple(token for word in first.words[3:] for token in word.tokens),
-                    prompt=tuple(recognizer.tokenizer.encode(" Well then.")),
-                    vocabulary=("wellcome", "every"),
+                    context=TextContext(
+                        tuple(recognizer.tokenizer.encode(" Well then.")),
+                        vocabulary=("wellcome", "every"),
+                    ),
                     past=first.past,
                 )
             ]

@@ -24,7 +24,13 @@ from streamwhisper.audio.mel import log_mel
 from streamwhisper.checkpoints.checkpoint import state_shapes
 from streamwhisper.engine.local import USUAL_FLOORS, LocalOptions, LocalRecognizer
 from streamwhisper.errors import RecognitionError
-from streamwhisper.recognition import DecodingOptions, Hypothesis, RecognitionRequest
+from streamwhisper.recognition import (
+    DecodingOptions,
+    Hypothesis,
+    LanguageOptions,
+    RecognitionRequest,
+    TextContext,
+)
 from streamwhisper.whisper.quantized import can_quantize
 
 pytestmark = pytest.mark.weights
@@ -66,7 +72,7 @@ def requests(recognizer: LocalRecognizer, talk: Mel, speech: Any) -> list[Recogn
         replace(request, prefix=heard[:3], prefix_end=1.0, draft=heard[4:]),
         replace(request, options=DecodingOptions(timestamps=True)),
         replace(request, mel=np.ascontiguousarray(other[:, :250]), language="en"),
-        replace(request, mel=np.ascontiguousarray(other[:, :90]), prompt=heard),
+        replace(request, mel=np.ascontiguousarray(other[:, :90]), context=TextContext(heard)),
         replace(request, mel=np.ascontiguousarray(talk[:, :1])),
         replace(request, mel=np.ascontiguousarray(talk[:, 60:120]), final=True),
     ]
@@ -95,7 +101,7 @@ def answered_in_languages(base: LocalRecognizer, speech: Any) -> Answered:
     request = RecognitionRequest(mel=german)
     requests = [
         request,
-        replace(request, language="de", task="translate"),
+        replace(request, language="de", language_options=LanguageOptions(task="translate")),
         replace(request, language="fr"),
         RecognitionRequest(mel=english),
     ]
@@ -423,10 +429,12 @@ def test_an_initial_prompt_is_what_its_tokens_are_before_the_prompt(
     request = RecognitionRequest(mel=np.ascontiguousarray(talk[:, :300]))
     text, carried = "glossary: fitzooth, montfichet", (11, 11)
     tokens = tuple(recognizer.tokenizer.encode(f" {text}"))
-    (by_text,) = recognizer.recognize([replace(request, initial_prompt=text, prompt=carried)])
-    (by_tokens,) = recognizer.recognize([replace(request, prompt=(*tokens, *carried))])
+    (by_text,) = recognizer.recognize([replace(request, context=TextContext(carried, text))])
+    (by_tokens,) = recognizer.recognize(
+        [replace(request, context=TextContext((*tokens, *carried)))]
+    )
     assert by_text == by_tokens
-    (plain,) = recognizer.recognize([replace(request, initial_prompt=" ")])
+    (plain,) = recognizer.recognize([replace(request, context=TextContext(initial_prompt=" "))])
     assert plain == recognizer.recognize([request])[0]
     assert by_text != plain
 
@@ -435,16 +443,17 @@ def test_a_long_initial_prompt_leaves_room_for_what_is_said(
     recognizer: LocalRecognizer, talk: Mel
 ) -> None:
     request = RecognitionRequest(mel=np.ascontiguousarray(talk[:, :300]), prefix=(11,) * 150)
-    long = replace(request, initial_prompt="So it goes, and goes on. " * 100, prompt=(11,) * 9)
+    long = replace(request, context=TextContext((11,) * 9, "So it goes, and goes on. " * 100))
     assert len(recognizer.recognize([long])) == 1
 
 
-@pytest.mark.parametrize("part", ["prompt", "prefix", "draft"])
+@pytest.mark.parametrize("part", ["context", "prefix", "draft"])
 @pytest.mark.parametrize("token", [-1, 60000])
 def test_a_token_outside_the_vocabulary_is_refused_by_number(
     recognizer: LocalRecognizer, talk: Mel, part: str, token: int
 ) -> None:
-    request = replace(RecognitionRequest(mel=talk[:, :100]), **{part: (11, token)})
+    tokens = TextContext((11, token)) if part == "context" else (11, token)
+    request = replace(RecognitionRequest(mel=talk[:, :100]), **{part: tokens})
     with pytest.raises(RecognitionError, match=f"token {token} .* 0 to 51863"):
         recognizer.recognize([request])
 
@@ -453,12 +462,17 @@ def test_a_language_that_the_model_does_not_know_is_refused_by_name(
     base: LocalRecognizer, answered_in_languages: Answered
 ) -> None:
     request = answered_in_languages[0][0]
-    for unknown in (replace(request, language="xx"), replace(request, languages=("de", "xx"))):
+    for unknown in (
+        replace(request, language="xx"),
+        replace(request, language_options=LanguageOptions(("de", "xx"))),
+    ):
         with pytest.raises(RecognitionError, match="'xx'"):
             base.recognize([unknown])
 
 
-@pytest.mark.parametrize("fields", [{"language": "de"}, {"languages": ("de",)}])
+@pytest.mark.parametrize(
+    "fields", [{"language": "de"}, {"language_options": LanguageOptions(("de",))}]
+)
 def test_an_english_model_refuses_another_language(
     recognizer: LocalRecognizer, talk: Mel, fields: dict[str, Any]
 ) -> None:
@@ -476,7 +490,10 @@ def test_languages_are_weighed_where_that_is_asked_for_and_the_text_stays_the_sa
     assert not translated.languages
     assert not plain.languages
     weighed, among = base.recognize(
-        [replace(french, detect=True), replace(found, languages=("fr", "nl", "es"))]
+        [
+            replace(french, language_options=LanguageOptions(detect=True)),
+            replace(found, language_options=LanguageOptions(("fr", "nl", "es"))),
+        ]
     )
     assert weighed.text == plain.text
     assert weighed.language == "fr"

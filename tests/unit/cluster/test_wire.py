@@ -28,7 +28,9 @@ from streamwhisper.recognition import (
     DecodingOptions,
     Hypothesis,
     HypothesisWord,
+    LanguageOptions,
     RecognitionRequest,
+    TextContext,
 )
 from tests.support.wire import HALF, INFO
 
@@ -55,12 +57,10 @@ def test_a_request_arrives_as_it_was_sent(
         prefix,
         0.5,
         draft,
-        (1, 2),
+        TextContext((1, 2), "By Melville.", ("Montfichet",)),
         "en",
-        languages,
-        detect=True,
+        LanguageOptions(languages, detect=True),
         final=final,
-        vocabulary=("Montfichet",),
         options=DecodingOptions(max_tokens=max_tokens),
         past=RemotePast("w", "a", 3),
     )

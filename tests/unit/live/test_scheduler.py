@@ -18,13 +18,14 @@ from streamwhisper.recognition import (
     ModelInfo,
     RecognitionRequest,
     RemoteState,
+    TextContext,
 )
 
 MEL = np.zeros((80, 10), np.float32)
 
 
 def request(number: int, *, final: bool = False) -> RecognitionRequest:
-    return RecognitionRequest(MEL, prompt=(number,), final=final)
+    return RecognitionRequest(MEL, context=TextContext((number,)), final=final)
 
 
 def ask(number: int, deadline: float | None = None, *, final: bool = False) -> Ticket:
@@ -32,8 +33,8 @@ def ask(number: int, deadline: float | None = None, *, final: bool = False) -> T
 
 
 def answer(request: RecognitionRequest) -> Hypothesis:
-    text = "-".join(map(str, request.prompt))
-    word = HypothesisWord(text, request.prompt, 0.0, 0.1, 0.0)
+    text = "-".join(map(str, request.context.prompt))
+    word = HypothesisWord(text, request.context.prompt, 0.0, 0.1, 0.0)
     return Hypothesis((word,), "en", "end_of_text", 0.0, 0.0)
 
 
@@ -58,7 +59,7 @@ class Echo:
         self.entered.release()
         self.gate.wait()
         self.threads.add(threading.get_ident())
-        numbers = [request.prompt[0] for request in requests]
+        numbers = [request.context.prompt[0] for request in requests]
         self.batches.append(numbers)
         if bad := self.forbidden.intersection(numbers):
             raise (ZeroDivisionError if 0 in bad else RecognitionError)(f"cannot say {bad}")

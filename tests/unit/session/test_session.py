@@ -24,6 +24,7 @@ from streamwhisper.recognition import (
     Hypothesis,
     ModelInfo,
     RecognitionRequest,
+    TextContext,
 )
 from streamwhisper.session.options import SessionOptions
 from streamwhisper.session.window import WindowOptions
@@ -205,13 +206,13 @@ def test_other_options_hold_from_the_next_utterance_on(clip: Samples) -> None:
     session.receive_audio(clip[2 * RATE : 3 * RATE].tobytes())
     pump(session, noting)
     during = noting.asked[-1]
-    assert (during.language, during.initial_prompt, during.vocabulary) == ("en", "", ("Fuchs",))
+    assert (during.language, during.context) == ("en", TextContext(vocabulary=("Fuchs",)))
     session.flush()
     session.receive_audio(clip[3 * RATE :].tobytes())
     session.end()
     events = pump(session, noting)
     first = next(request for request in noting.asked if request.language == "de")
-    assert (first.initial_prompt, first.prefix) == ("Es war einmal.", ())
+    assert (first.context.initial_prompt, first.prefix) == ("Es war einmal.", ())
     assert noting.asked[-1].language == "de"
     assert not [event for event in events if isinstance(event, Partial)]
     with pytest.raises(RecognitionError, match="only supports English"):
@@ -251,9 +252,9 @@ def test_a_vocabulary_holds_from_the_next_request_on() -> None:
     session.receive_audio(sound[: 2 * RATE].tobytes())
     request = session.next_request()
     assert request is not None
-    assert request.vocabulary == ("Ada",)
+    assert request.context.vocabulary == ("Ada",)
     session.set_vocabulary(["Grace", "Ada"])
     session.abandon_request()
     request = session.next_request()
     assert request is not None
-    assert request.vocabulary == ("Grace", "Ada")
+    assert request.context.vocabulary == ("Grace", "Ada")
