@@ -19,6 +19,7 @@ from collections.abc import Iterator
 from websockets.sync.client import connect as connect_viewer
 
 from streamwhisper import Committed, Partial, SyncStreamClient, stream_audio
+from streamwhisper.control_characters import without_controls
 
 RATE, CHUNK = 16000, 1600
 
@@ -55,7 +56,8 @@ def watched(url: str, room: str) -> Iterator[tuple[bool, str]]:
 def show(texts: Iterator[tuple[bool, str]]) -> None:
     """Print text as it comes, committed or not; where it goes to a file, committed text alone."""
     live = sys.stdout.isatty()
-    for committed, text in texts:
+    for committed, received in texts:
+        text = without_controls(received)
         print("\033[J" if live else "", end="")  # forget the last guess
         if committed:
             print(text, end="", flush=True)

@@ -22,6 +22,7 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
+from streamwhisper.control_characters import escape_controls, without_controls
 from streamwhisper.events import Committed, Partial
 from streamwhisper.protocol import Ack, ErrorMessage, ServerMessage, Status, encode_server_message
 
@@ -72,13 +73,14 @@ class GrowingText:
     def show(self, event: ServerMessage) -> None:
         """Show one event; events without text change nothing."""
         if isinstance(event, Partial):
-            self.guess(event.text)
+            self.guess(without_controls(event.text))
         elif isinstance(event, Committed):
-            self.append(event.text)
+            self.append(without_controls(event.text))
             if event.final:
                 self.end_line()
         elif isinstance(event, ErrorMessage):
-            print_error(f"{event.code}: {event.message}")
+            with self._above_line() as console:
+                print_error(f"{event.code}: {event.message}", console)
 
     def guess(self, text: str) -> None:
         """Show text that may still change, in place of the last partial."""
@@ -130,6 +132,26 @@ class GrowingText:
             self._mark = (mark, style)
             self._refresh()
 
+    def notice(self, text: str) -> None:
+        """Print a notice on standard error: above the live line if both are on the terminal."""
+        with self._above_line() as console:
+            console.print(
+                without_controls(text, keep="\n"),
+                style="dim",
+                markup=False,
+                highlight=False,
+                soft_wrap=True,
+            )
+
+    @contextmanager
+    def _above_line(self) -> Iterator[Console]:
+        """Yield the console for a notice."""
+        errors = Console(stderr=True)
+        # Only the line's own console prints above it; another one would print onto it.
+        own = self._live is not None and self._live.is_started and errors.is_terminal
+        yield self._console if own else errors
+        errors.file.flush()
+
     def _refresh(self) -> None:
         if not self._live:
             return
@@ -162,7 +184,7 @@ class JsonLines:
         if isinstance(event, Ack | Status):
             return
         self._seq += 1
-        print(encode_server_message(event, self._seq), flush=True)
+        print(escape_controls(encode_server_message(event, self._seq)), flush=True)
 
 
 def fit_end(text: Text, cells: int) -> Text:
@@ -221,12 +243,14 @@ def recordings_bar(name: str, total: float | None) -> Iterator[Callable[[float],
 
 def print_json(record: Mapping[str, object]) -> None:
     """Print an object as one JSON line on stdout; numbers are rounded to three decimals."""
-    print(json.dumps(_rounded(record), ensure_ascii=False, default=str), flush=True)
+    line = json.dumps(_rounded(record), ensure_ascii=False, default=str)
+    print(escape_controls(line), flush=True)
 
 
 def print_transcript(text: str, title: str | None) -> None:
     """Print a transcript, below its title if there is one."""
-    print(f"{title}:\n{text}\n" if title else text, flush=True)
+    shown = f"{title}:\n{text}\n" if title else text
+    print(without_controls(shown, keep="\n\t"), flush=True)
 
 
 def print_models(models: Sequence[ModelStatus]) -> None:
@@ -246,10 +270,11 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     Console(highlight=False).print(table)
 
 
-def print_error(message: str) -> None:
-    """Print an error on stderr, in red on a terminal."""
-    console = Console(stderr=True)
-    console.print(f"error: {message}", style="red", markup=False, highlight=False, soft_wrap=True)
+def print_error(message: str, console: Console | None = None) -> None:
+    """Print an error in red on `console`, by default on stderr."""
+    console = console or Console(stderr=True)
+    text = without_controls(f"error: {message}", keep="\n")
+    console.print(text, style="red", markup=False, highlight=False, soft_wrap=True)
 
 
 def _rounded(value: object) -> object:

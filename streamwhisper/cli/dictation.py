@@ -31,6 +31,7 @@ __all__ = [
     "embedded",
     "runtime_folder",
     "server",
+    "warn_of_tampering",
 ]
 
 DEFAULT_HOTKEY = "ctrl+alt+space"
@@ -166,6 +167,18 @@ def server(url: str, token: str | None, options: SessionOptions) -> Engine:
         languages=among,
         vocabulary=options.vocabulary,
     )
+
+
+def warn_of_tampering(url: str, to: str, notice: Notice) -> None:
+    """Warn where text that acts on this machine comes unencrypted from another one."""
+    from streamwhisper.client.connecting import can_be_tampered_with
+
+    acts = {"type": "types", "command": "hands to your program"}
+    if to in acts and can_be_tampered_with(url):
+        notice(
+            f"warning: {url} is not encrypted. Other machines on the network can listen, and "
+            f"change the text that dictation {acts[to]}. Use a wss:// address."
+        )
 
 
 def choose_sink(

@@ -19,6 +19,7 @@ from streamwhisper.cli.dictation import (
     embedded,
     runtime_folder,
     server,
+    warn_of_tampering,
 )
 from streamwhisper.cli.flags import (
     DetectionFlag,
@@ -219,6 +220,8 @@ def _dictate(
         progressive=output.progressive,
         paste=output.paste,
     )
+    if engine.url:
+        warn_of_tampering(engine.url, output.to, face.say)
     asyncio.run(
         dictate(
             listening.microphone,

@@ -15,7 +15,15 @@ from websockets.protocol import State
 
 from streamwhisper.errors import ConnectionLostError, ServerError
 
-__all__ = ["DEFAULT_URL", "Credentials", "close", "dial", "lost", "trust_anything"]
+__all__ = [
+    "DEFAULT_URL",
+    "Credentials",
+    "can_be_tampered_with",
+    "close",
+    "dial",
+    "lost",
+    "trust_anything",
+]
 
 DEFAULT_URL = "ws://127.0.0.1:8765/v1/stream"
 
@@ -41,6 +49,11 @@ def trust_anything() -> ssl.SSLContext:
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
     return context
+
+
+def can_be_tampered_with(url: str) -> bool:
+    """Return whether other machines can read and change what a server at `url` sends."""
+    return urlsplit(url).scheme != "wss" and not _is_local(url)
 
 
 async def dial(url: str, open_timeout: float, credentials: Credentials) -> ClientConnection:
@@ -83,11 +96,15 @@ def _websocket_options(url: str, open_timeout: float, credentials: Credentials) 
 
 def _proxy(url: str) -> Literal[True] | None:
     """Return whether to use the environment's proxy: True, or None for this machine itself."""
+    return None if _is_local(url) else True
+
+
+def _is_local(url: str) -> bool:
     host = urlsplit(url).hostname or ""
     try:
-        return None if ip_address(host).is_loopback else True
+        return ip_address(host).is_loopback
     except ValueError:
-        return None if host == "localhost" else True
+        return host == "localhost"
 
 
 def _cannot_connect(url: str, error: Exception) -> Exception:

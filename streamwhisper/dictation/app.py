@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, TypeVarTuple, Unpack
 
 from streamwhisper.audio.constants import SAMPLE_RATE
 from streamwhisper.client.protocol import StreamEvent
+from streamwhisper.control_characters import without_controls
 from streamwhisper.dictation.level import decibels
 from streamwhisper.dictation.microphone import Microphone
 from streamwhisper.dictation.sink import Sink
@@ -141,11 +142,13 @@ class Dictation:
 
     async def _take(self, event: StreamEvent) -> None:
         if isinstance(event, Partial):
-            await self._do(self._sink.guess, event.text)
+            await self._do(self._sink.guess, without_controls(event.text))
         elif isinstance(event, ErrorMessage):
             self._face.say(event.message)
         elif isinstance(event, Committed):
-            text = event.text if self._begun else event.text.lstrip()
+            # Phrases add newlines; one that the engine sends would press Return.
+            text = without_controls(event.text)
+            text = text if self._begun else text.lstrip()
             self._begun = self._begun or bool(text)
             await self._put(self._edits(text))
             if event.final:

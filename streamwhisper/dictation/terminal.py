@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import sys
-
 from rich.console import Console
 
 from streamwhisper.console import GrowingText
+from streamwhisper.control_characters import without_controls
 from streamwhisper.dictation.level import bar
 from streamwhisper.phrasing.edits import Edit
 
@@ -36,6 +35,7 @@ class TerminalSink:
 
     def edit(self, edit: Edit) -> None:
         """Change the line; text that has scrolled up cannot be erased and is reported."""
+        edit = Edit(edit.erase, without_controls(edit.text, keep="\n\t"))
         kept = max(0, len(self._out) - edit.erase)
         reached = self._text.erase(edit.erase)
         if beyond := self._out[kept : len(self._out) - len(reached)].strip():
@@ -46,7 +46,7 @@ class TerminalSink:
 
     def guess(self, text: str) -> None:
         """Show text that may still change, dim."""
-        self._text.guess(text)
+        self._text.guess(without_controls(text))
 
     def end(self) -> None:
         """End the line."""
@@ -60,9 +60,7 @@ class TerminalSink:
 
     def say(self, text: str) -> None:
         """Print a notice on standard error, above the line."""
-        console = Console(stderr=True)
-        console.print(text, style="dim", markup=False, highlight=False, soft_wrap=True)
-        sys.stderr.flush()
+        self._text.notice(text)
 
     def listening(self, on: bool) -> None:
         """Show whether dictation listens."""

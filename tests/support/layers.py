@@ -16,7 +16,7 @@ LAYERS = [
     {"audio"},
     {"recognition"},
     {"events", "rolling"},
-    {"deprecation", "errors", "keywords", "moved", "validation", "version"},
+    {"control_characters", "deprecation", "errors", "keywords", "moved", "validation", "version"},
 ]
 # Packages that compute with torch; `transcription` runs the network on whole recordings.
 TORCH = {"checkpoints", "engine", "transcription", "whisper"}

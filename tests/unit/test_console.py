@@ -9,7 +9,7 @@ from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
-from streamwhisper.console import GrowingText, JsonLines, fit_end, print_json
+from streamwhisper.console import GrowingText, JsonLines, fit_end, print_error, print_json
 from streamwhisper.events import Committed, Done, Partial, Word
 from streamwhisper.protocol import Ack, ErrorMessage
 
@@ -84,3 +84,28 @@ def test_json_lines_are_numbered_and_leave_out_acknowledgements(capsys):
 def test_json_is_one_line_with_times_in_milliseconds(capsys):
     print_json({"words": (Word("né", 0.12345, 1.0, 0.5).word,), "at": 0.12345})
     assert capsys.readouterr().out == '{"words": ["né"], "at": 0.123}\n'
+
+
+ATTACK = "ls\x1b]0;title\x07\x1b[2J\x9b31m\r\nrm\x7f \u202egnp"
+
+
+def test_text_of_a_server_controls_no_terminal():
+    for terminal in (True, False):
+        written = shown([Partial(ATTACK, 0, 1), committed(ATTACK, final=True)], terminal=terminal)
+        assert "ls]0;title[2J31m  rm gnp" in written
+        assert not set(written) & set("\x07\x9b\x7f\u202e")
+        assert "\x1b]" not in written
+
+
+def test_an_error_of_a_server_controls_no_terminal(capsys):
+    shown([ErrorMessage(ATTACK, ATTACK, False)], terminal=True)
+    print_error(ATTACK)
+    assert "error: ls]0;title[2J31m \nrm gnp\n" in capsys.readouterr().err
+
+
+def test_json_lines_escape_what_controls_a_terminal(capsys):
+    JsonLines().show(committed(ATTACK))
+    print_json({"text": ATTACK})
+    for line in capsys.readouterr().out.splitlines():
+        assert not set(line) & set("\x1b\x07\x9b\x7f\u202e")
+        assert json.loads(line)["text"] == ATTACK

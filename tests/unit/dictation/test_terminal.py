@@ -7,6 +7,7 @@ import io
 import pytest
 from rich.console import Console
 
+import streamwhisper.console
 from streamwhisper.dictation import terminal
 from streamwhisper.dictation.terminal import TerminalSink
 from streamwhisper.phrasing.edits import Edit
@@ -20,7 +21,8 @@ def made(monkeypatch):
         out = io.StringIO()
         colours = "standard" if tty else None
         console = Console(file=out, force_terminal=tty, width=60, color_system=colours)
-        monkeypatch.setattr(terminal, "Console", lambda **_: console)
+        for module in (terminal, streamwhisper.console):
+            monkeypatch.setattr(module, "Console", lambda **_: console)
         return TerminalSink(), out
 
     return make
@@ -49,7 +51,8 @@ def test_what_is_taken_back_leaves_the_line_and_what_has_scrolled_away_is_named(
     sink.close()
     lines = [line.rsplit("\x1b[2K", 1)[-1] for line in out.getvalue().split("\n")]
     assert "One three." in lines
-    assert any("erased: three." in line for line in lines)
+    assert "\x1b[2merased: three.\x1b[0m" in lines
+    assert "erased" not in "".join(line for line in lines if "One" in line)
 
 
 def test_the_level_is_drawn_only_when_it_looks_different(made):
@@ -82,3 +85,25 @@ def test_before_it_begins_only_notices_are_shown(made):
     sink.say("the microphone is gone")
     sink.close()
     assert "the microphone is gone" in out.getvalue()
+
+
+def test_a_notice_has_a_line_of_its_own_above_the_live_line(made):
+    sink, out = made(tty=True)
+    sink.begin()
+    sink.edit(Edit(0, "Live line"))
+    sink.say("a notice")
+    sink.close()
+    rows = [row.rsplit("\x1b[2K", 1)[-1] for row in out.getvalue().split("\n")]
+    assert "\x1b[2ma notice\x1b[0m" in rows
+    assert rows.index("\x1b[2ma notice\x1b[0m") < rows.index("Live line")
+
+
+def test_a_notice_goes_to_standard_error_where_only_the_output_is_a_terminal(monkeypatch, capsys):
+    console = Console(file=io.StringIO(), force_terminal=True)
+    monkeypatch.setattr(terminal, "Console", lambda **_: console)
+    sink = TerminalSink()
+    sink.begin()
+    sink.say("a notice")
+    sink.close()
+    assert capsys.readouterr().err == "a notice\n"
+    assert "notice" not in console.file.getvalue()  # type: ignore[attr-defined]
