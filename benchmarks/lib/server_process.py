@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import resource
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from functools import partial
 
 import psutil
 
@@ -14,12 +16,18 @@ import psutil
 class Server:
     """``streamwhisper serve`` in a process of its own; watches its memory."""
 
-    def __init__(self, model: str, threads: int, arguments: list[str]) -> None:
+    def __init__(
+        self, model: str, threads: int, arguments: list[str], open_files: int | None = None
+    ) -> None:
         self._log = tempfile.TemporaryFile("w+")  # noqa: SIM115 - lives as long as the server
         command = [sys.executable, "-m", "streamwhisper", "serve", "--model", model]
         command += ["--port", "0", "--threads", str(threads), *arguments]
         self._process = subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=self._log, text=True
+            command,
+            stdout=subprocess.PIPE,
+            stderr=self._log,
+            text=True,
+            preexec_fn=None if open_files is None else partial(_limit_files, open_files),
         )
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
@@ -55,10 +63,16 @@ class Server:
         self._log.close()
 
 
+def _limit_files(most: int) -> None:
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+
+
 @contextlib.contextmanager
-def running_server(model: str, threads: int, arguments: list[str]) -> Iterator[Server]:
-    """A server for as long as the block runs."""
-    server = Server(model, threads, arguments)
+def running_server(
+    model: str, threads: int, arguments: list[str], *, open_files: int | None = None
+) -> Iterator[Server]:
+    """A server for as long as the block runs; it can open at most `open_files` files."""
+    server = Server(model, threads, arguments, open_files)
     try:
         yield server
     finally:

@@ -2,9 +2,9 @@
 
     python -m benchmarks fuzz --frames 100000
 
-Hypothesis generates conversations (``hostile.py``) for a real server, eight at a time over sockets.
-Some end with a close, some are cut off, some break the WebSocket protocol itself. ``guided.py``
-searches for faults of the dialect and the decoders with atheris.
+Hypothesis generates conversations (``strategies.py``) for a real server, eight at a time over
+sockets. Some end with a close, some are cut off, some break the WebSocket protocol itself.
+``guided.py`` searches for faults of the dialect and the decoders with atheris.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from websockets.exceptions import ConnectionClosed
 from benchmarks.lib.results import SAVE_HELP, heading, report
 from benchmarks.lib.server_process import Server, running_server
 from benchmarks.lib.watching import Held, held_by, table
-from benchmarks.robustness.hostile import NEVER, conversations
+from benchmarks.robustness.strategies import NEVER, conversations
 from streamwhisper.protocol import ErrorMessage, parse_server_message
 
 AT_ONCE = 8

@@ -16,7 +16,7 @@ import sys
 import atheris
 
 with atheris.instrument_imports(include=["streamwhisper"]):
-    from benchmarks.robustness.hostile import containers, drive
+    from benchmarks.robustness.strategies import containers, drive
 
 STARTS = ('{"type":"start"}', '{"type":"start","encoding":"container"}')
 

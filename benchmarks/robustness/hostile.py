@@ -1,195 +1,187 @@
-"""Hypothesis strategies for hostile input: frames, conversations and broken containers.
+"""Every attack of one client on the others: pongs, lag and memory beside a good session.
 
-`drive` passes such frames to a dialect without a socket.
+    python -m benchmarks hostile --model tiny.en --seconds 20
+
+Each attack runs in a process of its own against a real server (``serve --token``), beside a
+session that sends real speech in real time and a ping every 50 ms. Halfway, a newcomer asks for a
+session, for ``/healthz`` and for an upload. The first row is the session without an attack.
+``attacks/`` holds the attacks, ``--only`` selects some.
 """
 
 from __future__ import annotations
 
-import io
+import argparse
+import asyncio
+import contextlib
 import json
+import multiprocessing
+import os
+import resource
+import socket
+import statistics
 import threading
-from collections.abc import Sequence
-from functools import cache
-from pathlib import Path
+from collections.abc import Iterator, Sequence
 from typing import Any
 
-import av
-from hypothesis import strategies as st
+import psutil
 
-from streamwhisper.audio.files import read_audio
-from streamwhisper.protocol import ErrorMessage, parse_server_message
-from streamwhisper.recognition import ModelInfo
-from streamwhisper.server.dialects.native import NativeDialect
-from streamwhisper.server.publishing.observers import ObservedSession, Observers
-from streamwhisper.session.options import SessionOptions
+from benchmarks.latency.streams import recordings
+from benchmarks.lib.results import SAVE_HELP, heading, report
+from benchmarks.lib.server_process import running_server
+from benchmarks.lib.speech import Recording
+from benchmarks.robustness.attacks import ATTACKS, Attack, Target
+from benchmarks.robustness.newcomer import newcomer
+from benchmarks.robustness.well_behaved import WellBehaved, speak
 
-__all__ = ["containers", "conversations", "damaged", "drive", "frames", "speech"]
+__all__ = ["MemoryWatch", "attacking", "beside"]
 
-SAMPLE = Path(__file__).parents[2] / "examples" / "sample.flac"
-RATE = 16000
-NEVER = {"internal", "recognition_failed"}
-"""Codes of errors that no client can bring about."""
-_INFO = ModelInfo("tiny.en", 80, multilingual=False)
-_FORMATS = {
-    "webm": ("libopus", 48000),
-    "ogg": ("libopus", 48000),
-    "mp3": ("libmp3lame", 44100),
-    "flac": ("flac", 16000),
-    "wav": ("pcm_s16le", 22050),
-    "adts": ("aac", 44100),
-}
+_TOKEN = "a-token-of-the-benchmark"
+_ALONE = Attack("none", lambda target: asyncio.sleep(0))
 
 
-@cache
-def speech() -> bytes:
-    """Four seconds of speech: 16-bit, 16 kHz, mono."""
-    return (read_audio(SAMPLE)[: 4 * RATE] * 32767).astype("<i2").tobytes()
+def _attack(attack: str, target: Target) -> None:
+    """Run an attack in this process until it is terminated."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    run = next(found.run for found in ATTACKS if found.name == attack)
+    asyncio.run(run(target))
 
 
-@cache
-def containers() -> tuple[bytes, ...]:
-    """A second of speech in every container that there is a writer for."""
-    return tuple(_encoded(name, *form) for name, form in _FORMATS.items())
-
-
-def _encoded(name: str, codec: str, rate: int) -> bytes:
-    file = io.BytesIO()
-    with av.open(file, "w", format=name) as output:
-        stream: Any = output.add_stream(codec, rate=rate, layout="mono")
-        resampler = av.AudioResampler(format=stream.format.name, layout="mono", rate=rate)
-        sound = read_audio(SAMPLE)[RATE : 2 * RATE]
-        frame = av.AudioFrame.from_ndarray(sound[None], format="flt", layout="mono")
-        frame.sample_rate = RATE
-        for piece in [*resampler.resample(frame), *resampler.resample(None)]:
-            output.mux(stream.encode(piece))
-        output.mux(stream.encode(None))
-    return file.getvalue()
-
-
-@st.composite
-def damaged(draw: st.DrawFn, whole: st.SearchStrategy[bytes]) -> bytes:
-    """Bytes of which some are changed, cut out, doubled or put in."""
-    data = bytearray(draw(whole))
-    for _ in range(draw(st.integers(0, 8))):
-        at, size = draw(st.integers(0, max(0, len(data) - 1))), draw(st.integers(0, 64))
-        match draw(st.sampled_from(["change", "cut", "double", "put"])):
-            case "change":
-                data[at : at + 1] = draw(st.binary(min_size=1, max_size=1))
-            case "double":
-                data[at:at] = data[at : at + size]
-            case "put":
-                data[at:at] = draw(st.binary(max_size=64))
-            case _:
-                del data[at : at + size]
-    return bytes(data)
-
-
-_JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=12),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=6), inner),
-    max_leaves=8,
-)
-_FIELDS = {
-    "encoding": st.sampled_from(["pcm_s16le", "pcm_f32le", "mulaw", "alaw", "container", "mp4"]),
-    "sample_rate": st.sampled_from([8000, 16000, 44100, 192_000, 0, -1, 10**30]),
-    "channels": st.sampled_from([1, 2, 16, 0, 1000]),
-    "language": st.sampled_from([None, "en", "de", "tlh", ""]),
-    "task": st.sampled_from(["transcribe", "translate", "sing"]),
-    "model": st.sampled_from([None, "tiny.en", "large-v3"]),
-    "words": st.booleans(),
-    "partials": st.booleans(),
-    "vocabulary": st.lists(st.text(max_size=5), max_size=3),
-    "resume": st.none() | st.text(max_size=50),
-    "last_seq": st.integers(),
-    "publish": st.none() | st.sampled_from(["a", "b", "a b", ""]) | st.text(max_size=70),
-    "id": st.none() | st.text(max_size=20),
-}
-
-
-@st.composite
-def _messages(draw: st.DrawFn, kinds: Sequence[str], wrong: bool) -> str:
-    names = draw(st.lists(st.sampled_from(sorted(_FIELDS)), unique=True, max_size=5))
-    fields = {
-        name: draw(_JSON if wrong and draw(st.booleans()) else _FIELDS[name]) for name in names
-    }
-    if wrong:
-        fields |= draw(st.dictionaries(st.text(max_size=6), _JSON, max_size=2))
-    return json.dumps({"type": draw(st.sampled_from(kinds)), **fields})
-
-
-_GOOD_START = st.sampled_from(
-    [
-        '{"type":"start"}',
-        '{"type":"start","encoding":"container"}',
-        '{"type":"start","encoding":"pcm_f32le","sample_rate":44100,"channels":2}',
-        '{"type":"start","encoding":"mulaw","sample_rate":8000,"publish":"a"}',
-    ]
-)
-_KINDS = ("start", "flush", "ping", "end", "ready", "nonsense")
-_TEXTS = st.one_of(
-    _messages(_KINDS, wrong=False),
-    _messages(_KINDS, wrong=True),
-    damaged(_messages(_KINDS, wrong=False).map(str.encode)).map(
-        lambda data: data.decode(errors="replace")
-    ),
-    _JSON.map(json.dumps),
-    st.text(max_size=40),
-    st.integers(1, 30_000).map(lambda depth: '{"type":' + "[" * depth),
-)
-
-
-def _slices(data: bytes) -> st.SearchStrategy[bytes]:
-    starts, sizes = st.integers(0, len(data)), st.integers(0, 8000)
-    return st.tuples(starts, sizes).map(lambda cut: data[cut[0] : cut[0] + cut[1]])
-
-
-_SOUNDS = st.one_of(
-    st.binary(max_size=400),
-    st.integers(0, 32_000).map(bytes),
-    st.deferred(lambda: _slices(speech())),
-    st.deferred(lambda: damaged(st.sampled_from(containers()))),
-    st.deferred(lambda: st.sampled_from(containers())),
-)
-
-frames = st.one_of(_SOUNDS, _TEXTS)
-"""A single frame: text or audio, good or bad."""
-
-conversations = st.tuples(
-    st.one_of(_GOOD_START, _GOOD_START, _TEXTS, _SOUNDS),
-    st.lists(frames, max_size=24),
-    st.sampled_from([(), (), ('{"type":"end"}',)]),
-).map(lambda parts: [parts[0], *parts[1], *parts[2]])
-"""What one client says; most of them start a session."""
-
-
-def drive(said: Sequence[str | bytes]) -> None:
-    """Hear frames without a socket, and check every answer.
-
-    Raises:
-        Exception: whatever the dialect lets out, which is a fault of its own.
-    """
-    threads = threading.active_count()
-    dialect = NativeDialect(
-        _INFO,
-        SessionOptions(),
-        "fuzz",
-        lambda name, start, decoder, options: ObservedSession(_INFO, decoder, options, Observers()),
+@contextlib.contextmanager
+def attacking(attack: Attack, target: Target) -> Iterator[None]:
+    """Run an attack in a process of its own while the body runs."""
+    if attack is _ALONE:
+        yield
+        return
+    process = multiprocessing.get_context("spawn").Process(
+        target=_attack, args=(attack.name, target)
     )
-    seq = 0
+    process.start()
     try:
-        for frame in said:
-            dialect.receive(frame)
-            for text in dialect.outgoing():
-                number, message = parse_server_message(text)
-                seq += 1
-                assert number == seq
-                assert "Traceback" not in text
-                assert not (isinstance(message, ErrorMessage) and message.code in NEVER)
-            if dialect.session is not None:
-                dialect.session.next_request()
-                dialect.session.abandon_request()
-            if dialect.closing is not None:
-                break
+        yield
     finally:
-        dialect.release()
-    assert threading.active_count() <= threads
+        process.terminate()
+        process.join()
+
+
+class MemoryWatch:
+    """Resident memory of a process while the body runs, in MB: before, peak and after."""
+
+    def __init__(self, pid: int) -> None:
+        """Watch the process with this number."""
+        self._process = psutil.Process(pid)
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+        self.before = self.peak = self.after = self._now()
+
+    def __enter__(self) -> MemoryWatch:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        self._thread.join()
+        self.after = self._now()
+
+    def _watch(self) -> None:
+        while not self._over.wait(0.05):
+            self.peak = max(self.peak, self._now())
+
+    def _now(self) -> float:
+        return float(self._process.memory_info().rss / 1e6)
+
+
+def beside(pid: int, target: Target, attack: Attack, recording: Recording) -> dict[str, Any]:
+    """Return the figures of a good session beside an attack on the server process `pid`."""
+    with MemoryWatch(pid) as memory:
+        with attacking(attack, target):
+            seen, came = asyncio.run(_witnesses(target, recording))
+        threading.Event().wait(2)  # the server notices that the attackers are gone
+    return {
+        "pong_p50_ms": round(1000 * statistics.median(seen.pongs), 1),
+        "pong_max_ms": round(1000 * seen.worst_pong),
+        "lag_max_s": round(max(seen.lags, default=0.0), 2),
+        "memory_before_mb": round(memory.before),
+        "memory_peak_mb": round(memory.peak),
+        "memory_after_mb": round(memory.after),
+        **came,
+    }
+
+
+async def _witnesses(
+    target: Target, recording: Recording
+) -> tuple[WellBehaved, dict[str, int | None]]:
+    """Speak, and let a newcomer come when half of it is said."""
+
+    async def later() -> dict[str, int | None]:
+        await asyncio.sleep(recording.seconds / 2)
+        return await newcomer(target)
+
+    return await asyncio.gather(speak(target, recording), later())
+
+
+def table(rows: dict[str, dict[str, Any]]) -> str:
+    """Return the rows as a Markdown table."""
+    lines = [
+        "| attack | pong p50 / max | lag at most | memory before / peak / after "
+        "| newcomer: session / health / upload |",
+        "|---|---|---|---|---|",
+    ]
+    lines += [
+        f"| {name} | {row['pong_p50_ms']} / {row['pong_max_ms']} ms | {row['lag_max_s']} s "
+        f"| {row['memory_before_mb']} / {row['memory_peak_mb']} / {row['memory_after_mb']} MB "
+        f"| {_times(row['session_ms'], row['health_ms'], row['upload_ms'])} |"
+        for name, row in rows.items()
+    ]
+    return "\n".join(lines)
+
+
+def _times(*milliseconds: int | None) -> str:
+    return " / ".join("no answer" if each is None else f"{each} ms" for each in milliseconds)
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])
+
+
+def measured(model: str, threads: int, attack: Attack, recording: Recording) -> dict[str, Any]:
+    """Return the figures of a good session beside an attack on a new server."""
+    rest_port = _free_port()
+    arguments = ["--token", _TOKEN, "--max-wait", "0", "--rest-port", str(rest_port)]
+    arguments += attack.arguments
+    with running_server(model, threads, arguments, open_files=attack.open_files) as server:
+        target = Target(int(server.url.split(":")[2].split("/")[0]), rest_port, _TOKEN)
+        return beside(server.pid, target, attack, recording)
+
+
+def _chosen(names: Sequence[str]) -> list[Attack]:
+    """Return the attacks whose names contain one of these parts; all if there are none."""
+    return [each for each in ATTACKS if not names or any(name in each.name for name in names)]
+
+
+def main() -> None:
+    """Run the attacks, print a table and a JSON line, and save where asked to."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--model", default="tiny.en")
+    parser.add_argument("--seconds", type=float, default=20.0, help="seconds of speech per attack")
+    parser.add_argument("--only", nargs="+", default=[], help="parts of the names of some attacks")
+    parser.add_argument("--json", action="store_true", help="print the JSON line only")
+    parser.add_argument("--threads", type=int, default=max(1, (os.cpu_count() or 2) // 2))
+    parser.add_argument("--save", action="store_true", help=SAVE_HELP)
+    flags = parser.parse_args()
+    recording = recordings(1, flags.seconds, 0.3)[0]
+    rows: dict[str, dict[str, Any]] = {}
+    for attack in (_ALONE, *_chosen(flags.only)):
+        rows[attack.name] = measured(flags.model, flags.threads, attack, recording)
+        if not flags.json:
+            print(table({attack.name: rows[attack.name]}).splitlines()[-1], flush=True)
+    result = heading(flags.model, flags.threads) | {"rows": rows}
+    if flags.json:
+        print(json.dumps(result, ensure_ascii=False))
+    else:
+        report(result, table(rows), save=flags.save)
+
+
+if __name__ == "__main__":
+    main()

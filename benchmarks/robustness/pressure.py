@@ -28,7 +28,7 @@ from benchmarks.lib.results import SAVE_HELP, heading, report
 from benchmarks.lib.server_process import Server, running_server
 from benchmarks.lib.speech import Recording
 from benchmarks.lib.watching import metrics
-from benchmarks.robustness.hostile import speech
+from benchmarks.robustness.strategies import speech
 from streamwhisper.client import connect
 from streamwhisper.errors import ServerError
 

@@ -15,7 +15,7 @@ from dataclasses import asdict
 from benchmarks.lib.results import SAVE_HELP, heading, report
 from benchmarks.lib.server_process import running_server
 from benchmarks.lib.watching import Held, held_by, table
-from benchmarks.robustness.hostile import containers, speech
+from benchmarks.robustness.strategies import containers, speech
 from streamwhisper.client import Reconnection, connect
 
 AT_ONCE = 8

@@ -13,7 +13,14 @@ from hypothesis import strategies as st
 from websockets.asyncio.client import connect as connect_websocket
 from websockets.exceptions import ConnectionClosed
 
-from benchmarks.robustness.hostile import NEVER, containers, conversations, damaged, drive, frames
+from benchmarks.robustness.strategies import (
+    NEVER,
+    containers,
+    conversations,
+    damaged,
+    drive,
+    frames,
+)
 from streamwhisper.audio.container import ContainerDecoder
 from streamwhisper.audio.formats import ENCODINGS, AudioDecoder, AudioFormat
 from streamwhisper.errors import AudioFormatError, ProtocolError
