@@ -123,8 +123,7 @@ async def _witnesses(
 def table(rows: dict[str, dict[str, Any]]) -> str:
     """Return the rows as a Markdown table."""
     lines = [
-        "| attack | pong p50 / max | lag at most | memory before / peak / after "
-        "| newcomer: session / health / upload |",
+        "| attack | pong p50 / max | lag at most | memory | newcomer: session, health, upload |",
         "|---|---|---|---|---|",
     ]
     lines += [
