@@ -21,6 +21,7 @@ from av.audio.frame import AudioFrame
 from av.audio.resampler import AudioResampler
 from numpy.typing import NDArray
 
+from streamwhisper.audio.channels import Mixer
 from streamwhisper.audio.constants import SAMPLE_RATE
 from streamwhisper.audio.formats import bounded
 from streamwhisper.audio.limits import DecodingBudget
@@ -58,7 +59,12 @@ class Source(Protocol):
 
 
 def decode_container(
-    source: str | Source, sample_rate: int, *, live: bool = False, channels: int | None = None
+    source: str | Source,
+    sample_rate: int,
+    *,
+    live: bool = False,
+    channels: int | None = None,
+    channel: int | None = None,
 ) -> Generator[NDArray[np.float32], None, None]:
     """Decode the first audio stream of a file or a byte source.
 
@@ -67,6 +73,7 @@ def decode_container(
         sample_rate: sample rate of the result (Hz).
         live: probe as little as possible, so that decoding starts at once.
         channels: required number of channels, which stay separate; None mixes any number to mono.
+        channel: the only channel to use, counted from 1; None mixes all (see `Mixer`).
 
     Yields:
         float32 ``[n]`` within ±1, in order: mono, or the channels interleaved.
@@ -83,7 +90,7 @@ def decode_container(
                 raise AudioFormatError(
                     f"no audio in this {container.format.long_name} data, only {kinds}"
                 )
-            resampler = Resampler(sample_rate, channels)
+            resampler = Resampler(sample_rate, channels, channel)
             budget = DecodingBudget()
             damaged, decoded = 0, 0
             for packet in container.demux(container.streams.audio[0]):
@@ -116,17 +123,22 @@ def decode_container(
 class Resampler:
     """Resampler of frames to float32; restarts when their format changes."""
 
-    def __init__(self, sample_rate: int, channels: int | None = None) -> None:
+    def __init__(
+        self, sample_rate: int, channels: int | None = None, channel: int | None = None
+    ) -> None:
         """Resample to `sample_rate` (Hz).
 
         Args:
             sample_rate: sample rate of the result (Hz).
             channels: required number of channels, returned interleaved; None mixes to mono.
+            channel: the only channel to use, counted from 1; None mixes all (see `Mixer`).
         """
         self._rate = sample_rate
         self._channels = channels
+        self._channel = channel
         self._seen: tuple[str, str, int] | None = None
         self._resampler: AudioResampler | None = None
+        self._mixer: Mixer | None = None
 
     def convert(self, frame: AudioFrame) -> Iterator[NDArray[np.float32]]:
         """Yield the complete samples, float32 ``[n]`` within ±1.
@@ -134,27 +146,36 @@ class Resampler:
         Raises:
             AudioFormatError: the frame has another number of channels.
         """
-        if self._channels not in (None, frame.layout.nb_channels):
+        count = frame.layout.nb_channels
+        if self._channels not in (None, count):
             raise AudioFormatError(
-                f"the audio has {frame.layout.nb_channels} channels, but channels is "
-                f"{self._channels}"
+                f"the audio has {count} channels, but channels is {self._channels}"
             )
         seen = (frame.format.name, frame.layout.name, frame.sample_rate)
         if seen != self._seen:
             yield from self.flush()
-            layout = "mono" if self._channels is None else frame.layout.name
-            self._resampler = AudioResampler(format="flt", layout=layout, rate=self._rate)
+            self._resampler = AudioResampler(
+                format="flt", layout=frame.layout.name, rate=self._rate
+            )
+            if self._channels is None:
+                self._mixer = Mixer(count, self._rate, self._channel)
             self._seen = seen
         yield from self._resample(frame)
 
     def flush(self) -> Iterator[NDArray[np.float32]]:
-        """Yield the samples that the resampler holds back."""
+        """Yield the samples that resampler and mixer hold back."""
         yield from self._resample(None)
+        if self._mixer is not None:
+            yield self._mixer.finish()
 
     def _resample(self, frame: AudioFrame | None) -> Iterator[NDArray[np.float32]]:
         if self._resampler is not None:
             for resampled in self._resampler.resample(frame):
-                yield bounded(resampled.to_ndarray().astype(np.float32, copy=False).reshape(-1))
+                samples = bounded(resampled.to_ndarray().astype(np.float32, copy=False))
+                if self._mixer is None:
+                    yield samples.reshape(-1)
+                else:
+                    yield self._mixer.mix(samples.reshape(-1, resampled.layout.nb_channels))
 
 
 class ContainerDecoder:

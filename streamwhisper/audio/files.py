@@ -30,9 +30,16 @@ __all__ = [
 ]
 
 AudioInput = (
-    str | os.PathLike[str] | BinaryIO | bytes | bytearray | SupportsArray | Mapping[str, Any]
+    str
+    | os.PathLike[str]
+    | BinaryIO
+    | bytes
+    | bytearray
+    | SupportsArray
+    | list[Any]
+    | Mapping[str, Any]
 )
-"""A recording: a path, a binary file, the bytes of a file, an array, a tensor, or a mapping."""
+"""A recording: a path, a binary file, the bytes of one, an array, tensor or list, or a mapping."""
 
 _UNKNOWN = 0x7FFF0000
 """Data size from which a header was written before the length was known."""

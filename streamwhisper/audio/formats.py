@@ -8,6 +8,7 @@ import numpy as np
 import soxr
 from numpy.typing import NDArray
 
+from streamwhisper.audio.channels import MAX_CHANNELS, Mixer
 from streamwhisper.audio.constants import SAMPLE_RATE
 from streamwhisper.errors import AudioFormatError
 
@@ -25,7 +26,6 @@ ENCODINGS = {
 """Raw encodings and their bytes per sample."""
 
 _RATES = (4000, 192_000)
-_MAX_CHANNELS = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ class AudioFormat:
     Attributes:
         encoding: one of `ENCODINGS`.
         sample_rate: samples per second (Hz), 4000 to 192000.
-        channels: number of channels, 1 to 16; they are averaged.
+        channels: number of channels, 1 to 64; they are mixed to one.
 
     Raises:
         AudioFormatError: a value is out of range.
@@ -52,7 +52,7 @@ class AudioFormat:
                 "for raw audio (use 'container' for file formats)"
             )
         _check_integer("sample_rate", self.sample_rate, *_RATES)
-        _check_integer("channels", self.channels, 1, _MAX_CHANNELS)
+        _check_integer("channels", self.channels, 1, MAX_CHANNELS)
 
     @property
     def frame_bytes(self) -> int:
@@ -63,10 +63,26 @@ class AudioFormat:
 class AudioDecoder:
     """Decoder of a raw stream, cut anywhere, to float32 mono."""
 
-    def __init__(self, format: AudioFormat, target_rate: int = SAMPLE_RATE) -> None:
-        """Decode `format` to `target_rate` (Hz)."""
+    def __init__(
+        self,
+        format: AudioFormat,
+        target_rate: int = SAMPLE_RATE,
+        *,
+        channel: int | None = None,
+    ) -> None:
+        """Decode `format` to `target_rate` (Hz).
+
+        Args:
+            format: format of the bytes.
+            target_rate: sample rate of the result (Hz).
+            channel: the only channel to use, counted from 1; None mixes all (see `Mixer`).
+
+        Raises:
+            AudioFormatError: there is no such channel.
+        """
         self.format = format
         self._rest = b""
+        self._mixer = Mixer(format.channels, format.sample_rate, channel)
         self._resampler = (
             None
             if format.sample_rate == target_rate
@@ -77,18 +93,18 @@ class AudioDecoder:
         """Decode the next bytes; an incomplete sample at the end waits for the next call.
 
         Returns:
-            float32 ``[n]`` within ±1. The resampler holds back a few milliseconds.
+            float32 ``[n]`` within ±1. The resampler holds back a few milliseconds, and the mixer
+            of several channels up to 20 ms.
         """
         data = self._rest + bytes(data) if self._rest else bytes(data)
         whole = len(data) - len(data) % self.format.frame_bytes
         self._rest = data[whole:]
         samples = _samples(data[:whole], self.format.encoding)
-        if self.format.channels > 1:
-            samples = samples.reshape(-1, self.format.channels).mean(axis=1, dtype=np.float32)
-        return self._resample(samples, last=False)
+        mixed = self._mixer.mix(samples.reshape(-1, self.format.channels))
+        return self._resample(mixed, last=False)
 
     def finish(self) -> NDArray[np.float32]:
-        """Return the rest of the resampler, float32 ``[n]``, and end the stream.
+        """Return the rest of mixer and resampler, float32 ``[n]``, and end the stream.
 
         Raises:
             AudioFormatError: the last sample is not whole. Its bytes are let go, so a second
@@ -101,7 +117,7 @@ class AudioDecoder:
                 f"{self.format.frame_bytes} bytes ({self.format.encoding}, "
                 f"channels: {self.format.channels}); check encoding and channels"
             )
-        return self._resample(np.zeros(0, dtype=np.float32), last=True)
+        return self._resample(self._mixer.finish(), last=True)
 
     def close(self) -> None:
         """Do nothing; other decoders free resources here."""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import soxr
 from numpy.typing import NDArray
 
+from streamwhisper.audio.channels import MAX_CHANNELS, Mixer, mix_down
 from streamwhisper.audio.constants import SAMPLE_RATE
 from streamwhisper.audio.formats import bounded
 from streamwhisper.errors import AudioFormatError
@@ -16,7 +17,6 @@ from streamwhisper.errors import AudioFormatError
 __all__ = ["ChunkConverter", "SupportsArray", "convert_samples"]
 
 _RATES = (4000, 192_000)
-_MAX_CHANNELS = 16
 _LOUDEST = 10.0
 """Peak of float samples from which they are probably integers that were never scaled to ±1."""
 _EXPECTED = "integers, or floats within ±1, of shape [n], [n, channels] or [channels, n]"
@@ -32,26 +32,32 @@ class SupportsArray(Protocol):
 
 
 def convert_samples(
-    audio: SupportsArray | Mapping[str, Any], sample_rate: int | None = None
+    audio: SupportsArray | Sequence[Any] | Mapping[str, Any],
+    sample_rate: int | None = None,
+    *,
+    channel: int | None = None,
 ) -> NDArray[np.float32]:
     """Convert the samples of a whole recording.
 
     Args:
-        audio: a NumPy array or torch tensor of shape ``[n]``, ``[n, channels]`` or
+        audio: a NumPy array, torch tensor or list of shape ``[n]``, ``[n, channels]`` or
             ``[channels, n]``, or a mapping with ``array`` and ``sampling_rate`` as Hugging Face
             datasets have it. Integers are scaled by the range of their type; floats are within
-            ±1. Channels are averaged.
+            ±1, and a recording that exceeds this is scaled by its peak. Channels are mixed.
         sample_rate: of the samples, in hertz; the default is that of the mapping, else 16000.
+        channel: the only channel to use, counted from 1; None mixes all (see `mix_down`).
 
     Returns:
         float32 mono ``[n]`` within ±1 at 16 kHz.
 
     Raises:
-        AudioFormatError: anything else: no samples, NaN or infinity, complex numbers, text, or
-            another shape.
+        AudioFormatError: anything else: no samples, NaN or infinity, complex numbers, text,
+            another shape, or no such channel.
     """
     array, rate = _unpacked(audio, sample_rate)
-    mono = _mono(array)
+    scaled = _scaled(array)
+    scaled /= max(np.float32(1), np.abs(scaled).max(initial=0))
+    mono = mix_down(_by_channel(scaled), rate, channel)
     if not len(mono):
         raise AudioFormatError(f"the audio has no samples (shape {array.shape}); expected some")
     if rate == SAMPLE_RATE:
@@ -62,27 +68,52 @@ def convert_samples(
 class ChunkConverter:
     """Converts the chunks of one live stream, which may be cut anywhere."""
 
-    def __init__(self, sample_rate: int = SAMPLE_RATE) -> None:
+    def __init__(self, sample_rate: int = SAMPLE_RATE, *, channel: int | None = None) -> None:
         """Expect chunks at `sample_rate` hertz.
+
+        Args:
+            sample_rate: of the chunks, in hertz.
+            channel: the only channel to use, counted from 1; None mixes all (see `Mixer`).
 
         Raises:
             AudioFormatError: a rate below 4000 or above 192000.
         """
         self._rate = _checked_rate(sample_rate)
+        self._channel = channel
+        self._mixer: Mixer | None = None
+        self._channels = 0
         self._resampler = (
             None
             if self._rate == SAMPLE_RATE
             else soxr.ResampleStream(self._rate, SAMPLE_RATE, 1, dtype="float32")
         )
 
-    def convert(self, chunk: SupportsArray | Mapping[str, Any]) -> NDArray[np.float32]:
-        """Convert the next chunk; it may be empty. See `convert_samples`."""
+    def convert(
+        self, chunk: SupportsArray | Sequence[Any] | Mapping[str, Any]
+    ) -> NDArray[np.float32]:
+        """Convert the next chunk; it may be empty. See `convert_samples`.
+
+        Up to 20 ms of several channels are held back.
+        """
         array, _ = _unpacked(chunk, self._rate)  # refuses a mapping at another rate
-        return self._resample(_mono(array), last=False)
+        return self._resample(self._mix(bounded(_scaled(array))), last=False)
 
     def finish(self) -> NDArray[np.float32]:
-        """Return the few milliseconds that the resampler still holds."""
-        return self._resample(np.zeros(0, np.float32), last=True)
+        """Return the few milliseconds that mixer and resampler still hold."""
+        return self._resample(self._held(), last=True)
+
+    def _mix(self, scaled: NDArray[np.float32]) -> NDArray[np.float32]:
+        samples = _by_channel(scaled, self._channels)
+        if not len(samples):
+            return np.zeros(0, np.float32)
+        held = np.zeros(0, np.float32)
+        if self._mixer is None or samples.shape[1] != self._channels:
+            held, self._channels = self._held(), samples.shape[1]
+            self._mixer = Mixer(self._channels, self._rate, self._channel)
+        return np.concatenate([held, self._mixer.mix(samples)])
+
+    def _held(self) -> NDArray[np.float32]:
+        return np.zeros(0, np.float32) if self._mixer is None else self._mixer.finish()
 
     def _resample(self, mono: NDArray[np.float32], *, last: bool) -> NDArray[np.float32]:
         if self._resampler is None:
@@ -91,7 +122,7 @@ class ChunkConverter:
 
 
 def _unpacked(
-    audio: SupportsArray | Mapping[str, Any], sample_rate: int | None
+    audio: SupportsArray | Sequence[Any] | Mapping[str, Any], sample_rate: int | None
 ) -> tuple[NDArray[Any], int]:
     """Return the array and its sample rate."""
     if not isinstance(audio, Mapping):
@@ -119,10 +150,23 @@ def _array(audio: object) -> NDArray[Any]:
         return np.asarray(tensor.float() if tensor.is_floating_point() else tensor)
     if isinstance(audio, SupportsArray):
         return np.asarray(audio)
+    if isinstance(audio, list | tuple):
+        return _listed(audio)
     raise AudioFormatError(
         f"the audio is of type {type(audio).__name__}; expected a path, a binary file, bytes, a "
-        "NumPy array, a torch tensor or a mapping with 'array' and 'sampling_rate'"
+        "NumPy array, a torch tensor, a list of numbers, or a mapping with 'array' and "
+        "'sampling_rate'"
     )
+
+
+def _listed(numbers: Sequence[Any]) -> NDArray[Any]:
+    """Return a list of numbers, or of equally long lists of them, as an array."""
+    try:
+        return np.asarray(numbers if len(numbers) else np.zeros(0, np.float32))
+    except ValueError:
+        raise AudioFormatError(
+            f"the audio is a {type(numbers).__name__} of unequal parts; expected {_EXPECTED}"
+        ) from None
 
 
 def _checked_rate(rate: object) -> int:
@@ -135,25 +179,31 @@ def _checked_rate(rate: object) -> int:
     return int(rate)  # type: ignore[call-overload, no-any-return]
 
 
-def _mono(array: NDArray[Any]) -> NDArray[np.float32]:
-    """Scale to ±1 and average the channels: float32 ``[n]``."""
+def _scaled(array: NDArray[Any]) -> NDArray[np.float32]:
+    """Return samples of any type as a new float32 array, of which ±1 is full scale."""
     if array.dtype.kind not in "iuf":
         raise AudioFormatError(f"the samples are of type {array.dtype}; expected {_EXPECTED}")
-    axis = _channel_axis(array.shape)
-    scaled = _checked_floats(array) if array.dtype.kind == "f" else _scaled_integers(array)
-    return scaled if axis is None else scaled.mean(axis=axis, dtype=np.float32)
+    return _checked_floats(array) if array.dtype.kind == "f" else _scaled_integers(array)
 
 
-def _channel_axis(shape: tuple[int, ...]) -> int | None:
-    """Return the axis of the channels: the shorter one, of at most 16; None for ``[n]``."""
-    if len(shape) == 1:
-        return None
+def _by_channel(samples: NDArray[np.float32], channels: int = 0) -> NDArray[np.float32]:
+    """Return samples as ``[n, channels]``; `channels` is the number so far, 0 if unknown."""
+    if samples.ndim == 1:
+        return samples[:, None]
+    axis = _channel_axis(samples.shape, channels)
+    return samples if axis == 1 else samples.T
+
+
+def _channel_axis(shape: tuple[int, ...], channels: int) -> int:
+    """Return the axis of the channels: that of the known number, else the shorter one."""
     if len(shape) == 2:
+        if channels > 1 and channels in shape:
+            return int(shape[1] == channels)
         if 0 in shape:  # an empty chunk
             return int(shape[0] == 0)
-        if 1 <= shape[1] <= min(_MAX_CHANNELS, max(1, shape[0])):
+        if 1 <= shape[1] <= min(MAX_CHANNELS, max(1, shape[0])):
             return 1
-        if 1 <= shape[0] <= _MAX_CHANNELS:
+        if 1 <= shape[0] <= MAX_CHANNELS:
             return 0
     raise AudioFormatError(f"the samples have the shape {shape}; expected {_EXPECTED}")
 
@@ -170,13 +220,14 @@ def _checked_floats(array: NDArray[Any]) -> NDArray[np.float32]:
             f"the loudest sample is {peak:g}; expected floats within ±1. Divide 16-bit samples by "
             "32768, or pass them as int16"
         )
-    return bounded(array.astype(np.float32))
+    return array.astype(np.float32)
 
 
 def _scaled_integers(array: NDArray[Any]) -> NDArray[np.float32]:
     """Scale by the range of the type; for unsigned types, silence is the middle of the range."""
     info = np.iinfo(array.dtype)
-    if info.bits == 64 and array.size and 0 < np.abs(array.astype(np.float64)).max() < 2.0**31:
+    peak = np.abs(array.astype(np.float64)).max(initial=0) if info.bits >= 32 else 0
+    if 0 < peak < 2.0 ** (info.bits // 2 - (info.bits == 64)):
         raise AudioFormatError(
             f"the samples are of type {array.dtype} with values up to {array.max()}, which are "
             "probably 16-bit samples in a wider type; expected them as int16 (.astype('int16'))"

@@ -20,6 +20,7 @@ AnyDecoder = AudioDecoder | ContainerDecoder | OpusDecoder | AmrDecoder
 
 _RAW = {"linear16": "pcm_s16le", "linear32": "pcm_f32le", "mulaw": "mulaw", "alaw": "alaw"}
 _AMR = ("amr-nb", "amr-wb")
+_MAX_SESSIONS = 16
 _CONTAINED = ("flac", "ogg-opus", "speex")
 ENCODINGS = (*_RAW, *_CONTAINED, "opus", *_AMR)
 """Encodings that a stream can declare; without one, the stream is a container."""
@@ -52,6 +53,11 @@ class StreamAudioOptions:
             )
         if self.encoding in _AMR and self.sessions > 1:
             raise AudioFormatError(f"multichannel is true, but {self.encoding} has one channel")
+        if self.sessions > _MAX_SESSIONS:
+            raise AudioFormatError(
+                f"multichannel is true and channels is {self.channels}; expected at most "
+                f"{_MAX_SESSIONS} channels, each of which is a session"
+            )
         if self.encoding == "opus" and self.sessions > 2:
             raise AudioFormatError(f"channels is {self.channels}, but opus has 1 or 2")
 

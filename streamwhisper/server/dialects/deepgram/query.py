@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import msgspec
 
+from streamwhisper.audio.channels import MAX_CHANNELS
 from streamwhisper.errors import RecognitionError
 from streamwhisper.server.dialect import Query
 from streamwhisper.server.dialects.deepgram.audio import ENCODINGS, StreamAudioOptions
@@ -162,7 +163,7 @@ FORMATTING: Mapping[str, Reader] = {**dict.fromkeys(FEATURES, _flag), "replace":
 SUPPORTED: Mapping[str, Reader] = {
     "encoding": _encoding,
     "sample_rate": last_value(Annotated[int, msgspec.Meta(ge=4000, le=192_000)]),
-    "channels": last_value(Annotated[int, msgspec.Meta(ge=1, le=16)]),
+    "channels": last_value(Annotated[int, msgspec.Meta(ge=1, le=MAX_CHANNELS)]),
     "multichannel": _flag,
     "language": _language,
     "detect_language": _detection,
