@@ -38,6 +38,7 @@ if TYPE_CHECKING:
         ServerError,
         SessionError,
         StreamWhisperError,
+        UnknownLanguageError,
         UnknownModelError,
     )
     from streamwhisper.events import (
@@ -90,7 +91,7 @@ _NAMES = {
     "streamwhisper.errors": "AudioFormatError CheckpointError "
     "ConnectionLostError ModelDownloadError ModelError "
     "ProtocolError RecognitionError ServerError "
-    "SessionError StreamWhisperError UnknownModelError",
+    "SessionError StreamWhisperError UnknownLanguageError UnknownModelError",
     "streamwhisper.events": "Committed Done Event Flushed Partial SpeechEnded SpeechStarted Word",
     "streamwhisper.live.keywords": "SessionKeywords",
     "streamwhisper.live.listen": "listen",
@@ -174,6 +175,7 @@ __all__ = [
     "Transcript",
     "TranscriptionKeywords",
     "TranscriptionOptions",
+    "UnknownLanguageError",
     "UnknownModelError",
     "WindowOptions",
     "Word",

@@ -9,6 +9,7 @@
     │   ├── ModelDownloadError  (also OSError)     no source delivered the model
     │   └── CheckpointError     (also ValueError)  a model file that cannot be read
     ├── RecognitionError        a request that the recognizer cannot answer
+    │   └── UnknownLanguageError (also LookupError) a language that the model does not know
     ├── SessionError            (also RuntimeError) a call that does not fit the session's state
     ├── ProtocolError           (also ValueError)  a message that breaks the wire protocol
     ├── ServerError             an ``error`` message received from a server
@@ -30,6 +31,7 @@ __all__ = [
     "ServerError",
     "SessionError",
     "StreamWhisperError",
+    "UnknownLanguageError",
     "UnknownModelError",
     "check_fields",
 ]
@@ -61,6 +63,10 @@ class CheckpointError(ModelError, ValueError):
 
 class RecognitionError(StreamWhisperError):
     """A request that the recognizer cannot answer."""
+
+
+class UnknownLanguageError(RecognitionError, LookupError):
+    """A language that Whisper, or the model in use, does not know."""
 
 
 class SessionError(StreamWhisperError, RuntimeError):

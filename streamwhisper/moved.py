@@ -62,6 +62,7 @@ _MODULES = [
     ),
     ("server.rest", "server.rest", "order:request sound:upload_audio"),
     ("session", "session", "transcript:event_builder"),
+    ("whisper", "", "languages"),
     ("whisper", "checkpoints", "adapter:lora cache:model_cache catalog checkpoints:checkpoint"),
     ("whisper", "checkpoints", "conversion:convert ctranslate2 hub"),
     ("whisper", "whisper", "generation:generation_config"),

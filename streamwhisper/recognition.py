@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamwhisper.deprecation import grouped_fields
-from streamwhisper.errors import RecognitionError
+from streamwhisper.errors import RecognitionError, UnknownLanguageError
+from streamwhisper.languages import LANGUAGES, Language, language_name, parse_language
 
 __all__ = [
     "DecodingOptions",
@@ -35,6 +36,8 @@ __all__ = [
 
 Task = Literal["transcribe", "translate"]
 Ending = Literal["end_of_text", "length", "rate", "loop", "rewind", "no_speech"]
+_USUAL_LANGUAGES = tuple(code for code in LANGUAGES if code != "yue")
+_FEW = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,21 +191,48 @@ class ModelInfo:
     Attributes:
         name: name of the model, e.g. ``"tiny.en"``.
         n_mels: mel bins that the model takes, 80 or 128.
-        multilingual: whether the model supports languages other than English.
+        multilingual: whether a transcript begins with its language and task.
+        languages: codes of the languages that the model knows. By default English, or the 99
+            languages that every multilingual Whisper knows.
     """
 
     name: str
     n_mels: int
     multilingual: bool
+    languages: tuple[str, ...] = ()
 
-    def check_languages(self, languages: Iterable[str]) -> None:
-        """Raise RecognitionError if the model does not support one of these languages."""
-        other = [language for language in languages if language != "en"]
-        if other and not self.multilingual:
-            raise RecognitionError(
-                f'language is "{other[0]}", but model "{self.name}" only supports English; '
+    def __post_init__(self) -> None:
+        usual = _USUAL_LANGUAGES if self.multilingual else ("en",)
+        object.__setattr__(self, "languages", tuple(self.languages) or usual)
+
+    def language(self, value: str) -> Language | None:
+        """Return the language that a client names; None: it is to be detected.
+
+        Args:
+            value: a code, a tag or an English name; see `parse_language`.
+
+        Raises:
+            UnknownLanguageError: the model does not know the language.
+        """
+        found = parse_language(value, {*self.languages, *LANGUAGES})
+        if found is None or found.code in self.languages:
+            return found
+        if self.languages == ("en",):
+            raise UnknownLanguageError(
+                f'language is "{found.code}", but model "{self.name}" only supports English; '
                 'use "en" or a multilingual model'
             )
+        few = len(self.languages) <= _FEW
+        others = f"one of {', '.join(self.languages)}" if few else "another language"
+        raise UnknownLanguageError(
+            f"{self.name} does not know {language_name(found.code)}; choose {others}, or leave it "
+            "out to detect the language"
+        )
+
+    def check_languages(self, languages: Iterable[str]) -> None:
+        """Raise UnknownLanguageError if the model does not know one of these languages."""
+        for language in languages:
+            self.language(language)
 
     def check_task(self, task: Task) -> None:
         """Raise RecognitionError if the model does not support the task."""

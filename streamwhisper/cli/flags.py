@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 if TYPE_CHECKING:
+    from streamwhisper.languages import Language
     from streamwhisper.session.options import SessionOptions
 
 __all__ = [
@@ -111,15 +112,15 @@ class LanguageFlag:
         typer.Option("--language", "-l", help="Spoken language, e.g. en. Default: auto-detect."),
     ] = None
 
-    def code(self) -> str | None:
-        """Return the language's code; None: to be detected.
+    def found(self) -> Language | None:
+        """Return the language; None: to be detected.
 
         Raises:
-            StreamWhisperError: a language that Whisper does not know.
+            UnknownLanguageError: a language that Whisper does not know.
         """
-        from streamwhisper.whisper.languages import language_code
+        from streamwhisper.languages import parse_language
 
-        return language_code(self.language) if self.language else None
+        return parse_language(self.language or "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,15 +139,15 @@ class DetectionFlag:
         """Return the languages as they are written."""
         return split_names(self.languages)
 
-    def codes(self) -> tuple[str, ...]:
-        """Return the languages' codes; none: any language of the model.
+    def tags(self) -> tuple[str, ...]:
+        """Return the languages' tags; none: any language of the model.
 
         Raises:
-            StreamWhisperError: a language that Whisper does not know.
+            UnknownLanguageError: a language that Whisper does not know.
         """
-        from streamwhisper.whisper.languages import language_code
+        from streamwhisper.languages import parse_language
 
-        return tuple(map(language_code, self.names()))
+        return tuple(str(found) for name in self.names() if (found := parse_language(name)))
 
 
 @dataclass(frozen=True, slots=True)

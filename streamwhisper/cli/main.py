@@ -19,10 +19,12 @@ from streamwhisper.cli.models import models_app
 from streamwhisper.cli.serve import serve
 from streamwhisper.cli.stream import stream
 from streamwhisper.cli.transcribe import transcribe
-from streamwhisper.errors import StreamWhisperError
+from streamwhisper.errors import StreamWhisperError, UnknownLanguageError, UnknownModelError
 from streamwhisper.version import __version__
 
 __all__ = ["app", "main"]
+
+_WRONG_USAGE = (UnknownLanguageError, UnknownModelError)
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -83,4 +85,4 @@ def main() -> None:
         from streamwhisper.console import print_error
 
         print_error(str(error))
-        sys.exit(1)
+        sys.exit(2 if isinstance(error, _WRONG_USAGE) else 1)

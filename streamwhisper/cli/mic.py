@@ -208,9 +208,10 @@ def _dictate(
     from streamwhisper.phrasing.phrases import Phrases
 
     settings = context.obj or read_settings(files.config)
-    code = language.code()
-    spoken = replace(live.session_options(code, detection.codes()), vocabulary=settings.vocabulary)
-    phrases = replace(settings.phrases, language=code or settings.phrases.language)
+    given = language.found()
+    options = live.session_options(str(given or "") or None, detection.tags())
+    spoken = replace(options, vocabulary=settings.vocabulary)
+    phrases = replace(settings.phrases, language=given.code if given else settings.phrases.language)
     face = TerminalSink(stderr=output.to != "terminal")
     sink = choose_sink(
         output.to,

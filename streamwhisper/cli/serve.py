@@ -148,7 +148,7 @@ def serve(
         typer.echo(show_settings(context, {"host": host}, secrets=["token"]))
         return
     logs.configure()
-    among = detection.codes()
+    among = detection.tags()
     try:
         certificate = encryption.files()
         options = ServerOptions(

@@ -68,6 +68,9 @@ def stream(
     from streamwhisper.console import GrowingText, JsonLines
 
     recognizer = None if server.url else load_model(model)
+    if recognizer is not None:
+        recognizer.info.check_languages([language.language or "", *detection.names()])
+        recognizer.info.check_task(task)
     # Sent as given: the server knows its model's languages.
     options: dict[str, Any] = {
         "language": language.language,

@@ -53,6 +53,7 @@ def transcribe(
 
     The options are openai-whisper's; --beam_size works as well as --beam-size.
     """
+    spoken = language.found()
     _check_outputs(files, output)
     _check_words(output, windows, subtitles)
     clips = windows.clips()
@@ -64,7 +65,7 @@ def transcribe(
     try:
         options = TranscriptionOptions(
             method=windows.method,
-            language=language.code(),
+            language=None if spoken is None else str(spoken),
             task=task,
             clips=clips,
             prompts=prompts.prompt_options(),

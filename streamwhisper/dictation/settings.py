@@ -12,7 +12,8 @@ from typing import Any, Literal, TypeVar, get_type_hints
 
 import platformdirs
 
-from streamwhisper.errors import StreamWhisperError
+from streamwhisper.errors import StreamWhisperError, UnknownLanguageError
+from streamwhisper.languages import parse_language
 from streamwhisper.phrasing.phrases import PhraseOptions
 from streamwhisper.validation import FieldError, did_you_mean, read, shown
 
@@ -187,9 +188,18 @@ def _settings(found: Mapping[str, Any]) -> Settings:
         listen,
         _section(Times, "when", found),
         _section(Destination, "to", found),
-        replace(phrases, language=listen.language or "en", replace=_replacements(found)),
+        replace(phrases, language=_spoken(listen), replace=_replacements(found)),
         _section(VocabularySettings, "vocabulary", found).words,
     )
+
+
+def _spoken(listen: ListeningSettings) -> str:
+    """Return the code of the language of spoken commands."""
+    try:
+        language = parse_language(listen.language or "")
+    except UnknownLanguageError as error:
+        raise ValueError(f"[listen] language: {error}") from None
+    return language.code if language is not None else "en"
 
 
 def _replacements(found: Mapping[str, Any]) -> Mapping[str, str]:

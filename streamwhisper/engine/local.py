@@ -77,7 +77,9 @@ class LocalRecognizer:
         self.options = options or LocalOptions()
         self.model = model
         self.tokenizer: Tokenizer = get_tokenizer(model.dims.n_vocab, model.generation)
-        self.info = ModelInfo(name, model.dims.n_mels, self.tokenizer.multilingual)
+        multilingual = self.tokenizer.multilingual
+        languages = self.tokenizer.languages if multilingual else ("en",)
+        self.info = ModelInfo(name, model.dims.n_mels, multilingual, languages)
         self._rules = LogitFilters(self.tokenizer, model.dims.n_vocab, model.device)
         self.output = OutputLayer(model.decoder.token_embedding.weight)
         self.tails = SilentTails(model, self.options.tail)

@@ -38,15 +38,9 @@ def check_request(request: RecognitionRequest, info: ModelInfo, tokenizer: Token
         raise RecognitionError(
             f"mel has shape {shape}; {info.name} expects ({info.n_mels}, 1 to {WINDOW_FRAMES})"
         )
-    languages = [*request.language_options.languages, *filter(None, [request.language])]
-    info.check_languages(languages)
-    info.check_task(request.language_options.task)
-    unknown = [code for code in languages if code not in tokenizer.languages]
-    if unknown and info.multilingual:
-        raise RecognitionError(
-            f"language is {unknown[0]!r}, which {info.name} does not support; expected one of "
-            f"{', '.join(tokenizer.languages)}"
-        )
+    options = request.language_options
+    info.check_languages([*options.languages, *filter(None, [request.language])])
+    info.check_task(options.task)
     past = request.past
     if isinstance(past, LocalPast) and past.audible > shape[1] // FRAMES_PER_POSITION:
         raise RecognitionError(

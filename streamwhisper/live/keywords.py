@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Sequence
 from typing import TypedDict, cast
 
-from streamwhisper.errors import RecognitionError
 from streamwhisper.keywords import check_known, merge
+from streamwhisper.languages import normalize_language
 from streamwhisper.recognition import Task
 from streamwhisper.session.language import LanguageDetection
 from streamwhisper.session.options import Latency, SessionOptions
-from streamwhisper.whisper.languages import language_code
 
 __all__ = ["SessionKeywords", "session_options"]
 
@@ -20,7 +18,8 @@ class SessionKeywords(TypedDict, total=False):
     """Options of a live session as plain keywords.
 
     Attributes:
-        language: code or English name, e.g. ``"de"`` or ``"German"``; the default detects it.
+        language: code, tag or English name, e.g. ``"de"``, ``"zh-TW"`` or ``"German"``; the
+            default detects it.
         task: "transcribe", or "translate" into English.
         partials: report text that may still change.
         update_interval: seconds of new audio between two updates.
@@ -53,9 +52,7 @@ def session_options(
     check_known(function, values, [*_FIELDS, "latency"])
     latency = values.pop("latency", "balanced")
     if isinstance(language := values.get("language"), str):
-        # A fine-tuned model may have other languages; the session checks them.
-        with contextlib.suppress(RecognitionError):
-            values["language"] = language_code(language)
+        values["language"] = normalize_language(language) or LanguageDetection()
     if isinstance(vocabulary := values.get("vocabulary"), str):
         raise ValueError(f"vocabulary is {vocabulary!r}; expected a list of words")
     if vocabulary is not None:

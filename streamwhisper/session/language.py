@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 
 from streamwhisper.deprecation import renamed_fields
 from streamwhisper.errors import check_fields
+from streamwhisper.languages import Language
 from streamwhisper.recognition import ModelInfo
 
 __all__ = ["Evidence", "LanguageDetection", "SpokenLanguage", "spoken_language"]
@@ -32,7 +33,7 @@ class LanguageDetection:
     """Options of language detection; times in seconds of speech.
 
     Attributes:
-        candidates: codes of the languages that may be spoken; empty: all of the model.
+        candidates: codes or tags of the languages that may be spoken; empty: all of the model.
         min_probability: probability from which an answer counts for a language.
         min_speech: speech needed before answers count.
         confirmations: consecutive answers that have to agree.
@@ -109,6 +110,7 @@ class SpokenLanguage:
         streak: consecutive answers for the candidate, since there was enough speech.
         earlier: evidence of windows before the last one, during detection.
         latest: evidence of the last window.
+        named: languages that the client named, with their scripts.
     """
 
     detection: LanguageDetection | None
@@ -118,15 +120,23 @@ class SpokenLanguage:
     streak: int = 0
     earlier: Evidence | None = field(default=None, repr=False)
     latest: Evidence | None = field(default=None, repr=False)
+    named: tuple[Language, ...] = ()
 
     @classmethod
     def of(cls, language: str | LanguageDetection) -> SpokenLanguage:
-        """Return the first state for a given language, or for detection."""
+        """Return the first state for a given language code, or for detection."""
         if isinstance(language, str):
             return cls(None, language)
         if len(language.candidates) == 1:
             return cls(None, language.candidates[0])
         return cls(language, examining=True)
+
+    def prompt(self, own: str) -> str:
+        """Return the decoder's prompt: the script of the language, then the prompt `own`."""
+        if self.code is None:
+            return own
+        given = (language for language in self.named if language.code == self.code)
+        return next(given, Language(self.code)).prompt(own)
 
     @property
     def candidates(self) -> tuple[str, ...]:
@@ -158,29 +168,38 @@ class SpokenLanguage:
         if candidate is not None and every.seconds >= detection.min_speech:
             streak = self.streak + 1 if candidate == self.candidate else 1
         if streak >= detection.confirmations:
-            return SpokenLanguage(detection, best)
+            return self._kept(best)
         rival = self.code is not None and candidate not in (None, self.code)
         if every.seconds >= detection.max_speech and not rival:
-            return SpokenLanguage(detection, self.code or best)
-        return SpokenLanguage(detection, self.code, True, candidate, streak, earlier, evidence)
+            return self._kept(self.code or best)
+        return SpokenLanguage(
+            detection, self.code, True, candidate, streak, earlier, evidence, self.named
+        )
 
     def after_silence(self, seconds: float) -> SpokenLanguage:
         """Return the state at speech after `seconds` of silence."""
         long = self.detection is not None and seconds > self.detection.recheck_after_silence
-        return SpokenLanguage(self.detection, self.code, True) if long and self.code else self
+        return replace(self._kept(self.code), examining=True) if long and self.code else self
 
     def doubted(self, log_probability: float) -> SpokenLanguage:
         """Return the state after an answer with this mean log probability of its tokens."""
         low = self.detection is not None and log_probability < self.detection.recheck_below_logprob
         return replace(self, examining=True) if low else self
 
+    def _kept(self, code: str) -> SpokenLanguage:
+        return SpokenLanguage(self.detection, code, named=self.named)
+
 
 def spoken_language(language: str | LanguageDetection, info: ModelInfo) -> SpokenLanguage:
     """Return the first state of detection with this model.
 
     Raises:
-        RecognitionError: the model does not support the language.
+        UnknownLanguageError: the model does not know the language.
     """
-    known = SpokenLanguage.of(language)
-    info.check_languages((known.code or "en", *known.candidates))
-    return known if info.multilingual else SpokenLanguage.of("en")
+    detection = language if isinstance(language, LanguageDetection) else LanguageDetection()
+    given = detection.candidates if isinstance(language, LanguageDetection) else (language,)
+    named = tuple(found for value in given if (found := info.language(value)) is not None)
+    codes = tuple(dict.fromkeys(found.code for found in named))
+    if len(info.languages) == 1:
+        codes = info.languages
+    return replace(SpokenLanguage.of(replace(detection, candidates=codes)), named=named)

@@ -22,7 +22,7 @@ class SessionOptions:
     """Options of a session; times in seconds.
 
     Attributes:
-        language: language code, e.g. ``"en"``, or how to detect it.
+        language: code or tag, e.g. ``"en"`` or ``"zh-Hant"``, or how to detect the language.
         task: "transcribe", or "translate" into English.
         partials: whether to emit `Partial` events.
         update_interval: new audio between two requests.
@@ -44,6 +44,11 @@ class SessionOptions:
     agreement: AgreementOptions = field(default_factory=AgreementOptions)
     decoding: DecodingOptions = field(default_factory=DecodingOptions)
     vocabulary: tuple[str, ...] = ()
+
+    @property
+    def language_code(self) -> str | None:
+        """Code of the given language, without its script; None if it is detected."""
+        return self.language.partition("-")[0] if isinstance(self.language, str) else None
 
     def tuned(self, latency: Latency) -> SessionOptions:
         """Return these options with a preset for the trade-off between latency and accuracy.

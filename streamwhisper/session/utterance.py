@@ -146,7 +146,7 @@ class Utterance:
             prefix=window.prefix,
             prefix_end=(window.committed_end - window.start) / SAMPLE_RATE,
             draft=self.draft.tokens,
-            context=TextContext(window.prompt, self.options.window.initial_prompt, vocabulary),
+            context=TextContext(window.prompt, self._initial_prompt(language), vocabulary),
             language=language.code,
             language_options=LanguageOptions(
                 language.candidates, language.examining, self.options.task
@@ -155,6 +155,10 @@ class Utterance:
             options=self.options.decoding,
             past=window.past,
         )
+
+    def _initial_prompt(self, language: SpokenLanguage) -> str:
+        own = self.options.window.initial_prompt
+        return own if self.options.task == "translate" else language.prompt(own)
 
     # Hypotheses.
 

@@ -6,11 +6,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TypedDict, cast
 
-from streamwhisper.errors import RecognitionError
 from streamwhisper.keywords import check_known, merge
+from streamwhisper.languages import normalize_language
 from streamwhisper.recognition import Task
 from streamwhisper.transcription.options import Clip, Method, TranscriptionOptions, WordOptions
-from streamwhisper.whisper.languages import language_code
 
 __all__ = ["TranscriptionKeywords", "with_keywords"]
 
@@ -19,7 +18,8 @@ class TranscriptionKeywords(TypedDict, total=False):
     """Options of a transcription as plain keywords.
 
     Attributes:
-        language: code or English name, e.g. ``"de"`` or ``"German"``; the default detects it.
+        language: code, tag or English name, e.g. ``"de"``, ``"zh-TW"`` or ``"German"``; the
+            default detects it.
         task: "transcribe", or "translate" into English.
         method: "chunked" is fast; "sequential" works as openai-whisper does.
         clips: stretches to transcribe, as pairs of seconds; the default is the whole recording.
@@ -130,7 +130,7 @@ def with_keywords(
         if name in values:
             values[name] = _as_tuple(name, values[name])
     if isinstance(language := values.get("language"), str):
-        values["language"] = _code(language)
+        values["language"] = normalize_language(language) or None
     return merge(function, TranscriptionOptions(), options, values, _FIELDS)
 
 
@@ -140,11 +140,3 @@ def _as_tuple(name: str, value: object) -> object:
     if isinstance(value, int | float):
         return (value,)
     return value if value is None else tuple(cast("Sequence[object]", value))
-
-
-def _code(language: str) -> str:
-    """Return the code of a language; a fine-tuned model may have languages of its own."""
-    try:
-        return language_code(language)
-    except RecognitionError:
-        return language

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
 from streamwhisper.audio.constants import WINDOW_SECONDS
@@ -100,7 +100,8 @@ class TranscriptionOptions:
     Attributes:
         method: "chunked" transcribes chunks side by side and is fast; "sequential" begins each
             window where the text of the one before it ends, as openai-whisper does.
-        language: code, e.g. ``"en"``; None detects it at the beginning of the recording.
+        language: code, tag or English name, e.g. ``"en"`` or ``"zh-TW"``; None detects it at the
+            beginning of the recording.
         task: "transcribe", or "translate" into English.
         clips: stretches to transcribe; empty for the whole recording.
         prompts: text that guides the decoder.
@@ -137,18 +138,24 @@ class TranscriptionOptions:
 
     def check(self, model: WindowRecognizer) -> None:
         """Raise RecognitionError if the model does not support the language or the task."""
-        name = model.info.name
-        if not model.info.multilingual and self.task == "translate":
+        self.for_model(model)
+
+    def for_model(self, model: WindowRecognizer) -> TranscriptionOptions:
+        """Return the options with the language's code, and its script in the initial prompt.
+
+        Raises:
+            RecognitionError: the model does not support the language or the task.
+        """
+        info = model.info
+        if not info.multilingual and self.task == "translate":
             raise RecognitionError(
-                f"{name} only supports English, so it cannot translate; use a multilingual model"
+                f"{info.name} only supports English, so it cannot translate; use a multilingual "
+                "model"
             )
-        if not model.info.multilingual and self.language not in (None, "en"):
-            raise RecognitionError(
-                f"language is {self.language!r}, but {name} only supports English; use a "
-                'multilingual model, or "en"'
-            )
-        if self.language is not None and self.language not in model.tokenizer.languages:
-            raise RecognitionError(
-                f"{name} has no language {self.language!r}; expected one of "
-                f"{', '.join(model.tokenizer.languages)}"
-            )
+        language = None if self.language is None else info.language(self.language)
+        if language is None:
+            return replace(self, language=None)
+        prompt = self.prompts.initial
+        if self.task == "transcribe":
+            prompt = language.prompt(prompt or "") or prompt
+        return replace(self, language=language.code, prompts=replace(self.prompts, initial=prompt))

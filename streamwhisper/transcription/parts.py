@@ -40,7 +40,7 @@ def transcribe_parts(
     Raises:
         RecognitionError: the model does not support the options.
     """
-    options.check(recognizer)
+    options = options.for_model(recognizer)
     pause()
     recording = prepare(recognizer, samples, options)
     language, seconds = recording.language or options.language or "en", len(samples) / SAMPLE_RATE

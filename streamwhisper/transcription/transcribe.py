@@ -217,7 +217,7 @@ def transcribe_all(
         )
     chosen = with_keywords("transcribe_all", options, keywords)
     recognizer = as_model(model)
-    chosen.check(recognizer)
+    chosen = chosen.for_model(recognizer)
     loaded = (load_audio(audio, sample_rate) for audio in audios)
     return transcribe_samples(recognizer, loaded, chosen, progress)
 
@@ -233,7 +233,7 @@ def transcribe_samples(
     Raises:
         RecognitionError: the model does not support the options.
     """
-    options.check(model)
+    options = options.for_model(model)
     if options.method == "sequential":
         return _sequential(model, recordings, options, progress)
     return _in_rounds(model, recordings, options, progress)

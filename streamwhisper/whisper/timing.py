@@ -18,10 +18,10 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from streamwhisper.audio.constants import SECONDS_PER_POSITION
+from streamwhisper.languages import UNSPACED_LANGUAGES
 from streamwhisper.recognition import Task
 from streamwhisper.segment import Segment, TimedWord
 from streamwhisper.whisper.alignment import dynamic_time_warping
-from streamwhisper.whisper.languages import UNSPACED_LANGUAGES
 from streamwhisper.whisper.model import Whisper
 from streamwhisper.whisper.search import Output
 from streamwhisper.whisper.tail import EncodedAudio

@@ -22,9 +22,9 @@ from streamwhisper.audio.constants import (
     WINDOW_POSITIONS,
 )
 from streamwhisper.errors import CheckpointError, RecognitionError
+from streamwhisper.languages import LANGUAGES, UNSPACED_LANGUAGES
 from streamwhisper.recognition import Task
 from streamwhisper.whisper.generation_config import GenerationConfig
-from streamwhisper.whisper.languages import LANGUAGES, UNSPACED_LANGUAGES
 from streamwhisper.whisper.word_boundaries import (
     SpelledWord,
     begins_word,

@@ -15,7 +15,7 @@ LAYERS = [
     {"phrasing", "protocol", "segment"},
     {"audio"},
     {"recognition"},
-    {"events", "rolling"},
+    {"events", "languages", "rolling"},
     {"control_characters", "deprecation", "errors", "keywords", "moved", "validation", "version"},
 ]
 # Packages that compute with torch; `transcription` runs the network on whole recordings.

@@ -11,7 +11,6 @@ from streamwhisper.errors import AudioFormatError, ProtocolError, RecognitionErr
 from streamwhisper.protocol import Start
 from streamwhisper.recognition import ModelInfo
 from streamwhisper.session.language import LanguageDetection
-from streamwhisper.whisper.languages import language_code
 
 __all__ = ["check_start", "check_vocabulary", "decoder_for"]
 
@@ -74,23 +73,24 @@ def check_start(
     except RecognitionError as error:
         raise ProtocolError("unsupported_task", str(error)) from None
     try:
-        language = _language(start, defaults)
-        info.check_languages((language,) if isinstance(language, str) else language.candidates)
+        return _language(start, info, defaults)
     except RecognitionError as error:
         raise ProtocolError("unsupported_language", str(error)) from None
-    return language
 
 
-def _language(start: Start, defaults: str | LanguageDetection) -> str | LanguageDetection:
-    given = None if start.language == "auto" else start.language
-    if given and start.languages:
+def _language(
+    start: Start, info: ModelInfo, defaults: str | LanguageDetection
+) -> str | LanguageDetection:
+    given = None if start.language is None else info.language(start.language)
+    if given is not None and start.languages:
         raise RecognitionError(
             f'both "language" ("{given}") and "languages" are given; "languages" are '
             'candidates if "language" is null or "auto"'
         )
     if given is not None:
-        return language_code(given)
-    if not start.languages and start.language is None:
+        return str(given)
+    if not start.languages and not start.language:
         return defaults
     detection = defaults if isinstance(defaults, LanguageDetection) else LanguageDetection()
-    return replace(detection, candidates=tuple(dict.fromkeys(map(language_code, start.languages))))
+    found = [language for value in start.languages if (language := info.language(value))]
+    return replace(detection, candidates=tuple(dict.fromkeys(map(str, found))))

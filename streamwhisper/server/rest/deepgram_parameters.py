@@ -33,10 +33,6 @@ __all__ = [
 _RAW = {"linear16": "pcm_s16le", "linear32": "pcm_f32le", "mulaw": "mulaw", "alaw": "alaw"}
 
 
-def _language(values: Sequence[str]) -> str | None:
-    return None if values[-1] == "multi" else language(values)
-
-
 def _keywords(values: Sequence[str]) -> tuple[str, ...]:
     return names(SUPPORTED["keywords"](values))
 
@@ -45,7 +41,7 @@ PARAMETERS: Mapping[str, FormField] = {
     "encoding": FormField("encoding", last_value(str)),
     "sample_rate": FormField("sample_rate", last_value(int)),
     "channels": FormField("channels", last_value(int)),
-    "language": FormField("language", _language),
+    "language": FormField("language", language),
     "detect_language": FormField("detect", lambda values: values[-1].lower() != "false"),
     "keyterm": FormField("keyterms", names),
     "keywords": FormField("keywords", _keywords),

@@ -12,11 +12,11 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
 from streamwhisper.errors import ProtocolError, RecognitionError
+from streamwhisper.languages import parse_language
 from streamwhisper.server.access.rejection import HandshakeRejected
 from streamwhisper.server.dialects.start import check_vocabulary
 from streamwhisper.server.rest.request import BadField
 from streamwhisper.validation import FieldError, Reader, shown
-from streamwhisper.whisper.languages import language_code
 
 __all__ = [
     "FormField",
@@ -116,10 +116,11 @@ def names(values: Sequence[str]) -> tuple[str, ...]:
     return tuple(values)
 
 
-def language(values: Sequence[str]) -> str:
-    """Return the code of a language.
+def language(values: Sequence[str]) -> str | None:
+    """Return the tag of a language; None: it is to be detected.
 
     Raises:
-        RecognitionError: the language is unknown.
+        UnknownLanguageError: the language is unknown.
     """
-    return language_code(values[-1])
+    found = parse_language(values[-1])
+    return None if found is None else str(found)

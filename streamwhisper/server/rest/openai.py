@@ -18,6 +18,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
 
 from streamwhisper.errors import RecognitionError
+from streamwhisper.languages import LANGUAGES
 from streamwhisper.recognition import ModelInfo, Task
 from streamwhisper.server.access.rejection import HandshakeRejected
 from streamwhisper.server.rest.forms import (
@@ -35,7 +36,6 @@ from streamwhisper.transcription.options import PromptOptions, TranscriptionOpti
 from streamwhisper.transcription.recognizer import WindowRecognizer
 from streamwhisper.validation import all_values, last_value
 from streamwhisper.whisper.fallback import FallbackOptions
-from streamwhisper.whisper.languages import LANGUAGES
 from streamwhisper.whisper.search import SearchOptions
 
 __all__ = [
@@ -225,7 +225,7 @@ def _rendered(transcript: Transcript, fields: _OpenAiFields, task: Task) -> Resp
         spoken = "en" if task == "translate" else transcript.language
         record = {
             "task": "transcribe" if task == "transcribe" else "translate",
-            "language": LANGUAGES[spoken].lower(),
+            "language": LANGUAGES.get(spoken, spoken).lower(),
             "duration": round(transcript.duration, 2),
             **record,
         }

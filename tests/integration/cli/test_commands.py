@@ -156,19 +156,19 @@ def test_wrong_usage_is_said_and_exits_with_2(tiny_en_path, here, arguments, sai
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "status", "said"),
     [
-        (["--language", "German"], "only supports English"),
-        (["--task", "translate"], "cannot translate"),
-        (["--device", "abacus"], "device is 'abacus'"),
-        (["--language", "Klingon"], "unknown language 'Klingon'"),
+        (["--language", "German"], 2, "only supports English"),
+        (["--task", "translate"], 1, "cannot translate"),
+        (["--device", "abacus"], 1, "device is 'abacus'"),
+        (["--language", "Klingon"], 2, "unknown language 'Klingon'"),
     ],
 )
 def test_what_the_model_or_machine_cannot_do_is_one_line(
-    tiny_en_path, here, short, arguments, said
+    tiny_en_path, here, short, arguments, status, said
 ):
     code, shown, complaint = here(str(short), *arguments)
-    assert (code, shown) == (1, "")
+    assert (code, shown) == (status, "")
     assert said in complaint
     assert complaint.count("\n") == 1
 

@@ -91,3 +91,30 @@ async def test_a_client_says_which_languages_may_be_spoken_and_what_is_wanted(
         events = [event async for event in client if isinstance(event, Committed)]
     assert {event.language for event in events} == {"de"}
     assert len("".join(event.text for event in events).split()) > 3
+
+
+SIMPLIFIED, TRADITIONAL = set("项开尔队个于后"), set("項開爾隊個於後")
+MANDARIN = "fleurs-whisperstt/fleurs_zh_1883_clip5"
+
+
+def test_mandarin_is_written_in_the_script_that_the_tag_names(
+    base: LocalRecognizer, speech: Any
+) -> None:
+    sound = speech.load(speech.clip(MANDARIN))[: 8 * 16000]
+    for tag, own, other in (
+        ("zh", SIMPLIFIED, TRADITIONAL),
+        ("zh-TW", TRADITIONAL, SIMPLIFIED),
+    ):
+        text = set(base.transcribe(sound, language=tag).text)
+        assert own & text
+        assert not other & text
+
+
+def test_a_live_session_writes_it_in_the_script_of_a_candidate(
+    base: LocalRecognizer, speech: Any
+) -> None:
+    """The model alone writes this clip in traditional characters."""
+    live = committed(base, speech, {MANDARIN: 0.5}, language=LanguageDetection(("zh-CN",)))
+    text = set("".join(event.text for event in live))
+    assert SIMPLIFIED & text
+    assert not TRADITIONAL & text

@@ -149,7 +149,7 @@ def test_what_an_english_model_cannot_do_is_said(recognizer, options, said):
 
 
 def test_what_cannot_be_is_said(recognizer, base, tmp_path):
-    with pytest.raises(RecognitionError, match="no language 'xx'"):
+    with pytest.raises(RecognitionError, match="unknown language 'xx'"):
         transcribe(base, SAMPLE, TranscriptionOptions(language="xx"))
     with pytest.raises(RecognitionError, match="supports English only"):
         detect_language(recognizer, SAMPLE)

@@ -90,6 +90,8 @@ def test_an_answer_arrives_as_it_was_sent() -> None:
 
 def test_versions_that_do_not_fit_refuse_each_other() -> None:
     assert unpack_info(pack_info(INFO)) == INFO
+    few = replace(INFO, multilingual=True, languages=("de", "fr"))
+    assert unpack_info(pack_info(few)).languages == ("de", "fr")
     check_version(pack_request(RecognitionRequest(window(1)), INFO, "w", 1.0))
     foreign = {**pack_info(INFO), "version": WIRE_VERSION + 1, "package": "9.9"}
     with pytest.raises(

@@ -14,8 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streamwhisper.errors import CheckpointError, RecognitionError
+from streamwhisper.languages import UNSPACED_LANGUAGES
 from streamwhisper.whisper import tokenizer as module
-from streamwhisper.whisper.languages import LANGUAGES, UNSPACED_LANGUAGES, language_code
 from streamwhisper.whisper.tokenizer import Detokenizer, Tokenizer, get_tokenizer
 
 SIZES = (51864, 51865, 51866)
@@ -90,13 +90,6 @@ def test_transcripts_begin_as_in_the_reference_implementation(n_vocab: int, task
         assert ours.sot_sequence(language=language, task=task) == theirs.sot_sequence
 
 
-def test_languages_are_the_reference_implementations() -> None:
-    whisper = pytest.importorskip("whisper.tokenizer")
-    assert list(LANGUAGES) == list(whisper.LANGUAGES)
-    for name, code in whisper.TO_LANGUAGE_CODE.items():
-        assert language_code(name) == code
-
-
 # --- the vocabulary --------------------------------------------------------------------------
 
 
@@ -161,23 +154,6 @@ def test_timestamps_are_in_steps_of_a_fiftieth_second() -> None:
 
 
 # --- languages -------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("given_as", "code"),
-    [
-        *[("en", "en"), ("EN", "en"), ("en-US", "en"), ("en_GB", "en"), (" English ", "en")],
-        *[("zh-Hans-CN", "zh"), ("Haitian Creole", "ht"), ("mandarin", "zh"), ("nb-NO", "no")],
-    ],
-)
-def test_languages_go_by_code_tag_or_name(given_as: str, code: str) -> None:
-    assert language_code(given_as) == code
-
-
-@pytest.mark.parametrize("unknown", ["", "xx", "klingon", "-", "english please"])
-def test_unknown_languages_are_refused(unknown: str) -> None:
-    with pytest.raises(RecognitionError, match="unknown language"):
-        language_code(unknown)
 
 
 def test_a_multilingual_model_needs_a_language_it_knows() -> None:

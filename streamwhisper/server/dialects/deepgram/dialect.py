@@ -90,7 +90,7 @@ class DeepgramDialect(ABC, Generic[L]):
             open_session: opens a session.
             begin: creates a listener.
         """
-        language = options.language if isinstance(options.language, str) else None
+        language = options.language_code
         start = Start(language=language, vocabulary=options.vocabulary)
         count = len(self._audio.decoders)
         try:

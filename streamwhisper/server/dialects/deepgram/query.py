@@ -11,6 +11,7 @@ import msgspec
 
 from streamwhisper.audio.channels import MAX_CHANNELS
 from streamwhisper.errors import RecognitionError
+from streamwhisper.languages import parse_language
 from streamwhisper.server.dialect import Query
 from streamwhisper.server.dialects.deepgram.audio import ENCODINGS, StreamAudioOptions
 from streamwhisper.server.dialects.deepgram.formatting import FEATURES, FormattingOptions
@@ -18,7 +19,6 @@ from streamwhisper.server.dialects.start import check_vocabulary
 from streamwhisper.session.language import LanguageDetection
 from streamwhisper.session.options import SessionOptions
 from streamwhisper.validation import FieldError, Reader, last_value
-from streamwhisper.whisper.languages import language_code
 
 __all__ = [
     "ACCEPTED",
@@ -110,12 +110,11 @@ def _endpointing(values: Sequence[str]) -> float | None:
 
 
 def _language(values: Sequence[str]) -> str | LanguageDetection:
-    if values[-1].strip().lower() == "multi":
-        return LanguageDetection()
     try:
-        return language_code(values[-1])
+        found = parse_language(values[-1])
     except RecognitionError as error:
         raise FieldError(values[-1], f"a tag, e.g. en-US or de, or multi ({error})") from None
+    return LanguageDetection() if found is None else str(found)
 
 
 def _detection(values: Sequence[str]) -> LanguageDetection | None:
@@ -126,7 +125,8 @@ def _detection(values: Sequence[str]) -> LanguageDetection | None:
 
 def _hints(values: Sequence[str]) -> tuple[str, ...]:
     try:
-        return tuple(dict.fromkeys(map(language_code, values)))
+        found = [str(language) for language in map(parse_language, values) if language]
+        return tuple(dict.fromkeys(found))
     except RecognitionError as error:
         raise FieldError(values, f"tags, e.g. en or de ({error})") from None
 

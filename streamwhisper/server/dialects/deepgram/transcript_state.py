@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections import deque
 
 from streamwhisper.events import Committed, Partial, SpeechEnded, Word
-from streamwhisper.session.language import LanguageDetection
+from streamwhisper.languages import UNSPACED_LANGUAGES
 from streamwhisper.session.session import Session
-from streamwhisper.whisper.languages import UNSPACED_LANGUAGES
 
 __all__ = ["TranscriptState"]
 
@@ -23,9 +22,8 @@ class TranscriptState:
 
     def __init__(self, session: Session) -> None:
         """Create an empty state for a session."""
-        language = session.options.language
-        self._found = isinstance(language, LanguageDetection)
-        self._language = None if isinstance(language, LanguageDetection) else language
+        self._language = session.options.language_code
+        self._found = self._language is None
         self.text = ""
         self.words: tuple[Word, ...] = ()
         self.changed = False

@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamwhisper.audio.formats import AudioDecoder, AudioFormat
-from streamwhisper.errors import AudioFormatError, ProtocolError, RecognitionError
+from streamwhisper.errors import AudioFormatError, ProtocolError, UnknownLanguageError
+from streamwhisper.languages import parse_language
 from streamwhisper.protocol import Start
 from streamwhisper.recognition import ModelInfo
 from streamwhisper.server.dialects.openai_realtime.client_events import InvalidRequest, Json
@@ -16,7 +17,6 @@ from streamwhisper.server.dialects.start import check_start
 from streamwhisper.session.endpoint import EndpointOptions
 from streamwhisper.session.options import Latency, SessionOptions
 from streamwhisper.vad.gate import GateOptions
-from streamwhisper.whisper.languages import language_code
 
 __all__ = ["Input", "audio_format", "padding", "session_options", "start_of"]
 
@@ -66,7 +66,7 @@ def session_options(session: Json, defaults: SessionOptions, info: ModelInfo) ->
     audio = session["audio"]["input"]
     transcription = audio["transcription"] or {}
     start = start_of(session)
-    if not info.multilingual and "en" in map(_code, start.languages):
+    if info.languages == ("en",) and "en" in map(_code, start.languages):
         start = replace(start, languages=("en",))  # the only candidate that the model supports
     try:
         language = check_start(start, info, defaults.language)
@@ -90,9 +90,10 @@ def session_options(session: Json, defaults: SessionOptions, info: ModelInfo) ->
 
 def _code(language: str) -> str:
     try:
-        return language_code(language)
-    except RecognitionError:
+        found = parse_language(language)
+    except UnknownLanguageError:
         return ""
+    return found.code if found is not None else ""
 
 
 def padding(session: Json, options: SessionOptions) -> float:

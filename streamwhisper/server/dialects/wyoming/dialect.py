@@ -265,7 +265,7 @@ class WyomingDialect:
 
     def _start(self, format: AudioFormat | None) -> None:
         options = self._transcription.options
-        language = options.language if isinstance(options.language, str) else None
+        language = options.language_code
         start = Start(language=language, vocabulary=options.vocabulary)
         self._format = format or AudioFormat()
         self._name = self._new_name()

@@ -16,7 +16,6 @@ from streamwhisper.session.language import LanguageDetection
 from streamwhisper.session.options import SessionOptions
 from streamwhisper.validation import FieldError, read, shown
 from streamwhisper.version import __version__
-from streamwhisper.whisper.languages import LANGUAGES
 
 __all__ = [
     "FIELDS",
@@ -152,9 +151,9 @@ def describe(
         language: default language of the sessions.
         endpointing: whether the server ends commands by default.
     """
-    spoken = list(LANGUAGES) if info.multilingual else ["en"]
+    spoken = list(info.languages)
     if isinstance(language, LanguageDetection) and language.candidates:
-        spoken = list(language.candidates)
+        spoken = [found.code for value in language.candidates if (found := info.language(value))]
     about = {"attribution": _ATTRIBUTION, "installed": True, "version": __version__}
     model = {
         "name": info.name,

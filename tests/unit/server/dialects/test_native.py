@@ -184,8 +184,9 @@ def test_a_multilingual_model_takes_any_of_its_languages() -> None:
         assert isinstance(talk.say(start(language=language, task="translate"))[0], Ready)
     assert talk.dialect.session is not None
     assert talk.dialect.session.options.task == "translate"
-    error = only_error(Conversation(MULTILINGUAL).say(start(language="klingon")))
-    assert error.code == "unsupported_language"
+    for language in ("klingon", "yue"):
+        error = only_error(Conversation(MULTILINGUAL).say(start(language=language)))
+        assert error.code == "unsupported_language"
 
 
 @pytest.mark.parametrize(
@@ -193,6 +194,8 @@ def test_a_multilingual_model_takes_any_of_its_languages() -> None:
     [
         ({}, LanguageDetection(candidates=("fr", "it"), min_probability=0.9)),
         ({"language": "auto"}, LanguageDetection(min_probability=0.9)),
+        ({"language": ""}, LanguageDetection(candidates=("fr", "it"), min_probability=0.9)),
+        ({"language": "zh-TW"}, "zh-Hant"),
         ({"language": "de-AT"}, "de"),
         (
             {"languages": ["German", "de", "pt-BR"]},

@@ -55,7 +55,7 @@ def test_final_texts_are_the_transcript_and_the_metadata_comes_last() -> None:
 class WithoutSpaces(ScriptedRecognizer):
     """Writes the script in a language that puts none between its words."""
 
-    info = replace(INFO, multilingual=True)
+    info = replace(INFO, multilingual=True, languages=())
 
     def recognize(self, requests: Sequence[RecognitionRequest]) -> list[Hypothesis]:
         return [

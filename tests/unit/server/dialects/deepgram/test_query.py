@@ -68,6 +68,8 @@ def test_endpointing_is_a_silence_within_reason(said: str, meant: float | None) 
     [
         ({"language": "en-US"}, "en"),
         ({"language": "multi"}, LanguageDetection()),
+        ({"language": ""}, LanguageDetection()),
+        ({"language": "zh-TW"}, "zh-Hant"),
         ({"detect_language": "true"}, LanguageDetection()),
         ({"detect_language": "false", "language": "de"}, "de"),
         ({"detect_language": ["de", "fr"]}, LanguageDetection(candidates=("de", "fr"))),
@@ -127,3 +129,11 @@ def test_a_model_that_knows_english_alone_refuses_other_languages(
 ) -> None:
     with pytest.raises(HandshakeRejected, match="only supports English"):
         check(query, ENGLISH)
+
+
+@pytest.mark.parametrize("query", [{"language": ["yue"]}, {"language_hint": ["en", "zh-yue"]}])
+def test_a_language_that_the_model_lacks_is_refused_at_the_handshake(
+    query: dict[str, list[str]],
+) -> None:
+    with pytest.raises(HandshakeRejected, match=r"base does not know Cantonese \(yue\)"):
+        check(query, ModelInfo("base", 80, multilingual=True))

@@ -281,6 +281,7 @@ def test_the_newest_of_language_and_languages_counts() -> None:
         ({"language": "de"}, "language"),
         ({"languages": ["fr", "de"]}, "language"),
         ({"language": "Klingon"}, "language"),
+        ({"language": "yue"}, "language"),
         ({"keywords": ["x"] * 1001}, "keywords"),
     ],
 )
