@@ -9,7 +9,6 @@ because Ray otherwise listens on the machine's outer address:
 
 from __future__ import annotations
 
-import os
 import random
 import tempfile
 import threading
@@ -33,6 +32,7 @@ from streamwhisper.cluster.deployment import Scale, deploy
 from streamwhisper.cluster.recognizer import RayRecognizer
 from streamwhisper.cluster.wire import Message
 from streamwhisper.cluster.worker import WorkerOptions
+from streamwhisper.engine.cores import usable_cores
 from streamwhisper.events import SpeechEnded, SpeechStarted
 from streamwhisper.live.listen import listen
 from streamwhisper.session.options import SessionOptions
@@ -179,8 +179,8 @@ def check(counts: Sequence[int], model: str, speakers: int, seconds: float) -> d
                 fleet = Fleet(
                     speakers * count,
                     count,
-                    cores=os.cpu_count() or 1,
-                    others=max(0.0, (os.cpu_count() or 1) - measured.cores),
+                    cores=usable_cores(),
+                    others=max(0.0, usable_cores() - measured.cores),
                     interval=SessionOptions().update_interval,
                     talking=fmean(measured.talks),
                     pausing=fmean(measured.pauses),

@@ -19,7 +19,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import math
-import os
 import shlex
 import time
 from collections.abc import Sequence
@@ -41,6 +40,7 @@ from benchmarks.lib.speech import (
     tokens,
 )
 from streamwhisper.client import StreamClient, connect
+from streamwhisper.engine.cores import usable_cores
 from streamwhisper.events import Committed, Flushed, SpeechEnded
 
 CHUNK = 0.1
@@ -208,7 +208,7 @@ def main() -> None:
     parser.add_argument("--clips", type=int, default=20)
     parser.add_argument("--gap", type=float, default=1.5, help="seconds of silence between clips")
     parser.add_argument("--margin", type=float, default=0.05, help="seconds kept after a word")
-    parser.add_argument("--threads", type=int, default=max(1, (os.cpu_count() or 2) - 1))
+    parser.add_argument("--threads", type=int, default=max(1, usable_cores() - 1))
     parser.add_argument("--serve", default="", help="more flags for streamwhisper serve")
     parser.add_argument("--save", action="store_true", help=SAVE_HELP)
     flags = parser.parse_args()

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import os
 import shlex
 import time
 from collections.abc import Sequence
@@ -28,6 +27,7 @@ from benchmarks.latency.streaming import stream
 from benchmarks.lib.results import SAVE_HELP, heading, report
 from benchmarks.lib.server_process import Server, running_server
 from benchmarks.lib.speech import SAMPLE_RATE, Recording, load, speech_folder
+from streamwhisper.engine.cores import usable_cores
 
 ITEMS = ["synthetic-nonspeech/digital_silence_30s", "noise/transcribecpp_noise"]
 ENCODER_CALLS = "streamwhisper_batch_size_sum"
@@ -123,7 +123,7 @@ def main() -> None:
     parser.add_argument("--model", default="tiny.en")
     parser.add_argument("--items", nargs="*", default=ITEMS, metavar="ID", help="what is heard")
     parser.add_argument("--seconds", type=float, default=30.0, help="of each")
-    parser.add_argument("--threads", type=int, default=max(1, (os.cpu_count() or 2) - 1))
+    parser.add_argument("--threads", type=int, default=max(1, usable_cores() - 1))
     parser.add_argument("--serve", default="", help="more flags for streamwhisper serve")
     parser.add_argument("--save", action="store_true", help=SAVE_HELP)
     flags = parser.parse_args()

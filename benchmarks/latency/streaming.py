@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-import os
 import shlex
 import time
 from collections.abc import Sequence
@@ -27,6 +26,7 @@ from benchmarks.lib.results import SAVE_HELP, heading, report
 from benchmarks.lib.server_process import Server, running_server
 from benchmarks.lib.speech import Recording, load, normalized, speech_folder
 from streamwhisper.client import connect
+from streamwhisper.engine.cores import usable_cores
 from streamwhisper.protocol import Status
 
 YARDSTICKS = ["greedy", "greedy, each window alone"]
@@ -135,7 +135,7 @@ def live_arguments(description: str, item: str, owner: str) -> argparse.Argument
     parser.add_argument("--gap", type=float, default=0.3, help="seconds of silence between clips")
     parser.add_argument("--limit", type=float, help="stop each recording after so many seconds")
     parser.add_argument(
-        "--threads", type=int, default=max(1, (os.cpu_count() or 2) - 1), help=f"of {owner}"
+        "--threads", type=int, default=max(1, usable_cores() - 1), help=f"of {owner}"
     )
     parser.add_argument("--chunk", type=float, default=0.1, help="seconds sent at a time")
     parser.add_argument("--speed", type=float, default=1.0, help="1 is real time")

@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-import os
 import shlex
 from collections.abc import Sequence
 from dataclasses import replace
@@ -23,6 +22,7 @@ from benchmarks.lib.live_run import Run
 from benchmarks.lib.measure import machine_line
 from benchmarks.lib.server_process import Server, running_server
 from benchmarks.lib.speech import Recording, clips, joined, speech_folder
+from streamwhisper.engine.cores import usable_cores
 
 GROWING = 0.01
 """Seconds of lag a second from which it counts as growing."""
@@ -77,7 +77,7 @@ def main() -> None:
     parser.add_argument("--limit", type=float, default=60.0, help="seconds of each stream")
     parser.add_argument("--gap", type=float, default=0.3, help="seconds of silence between clips")
     parser.add_argument("--stagger", type=float, default=0.37, help="seconds between two starts")
-    parser.add_argument("--threads", type=int, default=max(1, (os.cpu_count() or 2) // 2))
+    parser.add_argument("--threads", type=int, default=max(1, usable_cores() // 2))
     parser.add_argument("--serve", default="", help="more flags for streamwhisper serve")
     flags = parser.parse_args()
     chosen = recordings(max(flags.counts), flags.limit, flags.gap)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import math
-import os
 import platform
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Sequence
@@ -16,6 +15,8 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
+
+from streamwhisper.engine.cores import usable_cores
 
 __all__ = [
     "Errors",
@@ -294,5 +295,5 @@ def machine_line(threads: int | None = None) -> str:
         cpu = next((x.split(":")[1].strip() for x in lines if x.startswith("model name")), cpu)
     if threads is None:
         threads = torch.get_num_threads()
-    machine = f"{cpu}, {os.cpu_count()} cores, {threads} threads"
+    machine = f"{cpu}, {usable_cores()} cores, {threads} threads"
     return f"{machine}, torch {torch.__version__}, {platform.system()}"

@@ -34,6 +34,7 @@ from benchmarks.peers.peer_setup import (
     weights_folder,
 )
 from benchmarks.peers.peers import FASTER_WHISPER, OFFLINE, ROOT
+from streamwhisper.engine.cores import usable_cores
 
 WORKER = ROOT / "benchmarks" / "peers" / "offline_worker.py"
 WARM_UP = 12
@@ -141,7 +142,7 @@ def main() -> None:
     parser.add_argument("--items", nargs="+", default=["longform/61-70968", "longform/1284-1180"])
     parser.add_argument("--gap", type=float, default=0.3, help="seconds between clips")
     parser.add_argument("--limit", type=float, help="seconds of each item; default: all")
-    parser.add_argument("--threads", type=int, default=os.cpu_count() or 1)
+    parser.add_argument("--threads", type=int, default=usable_cores())
     parser.add_argument("--compute", nargs="+", default=["int8", "float32"])
     parser.add_argument("--beams", nargs="+", type=int, default=[1, 5])
     parser.add_argument("--no-reference", dest="reference", action="store_false")

@@ -15,7 +15,6 @@ import asyncio
 import contextlib
 import json
 import multiprocessing
-import os
 import resource
 import socket
 import statistics
@@ -32,6 +31,7 @@ from benchmarks.lib.speech import Recording
 from benchmarks.robustness.attacks import ATTACKS, Attack, Target
 from benchmarks.robustness.newcomer import newcomer
 from benchmarks.robustness.well_behaved import WellBehaved, speak
+from streamwhisper.engine.cores import usable_cores
 
 __all__ = ["MemoryWatch", "attacking", "beside"]
 
@@ -166,7 +166,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=20.0, help="seconds of speech per attack")
     parser.add_argument("--only", nargs="+", default=[], help="parts of the names of some attacks")
     parser.add_argument("--json", action="store_true", help="print the JSON line only")
-    parser.add_argument("--threads", type=int, default=max(1, (os.cpu_count() or 2) // 2))
+    parser.add_argument("--threads", type=int, default=max(1, usable_cores() // 2))
     parser.add_argument("--save", action="store_true", help=SAVE_HELP)
     flags = parser.parse_args()
     recording = recordings(1, flags.seconds, 0.3)[0]

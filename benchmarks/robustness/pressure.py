@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
-import os
 import resource
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
@@ -30,6 +29,7 @@ from benchmarks.lib.speech import Recording
 from benchmarks.lib.watching import metrics
 from benchmarks.robustness.strategies import speech
 from streamwhisper.client import connect
+from streamwhisper.engine.cores import usable_cores
 from streamwhisper.errors import ServerError
 
 __all__ = ["flooding", "half_a_frame", "idle", "raw_session", "unread"]
@@ -185,7 +185,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--model", default="tiny.en")
     parser.add_argument("--limit", type=float, default=30.0, help="seconds of the stream")
-    parser.add_argument("--threads", type=int, default=max(1, (os.cpu_count() or 2) // 2))
+    parser.add_argument("--threads", type=int, default=max(1, usable_cores() // 2))
     parser.add_argument("--save", action="store_true", help=SAVE_HELP)
     flags = parser.parse_args()
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)

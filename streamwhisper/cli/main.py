@@ -14,6 +14,7 @@ import typer
 
 from streamwhisper.cli.cluster import cluster_app
 from streamwhisper.cli.commands import BooleanValues, SectionedHelp
+from streamwhisper.cli.encoding import accept_all_text
 from streamwhisper.cli.mic import mic
 from streamwhisper.cli.models import models_app
 from streamwhisper.cli.serve import serve
@@ -79,6 +80,7 @@ def main() -> None:
     # Before numpy is imported: its products are small here, and a team of threads only spins
     # between them. Torch has threads of its own.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    accept_all_text()
     try:
         app()
     except (StreamWhisperError, OSError) as error:

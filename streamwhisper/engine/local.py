@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import math
-import os
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -21,6 +20,7 @@ from streamwhisper.audio.constants import (
 from streamwhisper.checkpoints.build import build_model
 from streamwhisper.checkpoints.hub import HubOptions, resolve
 from streamwhisper.checkpoints.lora import load_adapted
+from streamwhisper.engine.cores import usable_cores
 from streamwhisper.engine.devices import (
     batch_size,
     choose_device,
@@ -145,7 +145,7 @@ class LocalRecognizer:
         """Number of calls of `recognize` that are worth making at the same time."""
         if self.model.device.type != "cpu":
             return 1
-        return max(1, (os.cpu_count() or 1) // (self.options.threads or default_threads()))
+        return max(1, usable_cores() // (self.options.threads or default_threads()))
 
     @property
     def batch(self) -> int:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
 
+from streamwhisper.engine.cores import usable_cores
 from streamwhisper.engine.devices import Precision
 from streamwhisper.whisper.tail import TailOptions
 
@@ -44,4 +44,4 @@ class LocalOptions:
 
 def default_threads() -> int:
     """Return the CPU threads per operation: half the cores, 1 to 4."""
-    return max(1, min(4, torch.get_num_threads(), (os.cpu_count() or 2) // 2))
+    return max(1, min(4, torch.get_num_threads(), usable_cores() // 2))

@@ -237,3 +237,15 @@ def test_ctrl_c_ends_a_stream_with_130_and_without_a_traceback(tiny_en_path):
         _, complaint = process.communicate(timeout=240)
     assert process.returncode == 130
     assert complaint == ""
+
+
+def test_a_batch_goes_on_after_text_that_the_console_cannot_write(base_path, speech):
+    japanese = speech.folder / speech.clip("picovoice-leopard/test_ja")["path"]
+    english = speech.folder / speech.clip("misc-en/jfk")["path"]
+    given = {"PYTHONIOENCODING": "cp1252", "PYTHONUTF8": "0"}
+    shown = run("transcribe", str(japanese), str(english), "-m", "base", "--json", **given)
+    assert (shown.returncode, shown.stderr) == (0, "")
+    assert "\\u7684" in shown.stdout
+    first, second = (json.loads(line)["text"] for line in shown.stdout.splitlines())
+    assert "的" in first
+    assert "ask not what your country" in second

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 import subprocess
 import sys
 import threading
@@ -22,6 +21,7 @@ from torch import nn
 
 from streamwhisper.audio.mel import log_mel
 from streamwhisper.checkpoints.checkpoint import state_shapes
+from streamwhisper.engine.cores import usable_cores
 from streamwhisper.engine.local import USUAL_FLOORS, LocalOptions, LocalRecognizer
 from streamwhisper.errors import RecognitionError
 from streamwhisper.recognition import (
@@ -245,7 +245,7 @@ def test_two_threads_at_once_get_the_answers_of_one(
 
 
 def test_calls_worth_making_at_once_do_not_outnumber_the_cores(recognizer: LocalRecognizer) -> None:
-    cores = os.cpu_count() or 1
+    cores = usable_cores()
     assert recognizer.workers >= 1
     assert recognizer.batch == 1  # side by side is as fast, and nobody waits for another's words
     assert recognizer.workers == 1 or recognizer.workers * torch.get_num_threads() <= cores
