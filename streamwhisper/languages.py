@@ -11,7 +11,6 @@ from streamwhisper.errors import UnknownLanguageError
 
 __all__ = [
     "LANGUAGES",
-    "UNSPACED_LANGUAGES",
     "Language",
     "language_code",
     "language_name",
@@ -39,9 +38,6 @@ LANGUAGES: Mapping[str, str] = MappingProxyType(
     {code: name for code, _, name in (entry.strip().partition(" ") for entry in _TABLE.split(","))}
 )
 """English names by language code, in the order of the tokens. Only large-v3 knows Cantonese."""
-
-UNSPACED_LANGUAGES = frozenset({"zh", "ja", "th", "lo", "my", "yue"})
-"""Languages that are written without spaces between words."""
 
 _CODES = {name.lower(): code for code, name in LANGUAGES.items()}
 # Other names and codes that clients send, most of them of ISO 639-1, 639-2 and 639-3.

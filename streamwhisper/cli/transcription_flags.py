@@ -291,14 +291,8 @@ class SubtitleFlags:
         from streamwhisper.transcription.options import WordOptions
         from streamwhisper.whisper.timing import Punctuation
 
-        default = Punctuation()
-        before, after = self.prepend_punctuations, self.append_punctuations
         return WordOptions(
-            Punctuation(
-                default.before if before is None else before,
-                default.after if after is None else after,
-            ),
-            silence,
+            Punctuation(self.prepend_punctuations, self.append_punctuations), silence
         )
 
 

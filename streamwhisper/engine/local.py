@@ -277,7 +277,7 @@ class LocalRecognizer:
     def _hypothesis(
         self, request: RecognitionRequest, decoded: DecodedTokens, language: str
     ) -> Hypothesis:
-        words = self._words(request, decoded, language)
+        words = self._words(request, decoded)
         scores = decoded.log_probabilities
         mean = sum(scores) / len(scores) if scores else 0.0
         ending = decoded.ending
@@ -294,7 +294,7 @@ class LocalRecognizer:
         )
 
     def _words(
-        self, request: RecognitionRequest, decoded: DecodedTokens, language: str
+        self, request: RecognitionRequest, decoded: DecodedTokens
     ) -> tuple[HypothesisWord, ...]:
         """Return whole words with their times; timestamp tokens are dropped."""
         text = [i for i, token in enumerate(decoded.tokens) if token < self.tokenizer.eot]
@@ -302,8 +302,7 @@ class LocalRecognizer:
             return ()
         rows = onsets(decoded.weights, len(request.prefix), decoded.first_row)
         seconds = rows * SECONDS_PER_POSITION
-        written = "en" if request.language_options.task == "translate" else language
-        spelt = self.tokenizer.split_words([decoded.tokens[i] for i in text], language=written)
+        spelt = self.tokenizer.split_words([decoded.tokens[i] for i in text])
         if decoded.ending != "end_of_text":
             spelt = spelt[:-1]  # a guard may have stopped within it
         ends = list(itertools.accumulate(len(tokens) for _, tokens in spelt))

@@ -151,7 +151,7 @@ def segments(
             continue
         words = _words(own, first, end)
         timed = with_words(
-            sentences(tokenizer, window, result, words, punctuation),
+            sentences(tokenizer, window, result, words),
             words,
             window.start,
             found[-1].end if found else reached,
@@ -176,7 +176,7 @@ def _kept(
     for index, chunk in enumerate(chunks):
         if chunk.overlaps:
             left, right = heard[index - 1].result, heard[index].result
-            end, first = stitch(tokenizer, left.tokens, right.tokens, right.language)
+            end, first = stitch(tokenizer, left.tokens, right.tokens)
             kept[index - 1] = (kept[index - 1][0], max(end, kept[index - 1][0]))
             kept[index] = (first, kept[index][1])
     return kept

@@ -9,11 +9,10 @@ from collections.abc import Iterable, Sequence
 
 from streamwhisper.segment import Segment, TimedWord
 from streamwhisper.transcription.segments import SegmentWindow
-from streamwhisper.whisper.timing import Punctuation
+from streamwhisper.typography import punctuates
 
 __all__ = ["first_with_words", "is_anomalous", "suspect"]
 
-_SIGNS = Punctuation().before + Punctuation().after
 _WORDS = 8
 _NEAR_EDGE = 2.0
 
@@ -22,9 +21,9 @@ def is_anomalous(segment: Segment | None) -> bool:
     """Return whether the first words of a segment were probably not spoken."""
     if segment is None or not segment.words:
         return False
-    words = [word for word in segment.words if word.word not in _SIGNS][:_WORDS]
-    score = sum(map(_oddity, words))
-    return score >= 3 or score + 0.01 >= len(words)
+    words = [word for word in segment.words if not all(map(punctuates, word.word.strip()))]
+    score = sum(map(_oddity, words[:_WORDS]))
+    return score >= 3 or score + 0.01 >= len(words[:_WORDS])
 
 
 def first_with_words(segments: Iterable[Segment]) -> Segment | None:

@@ -7,9 +7,11 @@ from dataclasses import dataclass
 
 from streamwhisper.audio.constants import FRAMES_PER_SECOND, SECONDS_PER_POSITION
 from streamwhisper.segment import Segment, SegmentScores
+from streamwhisper.typography import ends_sentence
 from streamwhisper.whisper.search import SearchResult
-from streamwhisper.whisper.timing import SENTENCE_ENDS, AlignedWord, Punctuation
+from streamwhisper.whisper.timing import AlignedWord
 from streamwhisper.whisper.tokenizer import Tokenizer
+from streamwhisper.whisper.word_boundaries import word_runs
 
 __all__ = ["Cut", "SegmentWindow", "cut", "sentences", "whole"]
 
@@ -19,7 +21,6 @@ SHORTEST = 1.0
 LONGEST = 15.0
 PAUSE = 1.5
 """Seconds between the onsets of two words; from there on a segment ends, too."""
-CLOSING = "\"'”’)]}»」』"
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +92,6 @@ def sentences(
     window: SegmentWindow,
     result: SearchResult,
     words: Sequence[AlignedWord],
-    punctuation: Punctuation,
 ) -> list[Segment]:
     """Cut a window's text into sentences, and long sentences at their pauses.
 
@@ -100,7 +100,6 @@ def sentences(
         window: the window in its recording.
         result: the window's text.
         words: words of the text, and the signs between them.
-        punctuation: no sentence begins with a sign that belongs to the word before it.
     """
     return [
         _segment(
@@ -111,7 +110,7 @@ def sentences(
             own[-1].end,
             [token for word in own for token in word.tokens],
         )
-        for own in _sentences(words, punctuation)
+        for own in _sentences(words)
     ]
 
 
@@ -120,19 +119,21 @@ def whole(tokenizer: Tokenizer, window: SegmentWindow, result: SearchResult) -> 
     return _segment(tokenizer, window, result, 0.0, window.seconds, result.tokens)
 
 
-def _sentences(
-    words: Sequence[AlignedWord], punctuation: Punctuation
-) -> Iterator[list[AlignedWord]]:
+def _sentences(words: Sequence[AlignedWord]) -> Iterator[list[AlignedWord]]:
     own: list[AlignedWord] = []
-    for word in words:
-        if own and word.text not in punctuation.after:
+    reached = 0
+    for run in word_runs([word.text for word in words]):
+        if own:
             text, seconds = "".join(part.text for part in own), own[-1].end - own[0].start
-            ends = text.rstrip(CLOSING).endswith(tuple(SENTENCE_ENDS)) and seconds >= SHORTEST
+            ends = ends_sentence(text) and seconds >= SHORTEST
             # A pause counts as part of the word, or the sign, before it.
-            if ends or own[-1].duration >= PAUSE or word.end - own[0].start > LONGEST:
+            long = words[run.start].end - own[0].start > LONGEST
+            if ends or own[-1].duration >= PAUSE or long:
                 yield own
                 own = []
-        own.append(word)
+        own += words[run.start : run.stop]
+        reached = run.stop
+    own += words[reached:]
     if own:
         yield own
 

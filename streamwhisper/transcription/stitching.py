@@ -12,9 +12,7 @@ MOST_WORDS = 40
 """Words compared on each side of the joint; more than are spoken in ten seconds."""
 
 
-def stitch(
-    tokenizer: Tokenizer, left: Sequence[int], right: Sequence[int], language: str
-) -> tuple[int, int]:
+def stitch(tokenizer: Tokenizer, left: Sequence[int], right: Sequence[int]) -> tuple[int, int]:
     """Find where one text ends and the next one begins, so that no word is repeated.
 
     The end of `left` is aligned with the beginning of `right` where most words agree, apart from
@@ -24,12 +22,11 @@ def stitch(
     Args:
         tokenizer: splits tokens into words.
         left, right: tokens of the texts, which may include timestamps.
-        language: code of the language.
 
     Returns:
         the number of tokens of `left` to keep, and the first token of `right` to keep.
     """
-    before, after = (_words(tokenizer, tokens, language) for tokens in (left, right))
+    before, after = (_words(tokenizer, tokens) for tokens in (left, right))
     ending, beginning = before[-MOST_WORDS:], after[:MOST_WORDS]
     best, kept_out, begun = 0.0, 0, 0
     for offset in range(len(ending) if beginning else 0):
@@ -47,11 +44,11 @@ def stitch(
     return end, start
 
 
-def _words(tokenizer: Tokenizer, tokens: Sequence[int], language: str) -> list[tuple[str, int]]:
+def _words(tokenizer: Tokenizer, tokens: Sequence[int]) -> list[tuple[str, int]]:
     """Return the letters and digits of each word, and the index of its first token."""
     text = [index for index, token in enumerate(tokens) if token < tokenizer.eot]
     words, first = [], 0
-    for word, own in tokenizer.split_words([tokens[i] for i in text], language=language):
+    for word, own in tokenizer.split_words([tokens[i] for i in text]):
         words.append(("".join(filter(str.isalnum, word.lower())), text[first]))
         first += len(own)
     return words

@@ -14,7 +14,8 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
-from streamwhisper.whisper.tokenizer import Tokenizer, unspaced
+from streamwhisper.typography import unspaced
+from streamwhisper.whisper.tokenizer import Tokenizer
 
 __all__ = ["BiasVocabulary", "get_bias_vocabulary"]
 
@@ -96,7 +97,9 @@ class BiasVocabulary:
 
     def _begins_word(self, before: Sequence[int]) -> bool:
         """Return whether a word can follow `before` without a space."""
-        last = self._tokenizer.decode(before[-1:])[-1:]
+        if not before:
+            return True
+        last = self._tokenizer.token_bytes(before[-1]).decode("utf-8", "replace")[-1:]
         return not last.isalnum() and last != BROKEN
 
     def _add(self, trie: _Node, text: str) -> None:

@@ -9,7 +9,7 @@ segments, without a just-in-time compiler.
 from __future__ import annotations
 
 import string
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -18,17 +18,17 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from streamwhisper.audio.constants import SECONDS_PER_POSITION
-from streamwhisper.languages import UNSPACED_LANGUAGES
 from streamwhisper.recognition import Task
 from streamwhisper.segment import Segment, TimedWord
+from streamwhisper.typography import CALLS, FULL_STOPS, punctuates
 from streamwhisper.whisper.alignment import dynamic_time_warping
 from streamwhisper.whisper.model import Whisper
 from streamwhisper.whisper.search import Output
 from streamwhisper.whisper.tail import EncodedAudio
-from streamwhisper.whisper.tokenizer import Detokenizer, SpelledWord, Tokenizer
+from streamwhisper.whisper.tokenizer import SpelledWord, Tokenizer
+from streamwhisper.whisper.word_boundaries import begins_word, word_runs
 
 __all__ = [
-    "SENTENCE_ENDS",
     "AlignedWord",
     "AlignmentTask",
     "Punctuation",
@@ -38,11 +38,11 @@ __all__ = [
     "with_words",
 ]
 
-SENTENCE_ENDS = ".。!！?？"
 LONGEST_MEDIAN = 0.7
 """Maximum median duration of a word, in seconds."""
 SPREAD = 1e-8
 _MEDIAN_REACH = 3
+_STOPS = frozenset(FULL_STOPS + CALLS)
 # Exchanges that move the median of seven values to index 3; a test compares it with sorting.
 _EXCHANGES = (
     *((0, 5), (0, 3), (1, 6), (2, 4), (0, 1), (3, 5), (2, 6)),
@@ -69,7 +69,10 @@ class AlignmentTask:
 
 @dataclass(frozen=True, slots=True)
 class AlignedWord:
-    """Word or punctuation with its times, in seconds from the start of the window."""
+    """Word or part of one, with its times in seconds from the start of the window.
+
+    Punctuation is a part of its own, so that a pause after it is known.
+    """
 
     text: str
     tokens: tuple[int, ...]
@@ -85,10 +88,15 @@ class AlignedWord:
 
 @dataclass(frozen=True, slots=True)
 class Punctuation:
-    """Signs that are joined to the next word (`before`) and to the previous one (`after`)."""
+    """Signs that are joined to words; signs within a word always are.
 
-    before: str = "\"'“¿([{-"
-    after: str = "\"'.。,，!！?？:：”)]}、"
+    Attributes:
+        before: signs that are joined to the word after them; None: all that belong to it.
+        after: signs that are joined to the word before them; None: all that belong to it.
+    """
+
+    before: str | None = None
+    after: str | None = None
 
 
 @torch.inference_mode()
@@ -109,7 +117,7 @@ def align(
     hidden, weights = model.decoder(rows, caches)
     aligned = []
     for (start, task), states, attention in zip(given, hidden, weights, strict=True):
-        words = split_subwords(tokenizer, task.tokens, task.language)
+        words = split_subwords(tokenizer, task.tokens)
         text_states = states[len(start) : len(start) + len(task.tokens)]
         aligned.append(
             _timed(
@@ -178,34 +186,29 @@ def median_of_seven(x: Tensor) -> Tensor:
     return lanes[_MEDIAN_REACH].reshape(x.shape)
 
 
-def split_subwords(tokenizer: Tokenizer, tokens: Sequence[int], language: str) -> list[SpelledWord]:
+def split_subwords(tokenizer: Tokenizer, tokens: Sequence[int]) -> list[SpelledWord]:
     """Split tokens into words and separate signs, without joining any.
 
-    Words begin at spaces, or at each character if the language has no spaces. A sign that is a
+    Words begin at spaces, or at each character of a script without spaces. A sign that is a
     separate token is a separate item.
     """
-    words: list[SpelledWord] = []
-    for text, group in _characters(tokenizer, tokens):
-        begins = language in UNSPACED_LANGUAGES or text.startswith(" ")
-        if words and not begins and text.strip() not in string.punctuation:
-            before, held = words[-1]
-            words[-1] = (before + text, held + group)
+    pieces: list[SpelledWord] = []
+    word = ""  # the word so far, of which the last piece is a part
+    texts, groups = tokenizer.characters(tokens)
+    for text, group in zip(texts, groups, strict=True):
+        begins = begins_word(word, text)
+        word = text if begins else word + text
+        apart = text.startswith(" ") or text.strip() in string.punctuation or text in _STOPS
+        if pieces and not (begins or apart):
+            before, held = pieces[-1]
+            pieces[-1] = (before + text, held + group)
         else:
-            words.append((text, group))
-    return words
-
-
-def _characters(tokenizer: Tokenizer, tokens: Sequence[int]) -> Iterator[SpelledWord]:
-    """Yield the smallest runs of tokens that form characters; the last may be incomplete."""
-    detokenizer = Detokenizer(tokenizer)
-    text, group = "", tuple[int, ...]()
-    for token in tokens:
-        text, group = text + detokenizer.push(token), (*group, token)
-        if not detokenizer.pending:
-            yield text, group
-            text, group = "", ()
-    if group:
-        yield text + detokenizer.finish(), group
+            pieces.append((text, group))
+    rest = tuple(tokens[sum(map(len, groups)) :])
+    if rest:  # part of a character
+        text, group = pieces.pop() if pieces else ("", ())
+        pieces.append((text, group + rest))
+    return pieces
 
 
 def with_words(
@@ -230,13 +233,13 @@ def with_words(
     lengths = [word.duration for word in words if word.duration]
     median = min(LONGEST_MEDIAN, float(np.median(lengths))) if lengths else 0.0
     left = iter(_merged(_shortened(words, 2 * median) if lengths else words, punctuation))
-    timed = []
+    timed, wanted = [], 0  # tokens of this segment that have no word yet
     for segment in segments:
-        wanted = sum(token < text_end for token in segment.tokens)
+        wanted += sum(token < text_end for token in segment.tokens)
         own: list[TimedWord] = []
         while wanted > 0 and (word := next(left, None)) is not None:
             wanted -= len(word.tokens)
-            if word.text:
+            if word.text.strip():
                 start, end = round(offset + word.start, 2), round(offset + word.end, 2)
                 own.append(TimedWord(word.text, start, end, word.probability))
         if own:
@@ -253,38 +256,54 @@ def _shortened(words: Sequence[AlignedWord], longest: float) -> list[AlignedWord
         word = fitted[i]
         if word.duration <= longest:
             continue
-        if word.text in SENTENCE_ENDS:
+        if word.text in _STOPS:
             fitted[i] = replace(word, end=word.start + longest)
-        elif fitted[i - 1].text in SENTENCE_ENDS:
+        elif fitted[i - 1].text in _STOPS:
             fitted[i] = replace(word, start=word.end - longest)
     return fitted
 
 
-def _merged(words: Sequence[AlignedWord], punctuation: Punctuation) -> list[AlignedWord]:
-    """Join signs to the words that they belong to, whose times do not change.
-
-    Joined signs stay in the list, without text and tokens.
-    """
-    merged = list(words)
-    following = len(merged) - 1
-    for i in range(len(merged) - 2, -1, -1):
-        sign, word = merged[i], merged[following]
-        if sign.text.startswith(" ") and sign.text.strip() in punctuation.before:
-            text, tokens = sign.text + word.text, sign.tokens + word.tokens
-            merged[following] = replace(word, text=text, tokens=tokens)
-            merged[i] = replace(sign, text="", tokens=())
-        else:
-            following = i
-    previous = 0
-    for i in range(1, len(merged)):
-        word, sign = merged[previous], merged[i]
-        if not word.text.endswith(" ") and sign.text in punctuation.after:
-            text, tokens = word.text + sign.text, word.tokens + sign.tokens
-            merged[previous] = replace(word, text=text, tokens=tokens)
-            merged[i] = replace(sign, text="", tokens=())
-        else:
-            previous = i
+def _merged(pieces: Sequence[AlignedWord], punctuation: Punctuation) -> list[AlignedWord]:
+    """Join pieces to words. The signs around a word do not change its times."""
+    runs = word_runs([piece.text for piece in pieces])
+    if pieces and not (runs and runs[-1].stop == len(pieces)):  # an open bracket at the end
+        runs[-1:] = [range(runs[-1].start if runs else 0, len(pieces))]
+    merged: list[AlignedWord] = []
+    for run in runs:
+        own = list(pieces[run.start : run.stop])
+        spoken = [i for i, piece in enumerate(own) if not _all_signs(piece.text)]
+        first, last = (spoken[0], spoken[-1]) if spoken else (0, len(own) - 1)
+        begin, end = first, last
+        while begin > 0 and _joins(own[begin - 1].text, punctuation.before):
+            begin -= 1
+        while end + 1 < len(own) and _joins(own[end + 1].text, punctuation.after):
+            end += 1
+        merged += own[:begin]
+        merged.append(_joined(own[begin : end + 1], own[first : last + 1]))
+        merged += own[end + 1 :]
     return merged
+
+
+def _joined(pieces: Sequence[AlignedWord], spoken: Sequence[AlignedWord]) -> AlignedWord:
+    """Return one word of `pieces`, with the times and the probability of those `spoken`."""
+    tokens = [len(piece.tokens) for piece in spoken]
+    mean = float(np.average([piece.probability for piece in spoken], weights=tokens))
+    return AlignedWord(
+        "".join(piece.text for piece in pieces),
+        tuple(token for piece in pieces for token in piece.tokens),
+        spoken[0].start,
+        spoken[-1].end,
+        mean,
+    )
+
+
+def _all_signs(text: str) -> bool:
+    return all(map(punctuates, text.strip()))
+
+
+def _joins(text: str, signs: str | None) -> bool:
+    """Return whether punctuation is joined to its word."""
+    return signs is None or all(sign in signs for sign in text.strip())
 
 
 def _fitted(

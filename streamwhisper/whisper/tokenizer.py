@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import base64
 import codecs
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import itertools
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property, lru_cache
 from pathlib import Path
 from types import MappingProxyType
@@ -22,17 +23,12 @@ from streamwhisper.audio.constants import (
     WINDOW_POSITIONS,
 )
 from streamwhisper.errors import CheckpointError, RecognitionError
-from streamwhisper.languages import LANGUAGES, UNSPACED_LANGUAGES
+from streamwhisper.languages import LANGUAGES
 from streamwhisper.recognition import Task
 from streamwhisper.whisper.generation_config import GenerationConfig
-from streamwhisper.whisper.word_boundaries import (
-    SpelledWord,
-    begins_word,
-    join_punctuation,
-    unspaced,
-)
+from streamwhisper.whisper.word_boundaries import SpelledWord, word_runs
 
-__all__ = ["Detokenizer", "SpelledWord", "Tokenizer", "get_tokenizer", "unspaced"]
+__all__ = ["Detokenizer", "SpelledWord", "Tokenizer", "get_tokenizer"]
 
 _TIMESTAMPS = WINDOW_POSITIONS + 1
 LATEST_START = POSITIONS_PER_SECOND
@@ -48,6 +44,7 @@ _NON_SPEECH = [
     *("[[", "]]", "{{", "}}", "♪♪", "♪♪♪"),
 ]
 _MUSIC = "♩♪♫♬♭♮♯"
+_BROKEN = "\ufffd"
 
 
 class Tokenizer:
@@ -135,8 +132,9 @@ class Tokenizer:
         return self._bytes[token] if token < self.eot else b""
 
     def decode(self, tokens: Iterable[int]) -> str:
-        """Return the text of `tokens` without special ones; broken characters are U+FFFD."""
-        return b"".join(map(self.token_bytes, tokens)).decode("utf-8", "replace")
+        """Return the text of `tokens` without special ones and without broken characters."""
+        text = b"".join(map(self.token_bytes, tokens)).decode("utf-8", "ignore")
+        return text.replace(_BROKEN, "")
 
     @cached_property
     def language_tokens(self) -> Mapping[str, int]:
@@ -215,51 +213,50 @@ class Tokenizer:
             return None
         return round((token - self.timestamp_begin) * SECONDS_PER_POSITION, 2)
 
-    def split_words(
-        self, tokens: Sequence[int], *, language: str | None = None
-    ) -> list[SpelledWord]:
-        """Split tokens into whole words; no word has half a character.
+    def split_words(self, tokens: Sequence[int]) -> list[SpelledWord]:
+        """Split tokens into whole words (see `word_runs`); no word has half a character.
 
-        A word begins at a space. In scripts without spaces (Chinese, Japanese, Thai, Lao,
-        Burmese) it begins at each group of whole characters. Separate punctuation belongs to the
-        word before it, opening punctuation to the word after it, and special tokens, which have
-        no text, to a neighbour.
-
-        Args:
-            tokens: tokens of a text.
-            language: language code of the text; None decides by script only.
+        Special tokens, which have no text, belong to a neighbour.
 
         Returns:
             the words. Together they cover the first n of `tokens`. The rest, ``tokens[n:]``, is
             incomplete: part of a character, or a space or opening bracket without its word.
         """
-        by_script = language is None or language in UNSPACED_LANGUAGES
-        words: list[tuple[str, list[int]]] = []
-        for text, group in self._whole_characters(tokens):
-            if words and not begins_word(words[-1][0], text, by_script=by_script):
-                words[-1] = (words[-1][0] + text, words[-1][1] + group)
-            else:
-                words.append((text, group))
-        return join_punctuation(words)
+        texts, groups = self.characters(tokens)
+        return [
+            (
+                "".join(texts[run.start : run.stop]),
+                tuple(itertools.chain.from_iterable(groups[run.start : run.stop])),
+            )
+            for run in word_runs(texts)
+        ]
 
-    def _whole_characters(self, tokens: Iterable[int]) -> Iterator[tuple[str, list[int]]]:
-        """Yield the smallest runs of tokens that end where a character ends."""
+    def characters(self, tokens: Iterable[int]) -> tuple[list[str], list[tuple[int, ...]]]:
+        """Return the smallest runs of tokens that end where a character ends, and their texts.
+
+        Tokens at the end that are part of a character are left out.
+        """
         detokenizer = Detokenizer(self)
-        text, group = "", []
+        texts, groups = list[str](), list[tuple[int, ...]]()
+        text, group = "", tuple[int, ...]()
         for token in tokens:
-            text += detokenizer.push(token)
-            group.append(token)
+            text, group = text + detokenizer.push(token), (*group, token)
             if not detokenizer.pending:
-                yield text, group
-                text, group = "", []
+                texts.append(text)
+                groups.append(group)
+                text, group = "", ()
+        return texts, groups
 
 
 class Detokenizer:
-    """Incremental decoder of tokens; returns each character once it is complete."""
+    """Incremental decoder of tokens; returns each character once it is complete.
+
+    Bytes that form no character are dropped.
+    """
 
     def __init__(self, tokenizer: Tokenizer) -> None:
         self._tokenizer = tokenizer
-        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        self._decoder = codecs.getincrementaldecoder("utf-8")("ignore")
 
     @property
     def pending(self) -> bytes:
@@ -268,13 +265,7 @@ class Detokenizer:
 
     def push(self, token: int) -> str:
         """Return the characters that `token` completes; often one word, sometimes none."""
-        return self._decoder.decode(self._tokenizer.token_bytes(token))
-
-    def finish(self) -> str:
-        """Return U+FFFD for an incomplete character, or an empty string; reset the state."""
-        rest = self._decoder.decode(b"", final=True)
-        self._decoder.reset()
-        return rest
+        return self._decoder.decode(self._tokenizer.token_bytes(token)).replace(_BROKEN, "")
 
 
 @lru_cache(maxsize=8)

@@ -16,7 +16,16 @@ LAYERS = [
     {"audio"},
     {"recognition"},
     {"events", "languages", "rolling"},
-    {"control_characters", "deprecation", "errors", "keywords", "moved", "validation", "version"},
+    {
+        "control_characters",
+        "deprecation",
+        "errors",
+        "keywords",
+        "moved",
+        "typography",
+        "validation",
+        "version",
+    },
 ]
 # Packages that compute with torch; `transcription` runs the network on whole recordings.
 TORCH = {"checkpoints", "engine", "transcription", "whisper"}

@@ -27,7 +27,7 @@ WORDS = [
 
 def joined(left: str, right: str) -> str:
     one, other = TOKENIZER.encode(left), TOKENIZER.encode(right)
-    end, start = stitch(TOKENIZER, one, other, "en")
+    end, start = stitch(TOKENIZER, one, other)
     return TOKENIZER.decode([*one[:end], *other[start:]])
 
 
@@ -64,5 +64,5 @@ def test_timestamps_between_words_do_not_hinder_it():
     begin = TOKENIZER.timestamp_begin
     left = [begin, *TOKENIZER.encode(" one two three four"), begin + 100]
     right = [begin, *TOKENIZER.encode(" three four five"), begin + 50]
-    end, start = stitch(TOKENIZER, left, right, "en")
+    end, start = stitch(TOKENIZER, left, right)
     assert TOKENIZER.decode([*left[:end], *right[start:]]) == " one two three four five"

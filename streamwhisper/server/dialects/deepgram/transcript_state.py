@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import deque
 
 from streamwhisper.events import Committed, Partial, SpeechEnded, Word
-from streamwhisper.languages import UNSPACED_LANGUAGES
 from streamwhisper.session.session import Session
+from streamwhisper.typography import unspaced
 
 __all__ = ["TranscriptState"]
 
@@ -58,8 +58,8 @@ class TranscriptState:
 
         Clients join results with a space.
         """
-        apart = event.text[:1].isspace() or event.language in UNSPACED_LANGUAGES
-        return apart and bool(self.words)
+        first = event.text[:1]
+        return bool(self.words) and first != "" and (first.isspace() or unspaced(first))
 
     def clear(self) -> None:
         """Discard the committed text after it was sent."""
