@@ -107,7 +107,7 @@ def ends_sentence(text: str) -> bool:
 
 def columns(text: str) -> int:
     """Return the width of `text` in columns: wide characters have two, combining marks none."""
-    return cell_len(text)
+    return cell_len(text.replace("\t", " "))
 
 
 def unspaced(character: str) -> bool:

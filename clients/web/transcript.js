@@ -3,9 +3,14 @@
 const PARAGRAPH = 2; // seconds of silence between utterances after which a paragraph starts
 const LINE = 42; // columns of a subtitle line
 const CUE = { columns: 2 * LINE, seconds: 6, gap: 0.8, shortest: 1, lingers: 0.4 };
-const SENTENCE = /[.!?。！？…]["'”’)\]]*$/u;
-const CLAUSE = /[,;:，、；：]$/u;
-const WIDE = /[\u1100-\u11ff\u2e80-\u9fff\uac00-\ud7a3\uf900-\ufaff\uff00-\uff60]/gu;
+const SENTENCE = /[\p{Sentence_Terminal}…]["'\s\p{Pe}\p{Pf}\p{Pi}]*$/u;
+const CLAUSE = /[,;:，、；：،؛၊]$/u;
+const WIDE =
+  /[\u1100-\u115f\u2e80-\ua4cf\ua960-\ua97f\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6\u{1b000}-\u{1b16f}\u{20000}-\u{3fffd}]|\p{Emoji_Presentation}/gu;
+const NARROW = /[\p{Mn}\p{Me}\p{Cf}]/gu; // no columns
+// Where a line of a script without spaces may begin: before no mark, small kana or closing sign.
+const BREAK =
+  /(?<![\p{Ps}\p{Pi}\u200d])(?![\p{M}\p{Lm}\p{Pe}\p{Pf}\p{Po}\p{Emoji_Modifier}ぁぃぅぇぉっゃゅょゎァィゥェォッャュョヮะาำະາຳ\u200d])./gsu;
 
 export class Transcript {
   /** [{text, start, end, begins}]: one per word, with the spaces before it; times in seconds. */
@@ -107,7 +112,8 @@ function spansOf({ text, start, end, words = [] }) {
 }
 
 const textOf = (spans) => spans.map(({ text }) => text).join("").trim();
-const columns = (text) => text.length + (text.match(WIDE)?.length ?? 0);
+const count = (text, pattern) => text.match(pattern)?.length ?? 0;
+const columns = (text) => [...text].length + count(text, WIDE) - count(text, NARROW);
 
 /** Group spans into subtitles, which end at a pause, a sentence, or when they are full. */
 function grouped(spans) {
@@ -147,8 +153,8 @@ function clause(group) {
 function lines(text) {
   if (columns(text) <= LINE) return [text];
   const spaces = [...text.matchAll(/\s+/gu)].map(({ index }) => index);
-  // In scripts without spaces a line may end anywhere.
-  const places = spaces.length > 0 ? spaces : Array.from(text, (_, k) => k).slice(1);
+  const breaks = [...text.matchAll(BREAK)].map(({ index }) => index).filter((at) => at > 0);
+  const places = spaces.length > 0 ? spaces : breaks;
   const longer = (at) => Math.max(columns(text.slice(0, at)), columns(text.slice(at).trim()));
   const best = places.reduce((a, b) => (longer(b) < longer(a) ? b : a), places[0]);
   return best ? [text.slice(0, best), text.slice(best).trim()] : [text];

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import html
+import re
+from collections.abc import Callable
 from dataclasses import dataclass
 
 __all__ = ["SRT_HEAD", "VTT_HEAD", "Cue", "clock", "milliseconds", "srt_cue", "vtt_cue"]
@@ -12,19 +15,30 @@ VTT_HEAD = "WEBVTT\n\n"
 """First lines of a WebVTT file."""
 
 
+_ARROW = re.compile(r"(-+)->")
+
+
 @dataclass(frozen=True, slots=True)
 class Cue:
-    """Text shown from `start` to `end`, in seconds."""
+    """Text on the screen.
+
+    Attributes:
+        start: first moment, in seconds.
+        end: last moment, in seconds.
+        text: plain text, with line breaks; `srt_cue` and `vtt_cue` escape it.
+        underlined: first character to underline and the one after the last; None: none.
+    """
 
     start: float
     end: float
     text: str
+    underlined: tuple[int, int] | None = None
 
 
 def srt_cue(number: int, cue: Cue) -> str:
     """Return a cue as a block of a SubRip file; cues are numbered from 1."""
     times = f"{clock(cue.start, point=',')} --> {clock(cue.end, point=',')}"
-    return f"{number}\n{times}\n{cue.text}\n\n"
+    return f"{number}\n{times}\n{_content(cue, _without_arrows)}\n\n"
 
 
 def vtt_cue(cue: Cue, *, hours: bool) -> str:
@@ -34,7 +48,27 @@ def vtt_cue(cue: Cue, *, hours: bool) -> str:
         hours: write the hours of times below one hour as well.
     """
     start, end = (clock(seconds, hours=hours) for seconds in (cue.start, cue.end))
-    return f"{start} --> {end}\n{cue.text}\n\n"
+    return f"{start} --> {end}\n{_content(cue, _escaped)}\n\n"
+
+
+def _content(cue: Cue, written: Callable[[str], str]) -> str:
+    """Return the text as `written`, underlined and without blank lines, which end a cue."""
+    text = cue.text
+    if cue.underlined:
+        first, end = cue.underlined
+        text = f"{written(text[:first])}<u>{written(text[first:end])}</u>{written(text[end:])}"
+    else:
+        text = written(text)
+    return "\n".join(line for line in text.split("\n") if line.strip())
+
+
+def _without_arrows(text: str) -> str:
+    """Return text without the arrow that separates times; it never gets shorter as it grows."""
+    return _ARROW.sub(lambda found: "->" if found[1] == "-" else f"{found[1]}- >", text)
+
+
+def _escaped(text: str) -> str:
+    return html.escape(text, quote=False)
 
 
 def clock(seconds: float, *, point: str = ".", hours: bool = True) -> str:

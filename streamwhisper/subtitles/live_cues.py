@@ -6,22 +6,21 @@ apart from line breaks, and is never written with fewer bytes.
 
 from __future__ import annotations
 
-import html
 from collections.abc import Iterator
 from dataclasses import replace
 
 from streamwhisper.events import Committed
 from streamwhisper.subtitles.cue import SRT_HEAD, VTT_HEAD, Cue, srt_cue, vtt_cue
+from streamwhisper.typography import columns, ends_sentence, may_begin_line, opens
 
 __all__ = ["SRT_HEAD", "VTT_HEAD", "Captions", "Cue", "as_srt", "as_vtt"]
 
 LINE = 42
-"""Maximum number of characters in a line; a cue has at most two lines."""
+"""Maximum width of a line in columns; a cue has at most two lines."""
 LONGEST = 6.0
 """Maximum length of a cue, in seconds."""
 PAUSE = 1.5
 """Seconds between two words; with more they never share a cue."""
-_SENTENCE_ENDS = tuple(".?!。?!…")
 
 
 class Captions:
@@ -35,7 +34,7 @@ class Captions:
     def add(self, event: Committed) -> list[tuple[int, Cue]]:
         """Add an event; return the cues that are new or have grown, with their numbers."""
         changed: dict[int, Cue] = {}
-        for start, end, piece in _pieces(event):
+        for start, end, piece in _pieces(event, first=self._number == 0):
             if self._begins_anew(start, end, piece):
                 if not piece.strip():
                     continue
@@ -46,7 +45,7 @@ class Captions:
             else:
                 cue = self._cue
                 self._cue = Cue(cue.start, max(cue.end, end), cue.text + _one_line(piece))
-            self._closed = self._cue.text.rstrip().endswith(_SENTENCE_ENDS)
+            self._closed = ends_sentence(self._cue.text)
             changed[self._number] = self._cue
         self._closed = self._closed or event.final
         return list(changed.items())
@@ -72,22 +71,34 @@ def as_srt(number: int, cue: Cue) -> str:
 
 def as_vtt(number: int, cue: Cue) -> str:
     """Return a cue as a numbered block of a WebVTT file, broken into lines and escaped."""
-    text = html.escape(_wrapped(cue.text), quote=False)
-    return f"{number}\n{vtt_cue(replace(cue, text=text), hours=True)}"
+    return f"{number}\n{vtt_cue(replace(cue, text=_wrapped(cue.text)), hours=True)}"
 
 
-def _pieces(event: Committed) -> Iterator[tuple[float, float, str]]:
-    """Yield the text word by word: start, end, and the word with what precedes it."""
-    at = 0
+def _pieces(event: Committed, *, first: bool) -> Iterator[tuple[float, float, str]]:
+    """Yield the text word by word: start, end, and the word with what precedes it.
+
+    Args:
+        first: whether no text came before the event, to which its first signs could belong.
+    """
+    at, reached = 0, event.start
     for word in event.words:
         found = event.text.find(word.word, at)
         if found < 0:
             continue
-        reach = found + len(word.word)
-        yield word.start, word.end, event.text[at:reach]
-        at = reach
+        signs = _closing(event.text[at:found]) if at or not first else ""
+        if signs:
+            yield reached, reached, signs
+        end = found + len(word.word)
+        yield word.start, word.end, event.text[at + len(signs) : end]
+        at, reached = end, word.end
     if event.text[at:].strip():
         yield event.start if at == 0 else event.end, event.end, event.text[at:]
+
+
+def _closing(text: str) -> str:
+    """Return the signs and spaces of `text` up to the last sign that does not open anything."""
+    ends = [k for k, sign in enumerate(text, 1) if not (sign.isspace() or opens(sign))]
+    return text[: ends[-1]] if ends else ""
 
 
 def _one_line(text: str) -> str:
@@ -95,14 +106,40 @@ def _one_line(text: str) -> str:
 
 
 def _lines(text: str) -> list[str]:
-    """Break the text into lines of at most `LINE` characters, at spaces if it has any."""
+    """Break the text into lines of at most `LINE` columns, at spaces if it has any."""
     lines: list[str] = []
     for word in text.split(" "):
-        if lines and len(lines[-1]) + 1 + len(word) <= LINE:
-            lines[-1] += f" {word}"
+        first, *rest = _parts(word)
+        if lines and columns(lines[-1]) + 1 + columns(first) <= LINE:
+            lines[-1] += f" {first}"
         else:
-            lines.append(word)
-    return [line[at : at + LINE] for line in lines for at in range(0, max(1, len(line)), LINE)]
+            lines.append(first)
+        lines += rest
+    return lines
+
+
+def _parts(word: str) -> list[str]:
+    """Break a word that is too long for a line where a line may begin, or else anywhere."""
+    parts = [""]
+    for cluster in _clusters(word):
+        if parts[-1] and columns(parts[-1] + cluster) > LINE:
+            parts.append("")
+        for character in cluster if columns(cluster) > LINE else [cluster]:
+            if columns(parts[-1] + character) > LINE:
+                parts.append("")
+            parts[-1] += character
+    return parts
+
+
+def _clusters(word: str) -> list[str]:
+    """Split a word into the shortest parts that may begin a line."""
+    clusters: list[str] = []
+    for character in word:
+        if clusters and (opens(clusters[-1][-1]) or not may_begin_line(character)):
+            clusters[-1] += character
+        else:
+            clusters.append(character)
+    return clusters
 
 
 def _wrapped(text: str) -> str:

@@ -6,14 +6,17 @@ The formats and their layout are those of openai-whisper's writers.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Protocol
 
 from streamwhisper.errors import check_fields
 from streamwhisper.segment import Segment, TimedWord
 from streamwhisper.subtitles.cue import VTT_HEAD, Cue, milliseconds, srt_cue, vtt_cue
+from streamwhisper.typography import columns, may_begin_line
 
 __all__ = ["FORMATS", "SubtitleOptions", "Writable", "as_record", "render", "write"]
 
@@ -36,33 +39,43 @@ class Writable(Protocol):
     def language(self) -> str:
         """The code of the language."""
 
+    @property
+    def duration(self) -> float:
+        """The length of the recording in seconds."""
+
 
 @dataclass(frozen=True, slots=True)
 class SubtitleOptions:
-    """Layout of srt and vtt; it needs timed words. Without them each subtitle is a segment.
+    """Layout of srt and vtt. Without timed words each subtitle is a segment.
 
     Attributes:
-        max_line_width: maximum number of characters in a line; None for no limit.
+        max_line_width: maximum width of a line in columns, of which e.g. a Japanese character
+            has two; None for no limit. Needs timed words, as the next three do.
         max_line_count: maximum number of lines in a subtitle; together with `max_line_width`
             a subtitle may span segments. None for no limit.
         max_words_per_line: maximum number of words in a subtitle; None for no limit.
         highlight_words: underline each word while it is spoken.
+        min_cue_duration: seconds that a subtitle stays on the screen, unless the next one begins
+            or the recording ends; 0 ends it with its last word.
 
     Raises:
-        ValueError: a count below 1.
+        ValueError: a count below 1, or a negative or infinite duration.
     """
 
     max_line_width: int | None = None
     max_line_count: int | None = None
     max_words_per_line: int | None = None
     highlight_words: bool = False
+    min_cue_duration: float = 1.0
 
     def __post_init__(self) -> None:
         """Raise ValueError for a field out of range."""
         names = ("max_line_width", "max_line_count", "max_words_per_line")
         counts = [(name, getattr(self, name)) for name in names]
         check_fields(
-            self, *((name, n is None or n >= 1, "1 or more, or None") for name, n in counts)
+            self,
+            *((name, n is None or n >= 1, "1 or more, or None") for name, n in counts),
+            ("min_cue_duration", 0 <= self.min_cue_duration < math.inf, "0 s or more"),
         )
 
 
@@ -144,12 +157,12 @@ def _tsv(transcript: Writable, options: SubtitleOptions) -> str:
 
 
 def _srt(transcript: Writable, options: SubtitleOptions) -> str:
-    cues = _cues(transcript.segments, options)
+    cues = _cues(transcript, options)
     return "".join(srt_cue(number, cue) for number, cue in enumerate(cues, start=1))
 
 
 def _vtt(transcript: Writable, options: SubtitleOptions) -> str:
-    cues = _cues(transcript.segments, options)
+    cues = _cues(transcript, options)
     return VTT_HEAD + "".join(vtt_cue(cue, hours=False) for cue in cues)
 
 
@@ -163,7 +176,17 @@ FORMATS: dict[str, Callable[[Writable, SubtitleOptions], str]] = {
 """Formats by name, which is the suffix of their files."""
 
 
-def _cues(segments: Sequence[Segment], options: SubtitleOptions) -> Iterator[Cue]:
+def _cues(transcript: Writable, options: SubtitleOptions) -> list[Cue]:
+    """Return the cues, each long enough to be read."""
+    cues = list(_laid_out(transcript.segments, options))
+    latest = [after.start for _, after in pairwise(cues)] + [transcript.duration] * bool(cues)
+    return [
+        replace(cue, end=max(cue.end, min(cue.start + options.min_cue_duration, last)))
+        for cue, last in zip(cues, latest, strict=True)
+    ]
+
+
+def _laid_out(segments: Sequence[Segment], options: SubtitleOptions) -> Iterator[Cue]:
     if segments and segments[0].words is not None:
         for subtitle in _subtitles(segments, options):
             if options.highlight_words:
@@ -173,21 +196,18 @@ def _cues(segments: Sequence[Segment], options: SubtitleOptions) -> Iterator[Cue
                 yield Cue(subtitle[0].start, subtitle[-1].end, text)
     else:
         for segment in segments:
-            text = segment.text.strip().replace("-->", "->")
-            yield Cue(segment.start, segment.end, text)
+            yield Cue(segment.start, segment.end, segment.text.strip())
 
 
 def _highlighted(subtitle: Sequence[TimedWord]) -> Iterator[Cue]:
     """One cue for each word, in which it is underlined, and one for each gap between words."""
-    words = [word.word for word in subtitle]
-    reached = subtitle[0].start
-    for index, word in enumerate(subtitle):
+    text = "".join(word.word for word in subtitle)
+    reached, end = subtitle[0].start, 0
+    for word in subtitle:
         if milliseconds(word.start) != milliseconds(reached):
-            yield Cue(reached, word.start, "".join(words))
-        bare = word.word.lstrip()
-        space = word.word[: len(word.word) - len(bare)]
-        marked = f"{space}<u>{bare}</u>"
-        yield Cue(word.start, word.end, "".join([*words[:index], marked, *words[index + 1 :]]))
+            yield Cue(reached, word.start, text)
+        end += len(word.word)
+        yield Cue(word.start, word.end, text, (end - len(word.word.lstrip()), end))
         reached = word.end
 
 
@@ -198,7 +218,7 @@ class _Layout:
     Attributes:
         last: start of the last word, in seconds.
         words: words so far; a line break is part of the word after it.
-        width: characters in the last line.
+        width: columns in the last line.
         lines: number of lines.
     """
 
@@ -217,10 +237,11 @@ def _subtitles(segments: Sequence[Segment], options: SubtitleOptions) -> Iterato
     for first, word in _runs(segments, options.max_words_per_line or 1000):
         pause = not by_segment and word.start - layout.last > LONG_PAUSE
         breaks = first and by_segment and bool(layout.words)
-        fits = layout.width > 0 and layout.width + len(word.word) <= width
+        fits = layout.width > 0 and layout.width + columns(word.word) <= width
         layout.last = word.start
-        if fits and not pause and not breaks:
-            layout.width += len(word.word)
+        clings = bool(layout.words) and not _may_begin(word.word)
+        if clings or (fits and not pause and not breaks):
+            layout.width += columns(word.word)
             layout.words.append(word)
             continue
         text = word.word.strip()
@@ -231,10 +252,15 @@ def _subtitles(segments: Sequence[Segment], options: SubtitleOptions) -> Iterato
         elif layout.width:
             layout.lines += 1
             text = f"\n{text}"
-        layout.width = len(text.strip())
+        layout.width = columns(text.strip())
         layout.words.append(replace(word, word=text))
     if layout.words:
         yield layout.words
+
+
+def _may_begin(word: str) -> bool:
+    """Return whether a line may begin with a word."""
+    return not word or word[0].isspace() or may_begin_line(word[0])
 
 
 def _runs(segments: Sequence[Segment], most: int) -> Iterator[tuple[bool, TimedWord]]:

@@ -38,7 +38,7 @@ def test_no_line_begins_with_a_sign_that_belongs_to_the_one_before(sign):
     assert not may_begin_line(sign)
 
 
-@pytest.mark.parametrize("sign", "あ漢「（កที5A")
+@pytest.mark.parametrize("sign", "あ漢「（กเ5A")
 def test_a_line_may_begin_with_letters_and_opening_brackets(sign):
     assert may_begin_line(sign)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import unicodedata
 from dataclasses import asdict
 
 import pytest
@@ -23,7 +24,9 @@ WRITERS = {
     "tsv": reference.WriteTSV,
 }
 counts = st.none() | st.integers(1, 40)
-subtitles = st.builds(SubtitleOptions, counts, st.none() | st.integers(1, 3), counts, st.booleans())
+subtitles = st.builds(
+    SubtitleOptions, counts, st.none() | st.integers(1, 3), counts, st.booleans(), st.just(0.0)
+)
 
 
 @st.composite
@@ -32,9 +35,7 @@ def transcripts(draw: st.DrawFn, words: bool) -> Transcript:
     for id in range(draw(st.integers(0, 4))):
         clock += draw(st.sampled_from([0.0, 0.5, 4.0]))
         start, timed = clock, []
-        for text in draw(
-            st.lists(st.sampled_from([" a", " -->", " müde,", "字", " well\tto-do."]))
-        ):
+        for text in draw(st.lists(st.sampled_from([" a", " müde,", "é", " well\tto-do."]))):
             clock += draw(st.sampled_from([0.0, 0.3, 3.5]))
             end = clock + draw(st.sampled_from([0.0, 0.2004]))
             timed.append(TimedWord(text, clock, end, 0.5))
@@ -49,6 +50,7 @@ def transcripts(draw: st.DrawFn, words: bool) -> Transcript:
 def written_by_the_reference(transcript: Transcript, format: str, options: SubtitleOptions) -> str:
     file = io.StringIO()
     layout = asdict(options) if format in ("srt", "vtt") else {}
+    layout.pop("min_cue_duration", None)
     WRITERS[format](".").write_result(as_record(transcript), file, layout)
     return file.getvalue()
 
@@ -76,3 +78,52 @@ def test_files_are_written_beside_each_other_in_a_new_folder(tmp_path):
 def test_a_line_must_have_room_for_a_character():
     with pytest.raises(ValueError, match="max_line_width is 0"):
         SubtitleOptions(max_line_width=0)
+
+
+def transcript_of(*words: tuple[str, float, float], timed: bool = True) -> Transcript:
+    """A transcript of one segment that ends half a second before the recording."""
+    own = tuple(TimedWord(word, start, end, 0.5) for word, start, end in words)
+    text = "".join(word.word for word in own)
+    segment = Segment(0, own[0].start, own[-1].end, text, words=own if timed else None)
+    return Transcript(text, (segment,), "en", own[-1].end + 0.5)
+
+
+@pytest.mark.parametrize("timed", [True, False])
+def test_webvtt_is_escaped_and_no_text_has_the_arrow_between_times(timed):
+    words = [(" AT&T", 0.0, 1.0), (" <b>", 1.0, 2.0), (" -->", 2.0, 3.0), (" x", 3.0, 4.0)]
+    transcript = transcript_of(*words, timed=timed)
+    assert "AT&amp;T &lt;b&gt; --&gt; x\n" in render(transcript, "vtt")
+    assert "AT&T <b> -> x\n" in render(transcript, "srt")
+
+
+def test_only_the_tags_of_highlighted_words_are_tags():
+    options = SubtitleOptions(highlight_words=True)
+    written = render(transcript_of((" <b>", 0.0, 1.0), (" R&D", 1.0, 2.0)), "vtt", options)
+    assert "<u>&lt;b&gt;</u> R&amp;D\n" in written
+    assert "&lt;b&gt; <u>R&amp;D</u>\n" in written
+
+
+def test_a_cue_lasts_a_second_unless_the_next_one_or_the_end_of_the_recording_comes_first():
+    words = [(" one", 0.0, 0.1), (" two", 0.4, 0.5), (" three", 3.0, 3.1), (" four", 5.0, 5.1)]
+    transcript = transcript_of(*words)
+    one_each = render(transcript, "srt", SubtitleOptions(max_words_per_line=1))
+    times = [line.split(" --> ") for line in one_each.split("\n") if " --> " in line]
+    assert [end for _, end in times] == [
+        *("00:00:00,400", "00:00:01,400", "00:00:04,000", "00:00:05,600")
+    ]
+    exact = render(transcript, "srt", SubtitleOptions(max_words_per_line=1, min_cue_duration=0))
+    assert "00:00:00,000 --> 00:00:00,100" in exact
+    with pytest.raises(ValueError, match="min_cue_duration is inf"):
+        SubtitleOptions(min_cue_duration=float("inf"))
+
+
+@pytest.mark.parametrize("count", [None, 2])
+def test_no_line_begins_with_a_combining_mark_and_wide_characters_count_twice(count):
+    parts = ["ที", "่น", "ี่", "เป", "็น", "ภา", "ษา", "ไท", "ย"]
+    thai = transcript_of(*[(part, k, k + 1.0) for k, part in enumerate(parts)])
+    options = SubtitleOptions(max_line_width=4, max_line_count=count)
+    lines = [line for line in render(thai, "srt", options).split("\n") if line and line[0] > "~"]
+    assert len(lines) > 1
+    assert not any(unicodedata.category(line[0])[0] == "M" for line in lines)
+    japanese = transcript_of(*[("日", k, k + 1.0) for k in range(4)])
+    assert "日日\n日日" in render(japanese, "srt", options)
