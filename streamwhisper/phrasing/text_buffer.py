@@ -10,7 +10,8 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from streamwhisper.phrasing.edits import Edit
-from streamwhisper.phrasing.words import BORDERS, ENDS, Spoken
+from streamwhisper.phrasing.words import BORDERS, Spoken
+from streamwhisper.typography import PAUSES, SENTENCE_ENDS, ends_sentence
 
 __all__ = ["Kind", "TextBuffer", "edit_between"]
 
@@ -28,7 +29,6 @@ Kind = Literal["stop", "mark", "open", "close", "link", "free", "break"]
 # What Whisper writes for the pause before a sign that is said, which takes its place; where a
 # sentence may well end before the sign, only what does not end one.
 REPLACED = {"stop": BORDERS, "mark": BORDERS, "link": BORDERS, "open": ""}
-PAUSES = ",;:"
 
 REMEMBERED = 4000
 """Maximum number of characters that are remembered for edits."""
@@ -112,7 +112,7 @@ class TextBuffer:
             space = ""
         page = self._with(text + space + signs)
         if kind == "close":  # what Whisper wrote after it belongs to the sentence around it
-            ended = text.endswith(tuple(ENDS))
+            ended = text.endswith(tuple(SENTENCE_ENDS))
             closing = "" if ended else last.closing
             return replace(page, text=page.text + closing, commanded=not closing)
         case = self.case
@@ -130,7 +130,11 @@ class TextBuffer:
         text = self.text
         if word.closing and not self.commanded:
             text = text.rstrip(PAUSES)
-            if text and not text.endswith(tuple(ENDS)) and word.closing[-1] in ENDS:
+            if (
+                text
+                and not text.endswith(tuple(SENTENCE_ENDS))
+                and word.closing[-1] in SENTENCE_ENDS
+            ):
                 text += word.closing
         case = self.case
         if self.begins_sentence and word.core[:1].isupper():
@@ -150,7 +154,7 @@ class TextBuffer:
         """True if the next word begins a sentence."""
         text = self.text.rstrip()
         begun = bool(self.earlier) and self._is_at(self.earlier[-1])
-        return begun or not text or text[-1] in ENDS
+        return begun or not text or ends_sentence(text)
 
     def _is_at(self, other: TextBuffer) -> bool:
         return self.end == other.end and self.text.endswith(other.text[-len(self.text) :])

@@ -7,14 +7,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
-__all__ = ["BORDERS", "ENDS", "Key", "Spoken", "key_of", "keyed", "split_words"]
+from streamwhisper.typography import PAUSES, SENTENCE_ENDS
+
+__all__ = ["BORDERS", "Key", "Spoken", "key_of", "keyed", "split_words"]
 
 Key = tuple[str, ...]
 T = TypeVar("T")
 
-ENDS = ".!?…"
-"""Marks that end a sentence."""
-BORDERS = ",;:" + ENDS
+BORDERS = PAUSES + SENTENCE_ENDS
 """Marks that may stand for a pause."""
 
 _WORD = re.compile(r"(\s*)(\S+)")

@@ -12,15 +12,21 @@ from typing import Literal
 
 from streamwhisper.deprecation import renamed_fields
 from streamwhisper.errors import check_fields
+from streamwhisper.typography import (
+    CALLS,
+    ELLIPSIS,
+    PAUSES,
+    SENTENCE_ENDS,
+    is_mark,
+    without_closers,
+)
 
 __all__ = ["Continuations", "EndpointKind", "EndpointOptions", "ending", "silence_after"]
 
 EndpointKind = Literal["fixed", "sentence"]
 Ending = Literal["complete", "open", "unclear"]
 
-STOPS = ".\u3002\uff0e\uff61\u0964\u06d4"  # also CJK, Hindi and Urdu
-CALLS = "?!\uff1f\uff01\u061f"  # also CJK and Arabic; a question is never half a number
-BREAKS = ",;:-\u2013\u2014\u2026\u3001\uff0c\uff1b\uff1a\u060c"  # dashes, ellipsis, CJK, Arabic
+BREAKS = PAUSES + ELLIPSIS + "-\u2013\u2014"  # and dashes
 ELLIPSES = ("..", "\u3002\u3002")
 
 
@@ -123,8 +129,8 @@ def ending(text: str, language: str | None) -> Ending:
         text: the last few words, with punctuation.
         language: language code, e.g. ``"en"``; None if unknown.
     """
-    text = _without_closers(text)
-    marks = text[len(text.rstrip(STOPS + CALLS + BREAKS + " ")) :].strip()
+    text = without_closers(text)
+    marks = text[len(text.rstrip(SENTENCE_ENDS + BREAKS + " ")) :].strip()
     if marks.endswith(ELLIPSES) or marks[-1:] in tuple(BREAKS):
         return "open"
     if marks[-1:] in tuple(CALLS):
@@ -164,22 +170,10 @@ def silence_after(
     return usual
 
 
-def _without_closers(text: str) -> str:
-    """Return `text` without the quotes, brackets and spaces at its end."""
-    end = len(text)
-    while end and (
-        text[end - 1].isspace()
-        or text[end - 1] in "\"'"
-        or unicodedata.category(text[end - 1]) in ("Pe", "Pf", "Pi")
-    ):
-        end -= 1
-    return text[:end]
-
-
 def _last_word(text: str) -> str:
     """Return the last word in lower case, without punctuation; "two" for "forty-two"."""
     kept = "".join(
-        sign if sign.isalnum() or sign in "'%" or unicodedata.category(sign)[0] == "M" else " "
+        sign if sign.isalnum() or sign in "'%" or is_mark(sign) else " "
         for sign in unicodedata.normalize("NFKC", text).casefold().replace("\u2019", "'")
     )
     return next((word for word in reversed([w.strip("'") for w in kept.split()]) if word), "")

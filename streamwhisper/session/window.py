@@ -15,11 +15,11 @@ import numpy as np
 from streamwhisper.audio.constants import SAMPLE_RATE
 from streamwhisper.audio.mel import HOP, LogMel
 from streamwhisper.recognition import HypothesisWord
+from streamwhisper.typography import ends_sentence
 
 __all__ = ["SAMPLE_RATE", "Window", "WindowOptions", "WindowWord", "quietest_frame"]
 
 VALLEY_FRAMES = 5
-SENTENCE_END = (".", "?", "!", "\u3002", "\uff1f", "\uff01")
 SENTENCE_BONUS = 1.0
 """The end of a sentence is as good a place to cut as a dip of this many decades of power."""
 
@@ -169,7 +169,7 @@ class Window:
         first = (word.start + word.end) // 2
         last = (following.start + following.end) // 2 if following else word.end + SAMPLE_RATE // 5
         frame, level = quietest_frame(mel, first // HOP, min(last, end) // HOP)
-        bonus = SENTENCE_BONUS if word.word.text.rstrip().endswith(SENTENCE_END) else 0.0
+        bonus = SENTENCE_BONUS if ends_sentence(word.word.text) else 0.0
         return frame, level - bonus
 
     def _cut(self, words: int, frame: int) -> None:

@@ -62,7 +62,7 @@ class WithoutSpaces(ScriptedRecognizer):
             replace(
                 hypothesis,
                 language="zh",
-                words=tuple(replace(w, text=w.text.strip()) for w in hypothesis.words),
+                words=tuple(replace(w, text=f"字{w.text.strip()}") for w in hypothesis.words),
             )
             for hypothesis in super().recognize(requests)
         ]
