@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from streamwhisper.dictation.keyboards.paste_keys import Keys
 from streamwhisper.errors import StreamWhisperError
 
 __all__ = ["PASTE_SECONDS", "Keyboard", "KeyboardError"]
@@ -25,6 +26,16 @@ class Keyboard(Protocol):
 
     name: str
 
+    def probe(self) -> None:
+        """Check that the tool can type here, without pressing a key.
+
+        Raises:
+            KeyboardError: it cannot; the message has the reason.
+        """
+
+    def window_class(self) -> str | None:
+        """Return the class of the focused window; None where the system does not report it."""
+
     def focus(self) -> str | None:
         """Return an identifier of the focused window; None where the system does not report it."""
 
@@ -44,8 +55,10 @@ class Keyboard(Protocol):
             KeyboardError: the system refuses the input.
         """
 
-    def paste(self) -> None:
-        """Press the paste keys and wait until the window has fetched the text.
+    def paste(self, keys: Keys) -> None:
+        """Press the keys that paste and wait until the window has fetched the text.
+
+        macOS always pastes with Command+V.
 
         Raises:
             KeyboardError: the system refuses the input.

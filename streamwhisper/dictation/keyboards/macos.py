@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import ctypes
 import ctypes.util
-import subprocess
 import time
 from typing import Any
 
 from streamwhisper.dictation.keyboards.keyboard import PASTE_SECONDS, KeyboardError
+from streamwhisper.dictation.keyboards.paste_keys import Keys
+from streamwhisper.dictation.tools import ToolError, run_tool
 
 __all__ = ["MacKeyboard"]
 
-_RETURN, _TAB, _BACKSPACE, _V = 36, 48, 51, 9  # virtual key codes, Carbon Events.h
+_RETURN, _TAB, _BACKSPACE, _V = 36, 48, 51, 9  # keys of a US keyboard, Carbon Events.h
 _COMMAND = 1 << 20  # kCGEventFlagMaskCommand
 _TAP = 0  # kCGHIDEventTap
 _BETWEEN = 0.004
@@ -24,11 +25,7 @@ class MacKeyboard:
     name = "Quartz"
 
     def __init__(self) -> None:
-        """Load the frameworks.
-
-        Raises:
-            KeyboardError: the terminal lacks the accessibility permission.
-        """
+        """Load the framework; raise `KeyboardError` if it is missing."""
         path = ctypes.util.find_library("ApplicationServices")
         if path is None:
             raise KeyboardError("the ApplicationServices framework is missing")
@@ -48,6 +45,9 @@ class MacKeyboard:
         self._api.CGEventSetFlags.argtypes = [ctypes.c_void_p, ctypes.c_uint64]
         self._api.CGEventPost.argtypes = [ctypes.c_uint32, ctypes.c_void_p]
         self._api.CFRelease.argtypes = [ctypes.c_void_p]
+
+    def probe(self) -> None:
+        """Check the accessibility permission; raise `KeyboardError` if it is missing."""
         if not self._api.AXIsProcessTrusted():
             raise KeyboardError(
                 "this terminal may not type; allow it under System Settings, Privacy & Security, "
@@ -57,12 +57,14 @@ class MacKeyboard:
     def focus(self) -> str | None:
         """Return an identifier of the front application."""
         try:
-            done = subprocess.run(
-                ["lsappinfo", "front"], capture_output=True, text=True, timeout=2, check=False
-            )
-        except (OSError, subprocess.TimeoutExpired):
+            done = run_tool(["lsappinfo", "front"], timeout=2)
+        except ToolError:
             return None
-        return done.stdout.strip() or None
+        return done.out.decode(errors="replace").strip() or None
+
+    def window_class(self) -> str | None:
+        """Return nothing: every program pastes with Command+V."""
+        return ""
 
     def type(self, text: str, window: str | None) -> int:
         """Type `text`."""
@@ -84,9 +86,16 @@ class MacKeyboard:
             self._press(_BACKSPACE)
         return count
 
-    def paste(self) -> None:
-        """Press Command+V."""
-        self._press(_V, flags=_COMMAND)
+    def paste(self, keys: Keys) -> None:
+        """Press Command+V, on the key that has V in the current layout."""
+        try:
+            from pynput.keyboard import Controller, Key
+        except ImportError:
+            self._press(_V, flags=_COMMAND)
+        else:
+            controller = Controller()
+            with controller.pressed(Key.cmd):
+                controller.tap("v")
         time.sleep(PASTE_SECONDS)
 
     def close(self) -> None:

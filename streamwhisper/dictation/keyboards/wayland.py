@@ -4,38 +4,60 @@ from __future__ import annotations
 
 import json
 import shutil
-import subprocess
 import time
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from streamwhisper.dictation.keyboards.keyboard import PASTE_SECONDS, KeyboardError
+from streamwhisper.dictation.keyboards.paste_keys import Keys
+from streamwhisper.dictation.tools import Result, ToolError, run_tool
 
 __all__ = ["WtypeKeyboard", "YdotoolKeyboard"]
 
-_TIMEOUT = 30.0
+_TIMEOUT = 30.0  # seconds to type a text
 _WTYPE = ("wtype", "-s", "50", "-d", "4")  # the pause lets programs load its layout
-_BACKSPACE, _CONTROL, _V = 14, 29, 47  # key codes, linux/input-event-codes.h
+_WTYPE_PASTE: Mapping[Keys, str] = {
+    "ctrl+v": "-M ctrl -k v -m ctrl",
+    "ctrl+shift+v": "-M ctrl -M shift -k v -m shift -m ctrl",
+    "shift+insert": "-M shift -k Insert -m shift",
+}
+_BACKSPACE = 14  # key codes, linux/input-event-codes.h
+_CODES = {"ctrl": 29, "shift": 42, "v": 47, "insert": 110}
 
 
 class WtypeKeyboard:
-    """Keyboard for desktops with the virtual-keyboard protocol (Sway, Hyprland, KDE and more)."""
+    """Keyboard for desktops with the virtual-keyboard protocol, e.g. Sway and Hyprland."""
 
     name = "wtype"
 
     def __init__(self, environment: Mapping[str, str]) -> None:
         """Detect the desktop from its environment variables."""
         self._sway = bool(environment.get("SWAYSOCK")) and shutil.which("swaymsg") is not None
-        self._hyprland = bool(environment.get("HYPRLAND_INSTANCE_SIGNATURE"))
+        self._hyprland = (
+            bool(environment.get("HYPRLAND_INSTANCE_SIGNATURE"))
+            and shutil.which("hyprctl") is not None
+        )
+
+    def probe(self) -> None:
+        """Let wtype connect to the compositor and press nothing."""
+        _run("wtype", "-s", "0")
+        try:
+            self._window()
+        except KeyboardError:  # typing works, but the desktop does not report its windows
+            self._sway = self._hyprland = False
 
     def focus(self) -> str | None:
         """Return the focused window's id on Sway and Hyprland; None on other desktops."""
-        if self._sway:
-            tree = json.loads(_run("swaymsg", "-r", "-t", "get_tree"))
-            return next((str(node["id"]) for node in _nodes(tree) if node.get("focused")), None)
-        if self._hyprland:
-            return str(json.loads(_run("hyprctl", "-j", "activewindow")).get("address"))
-        return None
+        window = self._window()
+        return None if window is None else str(window.get("id", window.get("address")))
+
+    def window_class(self) -> str | None:
+        """Return the focused window's application id or class on Sway and Hyprland."""
+        window = self._window()
+        if window is None:
+            return None
+        x11 = window.get("window_properties") or {}  # of a window of XWayland
+        return str(window.get("app_id") or x11.get("class") or window.get("class") or "")
 
     def type(self, text: str, window: str | None) -> int:
         """Type `text`; wtype uploads a layout with every character of it."""
@@ -51,13 +73,27 @@ class WtypeKeyboard:
         _run(*_WTYPE, *["-k", "BackSpace"] * count)
         return count
 
-    def paste(self) -> None:
-        """Press Ctrl+V."""
-        _run("wtype", "-M", "ctrl", "-k", "v", "-m", "ctrl")
+    def paste(self, keys: Keys) -> None:
+        """Press the keys that paste."""
+        _run(*_WTYPE, *_WTYPE_PASTE[keys].split())
         time.sleep(PASTE_SECONDS)
 
     def close(self) -> None:
         """Do nothing: no state is left behind."""
+
+    def _window(self) -> dict[str, Any] | None:
+        """Return what the desktop reports about the focused window; None: it reports nothing."""
+        try:
+            if self._sway:
+                tree = json.loads(_run("swaymsg", "-r", "-t", "get_tree").out)
+                return next((node for node in _nodes(tree) if node.get("focused")), {})
+            if self._hyprland:
+                return dict(json.loads(_run("hyprctl", "-j", "activewindow").out))
+        except (ValueError, TypeError) as error:
+            raise KeyboardError(
+                f"the desktop does not report its focused window: {error}"
+            ) from error
+        return None
 
 
 class YdotoolKeyboard:
@@ -65,7 +101,24 @@ class YdotoolKeyboard:
 
     name = "ydotool"
 
+    def __init__(self) -> None:
+        self._by_name = False  # whether this is a version before 1.0, which knows no key codes
+
+    def probe(self) -> None:
+        """Let ydotool connect to its daemon, or open the kernel's device, and press nothing."""
+        try:
+            done = run_tool(["ydotool", "key", "--help"])
+        except ToolError as error:
+            raise KeyboardError(str(error)) from error
+        self._by_name = "key sequence" in done.reason or b"key sequence" in done.out
+        if done.status and not self._by_name:
+            raise KeyboardError(f"ydotool cannot type here ({done.reason})")
+
     def focus(self) -> str | None:
+        """Return None: the kernel does not know windows."""
+        return None
+
+    def window_class(self) -> str | None:
         """Return None: the kernel does not know windows."""
         return None
 
@@ -77,19 +130,21 @@ class YdotoolKeyboard:
 
     def erase(self, count: int, window: str | None) -> int:
         """Press Backspace."""
-        self._press(*[_BACKSPACE] * count)
+        if self._by_name:
+            _run("ydotool", "key", "--repeat", str(count), "backspace")
+        else:
+            _run("ydotool", "key", *[f"{_BACKSPACE}:1", f"{_BACKSPACE}:0"] * count)
         return count
 
-    def paste(self) -> None:
-        """Press Ctrl+V."""
-        _run("ydotool", "key", f"{_CONTROL}:1", f"{_V}:1", f"{_V}:0", f"{_CONTROL}:0")
+    def paste(self, keys: Keys) -> None:
+        """Press the keys that paste; V is the key that has this letter on a US keyboard."""
+        codes = [_CODES[name] for name in keys.split("+")]
+        presses = [f"{code}:1" for code in codes] + [f"{code}:0" for code in reversed(codes)]
+        _run("ydotool", "key", *([keys] if self._by_name else presses))
         time.sleep(PASTE_SECONDS)
 
     def close(self) -> None:
         """Do nothing: no state is left behind."""
-
-    def _press(self, *keys: int) -> None:
-        _run("ydotool", "key", *(f"{key}:{down}" for key in keys for down in (1, 0)))
 
 
 def _nodes(node: dict[str, Any]) -> Iterator[dict[str, Any]]:
@@ -98,14 +153,11 @@ def _nodes(node: dict[str, Any]) -> Iterator[dict[str, Any]]:
         yield from _nodes(child)
 
 
-def _run(*command: str, data: str = "") -> str:
+def _run(*command: str, data: str = "") -> Result:
     try:
-        done = subprocess.run(
-            command, input=data, capture_output=True, text=True, timeout=_TIMEOUT, check=False
-        )
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise KeyboardError(f"{command[0]} failed: {error}") from error
-    if done.returncode:
-        reason = done.stderr.strip() or f"exit status {done.returncode}"
-        raise KeyboardError(f"{command[0]} could not type: {reason}")
-    return done.stdout
+        done = run_tool(command, data.encode(), timeout=_TIMEOUT)
+    except ToolError as error:
+        raise KeyboardError(str(error)) from error
+    if done.status:
+        raise KeyboardError(f"{command[0]} cannot type here ({done.reason})")
+    return done

@@ -7,12 +7,15 @@ import time
 from typing import Any
 
 from streamwhisper.dictation.keyboards.keyboard import PASTE_SECONDS, KeyboardError
+from streamwhisper.dictation.keyboards.paste_keys import Keys
 
 __all__ = ["WindowsKeyboard"]
 
 _KEYBOARD = 1  # INPUT_KEYBOARD
-_UP, _UNICODE = 2, 4  # KEYEVENTF_KEYUP, KEYEVENTF_UNICODE
-_BACKSPACE, _TAB, _RETURN, _CONTROL, _V = 0x08, 0x09, 0x0D, 0x11, 0x56  # virtual keys
+_EXTENDED, _UP, _UNICODE = 1, 2, 4  # KEYEVENTF_EXTENDEDKEY, _KEYUP, _UNICODE
+_BACKSPACE, _TAB, _RETURN, _INSERT = 0x08, 0x09, 0x0D, 0x2D  # virtual keys
+_VIRTUAL_KEYS = {"ctrl": 0x11, "shift": 0x10, "v": 0x56, "insert": _INSERT}
+_WRITE_OBJECTS = 0x0080  # DESKTOP_WRITEOBJECTS
 
 
 class _Key(ctypes.Structure):
@@ -42,6 +45,25 @@ class WindowsKeyboard:
     def __init__(self) -> None:
         self._api: Any = getattr(ctypes, "windll").user32  # noqa: B009 (only Windows has it)
         self._api.GetForegroundWindow.restype = ctypes.c_void_p
+        self._api.OpenInputDesktop.restype = ctypes.c_void_p
+        self._api.CloseDesktop.argtypes = [ctypes.c_void_p]
+        self._api.GetClassNameW.argtypes = [ctypes.c_void_p, ctypes.c_wchar_p, ctypes.c_int]
+
+    def probe(self) -> None:
+        """Check that this process may send input; raise `KeyboardError` if not."""
+        desktop = self._api.OpenInputDesktop(0, False, _WRITE_OBJECTS)
+        if not desktop:
+            raise KeyboardError(
+                "this process has no desktop to type into; run the command in the session of the "
+                "user, and unlock it"
+            )
+        self._api.CloseDesktop(desktop)
+
+    def window_class(self) -> str | None:
+        """Return the class of the foreground window."""
+        name = ctypes.create_unicode_buffer(256)
+        self._api.GetClassNameW(self._api.GetForegroundWindow(), name, len(name))
+        return name.value
 
     def focus(self) -> str | None:
         """Return the handle of the foreground window."""
@@ -70,9 +92,9 @@ class WindowsKeyboard:
             self._press(_BACKSPACE)
         return count
 
-    def paste(self) -> None:
-        """Press Ctrl+V."""
-        self._press(_CONTROL, _V)
+    def paste(self, keys: Keys) -> None:
+        """Press the keys that paste."""
+        self._press(*(_VIRTUAL_KEYS[name] for name in keys.split("+")))
         time.sleep(PASTE_SECONDS)
 
     def close(self) -> None:
@@ -80,7 +102,9 @@ class WindowsKeyboard:
 
     def _press(self, *keys: int) -> None:
         """Press keys at the same time."""
-        self._send([_Key(key) for key in keys] + [_Key(key, 0, _UP) for key in reversed(keys)])
+        flags = {key: _EXTENDED if key == _INSERT else 0 for key in keys}  # else of the number pad
+        downs = [_Key(key, 0, flags[key]) for key in keys]
+        self._send(downs + [_Key(key, 0, flags[key] | _UP) for key in reversed(keys)])
 
     def _send(self, keys: list[_Key]) -> None:
         inputs = (_Input * len(keys))(*(_Input(_KEYBOARD, _Union(key=key)) for key in keys))

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from select import select
 
 from Xlib import XK, X, error
@@ -19,11 +19,18 @@ from Xlib.protocol.event import ClientMessage
 from Xlib.xobject.drawable import Window
 
 from streamwhisper.dictation.keyboards.keyboard import KeyboardError
+from streamwhisper.dictation.keyboards.paste_keys import Keys
 
 __all__ = ["X11Keyboard", "keysym_of"]
 
 _NAMED = {"\n": XK.XK_Return, "\t": XK.XK_Tab}
-_ALWAYS = {XK.XK_Return, XK.XK_Tab, XK.XK_BackSpace, XK.XK_Caps_Lock, XK.XK_space}
+_KEYSYMS = {
+    "ctrl": XK.XK_Control_L,
+    "shift": XK.XK_Shift_L,
+    "v": XK.XK_v,
+    "insert": XK.XK_Insert,
+}
+_ALWAYS = {XK.XK_Insert, XK.XK_Return, XK.XK_Tab, XK.XK_BackSpace, XK.XK_Caps_Lock, XK.XK_space}
 _LEVELS = 4  # two of each of two groups
 _BETWEEN = 0.002  # seconds between keys; programs that repaint for each keep up
 _UNPINGED_SECONDS = 1.0  # for a program that does not answer pings to process typed keys
@@ -54,7 +61,7 @@ class X11Keyboard:
         """
         try:
             self._display = Display(display)
-        except (error.DisplayError, OSError) as failure:
+        except (error.DisplayError, error.XauthError, OSError) as failure:
             raise KeyboardError(
                 f"cannot connect to the X display: {failure}; run the command inside the "
                 "desktop session"
@@ -69,6 +76,19 @@ class X11Keyboard:
         self._serial = 0  # of pings
         self._pressed = -_UNPINGED_SECONDS  # time of the last key press
         self._look_up()
+
+    def probe(self) -> None:
+        """Do nothing: the constructor has checked the display, its extension and its keys."""
+
+    def window_class(self) -> str | None:
+        """Return the class of the focused window; empty if it has none."""
+        with _connected():
+            window = self._display.get_input_focus().focus
+            while isinstance(window, Window) and window != self._root:
+                if found := window.get_wm_class():
+                    return str(found[1])
+                window = window.query_tree().parent
+        return ""
 
     def focus(self) -> str | None:
         """Return the id of the focused window."""
@@ -88,11 +108,15 @@ class X11Keyboard:
                     return done
         return count
 
-    def paste(self) -> None:
-        """Press Ctrl+V and wait until the window has fetched the text."""
-        with self._ready():
-            with self._held(XK.XK_Control_L):
-                self._type("v", self._focused())
+    def paste(self, keys: Keys) -> None:
+        """Press the keys that paste and wait until the window has fetched the text."""
+        *held, last = (_KEYSYMS[name] for name in keys.split("+"))
+        with self._ready(), ExitStack() as modifiers:
+            self._reserve(last)
+            for modifier in held:
+                modifiers.enter_context(self._held(modifier))
+            self._press(last, self._focused())
+            modifiers.close()
             self._wait_for_window()
 
     def close(self) -> None:
@@ -154,8 +178,7 @@ class X11Keyboard:
                     return done
                 done += 1
             if done < len(text):
-                self._free += self._lent.values()
-                self._lent.clear()
+                self._take_back()
         return done
 
     def _reach(self, text: str) -> tuple[int, list[int]]:
@@ -167,6 +190,18 @@ class X11Keyboard:
                     return at, lacking
                 lacking.append(keysym)
         return len(text), lacking
+
+    def _reserve(self, keysym: int) -> None:
+        """Bind a keysym that the layout lacks, e.g. V in a Cyrillic one."""
+        if keysym not in self._layout and keysym not in self._lent:
+            if not self._free:
+                self._take_back()
+            self._lend([keysym])
+
+    def _take_back(self) -> None:
+        """Make bound keys free for other keysyms."""
+        self._free += self._lent.values()
+        self._lent.clear()
 
     def _lend(self, keysyms: Sequence[int]) -> None:
         """Bind each keysym to a free key."""

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from streamwhisper.dictation.clipboard import Content, choose_clipboard
+from streamwhisper.dictation.clipboard import choose_clipboard
 from streamwhisper.dictation.keyboards import KeyboardError, choose_keyboard
 from tests.support.desktop import TextBox, need, screen, text_box, until
 
@@ -118,7 +118,7 @@ def test_pasting_types_the_same_and_restores_the_clipboard(box):
     need("xclip")
     clipboard = choose_clipboard(os.environ)
     keyboard = choose_keyboard(os.environ, paste=True)
-    for before in (clipboard.of("what was copied: é"), Content("image/png", b"\x89PNG\r\n\x00")):
+    for before in (clipboard.of("what was copied: é"), {"image/png": b"\x89PNG\r\n\x00"}, {}):
         clipboard.put(before)
         keyboard.type(EVERY_SIGN, keyboard.focus())
         assert_typed(box, EVERY_SIGN)
