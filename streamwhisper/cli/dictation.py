@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from streamwhisper.dictation.app import Engine
+    from streamwhisper.dictation.keyboards import PasteKeys
     from streamwhisper.dictation.sink import Notice, Sink
     from streamwhisper.dictation.switch import Switch
     from streamwhisper.dictation.terminal import TerminalSink
@@ -189,6 +190,7 @@ def choose_sink(
     *,
     progressive: bool,
     paste: bool,
+    paste_keys: PasteKeys = "auto",
 ) -> Sink:
     """Return the destination of text for a value of ``--to``."""
     if to == "terminal":
@@ -197,7 +199,7 @@ def choose_sink(
         from streamwhisper.dictation.keyboards import choose_keyboard
         from streamwhisper.dictation.typing import TypingSink
 
-        keyboard = choose_keyboard(os.environ, paste=paste)
+        keyboard = choose_keyboard(os.environ, paste=paste, paste_keys=paste_keys)
         return TypingSink(keyboard, face, face.say, progressive=progressive)
     if to == "clipboard":
         from streamwhisper.dictation.clipboard import ClipboardSink, choose_clipboard

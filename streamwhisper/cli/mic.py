@@ -106,6 +106,13 @@ class DestinationFlags:
     paste: Annotated[
         bool, _output("--paste", help="Paste instead of typing; the clipboard is restored.")
     ] = False
+    paste_keys: Annotated[
+        Literal["auto", "ctrl+v", "ctrl+shift+v", "shift+insert"],
+        _output(
+            "--paste-keys",
+            help="Keys that paste. auto: by the focused window, e.g. Shift+Insert in terminals.",
+        ),
+    ] = "auto"
     verbatim: Annotated[
         bool, _output("--verbatim", help='Ignore spoken commands, e.g. "new line".')
     ] = False
@@ -220,6 +227,7 @@ def _dictate(
         output.command,
         progressive=output.progressive,
         paste=output.paste,
+        paste_keys=output.paste_keys,
     )
     if engine.url:
         warn_of_tampering(engine.url, output.to, face.say)
@@ -247,10 +255,12 @@ def _check(context: typer.Context, to: str) -> None:
         ("command", "command", True),
         ("progressive", "type", False),
         ("paste", "type", False),
+        ("paste_keys", "type", False),
     ):
         source = context.get_parameter_source(name)
         if source is not None and source.name == "COMMANDLINE" and to != place:
-            raise typer.BadParameter(f"--{name} needs --to {place}; --to is {to}")
+            flag = name.replace("_", "-")
+            raise typer.BadParameter(f"--{flag} needs --to {place}; --to is {to}")
         if needed and to == place and not context.params[name]:
             raise typer.BadParameter(f"--to {place} needs --{name}")
 

@@ -12,6 +12,7 @@ from typing import Any, Literal, TypeVar, get_type_hints
 
 import platformdirs
 
+from streamwhisper.dictation.keyboards.paste_keys import PasteKeys
 from streamwhisper.errors import StreamWhisperError, UnknownLanguageError
 from streamwhisper.languages import parse_language
 from streamwhisper.phrasing.phrases import PhraseOptions
@@ -77,6 +78,7 @@ class Destination:
         command: program with arguments for "command".
         progressive: whether "type" also types text that may still change.
         paste: whether "type" pastes.
+        paste_keys: keys that paste; "auto" chooses them by the focused window.
     """
 
     to: Literal["terminal", "stdout", "type", "clipboard", "file", "command"] = "terminal"
@@ -84,6 +86,7 @@ class Destination:
     command: str | None = None
     progressive: bool = False
     paste: bool = False
+    paste_keys: PasteKeys = "auto"
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,9 +219,10 @@ def _section(
     fields = {key: hint for key, hint in get_type_hints(kind).items() if key not in without}
     values = {}
     for key, value in _table(name, found).items():
-        if key not in fields:
+        known = key.replace("-", "_")  # settings may have the names of flags
+        if known not in fields:
             raise ValueError(f"[{name}] has no {key!r}; {did_you_mean(key, fields)}")
-        values[key] = _read(f"[{name}] {key}", value, fields[key])
+        values[known] = _read(f"[{name}] {key}", value, fields[known])
     return kind(**values)
 
 

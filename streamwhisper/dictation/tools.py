@@ -91,6 +91,11 @@ def _utf8(environment: os._Environ[str]) -> dict[str, str]:
 
 def _reason(said: bytes) -> str:
     """Return the last lines of a program's messages as one clause."""
-    lines = [line.strip() for line in said.decode(errors="replace").splitlines() if line.strip()]
+    lines = [line.strip() for line in said.decode(errors="replace").splitlines()]
+    lines = [line.removeprefix("what():").strip() for line in lines if _tells(line)]
     text = without_controls(". ".join(lines[-2:])).replace("; ", ", ")
     return text[-_LONGEST_REASON:].rstrip(".")
+
+
+def _tells(line: str) -> bool:
+    return bool(line) and not line.startswith("terminate called")  # by an exception of C++

@@ -9,6 +9,7 @@ need Xvfb xvfb
 need setxkbmap x11-xkb-utils
 need xdotool xdotool
 need xclip xclip
+need xterm xterm
 need tmux tmux
 need sway sway
 need foot foot

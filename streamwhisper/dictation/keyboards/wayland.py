@@ -40,7 +40,7 @@ class WtypeKeyboard:
 
     def probe(self) -> None:
         """Let wtype connect to the compositor and press nothing."""
-        _run("wtype", "-s", "0")
+        _run("wtype", "-s", "1")  # a pause of 1 ms
         try:
             self._window()
         except KeyboardError:  # typing works, but the desktop does not report its windows

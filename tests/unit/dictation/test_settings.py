@@ -151,3 +151,13 @@ def test_without_a_file_in_its_place_the_defaults_hold(
     path.write_text("[listen]\nlanguage = 'fr'", encoding="utf-8")
     assert read_settings().phrases.language == "fr"
     assert stat.S_ISREG(path.stat().st_mode)
+
+
+@pytest.mark.parametrize("name", ["paste_keys", "paste-keys"])
+def test_a_setting_may_have_the_name_of_its_flag(tmp_path: Path, name: str) -> None:
+    file = tmp_path / "dictation.toml"
+    file.write_text(f'to = {{ {name} = "shift+insert" }}')
+    assert read_settings(file).to.paste_keys == "shift+insert"
+    file.write_text(f'to = {{ {name} = "ctrl+p" }}')
+    with pytest.raises(SettingsError, match=r'"ctrl\+p".*ctrl\+shift\+v'):
+        read_settings(file)
