@@ -28,12 +28,14 @@ class WellBehaved:
         pongs: seconds from each ping to its answer.
         lags: seconds of sent audio that no hypothesis covered, at each status.
         text: the committed text.
+        over: when the session ended.
     """
 
     sent: list[float] = field(default_factory=list)
     pongs: list[float] = field(default_factory=list)
     lags: list[float] = field(default_factory=list)
     text: str = ""
+    over: float = 0.0
     _pinged: dict[str, float] = field(default_factory=dict)
 
     def pinged(self) -> str:
@@ -57,8 +59,7 @@ class WellBehaved:
     @property
     def worst_pong(self) -> float:
         """The longest wait for a pong in seconds, answered or not."""
-        now = time.perf_counter()
-        return max(*self.pongs, *(now - at for at in self._pinged.values()), 0.0)
+        return max(*self.pongs, *(self.over - at for at in self._pinged.values()), 0.0)
 
 
 async def speak(target: Target, recording: Recording) -> WellBehaved:
@@ -77,6 +78,7 @@ async def speak(target: Target, recording: Recording) -> WellBehaved:
                 seen.receive(json.loads(text))
             await speaking
         finally:
+            seen.over = time.perf_counter()
             pinging.cancel()
             speaking.cancel()
     return seen

@@ -30,6 +30,7 @@ from streamwhisper.server.websocket.http_endpoints import (
     peer_of,
     query_of,
 )
+from streamwhisper.server.websocket.paced import VIEWER_FRAMES, PacedConnection
 from streamwhisper.server.websocket.routes import ROUTES, STREAM_PATH, Handshake
 from streamwhisper.server.wyoming.port import WyomingPort
 
@@ -41,7 +42,7 @@ if TYPE_CHECKING:
 
 __all__ = ["DEFAULT_PORT", "STREAM_PATH", "WATCH_PATH", "Server", "ServerOptions"]
 
-_MAX_QUEUE = 4  # frames that the library reads ahead, each of up to `Limits.max_message_bytes`
+_MAX_QUEUE = 1  # messages that the library reads ahead, each of up to `Limits.max_message_bytes`
 
 
 class Server:
@@ -141,6 +142,7 @@ class Server:
                 compression=None,
                 max_size=options.limits.max_message_bytes,
                 max_queue=_MAX_QUEUE,
+                create_connection=PacedConnection,
                 server_header="streamwhisper",
             )
         self.port = next(iter(self._listener.sockets)).getsockname()[1]
@@ -205,6 +207,8 @@ class Server:
         assert request is not None
         context, path = self.context, path_of(request)
         if path.startswith(WATCH_PATH):
+            assert isinstance(websocket, PacedConnection)
+            websocket.limit_frames(VIEWER_FRAMES)
             await context.rooms.watch(path.removeprefix(WATCH_PATH), websocket)
             return
         client = context.access.authenticate(request, peer_of(websocket))
@@ -218,8 +222,6 @@ class Server:
             partial(context.admission.open_session, client),
             context.metrics.count_error,
         )
-        most = max(self.options.limits.max_message_bytes, route.max_message_bytes)
-        websocket.protocol.max_message_size = most
         dialect = route.open_dialect(handshake)
         connection = Connection(context, client, websocket, dialect, route, name)
         slots = route.slots(handshake.query)

@@ -243,8 +243,9 @@ class Rooms:
             await viewer.recv()
             broadcast([viewer], encode_server_message(_READ_ONLY, room.next_seq()))
             await viewer.close(CLIENT_FAULT, _READ_ONLY.code)
-        except ConnectionClosed:
-            pass
+        except ConnectionClosed as closed:
+            if closed.sent is not None and closed.sent.code == CLIENT_FAULT:
+                self._on_drop()
         finally:
             room.viewers.discard(viewer)
             self._tidy(room)

@@ -183,6 +183,8 @@ class Connection(ActiveConnection[Dialect]):
             frame = await self._next_frame()
             large = len(frame) > _LARGE_BYTES
             frame = await asyncio.to_thread(self._unwrap, frame) if large else self._unwrap(frame)
+            if not frame:
+                await asyncio.sleep(0)  # empty frames must not hold up the other connections
             for piece in _pieces(frame):
                 if isinstance(piece, bytes):
                     await self._wait_for_buffers()

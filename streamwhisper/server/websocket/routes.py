@@ -27,7 +27,6 @@ from streamwhisper.server.dialects.deepgram.messages import StreamMetadata
 from streamwhisper.server.dialects.deepgram.query import read_query
 from streamwhisper.server.dialects.native import NativeDialect
 from streamwhisper.server.dialects.openai_realtime.client_events import (
-    MAX_FRAME_BYTES,
     unwrap_audio,
 )
 from streamwhisper.server.dialects.openai_realtime.dialect import RealtimeDialect
@@ -80,7 +79,6 @@ class Route:
         idle_timeout: seconds without a message after which a session ends, if the server's limit is
             not shorter.
         unwrap: extracts the audio of a text frame that has some; returns other frames unchanged.
-        max_message_bytes: maximum frame size in bytes, if the server's limit is not higher.
     """
 
     open_dialect: Callable[[Handshake], Dialect]
@@ -93,7 +91,6 @@ class Route:
     subprotocols: frozenset[str] = field(default_factory=frozenset)
     idle_timeout: float = math.inf
     unwrap: Callable[[str | bytes], str | bytes] = lambda frame: frame
-    max_message_bytes: int = 0
 
 
 def _native(handshake: Handshake) -> NativeDialect:
@@ -143,7 +140,6 @@ ROUTES: Mapping[str, Route] = {
         refuse=refuse_realtime,
         subprotocols=frozenset({"realtime"}),
         unwrap=unwrap_audio,
-        max_message_bytes=MAX_FRAME_BYTES,
     ),
     "/v1/listen": Route(
         _deepgram(ListenDialect, read_query),

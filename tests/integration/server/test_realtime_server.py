@@ -21,12 +21,12 @@ from streamwhisper.server.access.keys import Key
 from streamwhisper.server.access.limits import Limits, Quota
 from streamwhisper.server.access.policy import AccessOptions
 from streamwhisper.server.app import Server, ServerOptions
-from streamwhisper.server.dialects.openai_realtime.client_events import MAX_AUDIO_BYTES
 from tests.support.realtime import COMMIT, append, check, completed, pcm, types, update
 from tests.support.scripted import OPTIONS, RATE, Script, ScriptedRecognizer, script
 
 KEY = "sk-4f0c6a1e77b2"
 SCRIPT = script(20.0)
+LONG = 15 << 20  # bytes of audio: minutes
 MANUAL = update(format=pcm(RATE), turn_detection=None)
 
 
@@ -95,13 +95,23 @@ async def test_a_browser_brings_its_key_as_a_subprotocol() -> None:
         assert (error["type"], error["code"]) == ("invalid_request_error", "unauthorized")
 
 
-async def test_one_event_may_carry_minutes_of_sound() -> None:
-    async with serving() as server, session(server) as websocket:
+async def test_one_event_may_carry_as_much_sound_as_the_server_allows() -> None:
+    async with (
+        serving(limits=Limits(max_message_bytes=32 << 20)) as server,
+        session(server) as websocket,
+    ):
         await websocket.send(json.dumps(MANUAL))
-        await websocket.send(json.dumps(append(bytes(MAX_AUDIO_BYTES))))
+        await websocket.send(json.dumps(append(bytes(LONG))))
         await websocket.send(json.dumps(COMMIT))
         events = await until(websocket, "conversation.item.input_audio_transcription.completed")
-        assert events[-1]["usage"]["seconds"] == pytest.approx(MAX_AUDIO_BYTES / 2 / RATE)
+        assert events[-1]["usage"]["seconds"] == pytest.approx(LONG / 2 / RATE)
+
+
+async def test_an_event_beyond_the_limit_of_messages_closes_the_connection() -> None:
+    async with serving() as server, session(server) as websocket:
+        await websocket.send(json.dumps(append(bytes(1 << 20))))
+        _, close = await rest(websocket)
+        assert close.code == 1009
 
 
 async def test_an_event_without_sound_is_as_short_as_in_every_protocol() -> None:
@@ -196,8 +206,9 @@ async def test_sound_may_also_come_in_binary_frames() -> None:
 
 async def test_one_session_with_long_events_does_not_hold_up_another() -> None:
     """The event loop goes on while sound of minutes is taken out of its frame."""
-    async with serving() as server, session(server) as busy, session(server) as other:
-        long = base64.b64encode(bytes(MAX_AUDIO_BYTES)).decode()
+    limits = Limits(max_message_bytes=32 << 20)
+    async with serving(limits=limits) as server, session(server) as busy, session(server) as other:
+        long = base64.b64encode(bytes(LONG)).decode()
         await busy.send(json.dumps({"type": "input_audio_buffer.append", "audio": long}))
         await other.send(json.dumps(MANUAL))
         assert (await told(other))["type"] == "session.updated"
