@@ -7,9 +7,11 @@ was expected, e.g. ``is "fast"; expected one of "low", "high"``.
 
 from __future__ import annotations
 
+import contextlib
 import json
+import re
 import types
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
@@ -22,6 +24,8 @@ __all__ = [
     "describe",
     "did_you_mean",
     "last_value",
+    "merge_lists",
+    "misspelt",
     "read",
     "shown",
 ]
@@ -38,6 +42,8 @@ _WORDS: Mapping[Any, str] = {
     None: "null",
     types.NoneType: "null",
 }
+_INDEX = re.compile(r"\[\d*\]$")  # of a list field: name[], name[0]
+_NEAR = 0.85  # similarity of a misspelt name
 _SHOWN = 60  # characters of a received value that a message repeats
 
 
@@ -85,6 +91,33 @@ def all_values(hint: Any) -> Reader:
     return lambda values: tuple(read(value, hint, text=True) for value in values)
 
 
+def merge_lists(given: Mapping[str, Sequence[str]], lists: Collection[str]) -> dict[str, list[str]]:
+    """Return the values of a form or an address by name.
+
+    Clients spell a list field in several ways: ``name``, ``name[]``, ``name[0]``, each with one
+    value or with a JSON list. All of them are merged under ``name``.
+
+    Args:
+        given: values by the names that the client sent.
+        lists: names of the list fields, without brackets.
+    """
+    merged: dict[str, list[str]] = {}
+    for name, values in given.items():
+        plain = _INDEX.sub("", name)
+        if plain in lists:
+            merged.setdefault(plain, []).extend(one for value in values for one in _listed(value))
+        else:
+            merged.setdefault(name, []).extend(values)
+    return merged
+
+
+def misspelt(name: str, known: Iterable[str]) -> str | None:
+    """Return the known name that an unknown one is surely meant to be; None if there is none."""
+    plain = _INDEX.sub("", name)
+    alike = [one for one in known if abs(len(one) - len(plain)) <= 2]
+    return next(iter(get_close_matches(plain, alike, 1, _NEAR)), None)
+
+
 def describe(hint: Any) -> str:
     """Return what fits a type hint, in words: ``"a string or null"``."""
     origin, arguments = get_origin(hint), get_args(hint)
@@ -129,6 +162,14 @@ def _parsed(text: object, hint: Any) -> object:
         return kind(text)
     except ValueError:
         return text
+
+
+def _listed(value: str) -> list[str]:
+    """Return the entries of a JSON list of strings, or else the value itself."""
+    if value.lstrip().startswith("["):
+        with contextlib.suppress(msgspec.DecodeError):
+            return msgspec.json.decode(value, type=list[str])
+    return [value]
 
 
 def _plural(hint: Any) -> str:

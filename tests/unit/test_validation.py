@@ -34,6 +34,8 @@ from streamwhisper.validation import (
     describe,
     did_you_mean,
     last_value,
+    merge_lists,
+    misspelt,
     read,
     shown,
 )
@@ -256,3 +258,47 @@ def test_settings_files_reject_truth_values_of_other_kinds(tmp_path: Path, wrong
     file.write_text(f"[phrases]\nnumbers = {wrong}\n", encoding="utf-8")
     with pytest.raises(SettingsError, match="expected true or false"):
         read_settings(file)
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        {"include": ["a", "b"]},
+        {"include[]": ["a", "b"]},
+        {"include[0]": ["a"], "include[1]": ["b"]},
+        {"include": ['["a", "b"]']},
+        {"include[]": ['["a"]'], "include": ["b"]},
+    ],
+)
+def test_every_spelling_of_a_list_field_is_that_field(sent: dict[str, list[str]]) -> None:
+    assert merge_lists({**sent, "model": ["x"]}, ["include"]) == {
+        "include": ["a", "b"],
+        "model": ["x"],
+    }
+
+
+@pytest.mark.parametrize("value", ["[a]", "[1]", "[", '["a", 1]', '{"a": 1}'])
+def test_text_that_only_looks_like_a_list_stays_text(value: str) -> None:
+    assert merge_lists({"keyterm": [value]}, ["keyterm"]) == {"keyterm": [value]}
+
+
+def test_brackets_mean_nothing_on_a_field_with_one_value() -> None:
+    assert merge_lists({"model[]": ["x"]}, ["include"]) == {"model[]": ["x"]}
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("langauge", "language"),
+        ("language[]", "language"),
+        ("promt", "prompt"),
+        ("temperature_inc", None),
+        ("vad_filter", None),
+        ("lang", None),
+        ("", None),
+    ],
+)
+def test_a_name_is_misspelt_only_where_it_is_very_like_a_known_one(
+    name: str, meant: str | None
+) -> None:
+    assert misspelt(name, ["language", "prompt", "temperature"]) == meant

@@ -12,12 +12,12 @@ from streamwhisper.audio.constants import SAMPLE_RATE
 from streamwhisper.audio.formats import AudioFormat
 from streamwhisper.errors import AudioFormatError, RecognitionError
 from streamwhisper.server.dialects.deepgram.formatting import FormattingOptions
-from streamwhisper.server.dialects.deepgram.query import FORMATTING, SUPPORTED, read_values
-from streamwhisper.server.rest.forms import FormField, language, names, read_fields
+from streamwhisper.server.dialects.deepgram.query import FORMATTING, LISTS, SUPPORTED, read_values
+from streamwhisper.server.rest.forms import FormField, check_names, language, names, read_fields
 from streamwhisper.server.rest.request import BadField
 from streamwhisper.transcription.options import PromptOptions, TranscriptionOptions, WordOptions
 from streamwhisper.transcription.recognizer import WindowRecognizer
-from streamwhisper.validation import all_values, last_value
+from streamwhisper.validation import all_values, last_value, merge_lists
 from streamwhisper.whisper.search import SearchOptions
 
 __all__ = [
@@ -64,6 +64,8 @@ REFUSED = {
     "redact": "this server cannot redact text; leave it out",
 }
 """Unsupported parameters that would make the answer wrong or unsafe, and the reason."""
+_KNOWN = {*PARAMETERS, *FORMATTING, *ACCEPTED, *LACKING, *REFUSED, "token"}
+_MOST_NAMED = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,14 +131,16 @@ class DeepgramParameters:
 
     @classmethod
     def read(cls, given: Mapping[str, Sequence[str]]) -> DeepgramParameters:
-        """Read a query; unknown parameters are ignored.
+        """Read a query; unknown parameters are left out, with a warning.
 
         Raises:
-            BadField: a parameter is invalid, or would be unsafe to ignore.
+            BadField: a parameter is invalid, misspelt, or would be unsafe to ignore.
         """
+        given = merge_lists(given, LISTS)
         for name, reason in REFUSED.items():
             if name in given:
                 raise BadField(name, f"{name} is not supported: {reason}", code="unsupported")
+        unknown = check_names(given, _KNOWN)[:_MOST_NAMED]
         found = read_fields(PARAMETERS, given)
         return cls(
             RawAudio(**_named(RawAudio, found)),
@@ -144,7 +148,7 @@ class DeepgramParameters:
             (*found.get("keyterms", ()), *found.get("keywords", ())),
             ResultOptions(**_named(ResultOptions, found)),
             _formatting(given),
-            tuple(name for name in LACKING if given.get(name, ["false"]) != ["false"]),
+            (*(name for name in LACKING if given.get(name, ["false"]) != ["false"]), *unknown),
         )
 
     def options(self, recognizer: WindowRecognizer) -> TranscriptionOptions:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
@@ -16,10 +16,11 @@ from streamwhisper.languages import parse_language
 from streamwhisper.server.access.rejection import HandshakeRejected
 from streamwhisper.server.dialects.start import check_vocabulary
 from streamwhisper.server.rest.request import BadField
-from streamwhisper.validation import FieldError, Reader, shown
+from streamwhisper.validation import FieldError, Reader, misspelt, shown
 
 __all__ = [
     "FormField",
+    "check_names",
     "language",
     "names",
     "read_fields",
@@ -84,17 +85,36 @@ def uploaded(form: FormData, name: str) -> UploadFile:
     return found
 
 
+def check_names(given: Iterable[str], known: Collection[str]) -> list[str]:
+    """Return the names of unknown fields, which are ignored.
+
+    Raises:
+        BadField: an unknown name is surely a known one that is misspelt.
+    """
+    unknown = [name for name in given if name.partition("[")[0] not in known]
+    for name in unknown:
+        if meant := misspelt(name, known):
+            raise BadField(
+                name, f"unknown field {shown(name)}; did you mean {meant!r}?", code="unknown_field"
+            )
+    return unknown
+
+
 def read_fields(
     fields: Mapping[str, FormField], given: Mapping[str, Sequence[str]]
 ) -> dict[str, Any]:
     """Return the values of the given fields, by attribute; missing fields are left out.
+
+    Args:
+        fields: supported fields; the names of lists end with ``[]``.
+        given: values by name, without brackets.
 
     Raises:
         BadField: a value is invalid.
     """
     found: dict[str, Any] = {}
     for name, field in fields.items():
-        values = [value for value in given.get(name, ()) if value != ""]
+        values = [value for value in given.get(name.removesuffix("[]"), ()) if value != ""]
         if not values:
             continue
         try:

@@ -6,6 +6,7 @@ Fields, answers and errors follow the API reference and its Python client.
 from __future__ import annotations
 
 import json
+import logging
 import math
 import re
 from collections.abc import AsyncIterator, Mapping
@@ -14,6 +15,7 @@ from http import HTTPStatus
 from typing import Annotated, Any, Literal, get_args
 
 import msgspec
+from starlette.datastructures import FormData
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
 
@@ -23,6 +25,7 @@ from streamwhisper.recognition import ModelInfo, Task
 from streamwhisper.server.access.rejection import HandshakeRejected
 from streamwhisper.server.rest.forms import (
     FormField,
+    check_names,
     language,
     names,
     read_fields,
@@ -34,7 +37,7 @@ from streamwhisper.subtitles.writers import as_record, render
 from streamwhisper.transcript import TimedWord, Transcript
 from streamwhisper.transcription.options import PromptOptions, TranscriptionOptions, WordOptions
 from streamwhisper.transcription.recognizer import WindowRecognizer
-from streamwhisper.validation import all_values, last_value
+from streamwhisper.validation import all_values, last_value, merge_lists, shown
 from streamwhisper.whisper.fallback import FallbackOptions
 from streamwhisper.whisper.search import SearchOptions
 
@@ -48,6 +51,8 @@ __all__ = [
     "known_models",
     "model_record",
 ]
+
+log = logging.getLogger(__name__)
 
 ALIAS = "whisper-1"
 """OpenAI's name of Whisper; it selects the served model."""
@@ -70,7 +75,10 @@ FIELDS: Mapping[str, FormField] = {
 IGNORED = ("chunking_strategy", "languages[]")
 """Fields without effect: recordings are split at pauses, and their language is detected."""
 
+_KNOWN = tuple(name.removesuffix("[]") for name in ("file", "model", *FIELDS, *IGNORED))
+_LISTS = tuple(name[:-2] for name in (*FIELDS, *IGNORED) if name.endswith("[]"))
 _BEST_OF = 5
+_MOST_NAMED = 8
 _MEDIA = {"text": "text/plain", "srt": "application/x-subrip", "vtt": "text/vtt"}
 _CODES = {"unauthorized": "invalid_api_key", "too_many_sessions": "rate_limit_exceeded"}
 _ABOUT_THE_FILE = ("invalid_audio", "upload_too_large", "recording_too_long")
@@ -140,9 +148,7 @@ class OpenAiRestDialect:
         form = await read_form(request)
         try:
             check_model(str(form.get("model") or ALIAS), recognizer.info)
-            given = read_fields(
-                FIELDS, {name: [str(value) for value in form.getlist(name)] for name in form}
-            )
+            given = read_fields(FIELDS, self._values(form))
             fields = _OpenAiFields(**given)
             fields.check(given)
             options = self._options(fields, recognizer)
@@ -159,6 +165,16 @@ class OpenAiRestDialect:
             return self._with_id(StreamingResponse(events, media_type="text/event-stream"))
 
         return TranscriptionRequest(audio, None, options, answer, stream if fields.stream else None)
+
+    def _values(self, form: FormData) -> dict[str, list[str]]:
+        """Return the values of a form by name; unknown fields are named in the log."""
+        sent = {name: [str(value) for value in form.getlist(name)] for name in form}
+        values = merge_lists(sent, _LISTS)
+        unknown = check_names(values, _KNOWN)
+        if unknown:
+            named = ", ".join(shown(name) for name in unknown[:_MOST_NAMED])
+            log.info("request %s: ignored unknown fields: %s", self._id, named)
+        return values
 
     def _options(self, fields: _OpenAiFields, recognizer: WindowRecognizer) -> TranscriptionOptions:
         options = fields.options(self._task)

@@ -110,7 +110,8 @@ def _realtime(handshake: Handshake) -> RealtimeDialect:
         handshake.session_id,
         handshake.open_session,
         handshake.on_error,
-        transcription="transcription" in handshake.query.get("intent", ()),
+        # Without an intent, the type of the session is chosen by `session.update`.
+        transcription="transcription" in handshake.query.get("intent", ["transcription"]),
     )
 
 

@@ -228,9 +228,23 @@ async def test_who_asks_for_a_conversation_is_told_that_this_server_only_transcr
     recognizer: Any, run: Callable[..., Any]
 ) -> None:
     async with serving(recognizer) as server:
-        (error, *_) = await run(server, [["stay"]], query={"model": "gpt-realtime"})
+        (error, *_) = await run(server, [["stay"]], query={"intent": "conversation"})
         assert error["kind"] == "RealtimeErrorEvent"
         assert "intent=transcription" in error["message"]["error"]["message"]
+
+
+@pytest.mark.parametrize("query", [{}, {"model": "gpt-realtime"}])
+async def test_without_an_intent_the_session_transcribes(
+    recognizer: Any, sound: Path, run: Callable[..., Any], query: dict[str, str]
+) -> None:
+    conversation = {"type": "realtime", "instructions": "Be kind."}
+    steps = [["wait", "session.created"], ["update", conversation], ["wait", "error"]]
+    steps += [["update", MANUAL], ["audio", str(sound)], ["commit"], ["wait", DONE]]
+    async with serving(recognizer) as server:
+        found = events(await run(server, steps, query=query))
+    (error,) = of(found, "error")
+    assert error["error"]["param"] == "session.type"
+    assert spoken(found)
 
 
 async def test_what_is_no_transcription_is_an_error_and_the_session_goes_on(

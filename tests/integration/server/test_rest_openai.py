@@ -37,6 +37,14 @@ SOUND = SAMPLE.read_bytes()
 PLAIN = TranscriptionOptions(search=SearchOptions(timestamps=False))
 
 
+@pytest.fixture(scope="module")
+def short(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """The first sentence of the sample."""
+    file = tmp_path_factory.mktemp("short") / "short.wav"
+    write_wav(file, read_audio(SAMPLE)[:40_000])
+    return file.read_bytes()
+
+
 def wanted(format: str = "json", resource: str = "transcriptions", **arguments: Any) -> Any:
     arguments = {"model": "whisper-1", "response_format": format, **arguments}
     return {"resource": resource, "file": str(SAMPLE), "arguments": arguments}
@@ -180,10 +188,11 @@ async def test_a_translation_is_english(base_path: Path, speech: Any) -> None:
         ({"include[]": "logprobs", "response_format": "vtt"}, "include[]", "need response_format"),
         ({"timestamp_granularities[]": "word"}, "timestamp_granularities[]", "verbose_json"),
         (
-            {"timestamp_granularities[]": "letter"},
+            {"timestamp_granularities": "letter"},
             "timestamp_granularities[]",
             'one of "word", "segment"',
         ),
+        ({"langauge": "en"}, "langauge", "did you mean 'language'?"),
     ],
 )
 async def test_a_field_that_means_nothing_is_named(
@@ -194,6 +203,28 @@ async def test_a_field_that_means_nothing_is_named(
     assert (answer.status, answer.error["param"]) == (400, field)
     assert said in answer.error["message"]
     assert answer.headers["x-request-id"]
+
+
+@pytest.mark.parametrize(
+    "spelling",
+    [
+        {"timestamp_granularities": "word"},
+        {"timestamp_granularities[0]": "word"},
+        {"timestamp_granularities": '["word"]'},
+    ],
+)
+async def test_a_list_may_be_spelled_without_brackets_with_a_number_or_as_json(
+    recognizer: Any, caplog: pytest.LogCaptureFixture, short: bytes, spelling: dict[str, str]
+) -> None:
+    with caplog.at_level("INFO", "streamwhisper.server.rest.openai"):
+        async with serving(recognizer) as server:
+            fields = {"response_format": "verbose_json", "vad_filter\n": "true", **spelling}
+            answer = await post(server, short, **fields)
+    assert [word["word"] for word in answer.json["words"]]
+    assert "segments" not in answer.json
+    (line,) = [r.getMessage() for r in caplog.records if "ignored unknown" in r.getMessage()]
+    assert "vad_filter" in line
+    assert "\n" not in line
 
 
 async def test_what_is_no_form_with_a_file_is_said(recognizer: Any) -> None:

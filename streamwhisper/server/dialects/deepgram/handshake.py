@@ -12,12 +12,20 @@ from streamwhisper.errors import RecognitionError
 from streamwhisper.recognition import ModelInfo
 from streamwhisper.server.access.rejection import HandshakeRejected
 from streamwhisper.server.dialect import Query
-from streamwhisper.server.dialects.deepgram.flux_query import read_flux
-from streamwhisper.server.dialects.deepgram.query import UNSUPPORTED, read_query
+from streamwhisper.server.dialects.deepgram.flux_query import FLUX, read_flux
+from streamwhisper.server.dialects.deepgram.query import (
+    ACCEPTED,
+    SUPPORTED,
+    UNSUPPORTED,
+    read_query,
+)
 from streamwhisper.session.language import LanguageDetection
 
 __all__ = ["check", "check_flux", "headers", "refuse", "session_count"]
 
+_KNOWN = {*SUPPORTED, *FLUX, *ACCEPTED, *UNSUPPORTED, "token"}
+_MOST_NAMED = 20
+_MOST_SHOWN = 40  # characters of an unknown name
 _CODES = {
     HTTPStatus.BAD_REQUEST: "INVALID_QUERY_PARAMETER",
     HTTPStatus.UNAUTHORIZED: "INVALID_AUTH",
@@ -59,12 +67,17 @@ def session_count(query: Query) -> int:
 
 
 def headers(query: Query, request_id: str) -> Mapping[str, str]:
-    """Return the headers of a successful handshake: request ID, and unsupported parameters."""
+    """Return the headers of a successful handshake: request ID, and ignored parameters."""
     named = {"dg-request-id": request_id}
     requested = {name for name, values in query.items() if values[-1].lower() != "false"}
-    if missing := sorted(UNSUPPORTED & requested):
-        named["dg-warning"] = f"not supported by this server: {', '.join(missing)}"
-    return named
+    missing = sorted(UNSUPPORTED & requested)
+    unknown = sorted(name[:_MOST_SHOWN] for name in query if name.partition("[")[0] not in _KNOWN)
+    warnings = [
+        f"{said}: {', '.join(names[:_MOST_NAMED])}"
+        for said, names in (("not supported by this server", missing), ("unknown", unknown))
+        if names
+    ]
+    return {**named, "dg-warning": _plain("; ".join(warnings))} if warnings else named
 
 
 def refuse(refusal: HandshakeRejected, request_id: str) -> Response:

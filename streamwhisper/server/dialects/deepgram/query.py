@@ -18,11 +18,12 @@ from streamwhisper.server.dialects.deepgram.formatting import FEATURES, Formatti
 from streamwhisper.server.dialects.start import check_vocabulary
 from streamwhisper.session.language import LanguageDetection
 from streamwhisper.session.options import SessionOptions
-from streamwhisper.validation import FieldError, Reader, last_value
+from streamwhisper.validation import FieldError, Reader, last_value, merge_lists
 
 __all__ = [
     "ACCEPTED",
     "FORMATTING",
+    "LISTS",
     "SUPPORTED",
     "UNSUPPORTED",
     "ListenOptions",
@@ -160,6 +161,9 @@ _flag = last_value(bool)
 FORMATTING: Mapping[str, Reader] = {**dict.fromkeys(FEATURES, _flag), "replace": _replacements}
 """Parameters of formatted text, for streams and recordings, and their readers."""
 
+LISTS = ("detect_language", "keyterm", "keywords", "language_hint", "replace", "tag")
+"""Parameters with several values; clients spell their names with and without ``[]``."""
+
 SUPPORTED: Mapping[str, Reader] = {
     "encoding": _encoding,
     "sample_rate": last_value(Annotated[int, msgspec.Meta(ge=4000, le=192_000)]),
@@ -242,6 +246,7 @@ def read_values(query: Query, readers: Mapping[str, Reader]) -> dict[str, Any]:
         ValueError: a parameter is invalid.
     """
     read: dict[str, Any] = {}
+    query = merge_lists(query, LISTS)
     for name, reader in readers.items():
         if values := query.get(name):
             try:

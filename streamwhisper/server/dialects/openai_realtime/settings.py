@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from streamwhisper.server.dialects.openai_realtime.client_events import InvalidRequest, Json
-from streamwhisper.validation import FieldError, read
+from streamwhisper.validation import FieldError, read, shown
 
 __all__ = ["FIELDS", "LOGPROBS", "Field", "changed", "from_beta", "initial_session", "to_beta"]
 
@@ -160,6 +160,14 @@ def changed(session: Json, change: Any) -> Json:
     Raises:
         InvalidRequest: a value is invalid; the whole update is rejected.
     """
+    kind = change.get("type") if isinstance(change, dict) else None
+    if isinstance(kind, str) and kind != "transcription":
+        raise InvalidRequest(
+            "invalid_value",
+            f'session.type is {shown(kind)}; expected "transcription": this server only '
+            "transcribes. Conversations and responses are not supported.",
+            "session.type",
+        )
     updated: Json = {"include": [], "type": "transcription"} | _merged(session, change, "")
     given: Json = change["audio"]["input"] if _names_input(change) else {}
     transcription = given.get("transcription") or {}

@@ -10,7 +10,7 @@ import pytest
 from streamwhisper.recognition import ModelInfo
 from streamwhisper.server.access.rejection import HandshakeRejected
 from streamwhisper.server.dialects.deepgram.audio import ENCODINGS
-from streamwhisper.server.dialects.deepgram.handshake import check
+from streamwhisper.server.dialects.deepgram.handshake import check, headers
 from streamwhisper.server.dialects.deepgram.query import (
     ACCEPTED,
     SUPPORTED,
@@ -46,6 +46,18 @@ def test_without_a_query_everything_is_as_the_server_has_it() -> None:
 
 def test_what_nobody_knows_is_ignored() -> None:
     assert read(telepathy="true", model="nova-9", tag=["a", "b"]) == ListenOptions()
+
+
+def test_lists_may_be_spelled_with_brackets_or_as_json() -> None:
+    assert read(**{"keyterm[]": "Ada", "keyterm[1]": "Grace"}).vocabulary == ("Ada", "Grace")
+    assert read(keyterm='["Ada", "Grace"]').vocabulary == ("Ada", "Grace")
+
+
+def test_the_answer_names_the_parameters_that_were_ignored() -> None:
+    query = {"diarize": ["true"], "keyterm[]": ["a"], "tele\r\nX: y": ["1"], "token": ["secret"]}
+    named = headers(query, "id")["dg-warning"]
+    assert named == r"not supported by this server: diarize; unknown: tele\r\nX: y"
+    assert headers({"model": ["nova-3"]}, "id") == {"dg-request-id": "id"}
 
 
 @pytest.mark.parametrize(

@@ -321,3 +321,17 @@ def test_who_does_not_ask_for_transcription_is_told_that_there_is_nothing_else()
     assert error["error"]["type"] == "invalid_request_error"
     assert "only transcribes" in error["error"]["message"]
     assert one.dialect.closing == Close(CLIENT_FAULT, "unsupported_intent")
+
+
+def test_a_conversation_is_refused_with_the_reason_and_the_session_goes_on() -> None:
+    one = Talk()
+    asked = {"type": "realtime", "instructions": "Be kind.", "output_modalities": ["audio"]}
+    created, error = one.send({"type": "session.update", "event_id": "e", "session": asked})
+    assert created["type"] == "session.created"
+    assert error["error"]["param"] == "session.type"
+    assert error["error"]["event_id"] == "e"
+    assert error["error"]["message"].startswith(
+        'session.type is "realtime"; expected "transcription": this server only transcribes.'
+    )
+    (updated,) = one.send(update(format=pcm(RATE)))
+    assert updated["type"] == "session.updated"
