@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -29,6 +29,7 @@ from streamwhisper.recognition import RecognitionRequest
 from streamwhisper.session.options import SessionOptions
 
 Samples = NDArray[np.float32]
+Streamed = Callable[[Recording], VirtualStream]
 SILENT_SETS = ("synthetic-nonspeech", "noise")
 COUNTED_IN = {"noise/guitar_16k": 3.0}
 """Seconds at a recording's start in which somebody does speak: a guitarist counts to four."""
@@ -73,63 +74,57 @@ def _unclipped(samples: NDArray[np.floating]) -> Samples:
     return (samples / peak * 0.99 if peak > 0.99 else samples).astype(np.float32)
 
 
-def main() -> None:
-    """Measure, print two tables and a JSON line."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--model", default="tiny.en")
-    parser.add_argument("--clips", type=int, default=20, help="utterances for each condition")
-    parser.add_argument("--snrs", type=float, nargs="*", default=[20, 10, 5, 0])
-    parser.add_argument("--threads", type=int, default=1)
-    flags = parser.parse_args()
-    folder = speech_folder()
-    recognizer = LocalRecognizer.load(flags.model, LocalOptions(threads=flags.threads))
-    recognizer.warm_up()
-    yardstick = LocalRecognizer.load(
-        flags.model, LocalOptions(dtype="float32", threads=flags.threads, silent_tail=False)
-    )
-    options = SessionOptions(language="en")
-
-    def streamed(recording: Recording) -> str:
-        return VirtualStream(recognizer, options, recording).play().text
-
-    print(f"{flags.model} on {machine_line(flags.threads)}\n")
+def invented_per_minute(streamed: Streamed) -> float:
+    """Stream recordings in which nobody speaks; print a table, return committed words a minute."""
     print("| nobody speaks | seconds | requests | committed words |\n|---|---|---|---|")
+    folder = speech_folder()
     silent = [clip for name in SILENT_SETS for clip in clips(folder, name, 100, longest=1e9)]
-    invented, seconds = {}, 0.0
+    invented, seconds = 0, 0.0
     for clip in silent:
-        stream = VirtualStream(recognizer, options, clip)
+        stream = streamed(clip)
         words = words_from(stream.play(), COUNTED_IN.get(clip.key, 0.0))
-        invented[clip.key] = len(words)
+        invented += len(words)
         seconds += clip.seconds - COUNTED_IN.get(clip.key, 0.0)
         said = f"{len(words)} {' '.join(words)[:60]}".strip()
         print(f"| {clip.key} | {clip.seconds:.0f} | {stream.requests} | {said} |", flush=True)
-    per_minute = 60 * sum(invented.values()) / seconds
+    per_minute = 60 * invented / seconds
     print(f"\n{per_minute:.2f} words a minute\n")
+    return per_minute
 
+
+def conditions(snrs: Sequence[float]) -> dict[str, Callable[[int, Samples], Samples]]:
+    """Return what each condition makes of the clip of a number."""
+    folder = speech_folder()
     noises = clips(folder, "noise", 100, longest=1e9)
     rooms = clips(folder, "rir", 100, longest=1e9)
-    conditions: dict[str, Callable[[int, Samples], Samples]] = {
+    return {
         "clean": lambda _, samples: samples,
         **{
             f"noise, {snr:g} dB": lambda index, samples, snr=snr: with_noise(
                 samples, noises[index % len(noises)].samples, snr
             )
-            for snr in flags.snrs
+            for snr in snrs
         },
         "far away in a room": lambda index, samples: in_a_room(
             samples, rooms[index % len(rooms)].samples
         ),
         "telephone": lambda _, samples: by_telephone(samples),
     }
-    chosen = clips(folder, "ls-dev", flags.clips)
+
+
+def error_rates(
+    streamed: Streamed, yardstick: LocalRecognizer, flags: argparse.Namespace
+) -> dict[str, dict[str, float]]:
+    """Transcribe clips in all conditions, live and whole; print a table, return WER in percent."""
+    chosen = clips(speech_folder(), "ls-dev", flags.clips)
     print("| condition | streamed WER | offline WER |\n|---|---|---|")
     rates = {}
-    for name, render in conditions.items():
+    for name, render in conditions(flags.snrs).items():
         live, offline = Errors(0, 0, 0, 0), Errors(0, 0, 0, 0)
         for index, clip in enumerate(chosen):
             rendered = replace(clip, samples=render(index, clip.samples))
             reference = normalized(clip.text)
-            live += count_errors(reference, normalized(streamed(rendered)))
+            live += count_errors(reference, normalized(streamed(rendered).play().text))
             request = RecognitionRequest(mel=log_mel(rendered.samples), language="en")
             answer = yardstick.recognize([request])[0]
             offline += count_errors(reference, normalized(answer.text))
@@ -138,6 +133,29 @@ def main() -> None:
             "offline": round(100 * offline.rate, 2),
         }
         print(f"| {name} | {rates[name]['streamed']} % | {rates[name]['offline']} % |", flush=True)
+    return rates
+
+
+def main() -> None:
+    """Measure, print two tables and a JSON line."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--model", default="tiny.en")
+    parser.add_argument("--clips", type=int, default=20, help="utterances for each condition")
+    parser.add_argument("--snrs", type=float, nargs="*", default=[20, 10, 5, 0])
+    parser.add_argument("--threads", type=int, default=1)
+    flags = parser.parse_args()
+    recognizer = LocalRecognizer.load(flags.model, LocalOptions(threads=flags.threads))
+    recognizer.warm_up()
+    yardstick = LocalRecognizer.load(
+        flags.model, LocalOptions(dtype="float32", threads=flags.threads, silent_tail=False)
+    )
+
+    def streamed(recording: Recording) -> VirtualStream:
+        return VirtualStream(recognizer, SessionOptions(language="en"), recording)
+
+    print(f"{flags.model} on {machine_line(flags.threads)}\n")
+    per_minute = invented_per_minute(streamed)
+    rates = error_rates(streamed, yardstick, flags)
     print(json.dumps({"model": flags.model, "invented_words_per_minute": per_minute, "wer": rates}))
 
 

@@ -37,7 +37,7 @@ def predictions(service: Service, workers: int, seconds: float) -> list[dict[str
     mean = sum(service.recalled) / len(service.recalled)
     fleet = Fleet(1, workers)
     # Speakers that would keep all workers busy all of the time.
-    share = fleet.talking / (fleet.talking + fleet.pausing)
+    share = fleet.talk.speech / (fleet.talk.speech + fleet.talk.pause)
     full = workers * chunked(fleet.interval) / mean / share
     rows = []
     for load in (0.3, 0.5, 0.7, 0.8, 0.9, 1.0):

@@ -23,7 +23,7 @@ import psutil
 import ray
 from numpy.typing import NDArray
 
-from benchmarks.cluster.simulation import CHUNK, Fleet, Outcome, Service, simulate
+from benchmarks.cluster.simulation import CHUNK, Fleet, Outcome, Service, Talk, simulate
 from benchmarks.latency.streams import recordings
 from benchmarks.lib.measure import percentile
 from benchmarks.lib.results import heading
@@ -136,7 +136,7 @@ def compared(fleet: Fleet, measured: Measured, predicted: Outcome) -> dict[str, 
     row: dict[str, Any] = {
         "workers": fleet.workers,
         "speakers": fleet.speakers,
-        "talking, pausing s": f"{fleet.talking:.1f}, {fleet.pausing:.1f}",
+        "talking, pausing s": f"{fleet.talk.speech:.1f}, {fleet.talk.pause:.1f}",
         "cores left": round(measured.cores, 2),
         "requests/s": round(len(measured.waits) / measured.seconds, 1),
         "predicted requests/s": round(len(predicted.waits) / measured.seconds, 1),
@@ -182,8 +182,7 @@ def check(counts: Sequence[int], model: str, speakers: int, seconds: float) -> d
                     cores=usable_cores(),
                     others=max(0.0, usable_cores() - measured.cores),
                     interval=SessionOptions().update_interval,
-                    talking=fmean(measured.talks),
-                    pausing=fmean(measured.pauses),
+                    talk=Talk(fmean(measured.talks), fmean(measured.pauses)),
                 )
                 predicted = simulate(fleet, service, measured.seconds)
                 rows.append(compared(fleet, measured, predicted))

@@ -36,6 +36,19 @@ class Service:
 
 
 @dataclass(frozen=True, slots=True)
+class Talk:
+    """How a speaker talks.
+
+    Attributes:
+        speech: seconds of speech between pauses, on average.
+        pause: seconds of a pause, on average.
+    """
+
+    speech: float = 6.0
+    pause: float = 0.8
+
+
+@dataclass(frozen=True, slots=True)
 class Fleet:
     """Workers, and who speaks.
 
@@ -47,8 +60,7 @@ class Fleet:
         batch: requests that a worker answers at once.
         queue: requests that a worker takes before the next goes elsewhere.
         interval: seconds of new sound that make an update due.
-        talking: seconds of speech between pauses, on average.
-        pausing: seconds of a pause, on average.
+        talk: how each speaker talks.
         lifetime: seconds until a worker dies, on average; None: never.
         restart: seconds until another one is loaded and warm.
     """
@@ -60,8 +72,7 @@ class Fleet:
     batch: int = 1
     queue: int = 8
     interval: float = 0.25
-    talking: float = 6.0
-    pausing: float = 0.8
+    talk: Talk = Talk()
     lifetime: float | None = None
     restart: float = 8.0
 
@@ -218,11 +229,11 @@ class _World:
     def _speak(self, speaker: int) -> Events:
         """Updates while there is speech, as soon as one is due and the last one is answered."""
         env, fleet = self.env, self.fleet
-        yield env.timeout(self.random.uniform(0, fleet.talking))
+        yield env.timeout(self.random.uniform(0, fleet.talk.speech))
         while True:
             preferred: _Worker | None = None  # an utterance is a window of its own
             begun = env.now
-            spoken = self.random.expovariate(1 / fleet.talking)
+            spoken = self.random.expovariate(1 / fleet.talk.speech)
             covered = 0.0
             while covered < spoken:
                 # It is due when that much new sound is there, or when speech has ended.
@@ -234,7 +245,7 @@ class _World:
                 self.outcome.lags.append(env.now - begun - covered)
             if preferred is not None:
                 preferred.pasts.discard(speaker)
-            yield env.timeout(self.random.expovariate(1 / fleet.pausing))
+            yield env.timeout(self.random.expovariate(1 / fleet.talk.pause))
 
     def _ask(self, speaker: int, preferred: _Worker | None, due: float) -> Events:
         env = self.env

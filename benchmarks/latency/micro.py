@@ -13,11 +13,12 @@ import argparse
 import json
 import statistics
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from benchmarks.lib.measure import machine_line
 from benchmarks.lib.speech import SAMPLE_RATE, clips, joined, speech_folder
@@ -29,6 +30,8 @@ from streamwhisper.whisper.dimensions import ModelDimensions
 from streamwhisper.whisper.tail import encode
 
 CHUNK = SAMPLE_RATE // 10
+Mel = NDArray[np.float32]
+Samples = NDArray[np.float32]
 FLOAT_BYTES = 4
 
 
@@ -82,6 +85,99 @@ def token_weights(dims: ModelDimensions) -> float:
     return dims.n_text_layer * 14 * width**2 + dims.n_vocab * width
 
 
+class Report:
+    """Table that is printed row by row.
+
+    Attributes:
+        rows: milliseconds and floor of each part.
+    """
+
+    def __init__(self) -> None:
+        """Print the head of the table."""
+        self.rows: dict[str, tuple[float, float | None]] = {}
+        print("| part | ms | floor, ms |\n|---|---|---|")
+
+    def add(self, name: str, took: float, floor: float | None = None) -> None:
+        """Add and print a row."""
+        self.rows[name] = (round(took, 2), None if floor is None else round(floor, 2))
+        print(f"| {name} | {took:.2f} | {'' if floor is None else f'{floor:.2f}'} |", flush=True)
+
+
+def time_listening(report: Report, samples: Samples, n_mels: int) -> None:
+    """Time what every session does with its audio: log-mel frames and voice activity."""
+
+    def front_end() -> None:
+        mel = LogMel(n_mels, 4000)
+        for start in range(0, 10 * SAMPLE_RATE, CHUNK):
+            mel.append(samples[start : start + CHUNK])
+            mel.window(mel.start_frame)  # frames are computed when they are first asked for
+
+    def gate(sound: Samples) -> None:
+        vad = VadGate()
+        for start in range(0, 10 * SAMPLE_RATE, CHUNK):
+            vad.append(sound[start : start + CHUNK])
+
+    silence = np.zeros(10 * SAMPLE_RATE, np.float32)
+    report.add("log-mel, 1 s of sound in 100 ms chunks", milliseconds(front_end, 3) / 10)
+    report.add("gate, 1 s of speech", milliseconds(lambda: gate(samples), 3) / 10)
+    report.add("gate, 1 s of silence", milliseconds(lambda: gate(silence), 3) / 10)
+
+
+def time_encoder(
+    report: Report, machine: Machine, recognizer: LocalRecognizer, mels: Mapping[float, Mel]
+) -> None:
+    """Time the encoder on windows of several lengths in seconds."""
+    dims = recognizer.model.dims
+    weights = dims.n_audio_layer * 12 * dims.n_audio_state**2 * FLOAT_BYTES
+    for seconds, mel in mels.items():
+        window = torch.from_numpy(mel)
+        report.add(
+            f"encoder, {seconds:g} s window",
+            milliseconds(lambda window=window: encode(recognizer.tails, [window])),
+            machine.floor(encoder_operations(dims, mel.shape[1] // 2), weights),
+        )
+
+
+@torch.inference_mode()
+def time_tokens(
+    report: Report, machine: Machine, recognizer: LocalRecognizer, mel: Mel, tokens: list[int]
+) -> None:
+    """Time one step of the decoder, for one text and for several at once."""
+    model, weights = recognizer.model, token_weights(recognizer.model.dims)
+    (sound,) = encode(recognizer.tails, [torch.from_numpy(mel)])
+    for count in (1, 4):
+        caches = [
+            model.decoder_cache(sound.cross_attention, sound.audible, sound.bias)
+            for _ in range(count)
+        ]
+        model.decoder([tokens] * count, caches)
+
+        def step(caches: list = caches) -> None:
+            for cache in caches:
+                cache.length = 10
+            hidden, _ = model.decoder([[11]] * len(caches), caches)
+            recognizer.output(torch.cat(hidden))
+
+        report.add(
+            f"token, {count} {'text' if count == 1 else 'texts at once'}",
+            milliseconds(step, 30),
+            machine.floor(2 * count * weights, FLOAT_BYTES * weights),
+        )
+
+
+def time_requests(report: Report, recognizer: LocalRecognizer, plain: RecognitionRequest) -> None:
+    """Time a whole request without a draft and with the right one."""
+    (hypothesis,) = recognizer.recognize([plain])
+    drafted = replace(plain, draft=hypothesis.tokens)
+    report.add(
+        f"whole request, 5 s window, {len(hypothesis.tokens)} tokens",
+        milliseconds(lambda: recognizer.recognize([plain])),
+    )
+    report.add(
+        "the same with a draft that holds", milliseconds(lambda: recognizer.recognize([drafted]))
+    )
+
+
 def main() -> None:
     """Measure, print a table and a JSON line."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
@@ -90,81 +186,27 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--windows", type=float, nargs="+", default=[2, 5, 8, 15, 28])
     flags = parser.parse_args()
-    recognizer = LocalRecognizer.load(
-        flags.model, LocalOptions(dtype=flags.dtype, threads=flags.threads)
-    )
+    options = LocalOptions(dtype=flags.dtype, threads=flags.threads)
+    recognizer = LocalRecognizer.load(flags.model, options)
     recognizer.warm_up()
-    dims, machine = recognizer.model.dims, Machine.measured()
+    n_mels, machine = recognizer.model.dims.n_mels, Machine.measured()
     samples = joined(clips(speech_folder(), "ls-dev", 8), 0.0).samples[: 30 * SAMPLE_RATE]
+    mels = {
+        seconds: log_mel(samples[: int(seconds * SAMPLE_RATE)], n_mels) for seconds in flags.windows
+    }
     print(f"{flags.model}, {flags.dtype}, on {machine_line(flags.threads)}")
     print(
         f"{machine.operations / 1e6:.0f} billion operations and {machine.bytes / 1e6:.1f} GB a "
         "second at most\n"
     )
-    print("| part | ms | floor, ms |\n|---|---|---|")
-    rows: dict[str, tuple[float, float | None]] = {}
-
-    def report(name: str, took: float, floor: float | None = None) -> None:
-        rows[name] = (round(took, 2), None if floor is None else round(floor, 2))
-        print(f"| {name} | {took:.2f} | {'' if floor is None else f'{floor:.2f}'} |", flush=True)
-
-    def front_end() -> None:
-        mel = LogMel(dims.n_mels, 4000)
-        for start in range(0, 10 * SAMPLE_RATE, CHUNK):
-            mel.append(samples[start : start + CHUNK])
-            mel.window(mel.start_frame)  # frames are computed when they are first asked for
-
-    def gate(sound: np.ndarray) -> None:
-        vad = VadGate()
-        for start in range(0, 10 * SAMPLE_RATE, CHUNK):
-            vad.append(sound[start : start + CHUNK])
-
-    report("log-mel, 1 s of sound in 100 ms chunks", milliseconds(front_end, 3) / 10)
-    report("gate, 1 s of speech", milliseconds(lambda: gate(samples), 3) / 10)
-    silence = np.zeros(10 * SAMPLE_RATE, np.float32)
-    report("gate, 1 s of silence", milliseconds(lambda: gate(silence), 3) / 10)
-    for seconds in flags.windows:
-        mel = log_mel(samples[: int(seconds * SAMPLE_RATE)], dims.n_mels)
-        window = torch.from_numpy(mel)
-        encoder_weights = dims.n_audio_layer * 12 * dims.n_audio_state**2 * FLOAT_BYTES
-        report(
-            f"encoder, {seconds:g} s window",
-            milliseconds(lambda window=window: encode(recognizer.tails, [window])),
-            machine.floor(encoder_operations(dims, mel.shape[1] // 2), encoder_weights),
-        )
-    (sound,) = encode(recognizer.tails, [torch.from_numpy(log_mel(samples[: 5 * SAMPLE_RATE]))])
-    plain = RecognitionRequest(mel=log_mel(samples[: 5 * SAMPLE_RATE]), language="en")
-    (hypothesis,) = recognizer.recognize([plain])
-    with torch.inference_mode():
-        for count in (1, 4):
-            caches = [
-                recognizer.model.decoder_cache(sound.cross_attention, sound.audible, sound.bias)
-                for _ in range(count)
-            ]
-            recognizer.model.decoder([list(hypothesis.tokens)] * count, caches)
-
-            def step(caches: list = caches) -> None:
-                for cache in caches:
-                    cache.length = 10
-                hidden, _ = recognizer.model.decoder([[11]] * len(caches), caches)
-                recognizer.output(torch.cat(hidden))
-
-            report(
-                f"token, {count} {'text' if count == 1 else 'texts at once'}",
-                milliseconds(step, 30),
-                machine.floor(2 * count * token_weights(dims), FLOAT_BYTES * token_weights(dims)),
-            )
-    drafted = RecognitionRequest(
-        mel=plain.mel, language="en", draft=hypothesis.tokens, prefix=hypothesis.tokens[:0]
-    )
-    report(
-        f"whole request, 5 s window, {len(hypothesis.tokens)} tokens",
-        milliseconds(lambda: recognizer.recognize([plain])),
-    )
-    report(
-        "the same with a draft that holds", milliseconds(lambda: recognizer.recognize([drafted]))
-    )
-    print(json.dumps({"model": flags.model, "milliseconds_and_floor": rows}))
+    report = Report()
+    time_listening(report, samples, n_mels)
+    time_encoder(report, machine, recognizer, mels)
+    plain = RecognitionRequest(mel=log_mel(samples[: 5 * SAMPLE_RATE], n_mels), language="en")
+    tokens = list(recognizer.recognize([plain])[0].tokens)
+    time_tokens(report, machine, recognizer, plain.mel, tokens)
+    time_requests(report, recognizer, plain)
+    print(json.dumps({"model": flags.model, "milliseconds_and_floor": report.rows}))
 
 
 if __name__ == "__main__":
