@@ -124,7 +124,7 @@ def test_declared_languages_are_those_of_the_model(tmp_path: Path) -> None:
     assert live.language in {"de", "gsw"}
     start = recognizer.tokenizer.sot_sequence(language="gsw", task="transcribe")
     assert start == (50258, 50300, 50359)
-    with pytest.raises(RecognitionError, match="no language 'en'; expected one of de, gsw"):
+    with pytest.raises(RecognitionError, match="choose one of de, gsw"):
         transcribe(recognizer, NOISE, TranscriptionOptions(language="en"))
 
 

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
-import pytest
-
-from benchmarks.latency.curve import SETTINGS, parsed, plot, row
+from benchmarks.latency.curve import SETTINGS, parsed, row
 from streamwhisper.session.options import SessionOptions
 
 BALANCED = SessionOptions(language="en")
@@ -41,10 +38,3 @@ def test_a_row_says_every_figure_of_a_setting() -> None:
     assert row("low", result(5.2, 0.5)) == (
         "| low | 5.20 % | 0.50 / 1.00 / 1.50 s | 0.50 s | 7.5 % | 0.200 s/s |"
     )
-
-
-@pytest.mark.parametrize(("suffix", "magic"), [(".png", b"\x89PNG"), (".svg", b"<?xml")])
-def test_a_picture_is_drawn_of_any_settings(tmp_path: Path, suffix: str, magic: bytes) -> None:
-    file = tmp_path / f"curve{suffix}"
-    plot(file, "made", [("low", result(5.2, 0.5)), ("settle=0.3", result(5.2, 0.6))], 4.0)
-    assert file.read_bytes().startswith(magic)
