@@ -179,6 +179,9 @@ def drive(said: Sequence[str | bytes]) -> None:
     try:
         for frame in said:
             dialect.receive(frame)
+            while (backlog := dialect.backlog) is not None:
+                backlog.wait()
+                dialect.advance()
             for text in dialect.outgoing():
                 number, message = parse_server_message(text)
                 seq += 1

@@ -1,8 +1,7 @@
 """Streaming decoder of audio containers (WebM, Ogg, MP3, WAV, FLAC, ...).
 
-PyAV pulls bytes, but a stream pushes them. A worker thread therefore runs PyAV in lock-step: the
-caller passes bytes and waits until the thread asks for more. The two never run at the same time, so
-the result of `decode` depends only on the bytes.
+PyAV pulls bytes, but a stream pushes them. A worker thread therefore runs PyAV: `Feed` passes it
+bytes, and pauses it while its audio waits to be taken.
 """
 
 from __future__ import annotations
@@ -10,9 +9,9 @@ from __future__ import annotations
 import logging
 import threading
 import weakref
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
-from typing import Any, NoReturn, Protocol
+from typing import Any, Protocol
 
 import av
 import av.error
@@ -23,16 +22,18 @@ from numpy.typing import NDArray
 
 from streamwhisper.audio.channels import Mixer
 from streamwhisper.audio.constants import SAMPLE_RATE
+from streamwhisper.audio.feed import Error, Feed, FeedClosed
 from streamwhisper.audio.formats import bounded
 from streamwhisper.audio.limits import DecodingBudget
+from streamwhisper.audio.steps import STEP_SECONDS, StepDecoder
 from streamwhisper.errors import AudioFormatError
 
 __all__ = ["ContainerDecoder", "Resampler", "decode_container"]
 
 log = logging.getLogger(__name__)
 
-_MAX_SECONDS = 1800  # of audio from one call; a few bytes of FLAC can claim hours of silence
 _MAX_DAMAGED = 8  # damaged packets in a row
+_CLOSE_SECONDS = 0.05  # a thread that takes longer, e.g. for a large index, ends by itself
 # Playlists and scripts are left out: they would make the decoder open other files and addresses.
 _DEMUXERS = (
     "aac,ac3,aiff,amr,ape,asf,au,avi,caf,dsf,dts,eac3,flac,flv,matroska,webm,mov,mp4,m4a,mp3,"
@@ -178,11 +179,8 @@ class Resampler:
                     yield self._mixer.mix(samples.reshape(-1, resampled.layout.nb_channels))
 
 
-class ContainerDecoder:
-    """Decoder of a container stream, cut anywhere, to float32.
-
-    Has the methods of `AudioDecoder`; `close` frees resources early.
-    """
+class ContainerDecoder(StepDecoder):
+    """Decoder of a container stream, cut anywhere; see `StepDecoder`."""
 
     def __init__(self, target_rate: int = SAMPLE_RATE, *, channels: int | None = None) -> None:
         """Decode to `target_rate` (Hz).
@@ -191,156 +189,78 @@ class ContainerDecoder:
             target_rate: sample rate of the result (Hz).
             channels: required number of channels, returned interleaved; None mixes to mono.
         """
-        self._feed = _Feed(target_rate * _MAX_SECONDS * (channels or 1))
+        super().__init__()
+        self._feed = Feed(round(STEP_SECONDS * target_rate) * (channels or 1))
         self._thread = threading.Thread(
             target=_work,
             args=(self._feed, target_rate, channels),
             name="container-decoder",
             daemon=True,
         )
+        self._warned = False
         # The thread only references the feed, so dropping the decoder ends it.
-        weakref.finalize(self, self._feed.finish)
+        weakref.finalize(self, self._feed.close)
 
-    def decode(self, data: bytes | bytearray | memoryview) -> NDArray[np.float32]:
-        """Decode the next bytes: float32 ``[n]`` within ±1.
+    @property
+    def more(self) -> bool:
+        """True if there is audio to take, or will be, without further bytes."""
+        return self._feed.more
+
+    @property
+    def ready(self) -> bool:
+        """True if `take` returns all that it can."""
+        return self._feed.ready
+
+    def on_ready(self, notify: Callable[[], object]) -> None:
+        """Have `notify` called, on another thread, whenever `ready` becomes true."""
+        self._feed.notify = notify
+
+    def wait(self) -> None:
+        """Wait until `ready`."""
+        self._feed.wait()
+
+    def give(self, data: bytes) -> None:
+        """Add the next bytes, and return at once."""
+        if data and self._feed.ended and not self._warned:
+            self._warned = True
+            log.warning("ignored %d bytes and more after the end of the container", len(data))
+        self._feed.give(data)
+        if data and self._thread.ident is None:
+            self._thread.start()
+
+    def end(self) -> None:
+        """Declare the end of the bytes; `take` returns the rest of the audio."""
+        if self._thread.ident is None:
+            self._feed.close()
+        self._feed.finish()
+
+    def take(self) -> NDArray[np.float32]:
+        """Return the next audio, float32 ``[n]`` within ±1, at most `STEP_SECONDS`.
 
         Raises:
             AudioFormatError: the data cannot be read; every later call raises again.
         """
-        if len(data):
-            if self._thread.ident is None:
-                self._thread.start()
-                self._feed.wait()
-            self._feed.give(bytes(data))
-        return self._feed.take()
-
-    def finish(self) -> NDArray[np.float32]:
-        """Return the rest of the audio, float32 ``[n]``, and end the stream.
-
-        Raises:
-            AudioFormatError: the data cannot be read to its end. A second call returns the audio
-                before the damage.
-        """
-        if self._thread.ident is None:
-            return np.zeros(0, dtype=np.float32)
-        self._feed.finish()
-        self._thread.join()
-        self._feed.check()
         return self._feed.take()
 
     def close(self) -> None:
-        """End the thread and free all resources."""
-        self._feed.finish()
+        """End the thread after its current frame, and free all resources."""
+        self._feed.close()
         if self._thread.is_alive():
-            self._thread.join()
+            self._thread.join(_CLOSE_SECONDS)
 
 
-def _work(feed: _Feed, rate: int, channels: int | None) -> None:
+def _work(feed: Feed, rate: int, channels: int | None) -> None:
     """Pull bytes from `feed` through the decoder until either ends."""
     error: Error | None = None
     try:
         with closing(decode_container(feed, rate, live=True, channels=channels)) as chunks:
             for samples in chunks:
                 feed.put(samples)
+    except FeedClosed:
+        pass
     except AudioFormatError as raised:
         error = AudioFormatError, str(raised)
     except Exception as raised:  # outermost level of a thread; the caller raises it
         log.exception("the decoder failed")
         error = RuntimeError, f"the decoder failed with {type(raised).__name__}: {raised}"
     feed.end(error)
-
-
-Error = tuple[type[Exception], str]
-"""Type and message of an error. The exception itself would keep the decoder alive forever, because
-the decoder's finalizer references the feed, and the feed the error."""
-
-
-class _Feed:
-    """Exchange between caller and worker thread; each waits while the other runs."""
-
-    def __init__(self, max_samples: int) -> None:
-        self._turn = threading.Condition()
-        self._data = b""
-        self._finished = False  # no more bytes will come
-        self._idle = False  # the worker waits for bytes, or has ended
-        self._ended = False
-        self._error: Error | None = None
-        self._raised = False  # the caller got the error
-        self._samples: list[NDArray[np.float32]] = []
-        self._room = self._max_samples = max_samples
-
-    def give(self, data: bytes) -> None:
-        """Pass bytes to the worker and wait until they are consumed."""
-        with self._turn:
-            if self._ended:
-                if self._error is None:
-                    log.warning("ignored %d bytes after the end of the container", len(data))
-                return
-            self._data += data
-            self._idle = False
-            self._turn.notify_all()
-        self.wait()
-
-    def wait(self) -> None:
-        """Wait until the worker asks for bytes or ends."""
-        with self._turn:
-            self._turn.wait_for(lambda: self._idle)
-
-    def take(self) -> NDArray[np.float32]:
-        """Return the audio since the last call; without any, raise the worker's error."""
-        with self._turn:
-            samples, self._samples = self._samples, []
-            self._room = self._max_samples
-            if not samples and self._error is not None:
-                self._raise(self._error)
-        return np.concatenate(samples) if samples else np.zeros(0, dtype=np.float32)
-
-    def check(self) -> None:
-        """Raise the worker's error, unless it was raised before."""
-        if self._error is not None and not self._raised:
-            self._raise(self._error)
-
-    def finish(self) -> None:
-        """End the input; the worker decodes the rest."""
-        with self._turn:
-            self._finished = True
-            self._turn.notify_all()
-
-    def read(self, size: int) -> bytes:
-        """Return at most `size` bytes to the worker; none at the end."""
-        with self._turn:
-            if not self._data and not self._finished:
-                self._idle = True
-                self._turn.notify_all()
-                self._turn.wait_for(lambda: self._data or self._finished)
-                self._idle = False
-            data, self._data = self._data[:size], self._data[size:]
-            return data
-
-    def put(self, samples: NDArray[np.float32]) -> None:
-        """Add decoded audio of the worker.
-
-        Raises:
-            AudioFormatError: the bytes of one call contain too much audio.
-        """
-        with self._turn:
-            self._room -= len(samples)
-            if self._room < 0:
-                raise AudioFormatError(
-                    f"a piece of data holds more than {_MAX_SECONDS} s of audio; "
-                    "send it in smaller pieces"
-                )
-            self._samples.append(samples)
-
-    def _raise(self, error: Error) -> NoReturn:
-        self._raised = True
-        kind, message = error
-        raise kind(message)
-
-    def end(self, error: Error | None) -> None:
-        """Mark the worker as ended."""
-        with self._turn:
-            self._error = error
-            self._ended = self._idle = True
-            self._data = b""
-            self._turn.notify_all()

@@ -1,11 +1,12 @@
 """Decoders for audio in packets without a container: Opus, and AMR without its header.
 
-The same calls as `ContainerDecoder`. What turns out to have a container is decoded as such.
+What turns out to have a container is decoded as such.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Callable, Iterator
 
 import av
 import av.error
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 
 from streamwhisper.audio.constants import SAMPLE_RATE
 from streamwhisper.audio.container import ContainerDecoder, Resampler
+from streamwhisper.audio.steps import StepDecoder
 from streamwhisper.errors import AudioFormatError
 
 __all__ = ["AmrDecoder", "OpusDecoder"]
@@ -25,8 +27,50 @@ _MAGIC = b"#!AMR"
 _HEADERS = {False: b"#!AMR\n", True: b"#!AMR-WB\n"}
 
 
-class OpusDecoder:
-    """Decoder of Opus: one packet per call, or any part of a container."""
+class _Wrapped(StepDecoder):
+    """Decoder that passes its data on to that of a container."""
+
+    def __init__(self, container: ContainerDecoder) -> None:
+        super().__init__()
+        self._container = container
+
+    @property
+    def more(self) -> bool:
+        """True if there is audio to take, or will be, without further bytes."""
+        return self._container.more
+
+    @property
+    def ready(self) -> bool:
+        """True if `take` returns all that it can."""
+        return self._container.ready
+
+    def on_ready(self, notify: Callable[[], object]) -> None:
+        """Have `notify` called, on another thread, whenever `ready` becomes true."""
+        self._container.on_ready(notify)
+
+    def wait(self) -> None:
+        """Wait until `ready`."""
+        self._container.wait()
+
+    def end(self) -> None:
+        """Declare the end of the data; `take` returns the rest of the audio."""
+        self._container.end()
+
+    def take(self) -> NDArray[np.float32]:
+        """Return the next audio, float32 ``[n]`` within ±1.
+
+        Raises:
+            AudioFormatError: the data cannot be read.
+        """
+        return self._container.take()
+
+    def close(self) -> None:
+        """Free all resources."""
+        self._container.close()
+
+
+class OpusDecoder(_Wrapped):
+    """Decoder of Opus: one packet per call of `give`, or any part of a container."""
 
     def __init__(self, channels: int | None = None, target_rate: int = SAMPLE_RATE) -> None:
         """Decode to `target_rate` hertz.
@@ -34,38 +78,48 @@ class OpusDecoder:
         Args:
             channels: that must be there, 1 or 2, and come interleaved; None: they are mixed.
         """
+        super().__init__(ContainerDecoder(target_rate, channels=channels))
         self._resampler = Resampler(target_rate, channels)
-        self._container = ContainerDecoder(target_rate, channels=channels)
         self._contained: bool | None = None  # not known yet
+        self._packets: deque[bytes] = deque()
+        self._flushing = False
         codec = av.CodecContext.create("opus", "r")
         assert isinstance(codec, AudioCodecContext)
         codec.sample_rate = _OPUS_RATE
         codec.layout = "mono" if channels == 1 else "stereo"
         self._codec = codec
 
-    def decode(self, data: bytes) -> NDArray[np.float32]:
-        """Decode the next packet, or bytes: float32 ``[n]`` within ±1.
+    @property
+    def more(self) -> bool:
+        """True if there is audio to take, or will be, without further bytes."""
+        return bool(self._packets) or self._flushing or super().more
+
+    def give(self, data: bytes) -> None:
+        """Add the next packet, or bytes of a container, and return at once."""
+        if self._contained is None and data:
+            self._contained = data.startswith(_CONTAINERS)
+        if self._contained:
+            self._container.give(data)
+        elif data:
+            self._packets.append(data)
+
+    def end(self) -> None:
+        """Declare the end of the data; `take` returns the rest of the audio."""
+        super().end()
+        self._flushing = not self._contained
+
+    def take(self) -> NDArray[np.float32]:
+        """Return the next audio, float32 ``[n]`` within ±1: of one packet, or of the container.
 
         Raises:
             AudioFormatError: it is none.
         """
-        if self._contained is None and data:
-            self._contained = data.startswith(_CONTAINERS)
-        if self._contained:
-            return self._container.decode(data)
-        return _joined(self._frames(data)) if data else np.zeros(0, dtype=np.float32)
-
-    def finish(self) -> NDArray[np.float32]:
-        """Return the rest of the audio and end the stream.
-
-        Raises:
-            AudioFormatError: a container cannot be read to its end.
-        """
-        return self._container.finish() if self._contained else _joined(self._resampler.flush())
-
-    def close(self) -> None:
-        """Free all resources."""
-        self._container.close()
+        if self._packets:
+            return _joined(self._frames(self._packets.popleft()))
+        if self._flushing:
+            self._flushing = False
+            return _joined(self._resampler.flush())
+        return super().take()
 
     def _frames(self, packet: bytes) -> Iterator[NDArray[np.float32]]:
         try:
@@ -78,42 +132,26 @@ class OpusDecoder:
             ) from error
 
 
-class AmrDecoder:
+class AmrDecoder(_Wrapped):
     """Decoder of AMR to float32 mono at 16 kHz, cut anywhere, with or without a file header."""
 
     def __init__(self, *, wide: bool) -> None:
         """Decode AMR-WB if `wide`, else AMR-NB."""
-        self._container = ContainerDecoder()
+        super().__init__(ContainerDecoder())
         self._header = _HEADERS[wide]
         self._begun = False
-        self._held = b""
+        self._start = b""
 
-    def decode(self, data: bytes) -> NDArray[np.float32]:
-        """Decode the next bytes: float32 ``[n]`` within ±1.
-
-        Raises:
-            AudioFormatError: the data cannot be read.
-        """
+    def give(self, data: bytes) -> None:
+        """Add the next bytes, and return at once."""
         if not self._begun:
-            self._held += data
-            if len(self._held) < len(_MAGIC):
-                return np.zeros(0, dtype=np.float32)
+            self._start += data
+            if len(self._start) < len(_MAGIC):
+                return
             self._begun = True
-            headed = self._held.startswith(_MAGIC)
-            data = self._held if headed else self._header + self._held
-        return self._container.decode(data)
-
-    def finish(self) -> NDArray[np.float32]:
-        """Return the rest of the audio and end the stream.
-
-        Raises:
-            AudioFormatError: the data cannot be read to its end.
-        """
-        return self._container.finish()
-
-    def close(self) -> None:
-        """Free all resources."""
-        self._container.close()
+            headed = self._start.startswith(_MAGIC)
+            data = self._start if headed else self._header + self._start
+        self._container.give(data)
 
 
 def _joined(pieces: Iterator[NDArray[np.float32]]) -> NDArray[np.float32]:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
+    from streamwhisper.audio.steps import StepDecoder
     from streamwhisper.protocol import ErrorMessage, Start
     from streamwhisper.server.publishing.observers import ObservedSession
 
@@ -72,12 +73,25 @@ class Dialect(Protocol):
         ...
 
     @property
+    def backlog(self) -> StepDecoder | None:
+        """Decoder of received bytes whose audio is not taken yet; call `advance` until None."""
+        ...
+
+    @property
     def closing(self) -> Close | None:
         """Close frame to send after all `outgoing` frames; None: keep the connection open."""
         ...
 
     def receive(self, frame: str | bytes) -> None:
         """Receive a text or a binary frame. Bad input is answered, and never raises."""
+        ...
+
+    def advance(self) -> None:
+        """Take the next step of audio from the `backlog`. Bad input is answered, and never raises.
+
+        No frame may be received while there is a backlog, since a command refers to all audio
+        before it.
+        """
         ...
 
     def record_wait(self, seconds: float) -> None:

@@ -16,6 +16,7 @@ from streamwhisper.server.dialects.deepgram.listen import ListenDialect
 from streamwhisper.server.dialects.deepgram.messages import StreamMetadata
 from streamwhisper.server.dialects.deepgram.query import read_query
 from streamwhisper.session.options import SessionOptions
+from tests.support.decoding import decoding
 from tests.support.scripted import OPTIONS, RATE, ScriptedRecognizer, script
 from tests.support.sessions import session_factory
 
@@ -58,6 +59,8 @@ class Talk:
         said = []
         for frame in frames:
             self.dialect.receive(frame)
+            for _ in decoding(self.dialect):
+                self.listen()
             self.listen()
             said += self.heard()
         return said

@@ -8,6 +8,7 @@ from streamwhisper.protocol import ServerMessage, Start, encode_client_message, 
 from streamwhisper.recognition import ModelInfo, Recognizer
 from streamwhisper.server.dialects.native import NativeDialect
 from streamwhisper.session.options import SessionOptions
+from tests.support.decoding import decoding
 from tests.support.sessions import session_factory
 
 ENGLISH = ModelInfo("tiny.en", 80, multilingual=False)
@@ -28,6 +29,8 @@ class Conversation:
         """Hand frames in, do all that comes of them, and read what is sent back."""
         for frame in frames:
             self.dialect.receive(frame)
+            for _ in decoding(self.dialect):
+                self.listen()
             self.listen()
         return self.heard()
 

@@ -8,9 +8,8 @@ from __future__ import annotations
 import secrets
 from dataclasses import replace
 
-from streamwhisper.audio.constants import SAMPLE_RATE
 from streamwhisper.audio.container import ContainerDecoder
-from streamwhisper.audio.formats import AudioDecoder
+from streamwhisper.audio.steps import StepDecoder
 from streamwhisper.errors import AudioFormatError, ProtocolError
 from streamwhisper.events import Committed, Done, Event, Flushed, Partial
 from streamwhisper.protocol import (
@@ -28,22 +27,17 @@ from streamwhisper.protocol import (
 from streamwhisper.recognition import ModelInfo
 from streamwhisper.server.access.rejection import SessionRejected
 from streamwhisper.server.dialect import CLIENT_FAULT, GOING_AWAY, NORMAL, Close, OnError
+from streamwhisper.server.dialects.container_input import ContainerInput
 from streamwhisper.server.dialects.outbox import Outbox
 from streamwhisper.server.dialects.progress import ProgressReporter
 from streamwhisper.server.dialects.start import check_start, check_vocabulary, decoder_for
 from streamwhisper.server.publishing.observers import ObservedSession, SessionFactory
+from streamwhisper.server.sessions import close_errors
 from streamwhisper.session.options import SessionOptions
 
 __all__ = ["NativeDialect"]
 
 _MAX_FLUSHES = 64
-_CONTAINER_RATE = SAMPLE_RATE  # a container's own rate is not known at the start
-_TAKEN_OVER = ErrorMessage(
-    "taken_over",
-    "another connection has resumed this session with its token; open a new session if that "
-    "was not you.",
-    fatal=True,
-)
 
 
 class NativeDialect:
@@ -74,15 +68,13 @@ class NativeDialect:
         self._claim: Start | None = None
         self._start = Start()
         self._session: ObservedSession | None = None
-        self._decoder: AudioDecoder | ContainerDecoder | None = None
+        self._container: ContainerInput | None = None  # for audio that is not raw
         self._closing: Close | None = None
         self._ending: tuple[ErrorMessage | None, Close] | None = None
         self._warned_after_end = False
         self._flushes = 0  # unanswered
         self._on_error = on_error
         self._outbox = Outbox()
-        self._bytes = 0
-        self._messages = 0  # text frames since the start
         self._progress = ProgressReporter()
 
     @property
@@ -98,7 +90,14 @@ class NativeDialect:
     @property
     def can_receive(self) -> bool:
         """False while audio must wait; after the end, audio is discarded and need not wait."""
-        return self._session is None or self._ending is not None or self._session.can_receive
+        if self._ending is not None and self.backlog is None:
+            return True
+        return self._session is None or self._session.can_receive
+
+    @property
+    def backlog(self) -> StepDecoder | None:
+        """Decoder of a container whose audio is not taken yet."""
+        return None if self._container is None else self._container.backlog
 
     @property
     def closing(self) -> Close | None:
@@ -113,7 +112,7 @@ class NativeDialect:
         if isinstance(frame, bytes):
             self._receive_audio(frame)
             return
-        self._messages += self._session is not None
+        self._progress.messages += self._session is not None
         try:
             match parse_client_message(frame):
                 case Start() as start:
@@ -147,11 +146,15 @@ class NativeDialect:
                 self._send(error)
             self._closing = close
             return
-        try:
-            self._session.end(cut=close.code == GOING_AWAY)
-        except AudioFormatError as bad_end:
-            if error is None:
-                self._send(ErrorMessage("audio_format", str(bad_end), fatal=False))
+        if self._container is None:
+            self._end_session()
+        else:
+            self._container.finish(error)
+
+    def advance(self) -> None:
+        """Pass the next step of a container's audio to the session."""
+        if self._container is not None:
+            self._container.advance()
 
     def fail(self, error: ErrorMessage, close: Close) -> None:
         """Send `error` and close at once."""
@@ -171,9 +174,9 @@ class NativeDialect:
         if self._session is not None:
             self._session.close()
             self._session = None
-        if self._decoder is not None:
-            self._decoder.close()
-            self._decoder = None
+        if self._container is not None:
+            self._container.close()
+            self._container = None
 
     # Resumption.
 
@@ -209,7 +212,7 @@ class NativeDialect:
             self._info, self._options, self._session_id, self._open_session, self._on_error
         )
         left._outbox.seq = self._outbox.seq
-        left.fail(_TAKEN_OVER, Close(CLIENT_FAULT, _TAKEN_OVER.code))
+        left.fail(*close_errors.taken_over())
         return left
 
     def _open(self, start: Start) -> None:
@@ -223,7 +226,7 @@ class NativeDialect:
             self._claim = start
             return
         language = check_start(start, self._info, self._options.language)
-        self._decoder = decoder_for(start)
+        decoder = decoder_for(start)
         options = replace(
             self._options,
             language=language,
@@ -231,8 +234,16 @@ class NativeDialect:
             partials=start.partials,
             vocabulary=start.vocabulary or self._options.vocabulary,
         )
-        self._session = self._open_session(self._session_id, start, self._decoder, options)
-        self._start = start
+        session = self._open_session(self._session_id, start, decoder, options)
+        self._session, self._start = session, start
+        self._progress.start(start, decoder.format.frame_bytes)
+        if start.encoding == "container":
+            self._container = ContainerInput(
+                ContainerDecoder(),
+                on_audio=session.receive_audio,
+                on_error=self._reject_audio,
+                on_end=self._end_session,
+            )
         self._send(self._ready())
 
     def _ready(self) -> Ready:
@@ -240,10 +251,10 @@ class NativeDialect:
             session=self._session_id,
             resume_token=self._token,
             model=self._info.name,
-            sample_rate=self._sample_rate,
-            samples=self._samples,
-            bytes=self._bytes,
-            messages=self._messages,
+            sample_rate=self._progress.sample_rate,
+            samples=self._progress.samples(self._session),
+            bytes=self._progress.bytes,
+            messages=self._progress.messages,
         )
 
     def _flush(self, id: str | None) -> None:
@@ -269,16 +280,29 @@ class NativeDialect:
             return
         try:
             session = self._active_session(f"{len(data)} bytes of audio")
-            session.receive_audio(data)
+            (self._container.give if self._container else session.receive_audio)(data)
         except ProtocolError as error:
             self._reject(error.code, str(error))
         except AudioFormatError as error:
-            self.finish(
-                ErrorMessage("audio_format", str(error), fatal=True),
-                Close(CLIENT_FAULT, "audio_format"),
-            )
+            self._reject_audio(str(error))
         else:
-            self._bytes += len(data)
+            self._progress.bytes += len(data)
+
+    def _reject_audio(self, message: str) -> None:
+        """End the session because of audio that cannot be decoded; after its end, report it."""
+        if self._ending is None:
+            error = ErrorMessage("audio_format", message, fatal=True)
+            self.finish(error, Close(CLIENT_FAULT, error.code))
+        elif self._ending[0] is None:
+            self._send(ErrorMessage("audio_format", message, fatal=False))
+
+    def _end_session(self) -> None:
+        assert self._session is not None
+        assert self._ending is not None
+        try:
+            self._session.end(cut=self._ending[1].code == GOING_AWAY)
+        except AudioFormatError as bad_end:
+            self._reject_audio(str(bad_end))
 
     def _report(self) -> None:
         """Send acknowledgement and status, about once per second of audio.
@@ -287,18 +311,8 @@ class NativeDialect:
         next frame is received, or with the outgoing frames.
         """
         if self._session is not None and self._ending is None:
-            for message in self._progress.report(self._session, self._samples, self._bytes):
+            for message in self._progress.report(self._session):
                 self._send(message)
-
-    @property
-    def _sample_rate(self) -> int:
-        return _CONTAINER_RATE if self._start.encoding == "container" else self._start.sample_rate
-
-    @property
-    def _samples(self) -> int:
-        if isinstance(self._decoder, AudioDecoder):
-            return self._bytes // self._decoder.format.frame_bytes
-        return int(self._session.audio_seconds * _CONTAINER_RATE) if self._session else 0
 
     def _active_session(self, received: str) -> ObservedSession:
         """Return the session; raise ProtocolError if it is not started or has ended."""

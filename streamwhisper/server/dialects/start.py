@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from streamwhisper.audio.container import ContainerDecoder
 from streamwhisper.audio.formats import AudioDecoder, AudioFormat
 from streamwhisper.errors import AudioFormatError, ProtocolError, RecognitionError
 from streamwhisper.protocol import Start
 from streamwhisper.recognition import ModelInfo
+from streamwhisper.server.dialects.container_input import DECODED
 from streamwhisper.session.language import LanguageDetection
 
 __all__ = ["check_start", "check_vocabulary", "decoder_for"]
@@ -18,14 +18,14 @@ _MAX_WORDS = 1000
 _MAX_CHARACTERS = 100
 
 
-def decoder_for(start: Start) -> AudioDecoder | ContainerDecoder:
-    """Return the decoder of the audio that `start` declares.
+def decoder_for(start: Start) -> AudioDecoder:
+    """Return the decoder of the raw audio that `start` declares, or that its container yields.
 
     Raises:
         ProtocolError: the format is not supported.
     """
     if start.encoding == "container":
-        return ContainerDecoder()
+        return AudioDecoder(DECODED)
     try:
         return AudioDecoder(AudioFormat(start.encoding, start.sample_rate, start.channels))
     except AudioFormatError as error:

@@ -21,7 +21,7 @@ from streamwhisper.server.sessions import close_errors
 from streamwhisper.server.sessions.telemetry import SessionTelemetry
 from streamwhisper.session.session import Session
 
-__all__ = ["PIECE_BYTES", "ActiveConnection", "ActiveConnections", "until_first"]
+__all__ = ["PIECE_BYTES", "ActiveConnection", "ActiveConnections", "pieces", "until_first"]
 
 log = logging.getLogger(__name__)
 
@@ -127,6 +127,15 @@ class ActiveConnection(ABC, Generic[D]):
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(seconds):
                     await self._over.wait()
+
+
+def pieces(frame: str | bytes) -> Iterator[str | bytes]:
+    """Split a binary frame into pieces of `PIECE_BYTES`."""
+    if isinstance(frame, str):
+        yield frame
+        return
+    for start in range(0, len(frame), PIECE_BYTES):
+        yield frame[start : start + PIECE_BYTES]
 
 
 @contextlib.asynccontextmanager

@@ -26,6 +26,7 @@ __all__ = [
     "rejected",
     "room_forbidden",
     "silent",
+    "taken_over",
     "text_too_big",
     "too_long",
     "unknown_token",
@@ -95,6 +96,16 @@ def overloaded(wait: float, most: float) -> Fault:
         retry_after=RETRY_AFTER,
     )
     return error, Close(TRY_AGAIN_LATER, error.code)
+
+
+def taken_over() -> Fault:
+    """Return the error for a connection whose session continues in another one."""
+    return _fault(
+        CLIENT_FAULT,
+        "taken_over",
+        "another connection has resumed this session with its token; open a new session if that "
+        "was not you.",
+    )
 
 
 def unknown_token() -> Fault:

@@ -15,8 +15,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 
 from websockets.asyncio.server import ServerConnection
 from websockets.exceptions import ConnectionClosed
@@ -29,12 +30,13 @@ from streamwhisper.server.dialect import GOING_AWAY, NORMAL, Close, Dialect
 from streamwhisper.server.publishing.observers import ObservedSession
 from streamwhisper.server.sessions import close_errors
 from streamwhisper.server.sessions.active_connections import (
-    PIECE_BYTES,
     ActiveConnection,
+    pieces,
     until_first,
 )
 from streamwhisper.server.sessions.outcome import LOST, how_client_left, how_server_left
 from streamwhisper.server.sessions.telemetry import SessionTelemetry
+from streamwhisper.server.websocket.decoding import DecodingPump
 from streamwhisper.server.websocket.keepalive import keep_alive
 from streamwhisper.server.websocket.routes import Route
 from streamwhisper.server.websocket.sender import Leaving, Sender, Unread
@@ -88,6 +90,7 @@ class Connection(ActiveConnection[Dialect]):
         self._stopping = asyncio.Event()  # the server is shutting down
         self._all_read = asyncio.Event()  # the reader waits for the client
         self._sending = asyncio.Lock()
+        self._decoding = DecodingPump(lambda: self._dialect.backlog, self._advance)
         self._handed_over = False  # another connection has the session
         self._gone = False  # the client reads no more
 
@@ -131,6 +134,7 @@ class Connection(ActiveConnection[Dialect]):
         for number, driver in enumerate(self._drivers):
             driver.wake(None if self._closing else self._session(number))
         self._buffers_freed.set()
+        self._decoding.wake()
         if self._closing:
             self._over.set()
 
@@ -140,6 +144,7 @@ class Connection(ActiveConnection[Dialect]):
         """Serve the client until either side closes the connection; return the outcome."""
         async with until_first(
             self._read(),
+            self._decoding.run(),
             *map(self._drive, range(len(self._drivers))),
             self._drain(),
             self._limit_duration(),
@@ -185,13 +190,24 @@ class Connection(ActiveConnection[Dialect]):
             frame = await asyncio.to_thread(self._unwrap, frame) if large else self._unwrap(frame)
             if not frame:
                 await asyncio.sleep(0)  # empty frames must not hold up the other connections
-            for piece in _pieces(frame):
+            for piece in pieces(frame):
                 if isinstance(piece, bytes):
                     await self._wait_for_buffers()
-                received = self._receive(piece)
-                self._wake()
-                await self._send()
-                await self._hold(received)
+                await self._pass_on(self._receive(piece))
+                await self._decoding.idle()
+
+    async def _advance(self) -> float:
+        """Take a step of decoded audio; return its seconds in all sessions together."""
+        await self._wait_for_buffers()
+        received = self._count(self._dialect.advance)
+        await self._pass_on(received)
+        return received * len(self.sessions)
+
+    async def _pass_on(self, received: float) -> None:
+        """Have received audio processed, after the answers; hold the client back if necessary."""
+        self._wake()
+        await self._send()
+        await self._hold(received)
 
     async def _next_frame(self) -> str | bytes:
         """Return the next frame; an empty one if the client sent none for too long."""
@@ -216,8 +232,12 @@ class Connection(ActiveConnection[Dialect]):
         if isinstance(frame, str) and (size := len(frame.encode())) > self._limits.max_text_bytes:
             self._dialect.fail(*close_errors.text_too_big(size, self._limits))
             return 0.0
+        return self._count(partial(self._dialect.receive, frame))
+
+    def _count(self, change: Callable[[], None]) -> float:
+        """Change the dialect; return the seconds of audio that this adds."""
         started, before = bool(self.sessions), self._audio_seconds
-        self._dialect.receive(frame)
+        change()
         if not started:
             self._enter()
             return 0.0
@@ -311,6 +331,7 @@ class Connection(ActiveConnection[Dialect]):
         self._gone = True
         self._withdraw()
         drivers = [asyncio.create_task(self._drive(n)) for n in range(len(self._drivers))]
+        pump = asyncio.create_task(self._decoding.run())
         try:
             async with asyncio.timeout(self._limits.drain_timeout):
                 with contextlib.suppress(ConnectionClosed):
@@ -320,8 +341,8 @@ class Connection(ActiveConnection[Dialect]):
         except TimeoutError:
             log.warning("session %s: the rest of its audio was not recognized in time", self._name)
         finally:
-            for driver in drivers:
-                driver.cancel()
+            for task in (*drivers, pump):
+                task.cancel()
 
     def _withdraw(self) -> None:
         """Stop waiting for answers; the requests may be sent again."""
@@ -340,12 +361,3 @@ class Connection(ActiveConnection[Dialect]):
     def _how_client_left(self) -> str:
         protocol = self._websocket.protocol
         return how_client_left(protocol.close_sent, protocol.close_rcvd)
-
-
-def _pieces(frame: str | bytes) -> Iterator[str | bytes]:
-    """Split a binary frame into pieces of `PIECE_BYTES`."""
-    if isinstance(frame, str):
-        yield frame
-        return
-    for start in range(0, len(frame), PIECE_BYTES):
-        yield frame[start : start + PIECE_BYTES]

@@ -13,9 +13,10 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from streamwhisper.audio import container
+from streamwhisper.audio import feed
 from streamwhisper.audio.container import ContainerDecoder
 from streamwhisper.errors import AudioFormatError
+from tests.support.bombs import flac_bomb
 from tests.support.examples import examples
 
 SECONDS = 2
@@ -154,12 +155,37 @@ def test_a_closed_or_forgotten_decoder_leaves_no_thread():
     assert not thread.is_alive()
 
 
-def test_more_sound_than_any_chunk_should_hold_is_refused(monkeypatch):
-    monkeypatch.setattr(container, "_MAX_SECONDS", 1)
+def test_audio_comes_in_steps_however_much_a_few_bytes_claim():
     decoder = ContainerDecoder()
-    assert len(decoder.decode(encoded("webm"))) <= 16000
-    with pytest.raises(AudioFormatError, match="more than 1 s of audio"):
-        decoder.finish()
+    decoder.give(flac_bomb(40))  # of 4 s each
+    decoder.end()
+    sizes, claimed = [], 40 * 65_535
+    while decoder.more:
+        decoder.wait()
+        sizes.append(len(decoder.take()))
+    assert max(sizes) == 16_000
+    assert sum(sizes) == claimed
+    decoder.close()
+
+
+def test_a_decoder_whose_audio_is_not_taken_decodes_no_further():
+    decoder = ContainerDecoder()
+    given = threading.Event()
+    decoder.on_ready(given.set)
+    decoder.give(flac_bomb(400))
+    assert given.wait(10)
+    assert decoder.ready
+    assert 16_000 <= len(decoder._feed._samples) <= 16_000 + 65_535
+    decoder.close()
+    assert not decoder.more
+
+
+def test_bytes_without_audio_are_refused_before_they_fill_the_memory(monkeypatch):
+    monkeypatch.setattr(feed, "_READ_AHEAD", 100_000)
+    picture = b"ID3\x04\0\0" + bytes([0, 127, 127, 127]) + bytes(300_000)  # a tag of 2 MB
+    with pytest.raises(AudioFormatError, match="came without audio; expected audio within 100000"):
+        decoded(picture + encoded("mp3"), [])
+    assert not workers()
 
 
 def test_nothing_stays_of_a_decoder_whose_data_cannot_be_read():

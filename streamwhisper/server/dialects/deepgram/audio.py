@@ -7,16 +7,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from streamwhisper.audio.constants import SAMPLE_RATE
 from streamwhisper.audio.container import ContainerDecoder
 from streamwhisper.audio.formats import ENCODINGS as RAW_BYTES
 from streamwhisper.audio.formats import AudioDecoder, AudioFormat
 from streamwhisper.audio.packets import AmrDecoder, OpusDecoder
+from streamwhisper.audio.steps import StepDecoder
 from streamwhisper.errors import AudioFormatError
-from streamwhisper.session.window import SAMPLE_RATE
 
 __all__ = ["ENCODINGS", "StreamAudio", "StreamAudioOptions"]
-
-AnyDecoder = AudioDecoder | ContainerDecoder | OpusDecoder | AmrDecoder
 
 _RAW = {"linear16": "pcm_s16le", "linear32": "pcm_f32le", "mulaw": "mulaw", "alaw": "alaw"}
 _AMR = ("amr-nb", "amr-wb")
@@ -72,6 +71,8 @@ class StreamAudio:
 
     Attributes:
         decoders: one decoder for each session.
+        container: decoder of audio that is not raw; pass its audio to `split`. None: the audio is
+            raw.
     """
 
     def __init__(self, options: StreamAudioOptions) -> None:
@@ -80,7 +81,7 @@ class StreamAudio:
         self._format: AudioFormat | None = None
         self._received = 0
         self._rest = b""
-        whole: AnyDecoder | None = None
+        self.container: StepDecoder | None = None
         if options.encoding in _RAW:
             assert options.sample_rate is not None
             raw = _RAW[options.encoding]
@@ -88,14 +89,10 @@ class StreamAudio:
             apart = AudioFormat(raw, options.sample_rate)
         else:
             apart = AudioFormat("pcm_f32le", SAMPLE_RATE)
-            whole = _decoder(options)
-        self._whole = whole
+            self.container = _decoder(options)
         self._width = RAW_BYTES[apart.encoding]
-        self.decoders: Sequence[AnyDecoder]
-        if self._count > 1:
-            self.decoders = [AudioDecoder(apart) for _ in range(self._count)]
-        else:
-            self.decoders = [whole or AudioDecoder(self._format or apart)]
+        one = apart if self._count > 1 or self._format is None else self._format
+        self.decoders: Sequence[AudioDecoder] = [AudioDecoder(one) for _ in range(self._count)]
 
     @property
     def seconds(self) -> float | None:
@@ -105,40 +102,22 @@ class StreamAudio:
         return self._received // self._format.frame_bytes / self._format.sample_rate
 
     def split(self, data: bytes) -> Sequence[bytes]:
-        """Return the bytes for each session.
-
-        Raises:
-            AudioFormatError: the data cannot be decoded.
-        """
+        """Return the raw bytes for each session."""
         self._received += len(data)
-        if self._count == 1:
-            return [data]
-        if self._whole is not None:
-            data = self._whole.decode(data).tobytes()
-        return self._apart(data)
+        return [data] if self._count == 1 else self._apart(data)
 
-    def finish(self) -> Sequence[bytes]:
-        """Return the bytes that were held back, if any; the decoders of the sessions may hold more.
+    def finish(self) -> None:
+        """End the stream.
 
         Raises:
-            AudioFormatError: the audio ends within a sample, or cannot be read.
+            AudioFormatError: the audio ends within a sample.
         """
-        if self._count == 1:
-            return []
-        if self._whole is not None:
-            return self._apart(self._whole.finish().tobytes())
         rest, self._rest = self._rest, b""
         if rest:
             raise AudioFormatError(
                 f"the audio ended {len(rest)} bytes into a sample of "
                 f"{self._count} channels; check encoding and channels"
             )
-        return []
-
-    def close(self) -> None:
-        """Close the decoder."""
-        if self._whole is not None:
-            self._whole.close()
 
     def _apart(self, data: bytes) -> list[bytes]:
         data = self._rest + data
@@ -148,7 +127,7 @@ class StreamAudio:
         return [samples[:, channel].tobytes() for channel in range(self._count)]
 
 
-def _decoder(options: StreamAudioOptions) -> AnyDecoder:
+def _decoder(options: StreamAudioOptions) -> StepDecoder:
     """Return the decoder of an encoding that is not raw: mixed, or all channels interleaved."""
     channels = options.sessions if options.sessions > 1 else None
     if options.encoding in _AMR:

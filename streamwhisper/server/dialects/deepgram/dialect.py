@@ -12,10 +12,12 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Generic, Protocol, TypeVar
 
+from streamwhisper.audio.steps import StepDecoder
 from streamwhisper.errors import AudioFormatError
 from streamwhisper.protocol import ErrorMessage, Start
 from streamwhisper.server.access.rejection import SessionRejected
 from streamwhisper.server.dialect import CLIENT_FAULT, GOING_AWAY, SERVER_FAULT, Close, OnError
+from streamwhisper.server.dialects.container_input import ContainerInput
 from streamwhisper.server.dialects.deepgram.audio import StreamAudio, StreamAudioOptions
 from streamwhisper.server.dialects.deepgram.messages import Message, Place, encode
 from streamwhisper.server.publishing.observers import ObservedSession, SessionFactory
@@ -68,6 +70,14 @@ class DeepgramDialect(ABC, Generic[L]):
         """Wait for audio; `on_error` is called with the code of every error that is sent."""
         self.listeners: list[L] = []
         self._audio = StreamAudio(audio)
+        self._container: ContainerInput | None = None  # for audio that is not raw
+        if self._audio.container is not None:
+            self._container = ContainerInput(
+                self._audio.container,
+                on_audio=self._feed,
+                on_error=self._reject_audio,
+                on_end=self._end_sessions,
+            )
         self._hash = hashlib.sha256()
         self._on_error = on_error
         self._unsent: list[Message] = []
@@ -131,7 +141,14 @@ class DeepgramDialect(ABC, Generic[L]):
     @property
     def can_receive(self) -> bool:
         """False while audio must wait; after the end, audio is discarded and need not wait."""
-        return self._ending is not None or all(s.can_receive for s in self.sessions)
+        if self._ending is not None and self.backlog is None:
+            return True
+        return all(s.can_receive for s in self.sessions)
+
+    @property
+    def backlog(self) -> StepDecoder | None:
+        """Decoder of a container whose audio is not taken yet."""
+        return None if self._container is None else self._container.backlog
 
     @property
     def closing(self) -> Close | None:
@@ -155,15 +172,15 @@ class DeepgramDialect(ABC, Generic[L]):
         if self._ending is not None or self._closing is not None:
             return
         self._ending = error, close
-        cut = close.code == GOING_AWAY
-        ends: list[Callable[[], None]] = [self._feed_rest]
-        ends += [partial(session.end, cut=cut) for session in self.sessions]
-        for end in ends:
-            try:
-                end()
-            except AudioFormatError as bad_end:
-                if error is None:
-                    self._warn("DATA-0000", str(bad_end))
+        if self._container is None:
+            self._end_sessions()
+        else:
+            self._container.finish(error)
+
+    def advance(self) -> None:
+        """Pass the next step of a container's audio to the sessions."""
+        if self._container is not None:
+            self._container.advance()
 
     def fail(self, error: ErrorMessage, close: Close) -> None:
         """Send `error` and close at once."""
@@ -183,7 +200,8 @@ class DeepgramDialect(ABC, Generic[L]):
         for listener in self.listeners:
             listener.release()
         self.listeners = []
-        self._audio.close()
+        if self._container is not None:
+            self._container.close()
 
     def _receive_audio(self, data: bytes) -> None:
         if self._ending is not None:
@@ -196,21 +214,31 @@ class DeepgramDialect(ABC, Generic[L]):
                     "later audio is discarded. Open another connection to continue.",
                 )
             return
-        try:
-            self._feed(self._audio.split(data))
-        except AudioFormatError as error:
-            fault = ErrorMessage("audio_format", str(error), fatal=True)
-            self.finish(fault, Close(CLIENT_FAULT, fault.code))
-        else:
-            self._hash.update(data)
+        (self._container.give if self._container else self._feed)(data)
+        self._hash.update(data)
 
-    def _feed(self, parts: Sequence[bytes]) -> None:
-        for session, part in zip(self.sessions, parts, strict=True):
+    def _feed(self, data: bytes) -> None:
+        for session, part in zip(self.sessions, self._audio.split(data), strict=True):
             session.receive_audio(part)
 
-    def _feed_rest(self) -> None:
-        if rest := self._audio.finish():
-            self._feed(rest)
+    def _reject_audio(self, message: str) -> None:
+        """End the stream because of audio that cannot be decoded; after its end, report it."""
+        if self._ending is None:
+            fault = ErrorMessage("audio_format", message, fatal=True)
+            self.finish(fault, Close(CLIENT_FAULT, fault.code))
+        elif self._ending[0] is None:
+            self._warn("DATA-0000", message)
+
+    def _end_sessions(self) -> None:
+        assert self._ending is not None
+        cut = self._ending[1].code == GOING_AWAY
+        ends: list[Callable[[], None]] = [self._audio.finish]
+        ends += [partial(session.end, cut=cut) for session in self.sessions]
+        for end in ends:
+            try:
+                end()
+            except AudioFormatError as bad_end:
+                self._reject_audio(str(bad_end))
 
     def _warn(self, code: str, description: str, message: str | None = None) -> None:
         """Report an error after which the stream continues."""

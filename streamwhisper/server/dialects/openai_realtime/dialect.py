@@ -64,6 +64,7 @@ class RealtimeDialect:
     """Dialect of one transcription session; see `Dialect`."""
 
     resumable = None  # the protocol cannot resume a session
+    backlog = None  # the audio is raw
 
     def __init__(
         self,
@@ -146,6 +147,9 @@ class RealtimeDialect:
             self._handle(session, event)
         except InvalidRequest as error:
             self._send_error("invalid_request_error", error.code, str(error), error.param, event)
+
+    def advance(self) -> None:
+        """Do nothing: the audio is raw."""
 
     def record_wait(self, seconds: float) -> None:
         """Ignore the recognizer's delay; the protocol does not report it."""
