@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from streamwhisper.audio.ffmpeg import limit_allocations
 from streamwhisper.recognition import Recognizer
 from streamwhisper.server.app import Server
 from streamwhisper.server.options import ServerOptions
@@ -18,6 +19,9 @@ from streamwhisper.server.sessions.startup import Loading
 __all__ = ["run", "serve", "stop_signals"]
 
 log = logging.getLogger(__name__)
+
+_MAX_ALLOCATION = 64 * 1024 * 1024
+"""Bytes that the decoder of a container may allocate at once; an index of 16 h needs as many."""
 
 
 @contextlib.contextmanager
@@ -90,7 +94,11 @@ def run(
     *,
     ready: Callable[[str], None] | None = None,
 ) -> None:
-    """Call `serve` on a new event loop: that of uvloop, or of asyncio on Windows."""
+    """Call `serve` on a new event loop: that of uvloop, or of asyncio on Windows.
+
+    The process is the server's own: it also limits the memory that FFmpeg may allocate at once.
+    """
+    limit_allocations(_MAX_ALLOCATION)
     if sys.platform == "win32":
         new_event_loop = asyncio.new_event_loop
     else:

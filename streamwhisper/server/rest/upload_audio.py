@@ -41,20 +41,27 @@ def read_samples(
     """
     samples = bytearray()  # not a list, which would be in memory twice when it is joined
     length, paused = 0, 0
-    for piece in _decoded(audio, format):
-        length += len(piece)
-        if length > max_seconds * SAMPLE_RATE:
-            raise HandshakeRejected(
-                HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-                "recording_too_long",
-                f"the recording is longer than {max_seconds:g} s, the maximum; send it in several "
-                "requests",
-            )
-        samples += piece.astype(np.float32, copy=False).tobytes()
-        if length - paused >= _PAUSE_SAMPLES:
-            paused = length
-            pause()
+    try:
+        for piece in _decoded(audio, format):
+            length += len(piece)
+            if length > max_seconds * SAMPLE_RATE:
+                raise _too_long(max_seconds)
+            samples += piece.astype(np.float32, copy=False).tobytes()
+            if length - paused >= _PAUSE_SAMPLES:
+                paused = length
+                pause()
+    except BaseException:
+        samples.clear()  # an error may be referenced for long, and with it this frame
+        raise
     return np.frombuffer(samples, np.float32)
+
+
+def _too_long(max_seconds: float) -> HandshakeRejected:
+    return HandshakeRejected(
+        HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+        "recording_too_long",
+        f"the recording is longer than {max_seconds:g} s, the maximum; send it in several requests",
+    )
 
 
 def _decoded(audio: BinaryIO, format: AudioFormat | None) -> Iterator[Samples]:

@@ -13,10 +13,10 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from benchmarks.robustness.bombs import flac_bomb
 from streamwhisper.audio import feed
 from streamwhisper.audio.container import ContainerDecoder
 from streamwhisper.errors import AudioFormatError
-from tests.support.bombs import flac_bomb
 from tests.support.examples import examples
 
 SECONDS = 2

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from av.audio.frame import AudioFrame
 
+from benchmarks.robustness.bombs import flac_bomb, wav_header
 from streamwhisper.audio.container import decode_container
 from streamwhisper.audio.limits import DecodingBudget, DecodingLimits
 from streamwhisper.errors import AudioFormatError
-from tests.support.bombs import flac_bomb, wav_header
 
 
 def decoded(data: bytes) -> float:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 from functools import cache
 
-__all__ = ["flac_bomb", "wav_header"]
+__all__ = ["flac_bomb", "mp4_bomb", "wav_header"]
 
 MAX_BLOCK = 65535  # samples in one frame of FLAC
 
@@ -41,6 +41,54 @@ def wav_header(*, rate: int, channels: int = 1, data_bytes: int = 2**31) -> byte
     )
     sizes = struct.pack("<I", data_bytes)
     return b"".join((b"RIFF", sizes, b"WAVEfmt ", struct.pack("<I", 16), form, b"data", sizes))
+
+
+@cache
+def mp4_bomb(samples: int) -> bytes:
+    """Return an MP4 file of 0.6 KB whose index claims so many samples of one byte."""
+
+    def box(kind: bytes, *parts: bytes) -> bytes:
+        body = b"".join(parts)
+        return struct.pack(">I", 8 + len(body)) + kind + body
+
+    def table(kind: bytes, *values: int) -> bytes:
+        return box(kind, struct.pack(f">{1 + len(values)}I", 0, *values))
+
+    matrix = struct.pack(">9I", 1 << 16, 0, 0, 0, 1 << 16, 0, 0, 0, 1 << 30)
+    entry = struct.pack(">6xH8xHHIHH", 1, 1, 16, 0, 0, 0)[:24] + struct.pack(">I", 16_000 << 16)
+    # An AAC decoder: its description names a profile (2), 16 kHz and one channel.
+    config = b"\x04\x0d\x40\x15" + bytes(11) + b"\x05\x02\x14\x08"
+    sound = box(b"mp4a", entry, box(b"esds", bytes(4), b"\x03\x16\0\0\0", config))
+    tables = box(
+        b"stbl",
+        box(b"stsd", struct.pack(">II", 0, 1), sound),
+        table(b"stts", 1, samples, 1024),
+        table(b"stsc", 1, 1, samples, 1),
+        table(b"stsz", 1, samples),
+        table(b"stco", 1, 600),
+    )
+    track = box(
+        b"trak",
+        box(
+            b"tkhd",
+            struct.pack(">5I8x4H", 7, 0, 0, 1, 0, 0, 0, 0x100, 0),
+            bytes(4),
+            matrix,
+            bytes(8),
+        ),
+        box(
+            b"mdia",
+            table(b"mdhd", 0, 0, 16_000, 0, 0),
+            box(b"hdlr", bytes(8), b"soun", bytes(13)),
+            box(b"minf", box(b"smhd", bytes(8)), tables),
+        ),
+    )
+    head = box(b"mvhd", struct.pack(">4I", 0, 0, 0, 1000), bytes(80), struct.pack(">I", 2))
+    return (
+        box(b"ftyp", b"isom", bytes(4), b"isom")
+        + box(b"moov", head, track)
+        + box(b"mdat", bytes(64))
+    )
 
 
 def _frame(number: int, channels: int, block: int, value: int) -> bytes:
