@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from streamwhisper.dictation.app import Engine
     from streamwhisper.dictation.keyboards import PasteKeys
+    from streamwhisper.dictation.microphone import MicrophoneOptions
     from streamwhisper.dictation.sink import Notice, Sink
     from streamwhisper.dictation.switch import Switch
     from streamwhisper.dictation.terminal import TerminalSink
@@ -53,7 +54,7 @@ class Keys:
 
 
 async def dictate(
-    microphone: str | None,
+    microphone: MicrophoneOptions,
     engine: Engine,
     sink: Sink,
     face: TerminalSink,
@@ -66,7 +67,7 @@ async def dictate(
     from streamwhisper.dictation.app import Dictation
     from streamwhisper.dictation.beep import beep
     from streamwhisper.dictation.control import Control
-    from streamwhisper.dictation.microphone import Microphone, MicrophoneOptions
+    from streamwhisper.dictation.microphone import Microphone
     from streamwhisper.dictation.switch import Switch
     from streamwhisper.server.run import stop_signals
 
@@ -75,7 +76,7 @@ async def dictate(
         with stop_signals(stop), _toggle_signal(switch), _hotkey(keys, switch, face.say):
             if keys.beep:
                 switch.subscribe(beep)
-            recorder = Microphone(MicrophoneOptions(microphone), face.say)
+            recorder = Microphone(microphone, face.say)
             dictation = Dictation(recorder, engine, sink, face, switch, phrases, starting=starting)
             await dictation.run(stop)
 

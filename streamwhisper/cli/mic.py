@@ -76,6 +76,14 @@ class ListeningFlags:
     microphone: Annotated[
         str | None, _listening("--microphone", help="Microphone: its name, part of it, or number.")
     ] = None
+    channel: Annotated[
+        int | None,
+        _listening(
+            "--channel",
+            min=1,
+            help="Channel of the microphone, from 1. Default: all that carry audio, mixed.",
+        ),
+    ] = None
 
     @property
     def keys(self) -> Keys:
@@ -210,6 +218,7 @@ def _dictate(
     files: SettingsFlags,
 ) -> None:
     """Dictate until Ctrl-C."""
+    from streamwhisper.dictation.microphone import MicrophoneOptions
     from streamwhisper.dictation.settings import read_settings
     from streamwhisper.dictation.terminal import TerminalSink
     from streamwhisper.phrasing.phrases import Phrases
@@ -233,7 +242,7 @@ def _dictate(
         warn_of_tampering(engine.url, output.to, face.say)
     asyncio.run(
         dictate(
-            listening.microphone,
+            MicrophoneOptions(listening.microphone, channel=listening.channel),
             server(engine.url, engine.token, spoken)
             if engine.url
             else embedded(partial(load_model, model), spoken),
@@ -280,10 +289,18 @@ def _examine(
     model: ModelFlags,
 ) -> None:
     """Print findings about the set-up and exit: 0 when all is well, else 1."""
-    from streamwhisper.dictation.doctor import examine, report
+    from streamwhisper.dictation.doctor import Wanted, examine, report
 
     load = None if engine.url else partial(load_model, model)
-    findings = examine(listening.microphone, load, os.environ, typing=output.to == "type")
+    wanted = Wanted(
+        listening.microphone,
+        listening.channel,
+        output.to,
+        paste=output.paste,
+        paste_keys=output.paste_keys,
+        hotkey=listening.keys.wanted or DEFAULT_HOTKEY,
+    )
+    findings = examine(wanted, load, os.environ)
     raise typer.Exit(0 if report(findings) else 1)
 
 

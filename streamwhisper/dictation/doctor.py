@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from rich.console import Console
 
+from streamwhisper.dictation.clipboard import choose_clipboard
 from streamwhisper.dictation.devices import MicrophoneError, find_device, list_devices
 from streamwhisper.dictation.hotkeys import Hotkey, HotkeyError, listen_for
-from streamwhisper.dictation.keyboards import KeyboardError, choose_keyboard
+from streamwhisper.dictation.keyboards import PasteKeys, find_keyboard
 from streamwhisper.dictation.level import decibels
 from streamwhisper.dictation.microphone import Capture
 from streamwhisper.errors import StreamWhisperError
@@ -21,7 +22,7 @@ from streamwhisper.errors import StreamWhisperError
 if TYPE_CHECKING:
     from streamwhisper.engine.local import LocalRecognizer
 
-__all__ = ["Finding", "examine", "report"]
+__all__ = ["Finding", "Wanted", "examine", "report"]
 
 _LISTENED = 1.5  # seconds
 _SILENT = -100.0  # dBFS: quieter than any microphone that is switched on
@@ -51,23 +52,44 @@ class Finding:
         return not self.advice
 
 
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What is checked.
+
+    Attributes:
+        microphone: name or number of the microphone; None: the default.
+        channel: the only channel to use, counted from 1; None: all.
+        to: destination of the text, as for ``--to``.
+        paste: whether "type" pastes.
+        paste_keys: keys that paste.
+        hotkey: key combination.
+    """
+
+    microphone: str | None = None
+    channel: int | None = None
+    to: str = "terminal"
+    paste: bool = False
+    paste_keys: PasteKeys = "auto"
+    hotkey: str = "ctrl+alt+space"
+
+
 def examine(
-    microphone: str | None,
+    wanted: Wanted,
     load: Callable[[], LocalRecognizer] | None,
     environment: Mapping[str, str],
-    *,
-    typing: bool,
 ) -> list[Finding]:
     """Run all checks.
 
     Args:
-        microphone: name or number of the microphone; None: the default.
+        wanted: what dictation shall use.
         load: loads the model; None when a server has it.
         environment: environment variables, which identify the desktop.
-        typing: whether dictation types.
     """
-    findings = [*_check_microphone(microphone), *(_check_model(load) if load else ())]
-    return [*findings, _check_typing(environment, needed=typing), _check_hotkey(environment)]
+    findings = [*_check_microphone(wanted), *(_check_model(load) if load else ())]
+    findings.append(_check_typing(wanted, environment))
+    if wanted.to == "clipboard":
+        findings.append(_check_clipboard(environment))
+    return [*findings, _check_hotkey(wanted.hotkey, environment)]
 
 
 def report(findings: Sequence[Finding]) -> bool:
@@ -82,10 +104,10 @@ def report(findings: Sequence[Finding]) -> bool:
     return all(finding.fine or not finding.needed for finding in findings)
 
 
-def _check_microphone(wanted: str | None) -> list[Finding]:
+def _check_microphone(wanted: Wanted) -> list[Finding]:
     try:
-        device = find_device(wanted, list_devices())
-        capture = Capture(device, _LISTENED, lambda: None)
+        device = find_device(wanted.microphone, list_devices())
+        capture = Capture(device, _LISTENED, lambda: None, wanted.channel)
     except MicrophoneError as error:
         seen, _, advice = str(error).partition(": " if ": plug" in str(error) else "; ")
         return [Finding("microphone", seen, advice or "choose one of --list-devices")]
@@ -143,21 +165,32 @@ def _update(recognizer: LocalRecognizer) -> float:
     return sorted(times)[1]
 
 
-def _check_typing(environment: Mapping[str, str], *, needed: bool) -> Finding:
+def _check_typing(wanted: Wanted, environment: Mapping[str, str]) -> Finding:
+    needed = wanted.to == "type"
     try:
-        keyboard = choose_keyboard(environment)
-    except (KeyboardError, StreamWhisperError) as error:
+        found = find_keyboard(environment, paste=wanted.paste, paste_keys=wanted.paste_keys)
+    except StreamWhisperError as error:
         seen, _, advice = str(error).partition("; ")
         return Finding("typing", seen, advice or "use --to terminal or clipboard", needed)
-    keyboard.close()
-    return Finding("typing", f"by {keyboard.name}")
+    found.keyboard.close()
+    others = f" ({', '.join(found.rejected)})" if found.rejected else ""
+    return Finding("typing", f"by {found.keyboard.name}{others}")
 
 
-def _check_hotkey(environment: Mapping[str, str]) -> Finding:
-    hotkey = Hotkey.parse("ctrl+alt+space")
+def _check_clipboard(environment: Mapping[str, str]) -> Finding:
     try:
-        listen_for(hotkey, environment, lambda: None, lambda: None).close()
+        clipboard = choose_clipboard(environment)
+    except StreamWhisperError as error:
+        seen, _, advice = str(error).partition("; ")
+        return Finding("clipboard", seen, advice or "run the command inside the desktop session")
+    return Finding("clipboard", f"by {clipboard.name}")
+
+
+def _check_hotkey(hotkey: str, environment: Mapping[str, str]) -> Finding:
+    try:
+        wanted = Hotkey.parse(hotkey)
+        listen_for(wanted, environment, lambda: None, lambda: None).close()
     except HotkeyError as error:
         seen, _, advice = str(error).partition("; ")
         return Finding("hotkey", seen, advice or "use: streamwhisper mic toggle", needed=False)
-    return Finding("hotkey", f"{hotkey} is available")
+    return Finding("hotkey", f"{wanted} is available")

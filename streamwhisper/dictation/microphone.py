@@ -13,6 +13,7 @@ import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,7 @@ from numpy.typing import NDArray
 
 from streamwhisper.audio.constants import SAMPLE_RATE
 from streamwhisper.audio.formats import AudioDecoder, AudioFormat
+from streamwhisper.dictation.channels import Layout, layouts
 from streamwhisper.dictation.devices import (
     Device,
     MicrophoneError,
@@ -28,6 +30,7 @@ from streamwhisper.dictation.devices import (
     look_again,
     portaudio,
 )
+from streamwhisper.errors import AudioFormatError
 
 __all__ = ["Capture", "Microphone", "MicrophoneOptions"]
 
@@ -46,27 +49,36 @@ class MicrophoneOptions:
         backlog: audio kept while it is not taken, e.g. while the model loads.
         quiet: time without data after which the stream is opened again.
         retry: time between two attempts to open it again.
+        channel: the only channel to use, counted from 1; None mixes those that carry audio.
     """
 
     device: str | None = None
     backlog: float = 300.0
     quiet: float = 2.0
     retry: float = 1.0
+    channel: int | None = None
 
 
 class Capture:
     """Open input stream. Its callback only copies audio."""
 
-    def __init__(self, device: Device, backlog: float, wake: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        device: Device,
+        backlog: float,
+        wake: Callable[[], None],
+        channel: int | None = None,
+    ) -> None:
         """Open and start the stream; blocks for some milliseconds.
 
         Args:
             device: microphone; opened at 16 kHz if possible, otherwise at its own rate.
             backlog: seconds of audio that are kept; further audio is counted and dropped.
             wake: called from a thread of PortAudio when audio is available.
+            channel: the only channel to use, counted from 1; None mixes those that carry audio.
 
         Raises:
-            MicrophoneError: the device cannot be opened.
+            MicrophoneError: the device cannot be opened, or has no such channel.
         """
         self.device = device
         self.lost = 0.0  # seconds of audio dropped for lack of room
@@ -76,14 +88,20 @@ class Capture:
         self._most = round(backlog / _BLOCK)
         self._wake = wake
         sounddevice = portaudio()
-        rate, channels = self._choose(sounddevice)
-        self._decoder = AudioDecoder(AudioFormat("pcm_f32le", rate, channels), SAMPLE_RATE)
+        rate, layout = self._choose(sounddevice, channel)
+        self._opened = layout.opened
+        self._used = _used(layout, channel)
+        try:
+            format = AudioFormat("pcm_f32le", rate, len(self._used))
+        except AudioFormatError as error:
+            raise MicrophoneError(f"{device.name} cannot be used: {error}") from error
+        self._decoder = AudioDecoder(format, SAMPLE_RATE)
         try:
             self._stream = sounddevice.RawInputStream(
                 rate,
                 round(rate * _BLOCK),
                 device.index,
-                channels,
+                layout.opened,
                 "float32",
                 callback=self._receive,
                 finished_callback=wake,
@@ -100,7 +118,10 @@ class Capture:
     def take(self) -> Samples:
         """Return the audio since the last call: float32 ``[n]`` at 16 kHz."""
         blocks = [self._blocks.popleft() for _ in range(len(self._blocks))]
-        return self._decoder.decode(b"".join(blocks))
+        data = b"".join(blocks)
+        if len(self._used) < self._opened:
+            data = np.frombuffer(data, "<f4").reshape(-1, self._opened)[:, self._used].tobytes()
+        return self._decoder.decode(data)
 
     def close(self) -> None:
         """Close the stream; captured audio may still be taken."""
@@ -116,18 +137,38 @@ class Capture:
             self.lost += _BLOCK
         self._wake()
 
-    def _choose(self, sounddevice: Any) -> tuple[int, int]:
-        """Return the first sample rate and channel count that the device accepts."""
+    def _choose(self, sounddevice: Any, channel: int | None) -> tuple[int, Layout]:
+        """Return the first sample rate and channels that the device accepts."""
         own, refusal = self.device, ""
-        ways = [(SAMPLE_RATE, 1), (own.sample_rate, 1), (own.sample_rate, own.channels)]
-        for rate, channels in ways:
+        known = layouts(own)
+        possible = [each for each in known if not channel or channel <= len(each.used)]
+        if not possible:
+            count = max(len(each.used) for each in known)
+            raise MicrophoneError(
+                f"channel is {channel}, but {own.name} has {count}; expected 1 to {count}"
+            )
+        for layout, rate in product(possible, (SAMPLE_RATE, own.sample_rate)):
             try:
-                sounddevice.check_input_settings(own.index, channels, "float32", None, rate)
+                sounddevice.check_input_settings(own.index, layout.opened, "float32", None, rate)
             except sounddevice.PortAudioError as error:
                 refusal = str(error)
             else:
-                return rate, channels
+                return rate, layout
         raise MicrophoneError(f"{own.name} cannot be opened: {refusal}")
+
+
+def _used(layout: Layout, channel: int | None) -> list[int]:
+    """Return the indices of the channels to mix."""
+    used = [at for at in layout.used if at is not None]
+    if channel is None:  # a channel without a place is mixed into others
+        return used if len(used) == len(layout.used) else list(range(layout.opened))
+    chosen = layout.used[channel - 1]
+    if chosen is None:
+        raise MicrophoneError(
+            f"the sound server does not deliver channel {channel} by itself; choose the device "
+            "itself with --microphone (see --list-devices)"
+        )
+    return [chosen]
 
 
 class Microphone:
@@ -233,4 +274,4 @@ class Microphone:
                 loop.call_soon_threadsafe(self._changed.set)
 
         device = find_device(self.options.device, list_devices())
-        return Capture(device, self.options.backlog, wake)
+        return Capture(device, self.options.backlog, wake, self.options.channel)

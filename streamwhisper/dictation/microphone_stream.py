@@ -19,13 +19,17 @@ log = logging.getLogger(__name__)
 
 
 def microphone(
-    device: str | int | None = None, *, on_notice: Callable[[str], None] | None = None
+    device: str | int | None = None,
+    *,
+    channel: int | None = None,
+    on_notice: Callable[[str], None] | None = None,
 ) -> MicrophoneStream:
     """Return the audio of a microphone as an iterator of chunks.
 
     Args:
         device: name, part of a name, or number; None takes the system's default. ``streamwhisper
             mic --list-devices`` prints them.
+        channel: the only channel to use, counted from 1; None mixes those that carry audio.
         on_notice: receives a sentence when the microphone is lost, is back, or audio is missing;
             by default it is logged as a warning.
 
@@ -36,7 +40,7 @@ def microphone(
                 if isinstance(event, Committed):
                     print(event.text, end="", flush=True)
     """
-    options = MicrophoneOptions(None if device is None else str(device))
+    options = MicrophoneOptions(None if device is None else str(device), channel=channel)
     return MicrophoneStream(options, on_notice)
 
 

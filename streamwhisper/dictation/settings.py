@@ -45,12 +45,14 @@ class ListeningSettings:
         language: language code; None detects it.
         model: name, path or hub id of the model.
         url: address of a server; None runs the engine in this process.
+        channel: the only channel to use, counted from 1; None mixes those that carry audio.
     """
 
     microphone: str | None = None
     language: str | None = None
     model: str = "tiny.en"
     url: str | None = None
+    channel: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

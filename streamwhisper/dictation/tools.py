@@ -76,16 +76,11 @@ def run_tool(command: Sequence[str], data: bytes = b"", *, timeout: float = 5.0)
 
 
 def _utf8(environment: os._Environ[str]) -> dict[str, str]:
-    """Return an environment in which programs read and write UTF-8."""
+    """Return an environment in which programs read and write UTF-8, and English."""
     changed = dict(environment)
     if sys.platform == "darwin":  # pbcopy, which a program without a terminal starts without locale
         changed.pop("LC_ALL", None)
         return {**changed, "LC_CTYPE": "UTF-8"}
-    locale = next(
-        (changed[name] for name in ("LC_ALL", "LC_CTYPE", "LANG") if changed.get(name)), ""
-    )
-    if locale.lower().replace("-", "").endswith("utf8"):
-        return changed
     return {**changed, "LC_ALL": "C.UTF-8"}
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from streamwhisper.dictation.devices import look_again
-from streamwhisper.dictation.doctor import Finding, examine, report
+from streamwhisper.dictation.doctor import Finding, Wanted, examine, report
 from streamwhisper.errors import ModelError
 from tests.support.desktop import SoundServer, screen, sound_here
 
@@ -22,7 +22,7 @@ def sound(tmp_path: Path) -> Iterator[SoundServer]:
 
 def test_on_a_machine_that_has_all_everything_is_fine_but_for_the_silence(sound, recognizer):
     with screen() as display:
-        found = examine(None, lambda: recognizer, {"DISPLAY": display}, typing=True)
+        found = examine(Wanted(to="type"), lambda: recognizer, {"DISPLAY": display})
     by_name = {finding.what: finding for finding in found}
     assert list(by_name) == ["microphone", "audio", "model", "latency", "typing", "hotkey"]
     assert by_name["audio"].seen == "complete silence"
@@ -40,7 +40,7 @@ def test_what_is_missing_is_told_with_what_to_do(sound):
     def load():
         raise ModelError("no such model")
 
-    found = {each.what: each for each in examine(None, load, {}, typing=True)}
+    found = {each.what: each for each in examine(Wanted(to="type"), load, {})}
     assert found["microphone"].seen == "no microphone found"
     assert found["microphone"].advice.startswith("plug one in")
     assert found["model"].seen == "no such model"

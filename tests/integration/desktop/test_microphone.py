@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import subprocess
 import wave
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
@@ -172,6 +173,70 @@ async def test_sound_that_finds_no_room_is_told(server):
     await task
     await ears.microphone.close()
     assert "s of audio are lost" in ears.notices[0]
+
+
+QUADS = ["", "channel_map=front-left,front-right,rear-left,rear-right"]
+QUADS += ["channel_map=aux0,aux1,aux2,aux3"]
+
+
+@pytest.fixture(params=QUADS, ids=["default", "surround", "aux"])
+def quad(server: SoundServer, request: pytest.FixtureRequest) -> str:
+    """Plug in an interface of four inputs; its channel map, as a flag of paplay."""
+    name, _, channels = request.param.partition("=")
+    server.unplug()
+    sink = "module-null-sink sink_name=speaker rate=16000 channels=4 format=s16le norewinds=1"
+    source = "module-remap-source source_name=microphone master=speaker.monitor channels=4 remix=no"
+    given = [request.param, f"master_{name}={channels}"] if name else []
+    server.control("load-module", *sink.split(), *given[:1])
+    server.control("load-module", *source.split(), *given)
+    server.control("set-default-source", "microphone")
+    return f"--channel-map={channels}" if name else ""
+
+
+def speak(server: SoundServer, path: Path, channel: int, flag: str) -> np.ndarray:
+    """Play noise on one channel of four, from 1, and return it."""
+    samples = noise(path, 1.0)
+    four = np.zeros((len(samples), 4), "<i2")
+    four[:, channel - 1] = samples
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(4)
+        file.setsampwidth(2)
+        file.setframerate(RATE)
+        file.writeframes(four.tobytes())
+    command = ["paplay", "--device=speaker", *filter(None, [flag]), str(path)]
+    subprocess.run(command, env=server.environment, check=True)
+    return samples
+
+
+def loudness(samples: np.ndarray) -> float:
+    """RMS level of what is not silent, in dB."""
+    return 10 * float(np.log10(np.mean(np.square(samples[samples != 0].astype(np.float64)))))
+
+
+async def test_speech_on_one_channel_of_an_interface_keeps_its_level(server, quad, tmp_path):
+    async with listening() as ears:
+        await soon(lambda: ears.heard, "it listens")
+        played = await asyncio.to_thread(speak, server, tmp_path / "noise.wav", 2, quad)
+        await soon(lambda: ears.loud >= 0.9 * len(played), "the noise is heard")
+    heard = loudness(np.concatenate(ears.heard))
+    assert heard == pytest.approx(loudness(played / 32768), abs=1)
+
+
+async def test_a_channel_is_heard_alone(server, quad, tmp_path):
+    async with listening(channel=2) as ears:
+        await soon(lambda: ears.heard, "it listens")
+        await asyncio.to_thread(speak, server, tmp_path / "other.wav", 1, quad)
+        await asyncio.sleep(0.3)
+        assert not ears.loud
+        played = await asyncio.to_thread(speak, server, tmp_path / "noise.wav", 2, quad)
+        await soon(lambda: ears.loud >= 0.9 * len(played), "the noise is heard")
+    assert loudness(np.concatenate(ears.heard)) == pytest.approx(loudness(played / 32768), abs=1)
+
+
+@pytest.mark.parametrize("quad", [""], indirect=True)
+async def test_a_channel_that_is_not_there_is_named(server, quad):
+    with pytest.raises(MicrophoneError, match="channel is 33, but default has 32; expected 1 to"):
+        await Microphone(MicrophoneOptions(channel=33), print).open()
 
 
 def test_the_microphones_of_a_sound_server_are_listed(server):
