@@ -37,6 +37,7 @@ __all__ = [
     "print_error",
     "print_json",
     "print_models",
+    "print_notice",
     "print_table",
     "print_transcript",
     "recordings_bar",
@@ -275,6 +276,12 @@ def print_error(message: str, console: Console | None = None) -> None:
     console = console or Console(stderr=True)
     text = without_controls(f"error: {message}", keep="\n")
     console.print(text, style="red", markup=False, highlight=False, soft_wrap=True)
+
+
+def print_notice(message: str) -> None:
+    """Print a notice on stderr."""
+    text = without_controls(message, keep="\n")
+    Console(stderr=True).print(text, style="dim", markup=False, highlight=False, soft_wrap=True)
 
 
 def _rounded(value: object) -> object:

@@ -78,6 +78,8 @@ _MODULES = [
 _NAMES = {
     "checkpoints.download": "Progress:DownloadProgress",
     "checkpoints.hub": "Progress:checkpoints.download.DownloadProgress",
+    "audio.container": "Resampler:audio.resampling.Resampler",
+    "audio.files": "declared_seconds:audio.durations.declared_seconds",
     "audio.mel": "WINDOW:audio.constants.N_FFT",
     "cli": "app:cli.main.app",
     "cli.recordings": "Outlet:OutputWriter",

@@ -5,24 +5,26 @@ from __future__ import annotations
 import io
 import os
 import wave
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
 
-import av
 import numpy as np
 from numpy.typing import NDArray
 
 from streamwhisper.audio.constants import SAMPLE_RATE
-from streamwhisper.audio.container import decode_container
+from streamwhisper.audio.demuxing import decode_container
 from streamwhisper.audio.formats import AudioDecoder, AudioFormat, bounded
+from streamwhisper.audio.opening import Selection
 from streamwhisper.audio.samples import SupportsArray, convert_samples
+from streamwhisper.audio.timeline import ReadReport
 from streamwhisper.errors import AudioFormatError
 
 __all__ = [
     "AudioInput",
-    "declared_seconds",
     "decode_bytes",
+    "decode_file",
+    "join_pieces",
     "load_audio",
     "read_audio",
     "stream_audio",
@@ -41,44 +43,58 @@ AudioInput = (
 )
 """A recording: a path, a binary file, the bytes of one, an array, tensor or list, or a mapping."""
 
-_UNKNOWN = 0x7FFF0000
-"""Data size from which a header was written before the length was known."""
+Samples = NDArray[np.float32]
+
+_PIECE_BYTES = 1024 * 1024
 
 
-def read_audio(path: str | Path, sample_rate: int = SAMPLE_RATE) -> NDArray[np.float32]:
-    """Read the first audio stream of a file.
+def read_audio(
+    path: str | Path,
+    sample_rate: int = SAMPLE_RATE,
+    *,
+    selection: Selection | None = None,
+    report: ReadReport | None = None,
+) -> Samples:
+    """Read an audio track of a file.
 
     Args:
         path: any audio or video file that FFmpeg can read.
         sample_rate: sample rate of the result (Hz).
+        selection: track and channel; the default is the default track with its channels mixed.
+        report: filled with what is found, e.g. damage.
 
     Returns:
-        float32 mono ``[n]`` within ±1.
+        float32 mono ``[n]`` within ±1; sample 0 is the start of the file, also if its audio begins
+        later than its picture.
 
     Raises:
-        AudioFormatError: the file is missing, has no audio, or is damaged.
+        AudioFormatError: the file is missing, has no audio, is damaged, or has no such track or
+            channel.
     """
-    return np.concatenate(list(_pieces(path, sample_rate)))
+    return join_pieces(_pieces(path, sample_rate, selection, report))
 
 
-def load_audio(audio: AudioInput, sample_rate: int | None = None) -> NDArray[np.float32]:
+def load_audio(
+    audio: AudioInput, sample_rate: int | None = None, *, selection: Selection | None = None
+) -> Samples:
     """Return a recording as float32 mono ``[n]`` within ±1 at 16 kHz.
 
     Args:
         audio: a path; a file opened in binary mode, or the bytes of one, in any format that
-            FFmpeg's demuxers know; a NumPy array or torch tensor ``[n]``, ``[n, channels]`` or
-            ``[channels, n]``; or a mapping with ``array`` and ``sampling_rate``.
+            FFmpeg's demuxers know; a NumPy array, torch tensor or list ``[n]``, ``[n, channels]``
+            or ``[channels, n]``; or a mapping with ``array`` and ``sampling_rate``.
         sample_rate: of an array or tensor, in hertz; the default is 16000. Files state their own.
+        selection: track and channel; the default is the default track with its channels mixed.
 
     Raises:
         AudioFormatError: the audio cannot be read; the message states what was received.
     """
     if isinstance(audio, str | os.PathLike):
         _refuse_rate(sample_rate, "a file")
-        return read_audio(os.fspath(audio))
+        return read_audio(os.fspath(audio), selection=selection)
     if isinstance(audio, bytes | bytearray | memoryview):
         _refuse_rate(sample_rate, "the bytes of a file")
-        return decode_bytes(bytes(audio))
+        return decode_bytes(bytes(audio), selection=selection)
     if hasattr(audio, "read"):
         _refuse_rate(sample_rate, "a file")
         data = audio.read()
@@ -87,8 +103,15 @@ def load_audio(audio: AudioInput, sample_rate: int | None = None) -> NDArray[np.
                 f"reading the file gave {type(data).__name__}; expected bytes. Open it in binary "
                 'mode: open(path, "rb")'
             )
-        return decode_bytes(data)
-    return convert_samples(audio, sample_rate)
+        return decode_bytes(data, selection=selection)
+    if selection is not None and selection.track is not None:
+        raise AudioFormatError(
+            f"audio_track is {selection.track}, but the audio is samples; expected audio_track "
+            "only with a file"
+        )
+    return convert_samples(
+        audio, sample_rate, channel=None if selection is None else selection.channel
+    )
 
 
 def _refuse_rate(sample_rate: int | None, source: str) -> None:
@@ -100,14 +123,21 @@ def _refuse_rate(sample_rate: int | None, source: str) -> None:
 
 
 def decode_bytes(
-    data: bytes, format: AudioFormat | None = None, sample_rate: int = SAMPLE_RATE
-) -> NDArray[np.float32]:
+    data: bytes,
+    format: AudioFormat | None = None,
+    sample_rate: int = SAMPLE_RATE,
+    *,
+    selection: Selection | None = None,
+    report: ReadReport | None = None,
+) -> Samples:
     """Decode audio in memory.
 
     Args:
         data: bytes of a container that FFmpeg can read, or raw samples.
         format: format of raw samples; None for a container.
         sample_rate: sample rate of the result (Hz).
+        selection: track and channel; the default is the default track with its channels mixed.
+        report: filled with what is found, e.g. damage.
 
     Returns:
         float32 mono ``[n]`` within ±1.
@@ -115,38 +145,70 @@ def decode_bytes(
     Raises:
         AudioFormatError: the data is empty, or cannot be read as declared.
     """
-    if not data:
+    source = io.BytesIO(data)
+    return join_pieces(decode_file(source, format, sample_rate, selection=selection, report=report))
+
+
+def decode_file(
+    file: BinaryIO,
+    format: AudioFormat | None = None,
+    sample_rate: int = SAMPLE_RATE,
+    *,
+    channels: int | None = None,
+    selection: Selection | None = None,
+    report: ReadReport | None = None,
+) -> Iterator[Samples]:
+    """Decode an open file from its beginning, in pieces.
+
+    Args:
+        file: seekable; a container that FFmpeg can read, or raw samples.
+        format: format of raw samples; None for a container.
+        sample_rate: sample rate of the result (Hz).
+        channels: required number of channels of a container, returned interleaved; None mixes.
+        selection: track and channel; the default is the default track with its channels mixed.
+        report: filled with what is found, e.g. damage.
+
+    Raises:
+        AudioFormatError: the file is empty, or cannot be read as declared.
+    """
+    if not file.read(1):
         raise AudioFormatError("there is no data; expected audio")
+    file.seek(0)
     if format is None:
-        return np.concatenate(list(decode_container(io.BytesIO(data), sample_rate)))
-    decoder = AudioDecoder(format, sample_rate)
-    return np.concatenate([decoder.decode(data), decoder.finish()])
+        yield from decode_container(
+            file, sample_rate, channels=channels, selection=selection, report=report
+        )
+        return
+    decoder = AudioDecoder(format, sample_rate, channel=selection.channel if selection else None)
+    while data := file.read(_PIECE_BYTES):
+        yield decoder.decode(data)
+    yield decoder.finish()
 
 
-def declared_seconds(path: str | Path) -> float | None:
-    """Return the declared duration of the first audio stream in seconds; None if unknown."""
-    try:
-        # FFmpeg uses the size of a WAV file, not its header.
-        with wave.open(str(path), "rb") as file:
-            if file.getnframes() * file.getnchannels() * file.getsampwidth() < _UNKNOWN:
-                return file.getnframes() / file.getframerate()
-            return None
-    except (wave.Error, EOFError, OSError):
-        pass
-    try:
-        with av.open(f"file:{path}", metadata_errors="replace") as container:
-            streams = container.streams.audio
-            if streams and streams[0].duration and streams[0].time_base:
-                return float(streams[0].duration * streams[0].time_base)
-            return container.duration / av.time_base if container.duration else None
-    except (av.FFmpegError, OSError):
-        return None  # reading it will say what is wrong
+def join_pieces(pieces: Iterable[Samples]) -> Samples:
+    """Return the pieces as one array; they are in memory once, not twice as in a list."""
+    samples = bytearray()
+    for piece in pieces:
+        samples += np.ascontiguousarray(piece, dtype=np.float32).data.cast("B")
+    return np.frombuffer(samples, np.float32)
 
 
 def stream_audio(
-    path: str | Path, sample_rate: int = SAMPLE_RATE, chunk_samples: int = 1600
-) -> Iterator[NDArray[np.float32]]:
+    path: str | Path,
+    sample_rate: int = SAMPLE_RATE,
+    chunk_samples: int = 1600,
+    *,
+    selection: Selection | None = None,
+    report: ReadReport | None = None,
+) -> Iterator[Samples]:
     """Read a file in chunks, never holding more than a few.
+
+    Args:
+        path: any audio or video file that FFmpeg can read.
+        sample_rate: sample rate of the result (Hz).
+        chunk_samples: samples of each chunk.
+        selection: track and channel; the default is the default track with its channels mixed.
+        report: filled with what is found, e.g. damage.
 
     Yields:
         float32 mono ``[chunk_samples]``; the last may be shorter, and none is empty.
@@ -158,7 +220,7 @@ def stream_audio(
     if chunk_samples <= 0:
         raise ValueError(f"chunk_samples is {chunk_samples}; expected at least 1")
     rest = np.zeros(0, dtype=np.float32)
-    for piece in _pieces(path, sample_rate):
+    for piece in _pieces(path, sample_rate, selection, report):
         rest = np.concatenate([rest, piece])
         whole = len(rest) - len(rest) % chunk_samples
         for start in range(0, whole, chunk_samples):
@@ -180,14 +242,24 @@ def write_wav(
         file.writeframes(pcm.tobytes())
 
 
-def _pieces(path: str | Path, sample_rate: int) -> Iterator[NDArray[np.float32]]:
+def _pieces(
+    path: str | Path, sample_rate: int, selection: Selection | None, report: ReadReport | None
+) -> Iterator[Samples]:
     """Yield decoded pieces of `path`; every error names it."""
     if not Path(path).is_file():
-        what = "a folder" if Path(path).is_dir() else "no such file"
-        raise AudioFormatError(f"{path}: {what}; expected an audio file")
+        raise AudioFormatError(f"{path}: {_what_else(path)}; expected an audio file")
     if not Path(path).stat().st_size:
         raise AudioFormatError(f"{path}: the file is empty; expected an audio file")
     try:
-        yield from decode_container(f"file:{path}", sample_rate)
+        yield from decode_container(f"file:{path}", sample_rate, selection=selection, report=report)
     except AudioFormatError as error:
         raise AudioFormatError(f"{path}: {error}") from error
+
+
+def _what_else(path: str | Path) -> str:
+    """Return what a path is that is no file."""
+    if Path(path).is_dir():
+        return "a folder"
+    if str(path).startswith(("http:", "https:", "ftp:", "rtsp:")):
+        return "addresses are not fetched"
+    return "no such file"

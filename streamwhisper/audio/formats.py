@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from streamwhisper.audio.channels import MAX_CHANNELS, Mixer
 from streamwhisper.audio.constants import SAMPLE_RATE
+from streamwhisper.audio.signatures import HeaderCheck
 from streamwhisper.errors import AudioFormatError
 
 __all__ = ["ENCODINGS", "AudioDecoder", "AudioFormat", "bounded"]
@@ -82,6 +83,7 @@ class AudioDecoder:
         """
         self.format = format
         self._rest = b""
+        self._check = HeaderCheck(format)
         self._mixer = Mixer(format.channels, format.sample_rate, channel)
         self._resampler = (
             None
@@ -95,8 +97,13 @@ class AudioDecoder:
         Returns:
             float32 ``[n]`` within ±1. The resampler holds back a few milliseconds, and the mixer
             of several channels up to 20 ms.
+
+        Raises:
+            AudioFormatError: the stream begins like a file of another format.
         """
-        data = self._rest + bytes(data) if self._rest else bytes(data)
+        data = bytes(data)
+        self._check.look(data)
+        data = self._rest + data if self._rest else data
         whole = len(data) - len(data) % self.format.frame_bytes
         self._rest = data[whole:]
         samples = _samples(data[:whole], self.format.encoding)

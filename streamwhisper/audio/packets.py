@@ -15,7 +15,8 @@ from av.audio.codeccontext import AudioCodecContext
 from numpy.typing import NDArray
 
 from streamwhisper.audio.constants import SAMPLE_RATE
-from streamwhisper.audio.container import ContainerDecoder, Resampler
+from streamwhisper.audio.container import ContainerDecoder
+from streamwhisper.audio.resampling import Resampler
 from streamwhisper.audio.steps import StepDecoder
 from streamwhisper.errors import AudioFormatError
 

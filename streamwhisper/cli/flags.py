@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 if TYPE_CHECKING:
+    from streamwhisper.audio.opening import Selection
     from streamwhisper.languages import Language
     from streamwhisper.session.options import SessionOptions
 
@@ -25,6 +26,7 @@ __all__ = [
     "Latency",
     "LiveFlags",
     "ModelFlags",
+    "SelectionFlags",
     "Task",
     "Token",
     "option",
@@ -72,6 +74,36 @@ Task = Annotated[
     typer.Option("--task", help="translate: English text, whatever language is spoken."),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object per line.")]
+
+
+@dataclass(frozen=True, slots=True)
+class SelectionFlags:
+    """Flags for what is read of a recording."""
+
+    channel: Annotated[
+        int | None,
+        typer.Option(
+            "--channel",
+            min=1,
+            help="Only use this channel, counted from 1. Default: all, mixed.",
+            rich_help_panel="Input",
+        ),
+    ] = None
+    audio_track: Annotated[
+        int | None,
+        typer.Option(
+            "--audio-track",
+            min=1,
+            help="Audio track of a file, counted from 1. Default: the file's default track.",
+            rich_help_panel="Input",
+        ),
+    ] = None
+
+    def selection(self) -> Selection:
+        """Return the track and the channel to read."""
+        from streamwhisper.audio.opening import Selection
+
+        return Selection(self.audio_track, self.channel)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,36 +4,58 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from streamwhisper.audio.constants import SAMPLE_RATE
 from streamwhisper.audio.files import stream_audio
+from streamwhisper.audio.opening import Selection
+from streamwhisper.audio.timeline import ReadReport
+from streamwhisper.cli.recordings import problems, track_notice
 from streamwhisper.client import StreamClient, connect
+from streamwhisper.console import print_notice
 from streamwhisper.errors import AudioFormatError
 from streamwhisper.protocol import ServerMessage
 from streamwhisper.recognition import Recognizer
 from streamwhisper.server.app import Server, ServerOptions
 
-__all__ = ["play", "play_here"]
+__all__ = ["Recording", "play", "play_here"]
 
 CHUNK = SAMPLE_RATE // 10
 
 Show = Callable[[ServerMessage], None]
 
 
-async def play(file: Path, url: str, show: Show, *, speed: float = 1.0, **options: Any) -> None:
-    """Send `file` to the server at `url` and pass each of its messages to `show`.
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """A file to play.
+
+    Attributes:
+        file: path of the file.
+        selection: track and channel.
+        speed: 1 is real time, 2 is twice as fast.
+    """
+
+    file: Path
+    selection: Selection
+    speed: float = 1.0
+
+
+async def play(recording: Recording, url: str, show: Show, **options: Any) -> None:
+    """Send a recording to the server at `url` and pass each of its messages to `show`.
 
     Args:
-        speed: 1 is real time, 2 is twice as fast.
+        recording: what to send.
+        url: address of the server.
+        show: called with each message.
         options: options of the client, e.g. ``token`` or ``language``.
 
     Raises:
-        AudioFormatError: the file is damaged; the text before the damage was shown.
+        AudioFormatError: the file is damaged; the text of what can be read was shown.
     """
     async with connect(url, encoding="pcm_f32le", **options) as client:
-        sending = asyncio.create_task(_send(client, file, speed))
+        sending = asyncio.create_task(_send(client, recording))
         try:
             async for event in client:
                 show(event)
@@ -44,28 +66,36 @@ async def play(file: Path, url: str, show: Show, *, speed: float = 1.0, **option
 
 
 async def play_here(
-    file: Path, recognizer: Recognizer, show: Show, *, speed: float = 1.0, **options: Any
+    recording: Recording, recognizer: Recognizer, show: Show, **options: Any
 ) -> None:
-    """Send `file` to a server in this process, on a free port."""
+    """Send a recording to a server in this process, on a free port."""
     async with Server(recognizer, ServerOptions(port=0)) as server:
-        await play(file, server.url, show, speed=speed, **options)
+        await play(recording, server.url, show, **options)
 
 
-async def _send(client: StreamClient, file: Path, speed: float) -> None:
+async def _send(client: StreamClient, recording: Recording) -> None:
+    report = ReadReport()
     try:
-        async for chunk in _paced(file, speed):
+        async for chunk in _paced(recording, report):
             await client.send(chunk)
     except AudioFormatError:
         await client.end()  # commit the text before the damage
         raise
     await client.end()
+    if found := list(problems(recording.file, report, recording.selection)):
+        raise AudioFormatError(f"{recording.file}: {'; '.join(found)}")
 
 
-async def _paced(file: Path, speed: float) -> AsyncIterator[bytes]:
+async def _paced(recording: Recording, report: ReadReport) -> AsyncIterator[bytes]:
     """Yield the file's audio in chunks, each at the moment a microphone would deliver it."""
     loop = asyncio.get_running_loop()
     started, sent = loop.time(), 0
-    for chunk in stream_audio(file, chunk_samples=CHUNK):
+    chunks = stream_audio(
+        recording.file, chunk_samples=CHUNK, selection=recording.selection, report=report
+    )
+    for chunk in chunks:
+        if not sent and (notice := track_notice(recording.file, report, recording.selection)):
+            print_notice(notice)
         sent += len(chunk)
-        await asyncio.sleep(started + sent / SAMPLE_RATE / speed - loop.time())
+        await asyncio.sleep(started + sent / SAMPLE_RATE / recording.speed - loop.time())
         yield chunk.astype("<f4").tobytes()

@@ -6,10 +6,10 @@ import sys
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from streamwhisper.audio.constants import SAMPLE_RATE
 from streamwhisper.errors import AudioFormatError
 
 if TYPE_CHECKING:
@@ -17,16 +17,27 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from streamwhisper.audio.formats import AudioFormat
+    from streamwhisper.audio.opening import Selection
+    from streamwhisper.audio.timeline import ReadReport
     from streamwhisper.engine.local import LocalRecognizer
     from streamwhisper.subtitles.writers import SubtitleOptions
     from streamwhisper.transcript import Transcript
     from streamwhisper.transcription.options import TranscriptionOptions
 
-__all__ = ["STANDARD_INPUT", "OutputWriter", "stem", "transcribe_files"]
+__all__ = [
+    "STANDARD_INPUT",
+    "OutputWriter",
+    "problems",
+    "stem",
+    "track_notice",
+    "transcribe_files",
+]
 
 STANDARD_INPUT = Path("-")
 MISSING = 0.5
-"""Seconds by which a recording may be shorter than its declared duration."""
+"""Seconds by which a recording may be shorter than its declared duration ..."""
+MISSING_SHARE = 0.001
+"""... or the share of it, if that is more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +78,7 @@ class _AudioReader:
 
     files: list[Path]
     raw: AudioFormat | None
+    selection: Selection
     read: deque[Path] = field(default_factory=deque)
     failed: int = 0
 
@@ -81,19 +93,25 @@ class _AudioReader:
             yield samples
 
     def _samples(self, file: Path) -> NDArray[np.float32]:
-        from streamwhisper.audio.files import declared_seconds, decode_bytes, read_audio
+        from streamwhisper.audio.files import decode_bytes, read_audio
+        from streamwhisper.audio.timeline import ReadReport
+        from streamwhisper.console import print_notice
 
+        report = ReadReport()
         if file == STANDARD_INPUT:
-            return _named("standard input", decode_bytes, sys.stdin.buffer.read(), self.raw)
-        if self.raw is not None:
-            return _named(str(file), decode_bytes, file.read_bytes(), self.raw)
-        samples = read_audio(file)
-        declared, present = declared_seconds(file), len(samples) / SAMPLE_RATE
-        if declared is not None and present < declared - max(MISSING, declared / 100):
-            self._fail(
-                f"{file}: cut short: declares {declared:.1f} s but ends after {present:.1f} s; "
-                "the audio up to there is transcribed"
-            )
+            data = sys.stdin.buffer.read()
+            decode = partial(decode_bytes, data, self.raw)
+            samples = _named(_shown(file), decode, self.selection, report)
+        elif self.raw is not None:
+            decode = partial(_decode_raw, file, self.raw)
+            samples = _named(_shown(file), decode, self.selection, report)
+        else:
+            samples = read_audio(file, selection=self.selection, report=report)
+        own = file != STANDARD_INPUT and self.raw is None
+        if notice := track_notice(file, report, self.selection):
+            print_notice(notice)
+        for problem in problems(file if own else None, report, self.selection):
+            self._fail(f"{_shown(file)}: {problem}; the rest is transcribed")
         return samples
 
     def _fail(self, message: str) -> None:
@@ -107,35 +125,79 @@ def transcribe_files(
     recognizer: LocalRecognizer,
     files: list[Path],
     raw: AudioFormat | None,
+    selection: Selection,
     options: TranscriptionOptions,
     writer: OutputWriter,
 ) -> bool:
     """Transcribe the files that can be read; return whether all could be."""
-    from streamwhisper.audio.files import declared_seconds
+    from streamwhisper.audio.durations import declared_seconds
     from streamwhisper.console import recordings_bar
     from streamwhisper.transcription.transcribe import transcribe_samples
 
-    lengths = [None if raw or file == STANDARD_INPUT else declared_seconds(file) for file in files]
+    lengths = [
+        None if raw or file == STANDARD_INPUT else declared_seconds(file, selection.track)
+        for file in files
+    ]
     total = sum(length or 0.0 for length in lengths) or None
     name = files[0].name if len(files) == 1 else f"{len(files)} files"
-    reader = _AudioReader(files, raw)
+    reader = _AudioReader(files, raw, selection)
     with recordings_bar(name, total) as progress:
         for transcript in transcribe_samples(recognizer, reader, options, progress):
             writer.put(reader.read.popleft(), transcript)
     return not reader.failed
 
 
+def _decode_raw(
+    file: Path, raw: AudioFormat, *, selection: Selection, report: ReadReport
+) -> NDArray[np.float32]:
+    from streamwhisper.audio.files import decode_file, join_pieces
+
+    with file.open("rb") as data:
+        return join_pieces(decode_file(data, raw, selection=selection, report=report))
+
+
 def _named(
     name: str,
-    decode: Callable[[bytes, AudioFormat | None], NDArray[np.float32]],
-    data: bytes,
-    raw: AudioFormat | None,
+    decode: Callable[..., NDArray[np.float32]],
+    selection: Selection,
+    report: ReadReport,
 ) -> NDArray[np.float32]:
-    """Decode bytes; errors name their source."""
+    """Decode audio; errors name its source."""
     try:
-        return decode(data, raw)
+        return decode(selection=selection, report=report)
     except AudioFormatError as error:
         raise AudioFormatError(f"{name}: {error}") from error
+
+
+def problems(path: Path | None, report: ReadReport, selection: Selection) -> Iterator[str]:
+    """Yield what is missing from audio that was read.
+
+    Args:
+        path: the file, if it may declare its length.
+        report: what was found while it was read.
+        selection: what was read.
+    """
+    from streamwhisper.audio.durations import declared_seconds
+
+    if damage := report.describe_damage():
+        yield damage
+    declared = None if path is None else declared_seconds(path, selection.track)
+    if declared is not None and report.end < declared - max(MISSING, declared * MISSING_SHARE):
+        yield f"cut short: declares {declared:.1f} s but ends after {report.end:.1f} s"
+
+
+def track_notice(file: Path, report: ReadReport, selection: Selection) -> str | None:
+    """Return a notice for a file with several audio tracks of which none was chosen."""
+    if report.tracks < 2 or selection.track is not None:
+        return None
+    return (
+        f"{_shown(file)}: has {report.tracks} audio tracks; using track {report.track}. "
+        "--audio-track chooses another"
+    )
+
+
+def _shown(file: Path) -> str:
+    return "standard input" if file == STANDARD_INPUT else str(file)
 
 
 def stem(file: Path) -> str:

@@ -14,6 +14,7 @@ from streamwhisper.cli.flags import (
     Json,
     LanguageFlag,
     ModelFlags,
+    SelectionFlags,
     Task,
     Token,
     option,
@@ -49,6 +50,7 @@ def stream(
     language: LanguageFlag,
     detection: DetectionFlag,
     model: ModelFlags,
+    selection: SelectionFlags,
     speed: Annotated[
         float,
         typer.Option("--speed", min=0.1, max=1000, help="1: real time; 2: twice as fast."),
@@ -64,9 +66,10 @@ def stream(
       streamwhisper stream talk.flac --url wss://host:8765/v1/stream
       streamwhisper stream talk.flac --json --speed 4
     """
-    from streamwhisper.cli.playback import play, play_here
+    from streamwhisper.cli.playback import Recording, play, play_here
     from streamwhisper.console import GrowingText, JsonLines
 
+    recording = Recording(file, selection.selection(), speed)
     recognizer = None if server.url else load_model(model)
     if recognizer is not None:
         recognizer.info.check_languages([language.language or "", *detection.names()])
@@ -84,6 +87,6 @@ def stream(
                 from streamwhisper.client import trust_anything
 
                 options["tls"] = trust_anything()
-            asyncio.run(play(file, server.url, text.show, speed=speed, **options))
+            asyncio.run(play(recording, server.url, text.show, **options))
         elif recognizer:
-            asyncio.run(play_here(file, recognizer, text.show, speed=speed, **options))
+            asyncio.run(play_here(recording, recognizer, text.show, **options))

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from streamwhisper.cli.flags import LanguageFlag, ModelFlags, Task
+from streamwhisper.cli.flags import LanguageFlag, ModelFlags, SelectionFlags, Task
 from streamwhisper.cli.groups import grouped
 from streamwhisper.cli.loading import load_model
 from streamwhisper.cli.recordings import STANDARD_INPUT, OutputWriter, stem, transcribe_files
@@ -39,6 +39,7 @@ def transcribe(
     search: SearchFlags,
     fallback: FallbackFlags,
     subtitles: SubtitleFlags,
+    selection: SelectionFlags,
     raw: InputFlags,
     task: Task = "transcribe",
 ) -> None:
@@ -77,6 +78,8 @@ def transcribe(
             chunks=ChunkOptions(batch_size=windows.batch_size, vad=windows.vad),
         )
         audio_format = raw.audio_format()
+        if audio_format is not None and selection.audio_track is not None:
+            raise ValueError("--audio-track needs a file, but --encoding declares raw samples")
     except (ValueError, AudioFormatError) as error:
         raise typer.BadParameter(str(error)) from error
     writer = OutputWriter(
@@ -85,7 +88,9 @@ def transcribe(
         len(files) > 1,
         subtitles.subtitle_options(),
     )
-    if not transcribe_files(recognizer, files, audio_format, options, writer):
+    if not transcribe_files(
+        recognizer, files, audio_format, selection.selection(), options, writer
+    ):
         raise typer.Exit(1)
 
 

@@ -35,6 +35,7 @@ _search = partial(typer.Option, rich_help_panel="Search")
 _fallback = partial(typer.Option, rich_help_panel="Fallback")
 _subtitles = partial(typer.Option, rich_help_panel="Subtitles")
 _input = partial(typer.Option, rich_help_panel="Raw input")
+_ENCODINGS = ("pcm_s16le", "pcm_s24le", "pcm_s32le", "pcm_f32le", "pcm_u8", "mulaw", "alaw")
 
 
 def _number(text: object) -> float | None:
@@ -301,20 +302,33 @@ class InputFlags:
     """Flags for the format of raw samples."""
 
     encoding: Annotated[
-        Literal["pcm_s16le", "pcm_f32le", "mulaw", "alaw"] | None,
-        _input(help="Encoding of raw samples. Default: an audio or video file."),
+        str | None,
+        _input(
+            metavar="ENCODING",
+            help=f"Encoding of raw samples: {', '.join(_ENCODINGS)}. Default: an audio or video "
+            "file.",
+        ),
     ] = None
-    sample_rate: Annotated[int, _input(help="Sample rate of raw samples in hertz.")] = SAMPLE_RATE
-    channels: Annotated[int, _input(help="Channels of raw samples.")] = 1
+    sample_rate: Annotated[
+        int | None, _input(help=f"Sample rate of raw samples in hertz. Default: {SAMPLE_RATE}.")
+    ] = None
+    channels: Annotated[int | None, _input(help="Channels of raw samples. Default: 1.")] = None
 
     def audio_format(self) -> AudioFormat | None:
         """Return the format of raw samples; None: files say their format themselves.
 
         Raises:
-            AudioFormatError: a rate or channel count out of range.
+            AudioFormatError: an encoding, rate or channel count that is not supported.
+            typer.BadParameter: flags that do not fit together.
         """
         from streamwhisper.audio.formats import AudioFormat
 
-        return (
-            AudioFormat(self.encoding, self.sample_rate, self.channels) if self.encoding else None
-        )
+        if self.encoding is None:
+            if self.sample_rate is not None or self.channels is not None:
+                raise typer.BadParameter(
+                    "--sample-rate and --channels describe raw samples and need --encoding; files "
+                    "state their own"
+                )
+            return None
+        encoding = self.encoding.lower().replace("-", "_")
+        return AudioFormat(encoding, self.sample_rate or SAMPLE_RATE, self.channels or 1)

@@ -11,6 +11,7 @@ import numpy as np
 from streamwhisper.audio.constants import SAMPLE_RATE
 from streamwhisper.audio.files import load_audio, stream_audio
 from streamwhisper.audio.formats import AudioDecoder, AudioFormat
+from streamwhisper.audio.opening import Selection
 from streamwhisper.audio.samples import ChunkConverter, SupportsArray
 from streamwhisper.events import Event
 from streamwhisper.live.driver import recognize_pending
@@ -28,6 +29,8 @@ def listen(
     options: SessionOptions | None = None,
     *,
     sample_rate: int = SAMPLE_RATE,
+    channel: int | None = None,
+    audio_track: int | None = None,
     **keywords: Unpack[SessionKeywords],
 ) -> Iterator[Event]:
     """Transcribe audio live and yield events as they happen, `Done` last.
@@ -41,6 +44,8 @@ def listen(
             tensors of any numeric type with any number of channels. A path reads a file.
         options: all options as one object; most callers use keywords instead.
         sample_rate: of the chunks, in hertz. Files state their own.
+        channel: the only channel to use, counted from 1; the default mixes all.
+        audio_track: audio track of a file, counted from 1; the default is the default track.
         keywords: see `SessionKeywords`.
 
     Raises:
@@ -62,11 +67,15 @@ def listen(
     recognizer = as_model(os.fspath(model) if isinstance(model, os.PathLike) else model)
     session = Session(recognizer.info, AudioDecoder(AudioFormat("pcm_f32le")), chosen)
     if isinstance(chunks, str | os.PathLike):
-        return _events(session, recognizer, stream_audio(os.fspath(chunks)), ChunkConverter())
+        pieces = stream_audio(os.fspath(chunks), selection=Selection(audio_track, channel))
+        return _events(session, recognizer, pieces, ChunkConverter())
+    if audio_track is not None:
+        raise ValueError(f"audio_track is {audio_track}; expected it only with the path of a file")
     if isinstance(chunks, Mapping | SupportsArray):
-        chunks = [load_audio(chunks, None if isinstance(chunks, Mapping) else sample_rate)]
-        sample_rate = SAMPLE_RATE
-    return _events(session, recognizer, chunks, ChunkConverter(sample_rate))
+        rate = None if isinstance(chunks, Mapping) else sample_rate
+        whole = load_audio(chunks, rate, selection=Selection(channel=channel))
+        return _events(session, recognizer, [whole], ChunkConverter())
+    return _events(session, recognizer, chunks, ChunkConverter(sample_rate, channel=channel))
 
 
 def _events(

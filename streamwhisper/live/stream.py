@@ -90,6 +90,7 @@ class LiveStream:
         *,
         audio_format: AudioFormat | None = None,
         sample_rate: int = SAMPLE_RATE,
+        channel: int | None = None,
         **keywords: Unpack[SessionKeywords],
     ) -> None:
         """Prepare a stream; entering the context starts it.
@@ -100,6 +101,7 @@ class LiveStream:
             options: all options as one object; most callers use keywords instead.
             audio_format: format of the bytes passed to `send`; None when it receives samples.
             sample_rate: of the samples passed to `send`, in hertz.
+            channel: the only channel to use, counted from 1; the default mixes all.
             keywords: see `SessionKeywords`.
 
         Raises:
@@ -116,9 +118,15 @@ class LiveStream:
             if isinstance(model, Scheduler)
             else Scheduler(as_model(model), SchedulerOptions(max_batch=1))
         )
-        self._converter = ChunkConverter(sample_rate)
+        self._converter = ChunkConverter(
+            sample_rate, channel=None if audio_format is not None else channel
+        )
         self._audio_format = audio_format
-        decoder = AudioDecoder(audio_format or AudioFormat("pcm_f32le"))
+        decoder = (
+            AudioDecoder(AudioFormat("pcm_f32le"))
+            if audio_format is None
+            else AudioDecoder(audio_format, channel=channel)
+        )
         self._session = Session(self._scheduler.info, decoder, chosen)
         self._events = EventQueue(1)  # from one unread event on, only the newest partial stays
         self._changed = asyncio.Event()  # buffers were emptied, or the stream is over

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from streamwhisper.audio.constants import SAMPLE_RATE, WINDOW_SAMPLES
 from streamwhisper.audio.files import AudioInput, load_audio
 from streamwhisper.audio.mel import log_mel
+from streamwhisper.audio.opening import Selection
 from streamwhisper.engine.loading import DEFAULT_MODEL, as_model, load_model
 from streamwhisper.errors import RecognitionError
 from streamwhisper.transcript import Transcript
@@ -73,15 +74,31 @@ def _accept_model_first(function: Callable[..., Any]) -> Callable[..., Any]:
 
 @overload
 def detect_language(
-    audio: AudioInput, model: Model = ..., *, sample_rate: int | None = ...
+    audio: AudioInput,
+    model: Model = ...,
+    *,
+    sample_rate: int | None = ...,
+    channel: int | None = ...,
+    audio_track: int | None = ...,
 ) -> dict[str, float]: ...
 @overload
 def detect_language(
-    model: WindowRecognizer, audio: AudioInput, /, *, sample_rate: int | None = ...
+    model: WindowRecognizer,
+    audio: AudioInput,
+    /,
+    *,
+    sample_rate: int | None = ...,
+    channel: int | None = ...,
+    audio_track: int | None = ...,
 ) -> dict[str, float]: ...
 @_accept_model_first
 def detect_language(
-    audio: AudioInput, model: Model = DEFAULT_MODEL, *, sample_rate: int | None = None
+    audio: AudioInput,
+    model: Model = DEFAULT_MODEL,
+    *,
+    sample_rate: int | None = None,
+    channel: int | None = None,
+    audio_track: int | None = None,
 ) -> dict[str, float]:
     """Return the probability of each language in the first 30 s, most likely first.
 
@@ -89,12 +106,16 @@ def detect_language(
         audio: see `transcribe`.
         model: a multilingual model, by name or loaded.
         sample_rate: of an array or tensor, in hertz; the default is 16000.
+        channel: the only channel to use, counted from 1; the default mixes all.
+        audio_track: audio track of a file, counted from 1; the default is the default track.
 
     Raises:
         AudioFormatError: the audio cannot be read.
         RecognitionError: the model supports English only.
     """
-    samples = load_audio(audio, sample_rate)[:WINDOW_SAMPLES]
+    samples = load_audio(audio, sample_rate, selection=Selection(audio_track, channel))[
+        :WINDOW_SAMPLES
+    ]
     recognizer = as_model(model)
     if not recognizer.info.multilingual:
         raise RecognitionError(
@@ -114,6 +135,8 @@ def transcribe(
     options: TranscriptionOptions | None = ...,
     *,
     sample_rate: int | None = ...,
+    channel: int | None = ...,
+    audio_track: int | None = ...,
     progress: Progress | None = ...,
     **keywords: Unpack[TranscriptionKeywords],
 ) -> Transcript: ...
@@ -125,6 +148,8 @@ def transcribe(
     options: TranscriptionOptions | None = ...,
     *,
     sample_rate: int | None = ...,
+    channel: int | None = ...,
+    audio_track: int | None = ...,
     progress: Progress | None = ...,
     **keywords: Unpack[TranscriptionKeywords],
 ) -> Transcript: ...
@@ -135,6 +160,8 @@ def transcribe(
     options: TranscriptionOptions | None = None,
     *,
     sample_rate: int | None = None,
+    channel: int | None = None,
+    audio_track: int | None = None,
     progress: Progress | None = None,
     **keywords: Unpack[TranscriptionKeywords],
 ) -> Transcript:
@@ -145,13 +172,15 @@ def transcribe(
         streamwhisper.transcribe("talk.mp3", model="base", word_timestamps=True).save("talk.srt")
 
     Args:
-        audio: a path; a file opened in binary mode, or the bytes of one; a NumPy array or torch
-            tensor of any numeric type with any number of channels; or a mapping with ``array``
-            and ``sampling_rate``.
+        audio: a path; a file opened in binary mode, or the bytes of one; a NumPy array, torch
+            tensor or list of any numeric type with any number of channels; or a mapping with
+            ``array`` and ``sampling_rate``.
         model: by name, or the result of `load_model`. A model given by name is loaded for this
             call only. ``transcribe(model, audio)`` works, too.
         options: all options as one object; most callers use keywords instead.
         sample_rate: of an array or tensor, in hertz; the default is 16000.
+        channel: the only channel to use, counted from 1; the default mixes all.
+        audio_track: audio track of a file, counted from 1; the default is the default track.
         progress: called with the seconds of audio processed since the last call.
         keywords: see `TranscriptionKeywords`.
 
@@ -163,7 +192,7 @@ def transcribe(
         ValueError: a keyword contradicts `options`, or is out of range.
     """
     chosen = with_keywords("transcribe", options, keywords)
-    samples = load_audio(audio, sample_rate)
+    samples = load_audio(audio, sample_rate, selection=Selection(audio_track, channel))
     return next(transcribe_all([samples], model, chosen, progress=progress))
 
 
@@ -174,6 +203,8 @@ def transcribe_all(
     options: TranscriptionOptions | None = ...,
     *,
     sample_rate: int | None = ...,
+    channel: int | None = ...,
+    audio_track: int | None = ...,
     progress: Progress | None = ...,
     **keywords: Unpack[TranscriptionKeywords],
 ) -> Iterator[Transcript]: ...
@@ -185,6 +216,8 @@ def transcribe_all(
     options: TranscriptionOptions | None = ...,
     *,
     sample_rate: int | None = ...,
+    channel: int | None = ...,
+    audio_track: int | None = ...,
     progress: Progress | None = ...,
     **keywords: Unpack[TranscriptionKeywords],
 ) -> Iterator[Transcript]: ...
@@ -195,6 +228,8 @@ def transcribe_all(
     options: TranscriptionOptions | None = None,
     *,
     sample_rate: int | None = None,
+    channel: int | None = None,
+    audio_track: int | None = None,
     progress: Progress | None = None,
     **keywords: Unpack[TranscriptionKeywords],
 ) -> Iterator[Transcript]:
@@ -218,7 +253,10 @@ def transcribe_all(
     chosen = with_keywords("transcribe_all", options, keywords)
     recognizer = as_model(model)
     chosen = chosen.for_model(recognizer)
-    loaded = (load_audio(audio, sample_rate) for audio in audios)
+    loaded = (
+        load_audio(audio, sample_rate, selection=Selection(audio_track, channel))
+        for audio in audios
+    )
     return transcribe_samples(recognizer, loaded, chosen, progress)
 
 

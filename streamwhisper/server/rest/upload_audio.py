@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamwhisper.audio.constants import SAMPLE_RATE
-from streamwhisper.audio.container import decode_container
+from streamwhisper.audio.demuxing import decode_container
 from streamwhisper.audio.formats import AudioDecoder, AudioFormat
 from streamwhisper.errors import AudioFormatError
 from streamwhisper.server.access.rejection import HandshakeRejected

@@ -13,7 +13,8 @@ import av
 import numpy as np
 import pytest
 
-from streamwhisper.audio.files import declared_seconds, decode_bytes, read_audio, write_wav
+from streamwhisper.audio.durations import declared_seconds
+from streamwhisper.audio.files import decode_bytes, read_audio, write_wav
 from streamwhisper.cli.main import main
 from tests.support.paths import SAMPLE
 

@@ -8,7 +8,7 @@ import pytest
 from av.audio.frame import AudioFrame
 
 from benchmarks.robustness.bombs import flac_bomb, wav_header
-from streamwhisper.audio.container import decode_container
+from streamwhisper.audio.demuxing import decode_container
 from streamwhisper.audio.limits import DecodingBudget, DecodingLimits
 from streamwhisper.errors import AudioFormatError
 

@@ -1,0 +1,88 @@
+"""Places decoded frames on the time line of their container."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, field
+
+__all__ = ["ReadReport", "Timeline"]
+
+log = logging.getLogger(__name__)
+
+TOLERANCE = 0.1
+"""Seconds by which a frame may be off its place, e.g. for rounded times."""
+_LONGEST_HOLE = 1800.0
+"""Longest silence that is put between two frames, in seconds."""
+_MOST_SILENCE = 6 * 3600.0
+"""Silence that is put into one recording, in seconds."""
+_LONGEST_OVERLAP = 1.0
+"""Seconds by which frames may overlap; beyond this, the clock of the container has restarted."""
+
+
+@dataclass(slots=True)
+class ReadReport:
+    """What was found while a container was read.
+
+    Attributes:
+        tracks: number of audio tracks.
+        track: the track that is read, counted from 1.
+        end: end of the audio so far, in seconds.
+        damage: start and end, in seconds, of each stretch that could not be read.
+    """
+
+    tracks: int = 0
+    track: int = 0
+    end: float = 0.0
+    damage: list[tuple[float, float]] = field(default_factory=list)
+
+    def describe_damage(self) -> str | None:
+        """Return a message about what could not be read; None if there is nothing to say."""
+        if not self.damage:
+            return None
+        lost = sum(end - start for start, end in self.damage)
+        shown = ", ".join(f"{start:.1f}-{end:.1f} s" for start, end in self.damage[:5])
+        more = ", ..." if len(self.damage) > 5 else ""
+        return f"{lost:.1f} s in the middle could not be read ({shown}{more})"
+
+
+class Timeline:
+    """Time line of one track, in seconds from the start of its container."""
+
+    def __init__(self) -> None:
+        """Begin at 0 s."""
+        self.position = 0.0
+        self._shift = 0.0
+        self._silence = 0.0
+
+    def place(self, time: float | None, seconds: float) -> float | None:
+        """Place the next frame at the end of those before it.
+
+        Args:
+            time: presentation time of the frame, from the start of the container; None follows the
+                frame before.
+            seconds: duration of the frame.
+
+        Returns:
+            Seconds of silence to put before the frame, or None if it repeats what was placed.
+        """
+        gap = 0.0 if time is None else time + self._shift - self.position
+        if abs(gap) <= TOLERANCE:
+            gap = 0.0
+        elif gap > min(_LONGEST_HOLE, _MOST_SILENCE - self._silence):
+            log.warning("the time jumps by %.0f s at %.1f s; ignored", gap, self.position)
+            self._shift -= gap
+            gap = 0.0
+        elif gap < 0 and (-gap > _LONGEST_OVERLAP or (time or 0.0) < TOLERANCE):
+            self._shift -= gap  # the clock restarts, e.g. in chained streams
+            gap = 0.0
+        elif gap < 0:
+            if -gap >= seconds:
+                return None
+            gap = 0.0
+        self._silence += gap
+        self.position += gap + seconds
+        return gap
+
+    def skip(self, seconds: float) -> None:
+        """Move later frames back by audio that is lost and that their times do not show."""
+        self._shift += seconds

@@ -1,0 +1,132 @@
+"""A container's audio is read at its place in time, by files and by streams alike."""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+import pytest
+
+from streamwhisper.audio.container import ContainerDecoder
+from streamwhisper.audio.demuxing import decode_container
+from streamwhisper.audio.files import decode_bytes, read_audio
+from streamwhisper.audio.opening import Selection, allowed_formats
+from streamwhisper.audio.timeline import ReadReport
+from streamwhisper.errors import AudioFormatError
+from tests.support.paths import SAMPLE
+from tests.support.recordings import damaged, place_of, recording
+
+SPEECH = read_audio(SAMPLE)[12000:76000]
+LONG = read_audio(SAMPLE)[: 12 * 16000]
+ENDING = LONG[-32000:]
+ENDS_AT = (len(LONG) - 32000) / 16000
+
+
+def whole(data: bytes, **selection: int) -> tuple[np.ndarray, ReadReport]:
+    report = ReadReport()
+    return decode_bytes(data, selection=Selection(**selection), report=report), report
+
+
+def live(data: bytes) -> np.ndarray:
+    decoder = ContainerDecoder()
+    pieces = [decoder.decode(data[at : at + 3000]) for at in range(0, len(data), 3000)]
+    return np.concatenate([*pieces, decoder.finish()])
+
+
+@pytest.mark.parametrize("kind", ["mkv", "mp4", "ts"])
+def test_late_audio_begins_when_the_picture_has_run_so_long(kind):
+    options = {"movflags": "frag_keyframe+empty_moov"} if kind == "mp4" else {}
+    data = recording(kind, SPEECH, starts=[3.0], picture=9.0, **options)
+    for found in (whole(data)[0], live(data)):
+        assert place_of(SPEECH, found) == pytest.approx(3.0, abs=0.05)
+        assert np.abs(found[: 2 * 16000]).max() < 0.01
+
+
+@pytest.mark.parametrize("kind", ["mp3", "mka", "webm", "ogg", "flac", "m4a", "ac3", "ts"])
+def test_damage_in_the_middle_moves_nothing_after_it_and_is_reported(kind):
+    found, report = whole(damaged(recording(kind, LONG), 0.4, 0.45))
+    assert place_of(ENDING, found) == pytest.approx(ENDS_AT, abs=0.06)
+    (start, end) = report.damage[0]
+    assert 2 < start < end < 11
+    assert "in the middle could not be read" in report.describe_damage()
+
+
+def test_damaged_raw_frames_are_reported_even_where_their_length_is_unknown():
+    _, report = whole(damaged(recording("aac", LONG), 0.4, 0.45))
+    assert sum(end - start for start, end in report.damage) == pytest.approx(0.6, abs=0.3)
+
+
+@pytest.mark.parametrize("kind", ["mp3", "mka", "webm", "ogg", "flac", "m4a", "aac", "ts", "wav"])
+def test_a_whole_recording_has_no_holes_and_no_damage(kind):
+    found, report = whole(recording(kind, LONG))
+    assert place_of(ENDING, found) == pytest.approx(ENDS_AT, abs=0.06)
+    assert report.damage == []
+    assert report.end == pytest.approx(len(found) / 16000, abs=1e-3)
+
+
+def test_silence_that_a_recorder_left_out_is_no_damage():
+    data = recording("mkv", SPEECH, SPEECH, starts=[0.0, 6.0], picture=12.0)
+    found, report = whole(data, track=2)
+    assert place_of(SPEECH, found) == pytest.approx(6.0, abs=0.05)
+    assert report.damage == []
+
+
+def test_two_mp3_files_in_a_row_with_tags_are_read_in_a_row():
+    part = recording("mp3", SPEECH)
+    tag = b"ID3\4\0\0\0\1\0\0" + bytes(128 * 128)
+    found, report = whole(part + tag + part)
+    assert place_of(SPEECH, found[4 * 16000 :]) < 0.2
+    assert report.damage == []
+
+
+def test_the_default_track_is_read_and_another_can_be_chosen():
+    silent = np.zeros_like(SPEECH)
+    data = recording("mkv", silent, SPEECH, default=1)
+    found, report = whole(data)
+    assert (report.tracks, report.track) == (2, 2)
+    assert place_of(SPEECH, found) == pytest.approx(0, abs=0.05)
+    assert place_of(SPEECH, live(data)) == pytest.approx(0, abs=0.05)
+    assert np.abs(whole(data, track=1)[0]).max() < 0.01
+    with pytest.raises(AudioFormatError, match="audio_track is 3, but the file has 2 audio tracks"):
+        whole(data, track=3)
+    with pytest.raises(AudioFormatError, match="channel is 2, but the audio has 1 channel"):
+        whole(data, channel=2)
+
+
+def test_a_recording_without_samples_is_empty():
+    header = recording("wav", SPEECH)
+    empty = header[: header.index(b"data") + 4] + bytes(4)
+    assert len(whole(empty)[0]) == 0
+    with pytest.raises(AudioFormatError, match=r"no audio could be decoded|cannot be read"):
+        whole(recording("mp3", SPEECH)[:50])
+
+
+@pytest.mark.parametrize("name", ["nistsphere", "nut", "gsm", "ircam", "mxf", "tak", "voc", "spx"])
+def test_rare_formats_are_allowed(name):
+    assert name in allowed_formats().split(",") or name == "spx"  # Speex is in Ogg
+
+
+@pytest.mark.parametrize(
+    "name", ["hls", "concat", "dash", "sdp", "rtsp", "lavfi", "image2", "png_pipe", "alsa", "imf"]
+)
+def test_formats_that_open_other_things_are_not(name):
+    assert name not in allowed_formats().split(",")
+
+
+def test_an_mp4_without_its_index_is_called_incomplete():
+    data = recording("m4a", SPEECH)
+    with pytest.raises(AudioFormatError, match=r"the index \(moov\) of this MP4 file is missing"):
+        list(decode_container(io.BytesIO(data[: len(data) // 2]), 16000))
+
+
+def test_nothing_of_ffmpegs_wording_is_left(tmp_path):
+    path = tmp_path / "noise"
+    path.write_bytes(np.random.default_rng(0).bytes(9000))
+    with pytest.raises(AudioFormatError, match=r"encoding, e\.g\. --encoding pcm_s16le") as raised:
+        read_audio(path)
+    assert "Invalid" not in str(raised.value)
+
+
+def test_an_address_is_not_taken_for_a_missing_file():
+    with pytest.raises(AudioFormatError, match="addresses are not fetched"):
+        read_audio("https://example.com/talk.mp3")
