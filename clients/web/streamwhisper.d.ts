@@ -18,8 +18,11 @@ export interface Reconnect {
 export interface StreamWhisperOptions {
   /** URL of the stream: ws, wss, http, https, or relative to the page. Default: "v1/stream". */
   url?: string;
-  /** Access token, sent as the WebSocket subprotocol `bearer.<token>`. */
-  token?: string | null;
+  /**
+   * Access token, sent as the WebSocket subprotocol `bearer.<token>`; or a function that returns
+   * one, called before each connection, e.g. to request a short-lived token from your backend.
+   */
+  token?: string | null | (() => string | null | Promise<string | null>);
   /** Spoken language, e.g. "en"; null or "auto": a multilingual model detects it. */
   language?: string | null;
   /** Languages to which detection is limited; empty: all. */

@@ -73,7 +73,7 @@ export class StreamWhisper extends EventTarget {
     super();
     this.#url = socketUrl(url);
     this.#token = token;
-    subprotocols(token); // throws here, so that the caller sees it
+    if (typeof token !== "function") subprotocols(token); // throws, so that the caller sees it
     this.#options = { ...RECONNECT, ...reconnect };
     const start = { language, languages, task, model, encoding, channels, partials, vocabulary };
     this.#conversation = new Conversation(
@@ -210,7 +210,7 @@ export class StreamWhisper extends EventTarget {
   /** Open or resume the session; return whether it is done. Throws the error that ends it. */
   async #session() {
     const conversation = this.#conversation;
-    const line = await Line.open(this.#url, this.#token, OPEN_TIMEOUT);
+    const line = await Line.open(this.#url, await this.#currentToken(), OPEN_TIMEOUT);
     const clock = setInterval(() => this.#tick(line), TICK);
     const timeout = setTimeout(() => line.drop(), OPEN_TIMEOUT * 1000);
     try {
@@ -232,6 +232,18 @@ export class StreamWhisper extends EventTarget {
       clearInterval(clock);
       this.#line = null;
       if (line.open) line.drop();
+    }
+  }
+
+  /** Return the token of the next connection. Throws "no_token", after which it is tried again. */
+  async #currentToken() {
+    if (typeof this.#token !== "function") return this.#token;
+    try {
+      return await this.#token();
+    } catch (cause) {
+      const fault = new StreamWhisperError("no_token", `No access token: ${cause.message}`);
+      fault.temporary = true; // the page's backend is as far away as the server
+      throw fault;
     }
   }
 

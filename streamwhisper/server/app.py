@@ -211,7 +211,8 @@ class Server:
             websocket.limit_frames(VIEWER_FRAMES)
             await context.rooms.watch(path.removeprefix(WATCH_PATH), websocket)
             return
-        client = context.access.authenticate(request, peer_of(websocket))
+        late = self.options.limits.handshake_timeout  # it was in time before the handshake
+        client = context.access.authenticate(request, peer_of(websocket), late=late)
         route, name = ROUTES[path], websocket.id.hex[:12]
         handshake = Handshake(
             context.startup.info,
@@ -221,13 +222,15 @@ class Server:
             query_of(request),
             partial(context.admission.open_session, client),
             context.metrics.count_error,
+            client.grant.settings if client.grant is not None else {},
         )
         dialect = route.open_dialect(handshake)
         connection = Connection(context, client, websocket, dialect, route, name)
         slots = route.slots(handshake.query)
         try:
             context.access.check_slots(client, slots)
-        except HandshakeRejected as error:  # others took the slots during the handshake
+            context.access.redeem(client)
+        except HandshakeRejected as error:  # others took the slots, or the token, meanwhile
             context.metrics.sessions_refused.inc()
             dialect.fail(*close_errors.rejected(error))
             await connection.run()

@@ -28,6 +28,7 @@ SCHEMES = frozenset({"token", "bearer"})
 
 _PREFIXES = ("bearer.", "openai-insecure-api-key.")  # of subprotocols that carry a token
 _SECRET = re.compile(r"[!-~]+")  # printable, without spaces: what fits into a header
+_SIGNING = b"streamwhisper: sign short-lived tokens"
 _SHA256 = re.compile(r"[0-9a-fA-F]{64}")
 _QUOTA = {field.name.replace("_", "-"): field.name for field in fields(Quota)}
 _FIELDS = ("name", "key", "sha256", "rooms", *_QUOTA)
@@ -42,12 +43,14 @@ class Key:
         digest: SHA-256 of the access token.
         quota: limits of the key's sessions.
         rooms: rooms in which its holder may publish; None: all. Viewers need no key.
+        signing: secret that signs short-lived tokens; empty: the access token is not known.
     """
 
     name: str
     digest: bytes = field(repr=False)
     quota: Quota = field(default_factory=Quota)
     rooms: tuple[str, ...] | None = None
+    signing: bytes = field(default=b"", repr=False, compare=False)
 
     @classmethod
     def of(cls, name: str, secret: str, quota: Quota | None = None) -> Key:
@@ -61,7 +64,8 @@ class Key:
                 f"the key {name!r} is empty, or contains spaces or non-ASCII characters; create "
                 'one with: python -c "import secrets; print(secrets.token_urlsafe())"'
             )
-        return cls(name, _digest(secret), quota or Quota())
+        signing = hmac.digest(secret.encode(), _SIGNING, hashlib.sha256)
+        return cls(name, _digest(secret), quota or Quota(), signing=signing)
 
 
 def find_key(keys: Iterable[Key], secret: str) -> Key | None:

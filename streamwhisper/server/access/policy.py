@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from ipaddress import ip_address, ip_network
+from typing import Any
 
 from websockets.http11 import Request
 
@@ -16,6 +17,7 @@ from streamwhisper.server.access.limits import Limits, Quota
 from streamwhisper.server.access.origins import check_origin, host_admitted, origin_admitted
 from streamwhisper.server.access.proxies import Network, client_address
 from streamwhisper.server.access.rejection import HandshakeRejected
+from streamwhisper.server.access.short_lived import Grant, TokenIssuer
 
 __all__ = ["AccessOptions", "AccessPolicy", "Client"]
 
@@ -52,12 +54,14 @@ class Client:
         quota: limits of the client's sessions.
         key: name of the client's key; None: the server has no keys.
         rooms: rooms in which the client may publish; None: all.
+        grant: content of the client's short-lived token; None: its token is a lasting one.
     """
 
     address: str = ""
     quota: Quota = field(default_factory=Quota)
     key: str | None = None
     rooms: tuple[str, ...] | None = None
+    grant: Grant | None = None
 
     @property
     def owner(self) -> tuple[str | None, str]:
@@ -85,6 +89,7 @@ class AccessPolicy:
         self._options = options
         self._limits = limits
         self._loopback = loopback
+        self._issuer = TokenIssuer()
         self._by_key: Counter[str] = Counter()
         self._by_network: Counter[str] = Counter()
         self.open_sessions = 0
@@ -120,24 +125,37 @@ class AccessPolicy:
         forwarded = request.headers.get_all("X-Forwarded-For")
         return client_address(peer, forwarded, self._options.proxies)
 
-    def authenticate(self, request: Request, peer: str) -> Client:
+    def authenticate(
+        self, request: Request, peer: str, *, late: float = 0.0, lasting: bool = False
+    ) -> Client:
         """Return the client that sent a request.
 
         Args:
             request: carries the access token.
             peer: address at the other end of the connection.
+            late: seconds after its expiry in which a short-lived token is accepted.
+            lasting: reject short-lived tokens, which only open sessions.
 
         Raises:
             HandshakeRejected: the access token is missing or not accepted.
         """
         options = self._options
         address = self.address(request, peer)
-        if not options.keys:
-            return Client(address, options.quota)
         presented = list(presented_keys(request))
         for secret in presented:
             if (key := find_key(options.keys, secret)) is not None:
                 return Client(address, key.quota, key.name, key.rooms)
+            if found := self._issuer.find(options.keys or (self._anyone,), secret, late=late):
+                key, grant = found
+                if lasting:
+                    raise HandshakeRejected(
+                        HTTPStatus.FORBIDDEN,
+                        "forbidden",
+                        "A short-lived token only opens a session. Use an access token here.",
+                    )
+                return Client(address, key.quota, key.name or None, key.rooms, grant)
+        if not options.keys:
+            return Client(address, options.quota)
         raise HandshakeRejected(
             HTTPStatus.UNAUTHORIZED,
             "unauthorized",
@@ -146,6 +164,33 @@ class AccessPolicy:
             else 'This server needs an access token. Send it as "Authorization: Bearer TOKEN", as '
             '?token=TOKEN, or with the WebSocket subprotocols "streamwhisper" and "bearer.TOKEN".',
         )
+
+    @property
+    def _anyone(self) -> Key:
+        """Key of all clients of a server without access tokens."""
+        return Key("", b"", self._options.quota)
+
+    def issue(
+        self, client: Client, seconds: float, settings: Mapping[str, Any] | None = None
+    ) -> tuple[str, int]:
+        """Return a short-lived token for one session of a client, and its expiry as Unix time.
+
+        Args:
+            client: a client with a lasting token.
+            seconds: time in which the session must start.
+            settings: settings of a Realtime session.
+        """
+        keys = {key.name: key for key in self._options.keys}
+        return self._issuer.issue(keys.get(client.key or "", self._anyone), seconds, settings)
+
+    def redeem(self, client: Client) -> None:
+        """Mark a client's short-lived token, if it has one, as used.
+
+        Raises:
+            HandshakeRejected: the token has opened a session.
+        """
+        if client.grant is not None:
+            self._issuer.redeem(client.grant)
 
     def anonymous(self, address: str) -> Client:
         """Return the client at `address`, for protocols without access tokens."""

@@ -28,6 +28,7 @@ from streamwhisper.server.rest.openai import (
 from streamwhisper.server.rest.operation import Operation
 from streamwhisper.server.rest.request import headers_of
 from streamwhisper.server.rest.service import Service
+from streamwhisper.server.rest.short_lived import ShortLivedTokens
 from streamwhisper.server.websocket.http_endpoints import HttpEndpoints
 
 __all__ = ["rest_app"]
@@ -42,6 +43,7 @@ def rest_app(service: Service, endpoints: HttpEndpoints, origins: Sequence[str])
         origins: web origins that may send requests (CORS).
     """
     pages = _Pages(service, endpoints)
+    tokens = ShortLivedTokens(service)
     transcribe, translate = (
         partial(OpenAiRestDialect, task) for task in ("transcribe", "translate")
     )
@@ -52,6 +54,12 @@ def rest_app(service: Service, endpoints: HttpEndpoints, origins: Sequence[str])
     }
     routes = [
         *(Route(path, operation, methods=["POST"]) for path, operation in operations.items()),
+        Route("/v1/realtime/client_secrets", tokens.client_secret, methods=["POST"]),
+        Route(
+            "/v1/realtime/transcription_sessions", tokens.transcription_session, methods=["POST"]
+        ),
+        Route("/v1/realtime/sessions", tokens.conversation, methods=["POST"]),
+        Route("/v1/auth/grant", tokens.grant, methods=["POST"]),
         Route("/v1/models", pages.models),
         Route("/v1/models/{name:path}", pages.model),
         Route("/healthz", pages.health),
@@ -84,7 +92,7 @@ class _Pages:
         return PlainTextResponse(found.body, found.status_code)
 
     async def metrics(self, request: Request) -> Response:
-        self._service.authenticate(request)
+        self._service.authenticate(request, lasting=True)
         return Response(self._service.metrics.render(), media_type=METRICS_CONTENT_TYPE)
 
     async def models(self, request: Request) -> Response:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from http import HTTPStatus
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from starlette.requests import Request
 from websockets.datastructures import Headers
@@ -81,15 +81,21 @@ class Service:
         """
         await self._startup.wait()
 
-    def authenticate(self, request: Request) -> Client:
-        """Return the client of a request.
+    def authenticate(self, request: Request, *, lasting: bool = False) -> Client:
+        """Return the client of a request; `lasting` rejects short-lived tokens.
 
         Raises:
             HandshakeRejected: the access token or the web origin is not accepted.
         """
         handshake = handshake_of(request)
         self._access.check_source(handshake)
-        return self._access.authenticate(handshake, peer_of(request))
+        return self._access.authenticate(handshake, peer_of(request), lasting=lasting)
+
+    def issue(
+        self, client: Client, seconds: float, settings: Mapping[str, Any] | None = None
+    ) -> tuple[str, int]:
+        """Return a short-lived token for a client; see `AccessPolicy.issue`."""
+        return self._access.issue(client, seconds, settings)
 
     def address(self, request: Request) -> str:
         """Return the IP address of a request's client."""
@@ -104,6 +110,7 @@ class Service:
         self._access.check_running()
         await self.wait()
         self._access.check_slots(client)
+        self._access.redeem(client)
         return self.transcriber
 
     @contextmanager

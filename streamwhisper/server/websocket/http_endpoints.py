@@ -128,7 +128,7 @@ class HttpEndpoints:
         if path.startswith(WATCH_PATH):  # viewers need no access token
             return self._viewer(path.removeprefix(WATCH_PATH))
         if path == "/metrics":
-            self._access.authenticate(request, peer_of(websocket))
+            self._access.authenticate(request, peer_of(websocket), lasting=True)
             return http_response(HTTPStatus.OK, self._metrics.render(), METRICS_CONTENT_TYPE)
         await self._startup.wait()
         info = self._startup.info

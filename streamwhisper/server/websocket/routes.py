@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import Any
 
 from websockets.http11 import Response
 
@@ -52,6 +53,7 @@ class Handshake:
         query: query parameters of the URL.
         open_session: opens the client's sessions.
         on_error: receives the code of every error sent to the client.
+        settings: settings of a Realtime session that its short-lived token has.
     """
 
     info: ModelInfo
@@ -61,6 +63,7 @@ class Handshake:
     query: Query
     open_session: SessionFactory
     on_error: OnError
+    settings: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +114,7 @@ def _realtime(handshake: Handshake) -> RealtimeDialect:
         handshake.open_session,
         handshake.on_error,
         # Without an intent, the type of the session is chosen by `session.update`.
+        settings=handshake.settings,
         transcription="transcription" in handshake.query.get("intent", ["transcription"]),
     )
 

@@ -387,6 +387,29 @@ def test_a_token_goes_into_the_handshake_or_is_refused_here(page: Any) -> None:
     }""") == [["streamwhisper", "bearer.k-1.x"], [], "bad_token"]
 
 
+def test_a_token_may_be_a_function_which_is_asked_again_until_it_answers(
+    servers: Servers, page: Any
+) -> None:
+    called, state = page.evaluate(
+        """async (url) => {
+      const { StreamWhisper } = await import("/streamwhisper.js");
+      let called = 0;
+      const token = async () => {
+        called += 1;
+        if (called < 3) throw new Error("the backend is away");
+        return "k-1";
+      };
+      const stream = new StreamWhisper({ url, token });
+      await stream.connect();
+      const { state } = stream;
+      await stream.end();
+      return [called, state];
+    }""",
+        f"{servers.url}v1/stream",
+    )
+    assert (called, state) == (3, "open")
+
+
 def test_an_idle_connection_that_is_lost_later_than_the_patience_is_made_again(page: Any) -> None:
     states = page.evaluate("""async () => {
       const { StreamWhisper } = await import("/streamwhisper.js");

@@ -42,6 +42,8 @@ def ask_openai(url: str, key: str, call: dict[str, Any]) -> Any:
             return [read(model) for model in client.models.list()]
         if resource == "model":
             return read(client.models.retrieve(arguments["id"]))
+        if resource == "client_secret":
+            return read(client.realtime.client_secrets.create(**arguments))
         answer = getattr(client.audio, resource).create(file=Path(call["file"]), **arguments)
         return [read(e) for e in answer] if arguments.get("stream") else read(answer)
     except openai.APIStatusError as error:
@@ -57,6 +59,8 @@ def ask_deepgram(url: str, key: str, call: dict[str, Any]) -> Any:
     client = DeepgramClient(api_key=key, environment=DeepgramClientEnvironment(**places))
     media, arguments = client.listen.v1.media, call.get("arguments", {})
     try:
+        if call["resource"] == "grant":
+            return read(client.auth.v1.tokens.grant(**arguments))
         if call["resource"] == "url":
             return read(media.transcribe_url(**arguments))
         return read(media.transcribe_file(request=Path(call["file"]).read_bytes(), **arguments))

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
+from typing import Any
 
 from websockets.http11 import Response
 
@@ -52,6 +53,7 @@ _NO_INTENT = ErrorMessage(
     "and responses are not supported.",
     fatal=True,
 )
+_CLIENT_FAULT = Close(CLIENT_FAULT, "invalid_settings")
 _UNREPORTED = ("idle_timeout",)
 """Codes that are only in the close frame: after an error, many clients do not reconnect."""
 _MESSAGES = {
@@ -75,6 +77,7 @@ class RealtimeDialect:
         on_error: OnError = lambda code: None,
         *,
         transcription: bool = True,
+        settings: Mapping[str, Any] | None = None,
     ) -> None:
         """Open the session and announce it.
 
@@ -85,6 +88,7 @@ class RealtimeDialect:
             open_session: opens a session.
             on_error: called with the code of every error that is sent.
             transcription: whether the client requested transcription; otherwise it is rejected.
+            settings: first settings of the session, as in `session.update`.
         """
         self._info = info
         self._defaults = options
@@ -102,10 +106,15 @@ class RealtimeDialect:
         if not transcription:
             self.fail(_NO_INTENT, Close(CLIENT_FAULT, _NO_INTENT.code))
             return
-        initial = session_options(self._settings, options, info)
-        start = start_of(self._settings)
         try:
+            self._settings = changed(self._settings, dict(settings or {}))
+            initial = session_options(self._settings, options, info)
+            self._input.change(audio_format(self._settings))
+            start = start_of(self._settings)
             self._session = open_session(session_id, start, self._input, initial)
+        except InvalidRequest as error:  # the token is of a server with another model
+            self.fail(ErrorMessage(error.code, str(error), fatal=True), _CLIENT_FAULT)
+            return
         except SessionRejected as refused:
             self.fail(refused.error, refused.close)
             return
