@@ -73,7 +73,7 @@ class LineSink:
 
 
 class CommandSink(LineSink):
-    """Program that runs for each utterance, with the text on its standard input."""
+    """Program that runs for each utterance, with the text on its standard input, in UTF-8."""
 
     def __init__(self, command: Sequence[str], notice: Notice) -> None:
         """Run `command`, without a shell."""
@@ -85,7 +85,7 @@ class CommandSink(LineSink):
         problem = ""
         try:
             done = subprocess.run(
-                self._command, input=f"{line}\n", text=True, timeout=_PATIENCE, check=False
+                self._command, input=f"{line}\n".encode(), timeout=_PATIENCE, check=False
             )
             if done.returncode:
                 problem = f"exited with status {done.returncode}"

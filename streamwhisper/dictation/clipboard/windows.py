@@ -36,7 +36,9 @@ class WindowsClipboard:
         libraries: Any = getattr(ctypes, "windll")  # noqa: B009 (only Windows has it)
         self._user, self._memory = libraries.user32, libraries.kernel32
         handle, size = ctypes.c_void_p, ctypes.c_size_t
+        self._user.CreateWindowExW.restype = handle
         for function, result, arguments in (
+            (self._user.DestroyWindow, ctypes.c_int, [handle]),
             (self._user.OpenClipboard, ctypes.c_int, [handle]),
             (self._user.GetClipboardData, handle, [ctypes.c_uint]),
             (self._user.SetClipboardData, handle, [ctypes.c_uint, handle]),
@@ -69,17 +71,22 @@ class WindowsClipboard:
 
     def put(self, contents: Contents, *, transient: bool = False) -> None:
         """Set or clear the clipboard."""
-        with self._open():
-            self._user.EmptyClipboard()
-            for format, data in contents.items():
-                self._write(int(format), data)
-            for name, data in _HIDING.items() if transient else ():
-                self._write(self._user.RegisterClipboardFormatW(name), data)
+        # Without a window that owns the clipboard, Windows takes no content.
+        window = self._user.CreateWindowExW(0, "STATIC", None, 0, 0, 0, 0, 0, *[None] * 4)
+        try:
+            with self._open(window):
+                self._user.EmptyClipboard()
+                for format, data in contents.items():
+                    self._write(int(format), data)
+                for name, data in _HIDING.items() if transient else ():
+                    self._write(self._user.RegisterClipboardFormatW(name), data)
+        finally:
+            self._user.DestroyWindow(window)
 
     @contextmanager
-    def _open(self) -> Iterator[None]:
+    def _open(self, window: int | None = None) -> Iterator[None]:
         until = time.monotonic() + _OPEN_SECONDS
-        while not self._user.OpenClipboard(None):
+        while not self._user.OpenClipboard(window):
             if time.monotonic() > until:
                 raise ClipboardError(f"another program keeps {self.name} open")
             time.sleep(0.02)

@@ -105,6 +105,13 @@ class _PynputListener:
             on_release=lambda key: chord.release(self._listener.canonical(key)),
         )
         self._listener.start()
+        self._listener.wait()
+        if not getattr(self._listener, "IS_TRUSTED", True):  # macOS then reports no keys
+            self._listener.stop()
+            raise NoHotkeysError(
+                "this terminal may not observe keys; allow it under System Settings, Privacy & "
+                "Security, Accessibility, or use: streamwhisper mic toggle"
+            )
 
     def close(self) -> None:
         """Release the hotkey."""

@@ -52,7 +52,7 @@ class X11Listener:
         """
         try:
             self._display = Display(display)
-        except (error.DisplayError, OSError) as failure:
+        except (error.DisplayError, error.XauthError, OSError) as failure:
             raise HotkeyError(f"cannot connect to the X display: {failure}") from failure
         self._pressed, self._released = pressed, released
         self._down = False

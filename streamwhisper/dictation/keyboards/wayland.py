@@ -48,8 +48,9 @@ class WtypeKeyboard:
 
     def focus(self) -> str | None:
         """Return the focused window's id on Sway and Hyprland; None on other desktops."""
-        window = self._window()
-        return None if window is None else str(window.get("id", window.get("address")))
+        window = self._window() or {}
+        found = window.get("id", window.get("address"))
+        return None if found is None else str(found)
 
     def window_class(self) -> str | None:
         """Return the focused window's application id or class on Sway and Hyprland."""
@@ -83,16 +84,11 @@ class WtypeKeyboard:
 
     def _window(self) -> dict[str, Any] | None:
         """Return what the desktop reports about the focused window; None: it reports nothing."""
-        try:
-            if self._sway:
-                tree = json.loads(_run("swaymsg", "-r", "-t", "get_tree").out)
-                return next((node for node in _nodes(tree) if node.get("focused")), {})
-            if self._hyprland:
-                return dict(json.loads(_run("hyprctl", "-j", "activewindow").out))
-        except (ValueError, TypeError) as error:
-            raise KeyboardError(
-                f"the desktop does not report its focused window: {error}"
-            ) from error
+        if self._sway:
+            tree = _object(_run("swaymsg", "-r", "-t", "get_tree"))
+            return next((node for node in _nodes(tree) if node.get("focused")), {})
+        if self._hyprland:
+            return _object(_run("hyprctl", "-j", "activewindow"))
         return None
 
 
@@ -151,6 +147,16 @@ def _nodes(node: dict[str, Any]) -> Iterator[dict[str, Any]]:
     yield node
     for child in (*node.get("nodes", ()), *node.get("floating_nodes", ())):
         yield from _nodes(child)
+
+
+def _object(result: Result) -> dict[str, Any]:
+    try:
+        found = json.loads(result.out)
+    except ValueError:
+        found = None
+    if not isinstance(found, dict):
+        raise KeyboardError("the desktop does not report its focused window")
+    return found
 
 
 def _run(*command: str, data: str = "") -> Result:
