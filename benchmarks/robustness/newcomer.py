@@ -1,4 +1,4 @@
-"""A newcomer with an access token: how long a session, a health check and an upload wait."""
+"""A newcomer with a token, from another address: how long it waits for the server's answers."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from benchmarks.robustness.attacks.wire import http_request, session
 __all__ = ["newcomer"]
 
 _PATIENCE = 5.0  # seconds after which the newcomer gives up
+_ADDRESS = "127.0.0.2"
 _NOT_AUDIO = b"not audio"
 
 
@@ -31,7 +32,7 @@ async def newcomer(target: Target) -> dict[str, int | None]:
     )
 
     async def open_session() -> bool:
-        async with session(target):
+        async with session(target, _ADDRESS):
             return True
 
     async def healthy() -> bool:
@@ -48,7 +49,7 @@ async def newcomer(target: Target) -> dict[str, int | None]:
 
 
 async def _status(port: int, head: str, body: bytes) -> int:
-    async with http_request(port, head, body) as (reader, _):
+    async with http_request(port, head, body, _ADDRESS) as (reader, _):
         return int((await reader.readline()).split()[1])
 
 

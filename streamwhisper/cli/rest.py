@@ -49,6 +49,14 @@ class RestFlags:
             help="Number of recordings transcribed at a time; others queue.",
         ),
     ] = 1
+    uploads_per_address: Annotated[
+        int,
+        _rest(
+            "--uploads-per-address",
+            min=1,
+            help="Maximum concurrent uploads per client IP address.",
+        ),
+    ] = 32
 
     def rest_options(self) -> RestOptions | None:
         """Return the port's options; None: no port.
@@ -67,4 +75,5 @@ class RestFlags:
             self.max_upload_seconds,
             self.upload_timeout,
             self.transcriptions,
+            self.uploads_per_address,
         )

@@ -161,7 +161,7 @@ def serve(
             max_wait=quotas.max_wait or None,
             features=FeatureOptions(
                 recording=recording.recording_options(),
-                rooms=RoomOptions(quotas.max_viewers),
+                rooms=RoomOptions(quotas.max_viewers, quotas.viewers_per_address),
                 wyoming=wyoming.wyoming_options(),
                 rest=rest.rest_options(),
             ),

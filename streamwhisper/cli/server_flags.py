@@ -184,6 +184,10 @@ class QuotaFlags:
     max_viewers: Annotated[
         int, _limit("--max-viewers", min=0, help="Maximum viewers across all rooms.")
     ] = 1000
+    viewers_per_address: Annotated[
+        int,
+        _limit("--viewers-per-address", min=1, help="Maximum viewers per client IP address."),
+    ] = 500
     max_wait: Annotated[
         float,
         _limit(

@@ -15,6 +15,7 @@ from websockets.typing import Subprotocol
 
 from streamwhisper.live.scheduler import Scheduler, SchedulerOptions
 from streamwhisper.recognition import Recognizer, remote_state
+from streamwhisper.server.access.policy import network_of
 from streamwhisper.server.access.rejection import HandshakeRejected
 from streamwhisper.server.context import ServerContext
 from streamwhisper.server.logs import wire_log
@@ -30,7 +31,12 @@ from streamwhisper.server.websocket.http_endpoints import (
     peer_of,
     query_of,
 )
-from streamwhisper.server.websocket.paced import VIEWER_FRAMES, PacedConnection
+from streamwhisper.server.websocket.paced import (
+    SESSION_FRAMES,
+    VIEWER_FRAMES,
+    PacedConnection,
+    paced_connections,
+)
 from streamwhisper.server.websocket.routes import ROUTES, STREAM_PATH, Handshake
 from streamwhisper.server.wyoming.port import WyomingPort
 
@@ -43,6 +49,7 @@ if TYPE_CHECKING:
 __all__ = ["DEFAULT_PORT", "STREAM_PATH", "WATCH_PATH", "Server", "ServerOptions"]
 
 _MAX_QUEUE = 1  # messages that the library reads ahead, each of up to `Limits.max_message_bytes`
+_BACKLOG = 32  # connections accepted at once; the system lets others wait a second
 
 
 class Server:
@@ -142,7 +149,8 @@ class Server:
                 compression=None,
                 max_size=options.limits.max_message_bytes,
                 max_queue=_MAX_QUEUE,
-                create_connection=PacedConnection,
+                backlog=_BACKLOG,
+                create_connection=paced_connections(self.context.new_connections()),
                 server_header="streamwhisper",
             )
         self.port = next(iter(self._listener.sockets)).getsockname()[1]
@@ -205,12 +213,14 @@ class Server:
         """Serve a WebSocket after its handshake."""
         request = websocket.request
         assert request is not None
+        assert isinstance(websocket, PacedConnection)
         context, path = self.context, path_of(request)
         if path.startswith(WATCH_PATH):
-            assert isinstance(websocket, PacedConnection)
             websocket.limit_frames(VIEWER_FRAMES)
-            await context.rooms.watch(path.removeprefix(WATCH_PATH), websocket)
+            network = network_of(context.access.address(request, peer_of(websocket)))
+            await context.rooms.watch(path.removeprefix(WATCH_PATH), websocket, network)
             return
+        websocket.limit_frames(SESSION_FRAMES)
         late = self.options.limits.handshake_timeout  # it was in time before the handshake
         client = context.access.authenticate(request, peer_of(websocket), late=late)
         route, name = ROUTES[path], websocket.id.hex[:12]

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from streamwhisper.server.access.open_files import FileBudget, Newcomers, open_files
 from streamwhisper.server.access.origins import is_loopback
 from streamwhisper.server.access.policy import AccessPolicy
 from streamwhisper.server.metrics import Metrics
@@ -19,6 +21,8 @@ from streamwhisper.server.sessions.resumable import ResumableSessions, Timer
 from streamwhisper.server.sessions.startup import Startup
 
 __all__ = ["ServerContext"]
+
+log = logging.getLogger(__name__)
 
 _STARTUP_WAIT = 0.4  # share of the handshake timeout for which clients wait for the model
 
@@ -66,8 +70,20 @@ class ServerContext:
             _call_later,
             on_expire=metrics.sessions_closed.labels(LOST).inc,
         )
+        files = _file_budget(options)
+        viewers = min(features.rooms.max_viewers, files.viewers)
+        if viewers < features.rooms.max_viewers:
+            log.warning(
+                "only %d files can be open, so there is room for %d viewers instead of %d; raise "
+                "the limit, e.g. with ulimit -n, or lower --max-sessions",
+                open_files(),
+                viewers,
+                features.rooms.max_viewers,
+            )
         rooms = Rooms(
-            features.rooms, on_drop=metrics.viewers_dropped.inc, dismiss=resumable.dismiss
+            replace(features.rooms, max_viewers=viewers),
+            on_drop=metrics.viewers_dropped.inc,
+            dismiss=resumable.dismiss,
         )
         recorder = (
             None
@@ -95,6 +111,10 @@ class ServerContext:
             admission,
         )
 
+    def new_connections(self) -> Newcomers:
+        """Return the newcomers of one port."""
+        return Newcomers(_file_budget(self.options).newcomers)
+
     @property
     def shutdown_seconds(self) -> float:
         """Seconds that sessions have to finish when the server stops."""
@@ -116,6 +136,16 @@ class ServerContext:
         )
         follow("viewers", "Viewers of publishing sessions.", lambda: self.rooms.viewers)
         follow("tasks", "Tasks on the event loop.", lambda: len(asyncio.all_tasks()))
+
+
+def _file_budget(options: ServerOptions) -> FileBudget:
+    features = options.features
+    return FileBudget.of(
+        open_files(),
+        options.limits.max_sessions,
+        per_session=1 if features.recording is None else 3,  # and the files of text and audio
+        ports=1 if features.rest is None else 2,
+    )
 
 
 def _call_later(seconds: float, call: Callable[[], None]) -> Timer:

@@ -12,6 +12,7 @@ from typing import Any
 
 from streamwhisper.audio.ffmpeg import limit_allocations
 from streamwhisper.recognition import Recognizer
+from streamwhisper.server.access.open_files import raise_open_files
 from streamwhisper.server.app import Server
 from streamwhisper.server.options import ServerOptions
 from streamwhisper.server.sessions.startup import Loading
@@ -96,9 +97,11 @@ def run(
 ) -> None:
     """Call `serve` on a new event loop: that of uvloop, or of asyncio on Windows.
 
-    The process is the server's own: it also limits the memory that FFmpeg may allocate at once.
+    The process is the server's own: it limits the memory that FFmpeg may allocate at once, and can
+    then open as many files as the system allows it.
     """
     limit_allocations(_MAX_ALLOCATION)
+    log.info("up to %d files can be open, each connection is one", raise_open_files())
     if sys.platform == "win32":
         new_event_loop = asyncio.new_event_loop
     else:

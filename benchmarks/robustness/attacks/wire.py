@@ -28,6 +28,7 @@ __all__ = [
 
 CONTINUATION, TEXT, BINARY, PING, PONG = 0x0, 0x1, 0x2, 0x9, 0xA
 
+_HOME = "127.0.0.1"
 Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
@@ -45,13 +46,15 @@ def frame(opcode: int, payload: bytes = b"", *, fin: bool = True) -> bytes:
 
 
 @contextlib.asynccontextmanager
-async def websocket(target: Target, path: str, token: str | None) -> AsyncIterator[Streams]:
-    """Open a WebSocket by hand; its connection is aborted at the end.
+async def websocket(
+    target: Target, path: str, token: str | None, address: str = _HOME
+) -> AsyncIterator[Streams]:
+    """Open a WebSocket by hand, from an address; its connection is aborted at the end.
 
     Raises:
         ConnectionError: the server does not accept it.
     """
-    reader, writer = await asyncio.open_connection("127.0.0.1", target.port)
+    reader, writer = await asyncio.open_connection(_HOME, target.port, local_addr=(address, 0))
     try:
         lines = [
             f"GET {path} HTTP/1.1",
@@ -75,18 +78,20 @@ async def websocket(target: Target, path: str, token: str | None) -> AsyncIterat
 
 
 @contextlib.asynccontextmanager
-async def session(target: Target, **start: object) -> AsyncIterator[Streams]:
-    """Open a native session by hand."""
-    async with websocket(target, "/v1/stream", target.token) as (reader, writer):
+async def session(target: Target, address: str = _HOME, **start: object) -> AsyncIterator[Streams]:
+    """Open a native session by hand, from an address."""
+    async with websocket(target, "/v1/stream", target.token, address) as (reader, writer):
         writer.write(frame(TEXT, json.dumps({"type": "start", **start}).encode()))
         await reader.readexactly(2)
         yield reader, writer
 
 
 @contextlib.asynccontextmanager
-async def http_request(port: int, head: str, body: bytes) -> AsyncIterator[Streams]:
-    """Send a request by hand; its connection is aborted at the end."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+async def http_request(
+    port: int, head: str, body: bytes, address: str = _HOME
+) -> AsyncIterator[Streams]:
+    """Send a request by hand, from an address; its connection is aborted at the end."""
+    reader, writer = await asyncio.open_connection(_HOME, port, local_addr=(address, 0))
     try:
         writer.write(head.encode() + b"\r\n\r\n" + body)
         yield reader, writer

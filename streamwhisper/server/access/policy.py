@@ -15,11 +15,11 @@ from websockets.http11 import Request
 from streamwhisper.server.access.keys import Key, find_key, presented_keys
 from streamwhisper.server.access.limits import Limits, Quota
 from streamwhisper.server.access.origins import check_origin, host_admitted, origin_admitted
-from streamwhisper.server.access.proxies import Network, client_address
+from streamwhisper.server.access.proxies import Network, client_address, plain_address
 from streamwhisper.server.access.rejection import HandshakeRejected
 from streamwhisper.server.access.short_lived import Grant, TokenIssuer
 
-__all__ = ["AccessOptions", "AccessPolicy", "Client"]
+__all__ = ["AccessOptions", "AccessPolicy", "Client", "network_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,7 +194,7 @@ class AccessPolicy:
 
     def anonymous(self, address: str) -> Client:
         """Return the client at `address`, for protocols without access tokens."""
-        return Client(address, self._options.quota)
+        return Client(plain_address(address), self._options.quota)
 
     def check_running(self) -> None:
         """Reject every client while the server shuts down.
@@ -230,13 +230,13 @@ class AccessPolicy:
         if client.key is not None and most is not None and by_key >= most:
             raise _full(HTTPStatus.TOO_MANY_REQUESTS, most, "of this key")
         most = limits.max_sessions_per_address
-        if most is not None and self._by_network[_network(client.address)] + more >= most:
+        if most is not None and self._by_network[network_of(client.address)] + more >= most:
             raise _full(HTTPStatus.TOO_MANY_REQUESTS, most, "of this address")
 
     @contextmanager
     def hold_slots(self, client: Client, slots: int = 1) -> Iterator[None]:
         """Hold session slots while the body runs."""
-        counts = [(self._by_network, _network(client.address))]
+        counts = [(self._by_network, network_of(client.address))]
         if client.key is not None:
             counts.append((self._by_key, client.key))
         self.open_sessions += slots
@@ -261,7 +261,7 @@ def _full(status: HTTPStatus, most: int, whose: str) -> HandshakeRejected:
     )
 
 
-def _network(address: str) -> str:
+def network_of(address: str) -> str:
     """Return the network that counts as one client: the address itself, or the /64 of IPv6."""
     try:
         if ip_address(address).version == 6:

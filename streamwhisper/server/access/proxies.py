@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
-__all__ = ["Network", "client_address", "parse_network"]
+__all__ = ["Network", "client_address", "parse_network", "plain_address"]
 
 Network = IPv4Network | IPv6Network
 
@@ -38,14 +38,22 @@ def client_address(peer: str, forwarded: Iterable[str], proxies: Sequence[Networ
     hops = [hop.strip() for hop in ",".join(forwarded).split(",") if hop.strip()]
     while hops and _within(peer, proxies):
         peer = hops.pop()
-    return peer
+    return plain_address(peer)
+
+
+def plain_address(address: str) -> str:
+    """Return an IP address without a mapping: a server that listens on :: sees IPv4 mapped."""
+    try:
+        found = ip_address(address)
+    except ValueError:
+        return address
+    mapped = found.ipv4_mapped if isinstance(found, IPv6Address) else None
+    return address if mapped is None else str(mapped)
 
 
 def _within(address: str, networks: Sequence[Network]) -> bool:
     try:
-        found: IPv4Address | IPv6Address = ip_address(address)
+        found = ip_address(plain_address(address))
     except ValueError:
         return False
-    if isinstance(found, IPv6Address) and found.ipv4_mapped is not None:
-        found = found.ipv4_mapped  # how a server that listens on :: sees IPv4
     return any(found in network for network in networks)

@@ -10,9 +10,10 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
-from collections import deque
-from collections.abc import Callable
+from collections import Counter, deque
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from http import HTTPStatus
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,8 +23,8 @@ from websockets.exceptions import ConnectionClosed
 from streamwhisper.errors import check_fields
 from streamwhisper.events import Committed, Done, Event, Partial
 from streamwhisper.protocol import ErrorMessage, Watching, encode_server_message
-from streamwhisper.server.access.rejection import SessionRejected
-from streamwhisper.server.dialect import CLIENT_FAULT, GOING_AWAY, Close
+from streamwhisper.server.access.rejection import HandshakeRejected, SessionRejected
+from streamwhisper.server.dialect import CLIENT_FAULT, GOING_AWAY, TRY_AGAIN_LATER, Close
 
 __all__ = ["ROOM_NAME", "Room", "RoomOptions", "Rooms", "is_room"]
 
@@ -44,7 +45,10 @@ class RoomOptions:
     """Limits of rooms and viewers.
 
     Attributes:
-        max_viewers: maximum concurrent viewers of all rooms; more are rejected.
+        max_viewers: maximum concurrent viewers of all rooms; more are rejected. A viewer of a
+            session takes the place of one who waits in a room without a session.
+        max_viewers_per_address: maximum concurrent viewers per IP address, or per /64 network of
+            IPv6; None: no limit.
         history_bytes: size of the committed text that is kept for viewers who join late, as encoded
             messages.
         buffer_bytes: size of the messages that a viewer may leave unread before it is dropped; more
@@ -55,13 +59,16 @@ class RoomOptions:
     """
 
     max_viewers: int = 1000
+    max_viewers_per_address: int | None = 500
     history_bytes: int = 256 * 1024
     buffer_bytes: int = 512 * 1024
 
     def __post_init__(self) -> None:
+        per_address = self.max_viewers_per_address
         check_fields(
             self,
             ("max_viewers", self.max_viewers >= 0, "0 or more"),
+            ("max_viewers_per_address", per_address is None or per_address >= 1, "1 or more"),
             ("history_bytes", self.history_bytes >= 0, "0 or more"),
             ("buffer_bytes", self.buffer_bytes > self.history_bytes, "more than history_bytes"),
         )
@@ -192,6 +199,7 @@ class Rooms:
         self._dismiss = dismiss
         self._rooms: dict[str, Room] = {}
         self._closing: set[asyncio.Task[None]] = set()
+        self._by_network: Counter[str] = Counter()  # viewers
         self._closed = False
 
     @property
@@ -199,10 +207,24 @@ class Rooms:
         """Number of viewers of all rooms."""
         return sum(len(room.viewers) for room in self._rooms.values())
 
-    @property
-    def full(self) -> bool:
-        """True if all viewer slots are in use."""
-        return self.viewers >= self.options.max_viewers
+    def check(self, name: str, network: str) -> None:
+        """Check that a viewer slot is free.
+
+        Args:
+            name: name of the room.
+            network: network of the viewer, as `network_of` returns it.
+
+        Raises:
+            HandshakeRejected: all slots are in use.
+        """
+        options = self.options
+        most = options.max_viewers_per_address
+        if most is not None and self._by_network[network] >= most:
+            raise _full(HTTPStatus.TOO_MANY_REQUESTS, most, " of this address")
+        if self.viewers >= options.max_viewers and not (
+            self._is_live(name) and any(self._idle_viewers())
+        ):
+            raise _full(HTTPStatus.SERVICE_UNAVAILABLE, options.max_viewers, "")
 
     def publish(self, name: str, session: str, owner: object) -> Room:
         """Return the room in which a session is to publish.
@@ -235,9 +257,23 @@ class Rooms:
         room.publish(session)
         return room
 
-    async def watch(self, name: str, viewer: ServerConnection) -> None:
-        """Serve a viewer until either side closes the connection."""
+    async def watch(self, name: str, viewer: ServerConnection, network: str = "") -> None:
+        """Serve a viewer until either side closes the connection.
+
+        Args:
+            name: name of the room.
+            viewer: its connection.
+            network: its network, as `network_of` returns it.
+        """
+        try:
+            self.check(name, network)
+        except HandshakeRejected as rejection:  # others took the slots during the handshake
+            await viewer.close(TRY_AGAIN_LATER, rejection.code)
+            return
+        if self.viewers >= self.options.max_viewers:
+            self._replace_idle_viewer()
         room = self._room(name)
+        self._by_network[network] += 1
         try:
             room.enter(viewer)
             await viewer.recv()
@@ -248,7 +284,25 @@ class Rooms:
                 self._on_drop()
         finally:
             room.viewers.discard(viewer)
+            self._by_network[network] -= 1
+            if not self._by_network[network]:
+                del self._by_network[network]
             self._tidy(room)
+
+    def _is_live(self, name: str) -> bool:
+        room = self._rooms.get(name)
+        return room is not None and room.session is not None
+
+    def _idle_viewers(self) -> Iterator[tuple[Room, ServerConnection]]:
+        """Yield the viewers who wait in rooms without a session."""
+        rooms = (room for room in self._rooms.values() if room.session is None)
+        return ((room, viewer) for room in rooms for viewer in room.viewers)
+
+    def _replace_idle_viewer(self) -> None:
+        """Disconnect a viewer who waits in a room without a session."""
+        room, viewer = next(self._idle_viewers())
+        room.viewers.discard(viewer)
+        self._close_later(viewer, TRY_AGAIN_LATER, "too_many_viewers")
 
     def close(self) -> None:
         """Disconnect all viewers; those of a running session once it has ended."""
@@ -269,14 +323,25 @@ class Rooms:
             self._rooms.pop(room.name, None)
         elif self._closed:
             for viewer in room.viewers:
-                task = asyncio.create_task(viewer.close(GOING_AWAY, "the server is shutting down"))
-                self._closing.add(task)
-                task.add_done_callback(self._closing.discard)
+                self._close_later(viewer, GOING_AWAY, "the server is shutting down")
+
+    def _close_later(self, viewer: ServerConnection, code: int, reason: str) -> None:
+        task = asyncio.create_task(viewer.close(code, reason))
+        self._closing.add(task)
+        task.add_done_callback(self._closing.discard)
 
 
 def is_room(name: str) -> bool:
     """Return whether a name is a valid room name."""
     return _NAME.fullmatch(name) is not None
+
+
+def _full(status: HTTPStatus, most: int, whose: str) -> HandshakeRejected:
+    return HandshakeRejected(
+        status,
+        "too_many_viewers",
+        f"All {most} viewer slots{whose} are in use. Try again in a few seconds.",
+    )
 
 
 def _rejected(code: str, message: str) -> SessionRejected:

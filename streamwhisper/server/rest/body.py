@@ -15,6 +15,9 @@ from streamwhisper.server.rest.options import RestOptions
 
 __all__ = ["Body"]
 
+_GRACE = 10.0  # seconds before a slow upload is rejected
+_MIN_RATE = 1024.0  # bytes per second that an upload must have on average after that
+
 _LINGER = 2.0
 """Seconds in which the rest of a rejected upload is read; the client reads the answer after it."""
 
@@ -28,7 +31,8 @@ class Body:
         self._declared = request.headers.get("Content-Length", "")
         self._most = options.max_upload_bytes
         self._seconds = options.upload_timeout
-        self._deadline = asyncio.get_running_loop().time() + options.upload_timeout
+        self._began = asyncio.get_running_loop().time()
+        self._deadline = self._began + options.upload_timeout
         self._size = 0
         self._whole = False
 
@@ -36,20 +40,17 @@ class Body:
         """Return the next message, for Starlette.
 
         Raises:
-            HandshakeRejected: the body is too large, or the upload timeout has passed.
+            HandshakeRejected: the body is too large or too slow, or the upload timeout has passed.
         """
+        too_slow = self._began + _GRACE + self._size / _MIN_RATE
         if self._declared.isdecimal() and int(self._declared) > self._most:
             raise self._too_large()
         try:
-            async with asyncio.timeout_at(self._deadline):
+            async with asyncio.timeout_at(min(self._deadline, too_slow)):
                 message = await self._next()
         except TimeoutError:
-            raise HandshakeRejected(
-                HTTPStatus.REQUEST_TIMEOUT,
-                "upload_timeout",
-                f"the request was not complete within {self._seconds:g} s; send it faster, or "
-                "in a smaller encoding, e.g. Opus or MP3",
-            ) from None
+            slow = too_slow < self._deadline
+            raise (self._too_slow() if slow else self._too_late()) from None
         if self._size > self._most:
             raise self._too_large()
         return message
@@ -78,6 +79,22 @@ class Body:
         # A disconnect ends the body, too.
         self._whole = not message.get("more_body", False)
         return message
+
+    def _too_slow(self) -> HandshakeRejected:
+        return HandshakeRejected(
+            HTTPStatus.REQUEST_TIMEOUT,
+            "upload_too_slow",
+            f"received {self._size} bytes in {_GRACE + self._size / _MIN_RATE:.0f} s; expected "
+            f"{_MIN_RATE:.0f} bytes per second or more after the first {_GRACE:g} s",
+        )
+
+    def _too_late(self) -> HandshakeRejected:
+        return HandshakeRejected(
+            HTTPStatus.REQUEST_TIMEOUT,
+            "upload_timeout",
+            f"the request was not complete within {self._seconds:g} s; send it faster, or "
+            "in a smaller encoding, e.g. Opus or MP3",
+        )
 
     def _too_large(self) -> HandshakeRejected:
         return HandshakeRejected(

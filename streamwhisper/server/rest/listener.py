@@ -11,6 +11,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from streamwhisper.errors import RecognitionError
 from streamwhisper.server.access.limits import Limits
+from streamwhisper.server.access.open_files import Newcomers
 from streamwhisper.server.context import ServerContext
 from streamwhisper.server.rest.app import rest_app
 from streamwhisper.server.rest.options import RestOptions
@@ -24,6 +25,9 @@ from streamwhisper.transcription.recognizer import is_window_recognizer
 __all__ = ["RestListener"]
 
 log = logging.getLogger(__name__)
+
+_BACKLOG = 32
+"""Connections accepted at once; the system lets others wait a second."""
 
 _GOODBYE = 5
 """Seconds in which the last answers are sent at shutdown."""
@@ -50,7 +54,7 @@ class RestListener:
         tls = options.tls
         config = uvicorn.Config(
             rest_app(self._service, endpoints, options.access.origins),
-            http=_with_timeouts(options.limits),
+            http=_with_timeouts(options.limits, context.new_connections()),
             ws="none",
             lifespan="off",
             log_config=None,
@@ -61,6 +65,7 @@ class RestListener:
             date_header=False,
             headers=[("Server", "streamwhisper")],
             timeout_graceful_shutdown=_GOODBYE,
+            backlog=_BACKLOG,
             ssl_context_factory=None if tls is None else lambda config, default: tls,
         )
         config.load()
@@ -109,8 +114,11 @@ class RestListener:
         self._service.close()
 
 
-def _with_timeouts(limits: Limits) -> type[H11Protocol]:
-    """Return a protocol that drops clients that are too slow to send a request or to read."""
+def _with_timeouts(limits: Limits, newcomers: Newcomers) -> type[H11Protocol]:
+    """Return a protocol that drops clients that are too slow to send a request or to read.
+
+    A connection without a request under way is one of `newcomers`.
+    """
 
     class TimeoutProtocol(H11Protocol):
         request_timer: asyncio.TimerHandle | None = None
@@ -128,6 +136,7 @@ def _with_timeouts(limits: Limits) -> type[H11Protocol]:
             for timer in (self.request_timer, self.write_timer):
                 if timer is not None:
                     timer.cancel()
+            newcomers.remove(self.transport)
             super().connection_lost(exc)
 
         def pause_writing(self) -> None:
@@ -142,10 +151,12 @@ def _with_timeouts(limits: Limits) -> type[H11Protocol]:
         def _watch(self) -> None:
             """Limit the time from the first byte of a request to the end of its headers."""
             if self.cycle is not None and not self.cycle.response_complete:
+                newcomers.remove(self.transport)
                 if self.request_timer is not None:
                     self.request_timer.cancel()
                     self.request_timer = None
             elif self.request_timer is None:
+                newcomers.add(self.transport)
                 self.request_timer = self.loop.call_later(
                     limits.handshake_timeout, self.transport.abort
                 )

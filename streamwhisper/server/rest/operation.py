@@ -99,9 +99,10 @@ class _Exchange:
         transcriber = await service.admit(client)
         with service.hold_slot(client):
             upload = Request(self._scope, self._body.receive)
-            request = await race(
-                self._dialect.read(upload, transcriber.recognizer), service.stopped()
-            )
+            with service.count_upload(client):
+                request = await race(
+                    self._dialect.read(upload, transcriber.recognizer), service.stopped()
+                )
             with closing(request.audio):
                 parts = transcriber.parts(request, service.max_seconds(client))
                 await race(self._answer(request, parts), self._body.left())

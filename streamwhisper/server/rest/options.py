@@ -23,6 +23,8 @@ class RestOptions:
         max_seconds: maximum duration of a recording; a longer one is rejected with HTTP 413.
         upload_timeout: seconds in which a request must be complete.
         at_a_time: number of recordings transcribed in parallel; others wait for their turn.
+        max_uploads_per_address: maximum concurrent uploads per IP address, or per /64 network of
+            IPv6; more are rejected with HTTP 429. Complete uploads do not count.
 
     Raises:
         ValueError: a value is out of range.
@@ -33,6 +35,7 @@ class RestOptions:
     max_seconds: float = 7200.0
     upload_timeout: float = 300.0
     at_a_time: int = 1
+    max_uploads_per_address: int = 32
 
     def __post_init__(self) -> None:
         check_fields(
@@ -42,6 +45,7 @@ class RestOptions:
             ("max_seconds", self.max_seconds > 0, "above 0 s"),
             ("upload_timeout", self.upload_timeout > 0, "above 0 s"),
             ("at_a_time", self.at_a_time >= 1, "1 or more"),
+            ("max_uploads_per_address", self.max_uploads_per_address >= 1, "1 or more"),
         )
 
 

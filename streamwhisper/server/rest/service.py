@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from http import HTTPStatus
@@ -13,7 +14,7 @@ from websockets.datastructures import Headers
 from websockets.http11 import Request as Handshake
 
 from streamwhisper.recognition import ModelInfo
-from streamwhisper.server.access.policy import AccessPolicy, Client
+from streamwhisper.server.access.policy import AccessPolicy, Client, network_of
 from streamwhisper.server.access.rejection import HandshakeRejected
 from streamwhisper.server.metrics import Metrics
 from streamwhisper.server.rest.options import RestOptions
@@ -43,6 +44,7 @@ class Service:
         self._empty.set()
         self._under_way = 0
         self._cut = asyncio.Event()
+        self._uploads: Counter[str] = Counter()  # under way, by network
 
     def open(self, transcriber: Transcriber) -> None:
         """Accept recordings: the model is loaded."""
@@ -125,6 +127,29 @@ class Service:
             self._under_way -= 1
             if not self._under_way:
                 self._empty.set()
+
+    @contextmanager
+    def count_upload(self, client: Client) -> Iterator[None]:
+        """Count an upload of a client while the body runs.
+
+        Raises:
+            HandshakeRejected: too many uploads of the client's address are under way.
+        """
+        network, most = network_of(client.address), self.options.max_uploads_per_address
+        if self._uploads[network] >= most:
+            raise HandshakeRejected(
+                HTTPStatus.TOO_MANY_REQUESTS,
+                "too_many_uploads",
+                f"{most} uploads of this address are under way, the maximum; try again when one "
+                "of them is complete",
+            )
+        self._uploads[network] += 1
+        try:
+            yield
+        finally:
+            self._uploads[network] -= 1
+            if not self._uploads[network]:
+                del self._uploads[network]
 
     def max_seconds(self, client: Client) -> float:
         """Return the maximum duration of a client's recordings in seconds."""

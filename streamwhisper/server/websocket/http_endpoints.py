@@ -12,6 +12,7 @@ from urllib.parse import parse_qs
 from websockets.asyncio.server import ServerConnection
 from websockets.http11 import Request, Response
 
+from streamwhisper.server.access.policy import network_of
 from streamwhisper.server.access.rejection import HandshakeRejected, http_response
 from streamwhisper.server.context import ServerContext
 from streamwhisper.server.dialect import Query
@@ -126,7 +127,8 @@ class HttpEndpoints:
             self._access.check_slots(client, route.slots(query))
             return None
         if path.startswith(WATCH_PATH):  # viewers need no access token
-            return self._viewer(path.removeprefix(WATCH_PATH))
+            network = network_of(self._access.address(request, peer_of(websocket)))
+            return self._viewer(path.removeprefix(WATCH_PATH), network)
         if path == "/metrics":
             self._access.authenticate(request, peer_of(websocket), lasting=True)
             return http_response(HTTPStatus.OK, self._metrics.render(), METRICS_CONTENT_TYPE)
@@ -150,20 +152,14 @@ class HttpEndpoints:
         )
         return http_response(HTTPStatus.OK, text)
 
-    def _viewer(self, room: str) -> Response | None:
+    def _viewer(self, room: str, network: str) -> Response | None:
         if not is_room(room):
             return http_response(
                 HTTPStatus.NOT_FOUND,
                 f"{room[:80]!r} is not a room name; expected {ROOM_NAME}\n",
             )
         self._access.check_running()
-        if self._rooms.full:
-            raise HandshakeRejected(
-                HTTPStatus.SERVICE_UNAVAILABLE,
-                "too_many_viewers",
-                f"All {self._rooms.options.max_viewers} viewer slots are in use. Try again in a "
-                "few seconds.",
-            )
+        self._rooms.check(room, network)
         return None
 
     def readiness(self) -> Response:

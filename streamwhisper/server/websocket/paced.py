@@ -14,7 +14,16 @@ from dataclasses import dataclass
 from websockets.asyncio.server import ServerConnection
 from websockets.frames import CloseCode
 
-__all__ = ["SESSION_FRAMES", "TOO_MANY_FRAMES", "VIEWER_FRAMES", "FrameBudget", "PacedConnection"]
+from streamwhisper.server.access.open_files import Newcomers
+
+__all__ = [
+    "SESSION_FRAMES",
+    "TOO_MANY_FRAMES",
+    "VIEWER_FRAMES",
+    "FrameBudget",
+    "PacedConnection",
+    "paced_connections",
+]
 
 _SLICE = 256  # bytes parsed at once: at most 43 frames
 _TURN = 16  # frames after which other connections have their turn
@@ -60,10 +69,13 @@ class _Hold(enum.Flag):
 
 
 class PacedConnection(ServerConnection):
-    """Server side of a WebSocket that limits the rate of the client's frames."""
+    """Server side of a WebSocket that limits the rate of the client's frames.
 
-    # Class attributes: the library's constructor may change, and the defaults suit every instance.
+    Attributes:
+        newcomers: has the connection until `limit_frames` is called.
+    """
 
+    newcomers: Newcomers | None = None
     _budget = SESSION_FRAMES
     _hold = _Hold.NONE
     _left = SESSION_FRAMES.burst  # frames left in the budget, at `_at`
@@ -73,12 +85,15 @@ class PacedConnection(ServerConnection):
     _reading = True
 
     def limit_frames(self, budget: FrameBudget) -> None:
-        """Set the budget; it begins with a full burst."""
+        """Set the budget once the handshake is complete; it begins with a full burst."""
+        self._arrive()
         self._budget, self._left = budget, budget.burst
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Take over flow control from the library's queue of messages."""
         super().connection_made(transport)
+        if self.newcomers is not None:
+            self.newcomers.add(transport)
         self.recv_messages.pause = lambda: self._stop(_Hold.MESSAGES)
         self.recv_messages.resume = lambda: self._go_on(_Hold.MESSAGES)
 
@@ -87,7 +102,12 @@ class PacedConnection(ServerConnection):
         self._unparsed = _NOTHING
         if self._timer is not None:
             self._timer.cancel()
+        self._arrive()
         super().connection_lost(exc)
+
+    def _arrive(self) -> None:
+        if self.newcomers is not None:
+            self.newcomers.remove(self.transport)
 
     def data_received(self, data: bytes) -> None:
         """Parse as many frames as the budget allows; keep the rest."""
@@ -175,3 +195,13 @@ class PacedConnection(ServerConnection):
                 self.transport.resume_reading()
             else:
                 self.transport.pause_reading()
+
+
+def paced_connections(newcomers: Newcomers) -> type[PacedConnection]:
+    """Return the class of connections that belong to these newcomers first."""
+
+    class CountedConnection(PacedConnection):
+        pass
+
+    CountedConnection.newcomers = newcomers
+    return CountedConnection

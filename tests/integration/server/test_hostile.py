@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -61,3 +62,32 @@ def test_an_attack_neither_delays_another_session_nor_fills_the_memory(
     assert seen["pong_max_ms"] < PONG
     assert seen["memory_peak_mb"] - seen["memory_before_mb"] < MEMORY
     assert seen["session_ms"] is not None
+
+
+@pytest.mark.parametrize(
+    "name", ["1,000 viewers, 1,024 open files", "1,000 silent connections, 1,024 open files"]
+)
+def test_connections_without_a_key_leave_files_for_sessions_and_health_checks(
+    name: str, tiny_en_path: Path, tmp_path: Path, recording: Recording
+) -> None:
+    log = tmp_path / "log"
+    with serving(tiny_en_path, log, "--token", TOKEN, before=few_files) as server:
+        target = Target(int(server.url.split(":")[2].split("/")[0]), 0, TOKEN)
+        seen = beside(server.process.pid, target, NAMED[name], recording)
+    assert seen["pong_max_ms"] < PONG
+    assert seen["session_ms"] is not None
+    assert seen["health_ms"] is not None
+    assert "1024 files can be open" in log.read_text()
+
+
+def few_files() -> None:
+    resource.setrlimit(resource.RLIMIT_NOFILE, (512, 1024))
+
+
+def test_uploads_that_never_go_on_keep_no_other_client_out(
+    attacked: tuple[ServerProcess, Target], recording: Recording
+) -> None:
+    server, target = attacked
+    seen = beside(server.process.pid, target, NAMED["100 uploads of one byte"], recording)
+    assert seen["session_ms"] is not None
+    assert seen["upload_ms"] is not None

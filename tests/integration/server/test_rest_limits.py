@@ -20,6 +20,7 @@ from streamwhisper.audio.files import read_audio, write_wav
 from streamwhisper.client import connect
 from streamwhisper.server.access.keys import Key
 from streamwhisper.server.access.limits import Limits, Quota
+from streamwhisper.server.access.open_files import Newcomers
 from streamwhisper.server.access.policy import AccessOptions
 from streamwhisper.server.app import Server, ServerOptions
 from streamwhisper.server.options import FeatureOptions
@@ -120,6 +121,40 @@ async def test_an_upload_that_takes_too_long_is_refused(recognizer: Any) -> None
     assert b"UPLOAD_TIMEOUT" in answer
 
 
+async def test_an_upload_that_hardly_moves_is_refused(
+    recognizer: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("streamwhisper.server.rest.body._GRACE", 0.3)
+    async with serving(recognizer) as server:
+        reader, writer = await connection(server)
+        writer.write(head(RAW, "Content-Length: 1000") + bytes(10))
+        answer = await reader.readuntil(b"}")
+        writer.close()
+    assert answer.split()[1] == b"408"
+    assert b"10 bytes" in answer
+
+
+async def test_slow_uploads_of_one_address_leave_places_for_others(recognizer: Any) -> None:
+    rest, limits = RestOptions(max_uploads_per_address=2), Limits(max_sessions=4)
+    async with serving(recognizer, rest, limits=limits) as server:
+        slow = [await connection(server) for _ in range(2)]
+        for _, writer in slow:
+            writer.write(head(RAW, "Content-Length: 1000") + b"R")
+        await until(lambda: server.context.access.open_sessions == 2)
+        refused = await ask(server, "POST", RAW, bytes(100))
+        assert refused.status == 429
+        assert b"TOO_MANY_UPLOADS" in refused.body
+        async with connect(server.url):
+            pass
+        reader, writer = await asyncio.open_connection(
+            "127.0.0.1", server.rest_port, local_addr=("127.0.0.2", 0)
+        )
+        writer.write(head(RAW, "Content-Length: 32000") + bytes(32000))
+        assert b"200" in await reader.readline()
+        for _, other in [*slow, (reader, writer)]:
+            other.close()
+
+
 async def test_who_never_ends_a_request_is_dropped(recognizer: Any) -> None:
     async with serving(recognizer, limits=Limits(handshake_timeout=0.2)) as server:
         for wire in (b"", b"POST /v1/listen HTTP/1.1\r\nHost: a"):
@@ -152,7 +187,7 @@ async def test_who_does_not_read_is_dropped() -> None:
 
     config = uvicorn.Config(
         flood,
-        http=_with_timeouts(Limits(send_timeout=0.2)),
+        http=_with_timeouts(Limits(send_timeout=0.2), Newcomers(10)),
         ws="none",
         lifespan="off",
         log_config=None,

@@ -255,6 +255,54 @@ async def test_there_are_so_many_places_for_viewers() -> None:
         assert b"too_many_viewers" in bytes(refused.value.response.body or b"")
 
 
+async def test_an_address_has_so_many_places_for_viewers() -> None:
+    async with serving(max_viewers_per_address=1) as server, watching(server) as viewer:
+        await receive(viewer)
+        with pytest.raises(InvalidStatus) as refused:
+            async with watching(server):
+                pass
+        assert refused.value.response.status_code == 429
+        async with watching(server, local_addr=("127.0.0.2", 0)) as other:
+            await receive(other)
+    async with serving(max_viewers_per_address=1) as server:
+        for _ in range(3):  # the place is free again
+            async with watching(server) as viewer:
+                await receive(viewer)
+            await until(lambda: server.context.rooms.viewers == 0)
+
+
+async def test_who_waits_in_an_empty_room_gives_way_to_a_viewer_of_a_session() -> None:
+    async with (
+        serving(max_viewers=1) as server,
+        connect(server.url, publish="stage"),
+        watching(server, "nowhere") as waiting,
+    ):
+        await receive(waiting)
+        with pytest.raises(InvalidStatus):
+            async with watching(server, "elsewhere"):
+                pass
+        async with watching(server) as viewer:
+            await receive(viewer)
+            with pytest.raises(ConnectionClosed) as closed:
+                await receive(waiting)
+            assert closed.value.rcvd is not None
+            assert closed.value.rcvd.code == 1013
+            assert server.context.rooms.viewers == 1
+            with pytest.raises(InvalidStatus):  # a viewer of a session gives way to nobody
+                async with watching(server):
+                    pass
+
+
+async def test_a_viewer_who_sends_many_frames_is_dropped() -> None:
+    async with serving() as server, watching(server) as viewer:
+        await receive(viewer)
+        viewer.transport.write(b"\x8a\x80\0\0\0\0" * 1000)  # empty pongs
+        await asyncio.wait_for(viewer.wait_closed(), 10)
+        assert (viewer.close_code, viewer.close_reason) == (1008, "too_many_frames")
+        dropped = server.context.metrics.viewers_dropped
+        await until(lambda: dropped._value.get() == 1)
+
+
 async def test_no_room_is_kept_that_nobody_is_in() -> None:
     async with serving() as server:
         async with watching(server), connect(server.url, publish="stage"):

@@ -28,6 +28,7 @@ LIMITS = {
     "audio-rate": 7.0,
     "audio-burst": 7.0,
     "max-viewers": 7,
+    "viewers-per-address": 7,
     "max-text-bytes": 777,
     "max-message-bytes": 777,
     "handshake-timeout": 7.0,
@@ -42,6 +43,7 @@ LIMITS = {
     "max-upload-seconds": 7.0,
     "upload-timeout": 7.0,
     "transcriptions": 7,
+    "uploads-per-address": 7,
 }
 
 
