@@ -51,8 +51,16 @@ def workers() -> list[psutil.Process]:
     return [
         process
         for process in psutil.Process().children(recursive=True)
-        if process.is_running() and f"Replica:{PREFIX}" in " ".join(process.cmdline())
+        if f"Replica:{PREFIX}" in title(process)
     ]
+
+
+def title(process: psutil.Process) -> str:
+    """Its command line; empty if it has ended, whether or not Ray has noticed."""
+    try:
+        return " ".join(process.cmdline())
+    except psutil.NoSuchProcess:
+        return ""
 
 
 def running() -> int:

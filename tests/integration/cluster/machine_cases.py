@@ -109,6 +109,6 @@ def test_workers_are_added_while_much_waits_for_them(environment: Path) -> None:
 
 def test_a_wrong_model_is_named_before_anything_starts(environment: Path) -> None:
     shown = streamwhisper("start", "--model", "tinny.en")
-    assert shown.returncode == 1
+    assert shown.returncode == 2
     assert "tiny.en" in shown.stderr
     assert streamwhisper("status").returncode == 1
