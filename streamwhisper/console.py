@@ -141,7 +141,7 @@ class GrowingText:
                 style="dim",
                 markup=False,
                 highlight=False,
-                soft_wrap=True,
+                soft_wrap=not console.is_terminal,  # a terminal cuts words
             )
 
     @contextmanager
@@ -275,7 +275,8 @@ def print_error(message: str, console: Console | None = None) -> None:
     """Print an error in red on `console`, by default on stderr."""
     console = console or Console(stderr=True)
     text = without_controls(f"error: {message}", keep="\n")
-    console.print(text, style="red", markup=False, highlight=False, soft_wrap=True)
+    wrap = not console.is_terminal  # which cuts words
+    console.print(text, style="red", markup=False, highlight=False, soft_wrap=wrap)
 
 
 def print_notice(message: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import textwrap
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -97,11 +98,18 @@ def report(findings: Sequence[Finding]) -> bool:
     console = Console(highlight=False, soft_wrap=True)
     for finding in findings:
         sign, style = ("✓", "green") if finding.fine else ("✗" if finding.needed else "!", "red")
-        console.print(f"[{style}]{sign}[/] {finding.what}: ", end="")
-        console.print(finding.seen, markup=False)
+        console.print(sign, style=style, end=" ")
+        console.print(_wrapped(console, f"{finding.what}: {finding.seen}", "  "), markup=False)
         if finding.advice:
-            console.print(f"  → {finding.advice}", markup=False)
+            console.print("  →", _wrapped(console, finding.advice, "    "), markup=False)
     return all(finding.fine or not finding.needed for finding in findings)
+
+
+def _wrapped(console: Console, text: str, indent: str) -> str:
+    """Return text whose lines, on a terminal, begin behind `indent` and end between words."""
+    width = console.width - len(indent) if console.is_terminal else len(text)
+    lines = textwrap.wrap(text, max(width, 1), break_long_words=False, break_on_hyphens=False)
+    return f"\n{indent}".join(lines)
 
 
 def _check_microphone(wanted: Wanted) -> list[Finding]:

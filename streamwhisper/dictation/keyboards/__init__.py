@@ -20,7 +20,7 @@ __all__ = [
     "find_keyboard",
 ]
 
-_YDOTOOL = "ydotool with its daemon ydotoold, and wl-clipboard"
+_YDOTOOL = "ydotool (with its daemon ydotoold running) and wl-clipboard"
 
 
 @dataclass(frozen=True, slots=True)

@@ -61,8 +61,12 @@ def test_the_next_tool_is_chosen_where_the_compositor_lacks_the_protocol(install
 @pytest.mark.parametrize(
     ("environment", "scripts", "advice"),
     [
-        (KDE, {"wtype": NO_PROTOCOL, "ydotool": NO_DAEMON}, "on KDE, install ydotool with"),
-        (GNOME, {}, "on GNOME, install ydotool with its daemon"),
+        (
+            KDE,
+            {"wtype": NO_PROTOCOL, "ydotool": NO_DAEMON},
+            "on KDE, install ydotool (with its daemon",
+        ),
+        (GNOME, {}, "on GNOME, install ydotool (with its daemon"),
         (OTHER, {"wtype": NO_PROTOCOL}, "on this desktop, install ydotool"),
         (OTHER, {}, "install wtype (Sway, Hyprland and others"),
     ],
