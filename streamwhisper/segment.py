@@ -52,6 +52,7 @@ class Segment:
         tokens: tokens of the text, including timestamp tokens if the model wrote them.
         scores: certainty of the window; each score is an attribute of the segment as well.
         words: timed words; None if word timestamps were not requested.
+        language: code of the language that is spoken; None if unknown.
     """
 
     id: int
@@ -62,6 +63,7 @@ class Segment:
     tokens: tuple[int, ...] = field(default=(), repr=False)
     scores: SegmentScores = field(default_factory=SegmentScores, repr=False)
     words: tuple[TimedWord, ...] | None = None
+    language: str | None = None
 
     @property
     def temperature(self) -> float:

@@ -19,7 +19,8 @@ class Transcript:
     Attributes:
         text: the text of all segments as spelled by the model, usually with a leading space.
         segments: in order of time.
-        language: code of the language that was given or detected, e.g. ``"en"``.
+        language: code of the language that was given or that is spoken longest, e.g. ``"en"``;
+            empty if none was given and nothing is spoken.
         duration: length of the recording in seconds.
     """
 

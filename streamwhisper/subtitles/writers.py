@@ -110,7 +110,10 @@ def write(
 
 
 def as_record(transcript: Writable) -> dict[str, object]:
-    """Return a transcript with the fields of openai-whisper's result."""
+    """Return a transcript with the fields of openai-whisper's result.
+
+    Segments have their ``language`` as well.
+    """
     segments = []
     for segment in transcript.segments:
         record: dict[str, object] = {
@@ -125,6 +128,8 @@ def as_record(transcript: Writable) -> dict[str, object]:
             "compression_ratio": segment.compression_ratio,
             "no_speech_prob": segment.no_speech_probability,
         }
+        if segment.language is not None:
+            record["language"] = segment.language
         if segment.words is not None:
             record["words"] = [
                 {

@@ -7,9 +7,10 @@ the recognizer has cores or workers for them.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,17 +19,24 @@ from streamwhisper.audio.constants import HOP, SAMPLE_RATE
 from streamwhisper.audio.mel import log_mel
 from streamwhisper.segment import Segment
 from streamwhisper.transcription.chunks import Chunk, cut_up
+from streamwhisper.transcription.clock import on_the_clock
+from streamwhisper.transcription.languages import (
+    LanguageEvidence,
+    detected_languages,
+    language_units,
+    spoken_languages,
+)
 from streamwhisper.transcription.options import TranscriptionOptions
 from streamwhisper.transcription.recognizer import WindowRecognizer
 from streamwhisper.transcription.segments import SegmentWindow, sentences, whole
 from streamwhisper.transcription.stitching import stitch
-from streamwhisper.vad.spans import map_speech
+from streamwhisper.vad.spans import Span, map_speech
 from streamwhisper.whisper.search import SearchResult, text_tokens
 from streamwhisper.whisper.timing import AlignedWord, Punctuation, with_words
 from streamwhisper.whisper.tokenizer import Tokenizer
 from streamwhisper.whisper.windows import WindowRequest
 
-__all__ = ["ChunkHypothesis", "Recording", "hear", "hear_batch", "prepare", "segments"]
+__all__ = ["ChunkHypothesis", "Recording", "hear", "hear_batch", "prepare", "segments", "settled"]
 
 Sound = NDArray[np.float32]
 PROGRESS = 1.0
@@ -46,7 +54,7 @@ class Recording:
     Attributes:
         samples: float32 mono ``[n]`` at 16 kHz.
         chunks: in order of time.
-        language: code; None if it is detected together with the text of the only chunk.
+        language: code; None if it is detected together with the text of each chunk.
     """
 
     samples: Sound
@@ -61,10 +69,12 @@ class ChunkHypothesis:
     Attributes:
         result: tokens, text and scores.
         words: timed from the start of the chunk; empty if they were not requested.
+        languages: probability of each language; empty if it was given.
     """
 
     result: SearchResult
     words: list[AlignedWord]
+    languages: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def end(self) -> float:
@@ -76,19 +86,49 @@ class ChunkHypothesis:
         moved = [replace(w, start=w.start + later, end=w.end + later) for w in other.words]
         text = f"{self.result.text} {other.result.text}"
         tokens = self.result.tokens + other.result.tokens
-        return ChunkHypothesis(replace(self.result, tokens=tokens, text=text), self.words + moved)
+        result = replace(self.result, tokens=tokens, text=text)
+        return ChunkHypothesis(result, self.words + moved, self.languages)
 
 
 def prepare(
     recognizer: WindowRecognizer, samples: Sound, options: TranscriptionOptions
 ) -> Recording:
-    """Cut a recording into chunks; detect its language if the options have none."""
+    """Cut a recording into chunks, also where its language changes in a pause."""
     speech = map_speech(samples) if options.chunks.vad else None
     chunks = cut_up(len(samples), speech, options.clips, options.chunks)
     language = options.language if recognizer.info.multilingual else "en"
-    if language is None and len(chunks) > 1:
-        language = _language(recognizer, _cut_out(samples, chunks[0]))
+    if language is None and speech is not None:
+        chunks = _cut_at_languages(recognizer, samples, chunks, speech.spans())
     return Recording(samples, chunks, language)
+
+
+def _cut_at_languages(
+    recognizer: WindowRecognizer, samples: Sound, chunks: Sequence[Chunk], spans: Sequence[Span]
+) -> list[Chunk]:
+    """Cut chunks with pauses where the language before and after a pause differs."""
+    units = {
+        chunk: language_units([s for s in spans if chunk.start <= s.start and s.end <= chunk.end])
+        for chunk in chunks
+    }
+    asked = [unit for own in units.values() if len(own) > 1 for unit in own]
+    found = dict(zip(asked, detected_languages(recognizer, samples, asked), strict=True))
+    cut: list[Chunk] = []
+    for chunk, own in units.items():
+        if len(own) < 2:
+            cut.append(chunk)
+            continue
+        languages = spoken_languages([found[unit] for unit in own])
+        starts = [
+            unit.start
+            for unit, before, code in zip(own[1:], languages, languages[1:], strict=False)
+            if code != before
+        ]
+        edges = [chunk.start, *starts, chunk.end]
+        cut += [
+            replace(chunk, start=start, end=end, overlaps=chunk.overlaps and start == chunk.start)
+            for start, end in pairwise(edges)
+        ]
+    return cut
 
 
 def hear(
@@ -122,7 +162,40 @@ def hear(
             heard |= zip(batch, future.result(), strict=True)
             if progress:
                 progress(sum(chunk.seconds for _, chunk in batch))
-        yield [heard.pop(key) for key in keys]
+        yield settled(recognizer, own, [heard.pop(key) for key in keys], options)
+
+
+def settled(
+    recognizer: WindowRecognizer,
+    recording: Recording,
+    heard: list[ChunkHypothesis],
+    options: TranscriptionOptions,
+    before: str | None = None,
+) -> list[ChunkHypothesis]:
+    """Return the texts after transcribing again those in a language that is not clear.
+
+    Args:
+        recognizer: transcribes the chunks.
+        recording: whose chunks these are.
+        heard: texts of its chunks.
+        options: how the recording is transcribed.
+        before: language of the speech before; None: no speech.
+    """
+    if recording.language is not None or not heard:
+        return heard
+    evidence = [
+        LanguageEvidence(chunk.seconds, own.languages)
+        for chunk, own in zip(recording.chunks, heard, strict=True)
+    ]
+    languages = spoken_languages(evidence, before)
+    wrong = [i for i, code in enumerate(languages) if heard[i].result.language != code]
+    size = options.chunks.batch_size
+    for first in range(0, len(wrong), size):
+        own = wrong[first : first + size]
+        again = [(0, replace(recording.chunks[i], language=languages[i])) for i in own]
+        for i, found in zip(own, hear_batch(recognizer, [recording], again, options), strict=True):
+            heard[i] = found
+    return heard
 
 
 def segments(
@@ -159,7 +232,8 @@ def segments(
             punctuation=punctuation,
         )
         found += timed if options.words else [replace(segment, words=None) for segment in timed]
-    spoken = (segment for segment in found if segment.text.strip())
+    spoken = [segment for segment in found if segment.text.strip()]
+    spoken = on_the_clock(spoken, len(recording.samples) / SAMPLE_RATE, reached)
     return [replace(segment, id=index) for index, segment in enumerate(spoken)]
 
 
@@ -204,11 +278,20 @@ def hear_batch(
     """
     requests = [_request(recognizer, recordings[index], chunk, options) for index, chunk in batch]
     heard = [
-        ChunkHypothesis(_text_only(found.result, recognizer.tokenizer), list(found.words))
+        ChunkHypothesis(
+            _text_only(found.result, recognizer.tokenizer), list(found.words), found.languages
+        )
         for found in recognizer.transcribe_windows(requests)
     ]
     rests = [
-        (position, Chunk(_on_frame(chunk.start + round(own.end * SAMPLE_RATE)), chunk.end))
+        (
+            position,
+            Chunk(
+                _on_frame(chunk.start + round(own.end * SAMPLE_RATE)),
+                chunk.end,
+                language=own.result.language,
+            ),
+        )
         for position, ((_, chunk), own) in enumerate(zip(batch, heard, strict=True))
         if own.end > PROGRESS and chunk.seconds - own.end > STALL
     ]
@@ -232,7 +315,7 @@ def _request(
     )
     return WindowRequest(
         log_mel(_cut_out(recording.samples, chunk), recognizer.info.n_mels),
-        recording.language,
+        recording.language or chunk.language,
         options.task,
         prompt,
         prefix,
@@ -247,12 +330,6 @@ def _request(
 def _text_only(result: SearchResult, tokenizer: Tokenizer) -> SearchResult:
     """Drop the timestamps that the model may write at a high temperature in spite of all."""
     return replace(result, tokens=tuple(token for token in result.tokens if token < tokenizer.eot))
-
-
-def _language(recognizer: WindowRecognizer, samples: Sound) -> str:
-    mel = log_mel(samples, recognizer.info.n_mels)
-    (found,) = recognizer.transcribe_windows([WindowRequest(mel, search=None)])
-    return found.result.language
 
 
 def _cut_out(samples: Sound, chunk: Chunk) -> Sound:

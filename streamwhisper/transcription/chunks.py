@@ -25,11 +25,13 @@ class Chunk:
         start: first sample; a multiple of 160, the first sample of a frame.
         end: the sample after the last one.
         overlaps: whether the chunk begins before its predecessor ends.
+        language: code of its language; None if it is the recording's, or is detected.
     """
 
     start: int
     end: int
     overlaps: bool = False
+    language: str | None = None
 
     @property
     def seconds(self) -> float:

@@ -10,8 +10,15 @@ from numpy.typing import NDArray
 
 from streamwhisper.audio.constants import SAMPLE_RATE
 from streamwhisper.transcript import Transcript
-from streamwhisper.transcription.chunked import ChunkHypothesis, hear_batch, prepare, segments
+from streamwhisper.transcription.chunked import (
+    ChunkHypothesis,
+    hear_batch,
+    prepare,
+    segments,
+    settled,
+)
 from streamwhisper.transcription.chunks import Chunk
+from streamwhisper.transcription.languages import main_language
 from streamwhisper.transcription.options import TranscriptionOptions
 from streamwhisper.transcription.recognizer import WindowRecognizer
 
@@ -43,7 +50,7 @@ def transcribe_parts(
     options = options.for_model(recognizer)
     pause()
     recording = prepare(recognizer, samples, options)
-    language, seconds = recording.language or options.language or "en", len(samples) / SAMPLE_RATE
+    language, seconds = recording.language or "", len(samples) / SAMPLE_RATE
     size = options.chunks.batch_size
     number, reached = 0, 0.0
     for chunks in _stretches(recording.chunks, size):
@@ -52,13 +59,15 @@ def transcribe_parts(
             pause()
             batch = [(0, chunk) for chunk in chunks[first : first + size]]
             heard += hear_batch(recognizer, [recording], batch, options)
-        language = recording.language or heard[0].result.language
         stretch = replace(recording, chunks=chunks)
+        heard = settled(recognizer, stretch, heard, options, language or None)
+        language = recording.language or heard[-1].result.language
         found = segments(recognizer, stretch, heard, options, reached=reached)
         own = tuple(replace(segment, id=number + segment.id) for segment in found)
         if own:
             number, reached = own[-1].id + 1, own[-1].end
-        yield Transcript("".join(segment.text for segment in own), own, language, seconds)
+        spoken = recording.language or main_language(own)
+        yield Transcript("".join(segment.text for segment in own), own, spoken, seconds)
     if not recording.chunks:
         yield Transcript("", (), language, seconds)
 
@@ -66,10 +75,11 @@ def transcribe_parts(
 def joined(parts: Iterable[Transcript]) -> Transcript:
     """Return the whole transcript; there must be one part or more."""
     every = list(parts)
+    segments = tuple(segment for part in every for segment in part.segments)
     return Transcript(
         "".join(part.text for part in every),
-        tuple(segment for part in every for segment in part.segments),
-        every[0].language,
+        segments,
+        main_language(segments) or every[0].language,
         every[0].duration,
     )
 

@@ -164,6 +164,7 @@ def _segment(
             result.compression_ratio,
             result.no_speech_probability,
         ),
+        language=result.language,
     )
 
 

@@ -17,13 +17,21 @@ from numpy.typing import NDArray
 
 from streamwhisper.audio.constants import (
     FRAMES_PER_SECOND,
+    HOP,
     SAMPLE_RATE,
     WINDOW_FRAMES,
     WINDOW_SAMPLES,
 )
 from streamwhisper.audio.mel import log_mel
 from streamwhisper.segment import Segment
+from streamwhisper.transcription.clock import on_the_clock
 from streamwhisper.transcription.hallucination import first_with_words, is_anomalous, suspect
+from streamwhisper.transcription.languages import (
+    detected_languages,
+    language_units,
+    main_language,
+    spoken_languages,
+)
 from streamwhisper.transcription.options import (
     Clip,
     PromptOptions,
@@ -32,6 +40,8 @@ from streamwhisper.transcription.options import (
 )
 from streamwhisper.transcription.recognizer import WindowRecognizer
 from streamwhisper.transcription.segments import Cut, SegmentWindow, cut
+from streamwhisper.transcription.stretches import stretches
+from streamwhisper.vad.spans import Span, map_speech
 from streamwhisper.whisper.search import text_tokens
 from streamwhisper.whisper.timing import AlignedWord, with_words
 from streamwhisper.whisper.windows import WindowHypothesis, WindowRequest
@@ -75,7 +85,6 @@ class SequentialTranscriber:
         options: how the recording is transcribed.
         request: the next window; None at the end.
         frames: length of the recording in frames of 10 ms.
-        language: code of the language that was given or detected.
         segments: segments so far.
     """
 
@@ -100,7 +109,8 @@ class SequentialTranscriber:
         padded = np.pad(samples, (0, WINDOW_SAMPLES))
         self._mel = log_mel(padded, recognizer.info.n_mels)
         self.frames = self._mel.shape[1] - WINDOW_FRAMES
-        self.language = options.language or self._detected()
+        self._parts = self._heard_parts(samples)
+        self._language = ""
         self._last_speech = 0.0
         initial, prefix = (
             text_tokens(recognizer.tokenizer, text) if text else ()
@@ -121,7 +131,9 @@ class SequentialTranscriber:
     def _hear_all(
         self, progress: Callable[[float], None] | None
     ) -> Generator[WindowRequest, WindowHypothesis, None]:
-        for seek, end in _in_frames(self.options.clips, self.frames):
+        reported = 0
+        for seek, end, language in self._parts:
+            self._language = language
             while seek < end:
                 window = SegmentWindow(seek, min(WINDOW_FRAMES, end - seek))
                 found = yield self._request(window)
@@ -129,12 +141,22 @@ class SequentialTranscriber:
                 first = len(self.segments)
                 self.segments += [replace(s, id=id) for id, s in enumerate(heard, first)]
                 if progress:
-                    progress((min(seek, end) - window.first) / FRAMES_PER_SECOND)
+                    progress((min(seek, end) - reported) / FRAMES_PER_SECOND)
+                    reported = min(seek, end)
+        if progress:
+            progress((self.frames - reported) / FRAMES_PER_SECOND)
 
     @property
     def seconds(self) -> float:
         """Length of the recording in seconds."""
         return self._samples / SAMPLE_RATE
+
+    @property
+    def language(self) -> str:
+        """Code of the language that was given or is spoken longest; empty without speech."""
+        if self.options.language is not None:
+            return self.options.language
+        return main_language(self.segments) if self.recognizer.info.multilingual else "en"
 
     @property
     def text(self) -> str:
@@ -157,20 +179,16 @@ class SequentialTranscriber:
                 return [], seek
             segments = kept
             self._last_speech = _end(segments, self._last_speech)
-        segments = [
-            replace(s, text="", tokens=(), words=() if self.options.words else None)
-            if s.start == s.end or not s.text.strip()
-            else s
-            for s in segments
-        ]
+        segments = [s for s in segments if s.start != s.end and s.text.strip()]
         self._said.add(segments, result.temperature)
-        return segments, seek
+        reached = self.segments[-1].end if self.segments else 0.0
+        return on_the_clock(segments, self.seconds, reached), seek
 
     def _request(self, window: SegmentWindow) -> WindowRequest:
         most = self.recognizer.n_text_ctx // 2 - 1
         return WindowRequest(
             self._mel[:, window.first : window.first + window.frames],
-            self.language,
+            self._language,
             self.options.task,
             self._said.prompt(most)[-most:],
             self._prefix,
@@ -225,9 +243,52 @@ class SequentialTranscriber:
             seek = self.frames
         return segments[:index], seek
 
+    def _heard_parts(self, samples: NDArray[np.float32]) -> list[tuple[int, int, str]]:
+        """Return the parts to transcribe: first frame, the one after the last, and language."""
+        language = self.options.language if self.recognizer.info.multilingual else "en"
+        if self.options.chunks.vad:
+            spans = map_speech(samples).spans()
+            spoken = self._in_languages(samples, spans, language)
+        else:
+            spoken = [(Span(0, len(samples)), language or self._detected())]
+        clips = _in_frames(self.options.clips, self.frames)
+        parts = [
+            (
+                max(first, span.start // HOP),
+                min(end, self.frames if span.end == len(samples) else span.end // HOP),
+                code,
+            )
+            for first, end in clips
+            for span, code in spoken
+        ]
+        return [part for part in parts if part[0] < part[1]]
+
+    def _in_languages(
+        self, samples: NDArray[np.float32], spans: Sequence[Span], language: str | None
+    ) -> list[tuple[Span, str]]:
+        """Return the stretches of speech, cut where the language changes in a pause."""
+        heard = stretches(len(samples), spans)
+        if language is not None:
+            return [(span, language) for span in heard]
+        own = [
+            language_units([s for s in spans if span.start <= s.start < span.end]) for span in heard
+        ]
+        units = [unit for each in own for unit in each]
+        languages = spoken_languages(detected_languages(self.recognizer, samples, units))
+        codes = dict(zip(units, languages, strict=True))
+        cut: list[tuple[Span, str]] = []
+        for span, (first, *rest) in zip(heard, own, strict=True):
+            cut.append((span, codes[first]))
+            for unit in rest:
+                before, code = cut[-1]
+                if codes[unit] != code:
+                    cut[-1:] = [
+                        (Span(before.start, unit.start), code),
+                        (Span(unit.start, span.end), codes[unit]),
+                    ]
+        return cut
+
     def _detected(self) -> str:
-        if not self.recognizer.info.multilingual:
-            return "en"
         beginning = WindowRequest(self._mel[:, :WINDOW_FRAMES], search=None, padded=True)
         (found,) = self.recognizer.transcribe_windows([beginning])
         return found.result.language

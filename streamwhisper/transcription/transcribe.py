@@ -15,7 +15,7 @@ from typing import Any, Unpack, overload
 import numpy as np
 from numpy.typing import NDArray
 
-from streamwhisper.audio.constants import SAMPLE_RATE, WINDOW_SAMPLES
+from streamwhisper.audio.constants import SAMPLE_RATE, WINDOW_SAMPLES, WINDOW_SECONDS
 from streamwhisper.audio.files import AudioInput, load_audio
 from streamwhisper.audio.mel import log_mel
 from streamwhisper.audio.opening import Selection
@@ -24,9 +24,11 @@ from streamwhisper.errors import RecognitionError
 from streamwhisper.transcript import Transcript
 from streamwhisper.transcription import chunked
 from streamwhisper.transcription.keywords import TranscriptionKeywords, with_keywords
+from streamwhisper.transcription.languages import main_language
 from streamwhisper.transcription.options import TranscriptionOptions
 from streamwhisper.transcription.recognizer import WindowRecognizer
 from streamwhisper.transcription.sequential import SequentialTranscriber, hear_windows
+from streamwhisper.transcription.stretches import first_speech
 from streamwhisper.whisper.windows import WindowRequest
 
 __all__ = [
@@ -100,7 +102,9 @@ def detect_language(
     channel: int | None = None,
     audio_track: int | None = None,
 ) -> dict[str, float]:
-    """Return the probability of each language in the first 30 s, most likely first.
+    """Return the probability of each language in the first 30 s of speech, most likely first.
+
+    Without speech the answer is a guess about the beginning of the recording.
 
     Args:
         audio: see `transcribe`.
@@ -113,16 +117,15 @@ def detect_language(
         AudioFormatError: the audio cannot be read.
         RecognitionError: the model supports English only.
     """
-    samples = load_audio(audio, sample_rate, selection=Selection(audio_track, channel))[
-        :WINDOW_SAMPLES
-    ]
+    samples = load_audio(audio, sample_rate, selection=Selection(audio_track, channel))
     recognizer = as_model(model)
     if not recognizer.info.multilingual:
         raise RecognitionError(
             f"{recognizer.info.name} supports English only; use a multilingual model to detect "
             'languages, e.g. "base"'
         )
-    whole = np.pad(samples, (0, WINDOW_SAMPLES - len(samples)))
+    speech = first_speech(samples, WINDOW_SECONDS)
+    whole = np.pad(speech, (0, WINDOW_SAMPLES - len(speech)))
     mel = log_mel(whole, recognizer.info.n_mels)
     (found,) = recognizer.transcribe_windows([WindowRequest(mel, search=None, padded=True)])
     return dict(found.languages)
@@ -315,11 +318,10 @@ def _chunked(
     options: TranscriptionOptions,
 ) -> Transcript:
     segments = chunked.segments(model, recording, heard, options)
-    found = heard[0].result.language if heard else "en"
     return Transcript(
         "".join(segment.text for segment in segments),
         tuple(segments),
-        recording.language or found,
+        recording.language or main_language(segments),
         len(recording.samples) / SAMPLE_RATE,
     )
 

@@ -22,6 +22,7 @@ LAYERS = [
         "errors",
         "keywords",
         "moved",
+        "timeline",
         "typography",
         "validation",
         "version",
