@@ -69,6 +69,10 @@ class _DecodedText:
         room = most - len(self.initial)
         return (*self.initial, *since[-room:]) if room > 0 else self.initial
 
+    def forget(self) -> None:
+        """Prompt the next window without the text so far, which is in another language."""
+        self.reset = len(self.tokens)
+
     def add(self, segments: Sequence[Segment], temperature: float) -> None:
         """Add a window's text."""
         self.tokens += [token for segment in segments for token in segment.tokens]
@@ -133,7 +137,9 @@ class SequentialTranscriber:
     ) -> Generator[WindowRequest, WindowHypothesis, None]:
         reported = 0
         for seek, end, language in self._parts:
-            self._language = language
+            if language != self._language:
+                self._said.forget()
+                self._language = language
             while seek < end:
                 window = SegmentWindow(seek, min(WINDOW_FRAMES, end - seek))
                 found = yield self._request(window)
