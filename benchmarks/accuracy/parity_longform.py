@@ -16,7 +16,7 @@ from benchmarks.lib.measure import machine_line
 from benchmarks.lib.offline import load_reference
 from benchmarks.lib.speech import load, speech_folder
 from streamwhisper import LocalOptions, TranscriptionOptions, load_model, transcribe
-from streamwhisper.transcription.options import WordOptions
+from streamwhisper.transcription.options import ChunkOptions, WordOptions
 from streamwhisper.whisper.fallback import FallbackOptions
 from streamwhisper.whisper.search import SearchOptions
 
@@ -37,6 +37,7 @@ def main() -> None:
         words=WordOptions(),
         search=SearchOptions(beam_size=flags.beam),
         fallback=FallbackOptions(temperatures=(0.0,)),
+        chunks=ChunkOptions(vad=False),
     )
     print(f"{flags.model}, float32, on {machine_line(1)}\n")
     rows = ["| item | segments | different | words | median, most apart |", "|---" * 5 + "|"]

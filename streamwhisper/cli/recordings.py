@@ -131,7 +131,7 @@ def transcribe_files(
 ) -> bool:
     """Transcribe the files that can be read; return whether all could be."""
     from streamwhisper.audio.durations import declared_seconds
-    from streamwhisper.console import recordings_bar
+    from streamwhisper.console import print_error, recordings_bar
     from streamwhisper.transcription.transcribe import transcribe_samples
 
     lengths = [
@@ -143,7 +143,10 @@ def transcribe_files(
     reader = _AudioReader(files, raw, selection)
     with recordings_bar(name, total) as progress:
         for transcript in transcribe_samples(recognizer, reader, options, progress):
-            writer.put(reader.read.popleft(), transcript)
+            file = reader.read.popleft()
+            for message in options.late_clips(transcript.duration):
+                print_error(f"{file}: {message}")
+            writer.put(file, transcript)
     return not reader.failed
 
 

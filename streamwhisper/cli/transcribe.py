@@ -56,7 +56,7 @@ def transcribe(
     """
     spoken = language.found()
     _check_outputs(files, output)
-    _check_words(output, windows, subtitles)
+    _check_words(output, windows)
     clips = windows.clips()
     sequential = windows.method == "sequential"
     segmented = sequential or output.as_json or output.format != "txt"
@@ -71,7 +71,7 @@ def transcribe(
             clips=clips,
             prompts=prompts.prompt_options(),
             words=subtitles.word_options(windows.hallucination_silence_threshold)
-            if output.word_timestamps
+            if output.word_timestamps or subtitles.needs_words
             else None,
             search=search.search_options(sequential=sequential, segmented=segmented),
             fallback=fallback.fallback_options(),
@@ -115,13 +115,11 @@ def _check_outputs(files: list[Path], output: OutputFlags) -> None:
         )
 
 
-def _check_words(output: OutputFlags, windows: WindowFlags, subtitles: SubtitleFlags) -> None:
-    """Raise BadParameter for flags that need word times or another method."""
-    silence = windows.hallucination_silence_threshold
-    if not output.word_timestamps and (subtitles.needs_words or silence):
-        raise typer.BadParameter(
-            "--max-line-width, --max-line-count, --max-words-per-line, --highlight-words and "
-            "--hallucination-silence-threshold need --word-timestamps"
-        )
-    if silence is not None and windows.method == "chunked":
+def _check_words(output: OutputFlags, windows: WindowFlags) -> None:
+    """Raise BadParameter for a flag that needs word times and another method."""
+    if windows.hallucination_silence_threshold is None:
+        return
+    if not output.word_timestamps:
+        raise typer.BadParameter("--hallucination-silence-threshold needs --word-timestamps")
+    if windows.method == "chunked":
         raise typer.BadParameter("--hallucination-silence-threshold needs --method sequential")

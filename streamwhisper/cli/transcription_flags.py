@@ -79,10 +79,19 @@ class WindowFlags:
         ),
     ] = "chunked"
     batch_size: Annotated[int, _windows(min=1, help="Chunks decoded at a time.")] = 16
-    vad: Annotated[bool, _windows(help="Cut at pauses and skip silence.")] = True
+    vad: Annotated[
+        bool,
+        _windows(
+            help="Skip silence, and cut at pauses. --no-vad transcribes all audio; with --method "
+            "sequential it works as openai-whisper does."
+        ),
+    ] = True
     clip_timestamps: Annotated[
         str,
-        _windows(help="Only transcribe these ranges: start,end,start,... in seconds."),
+        _windows(
+            help="Only transcribe these ranges: start,end,start,... in seconds; without its end, "
+            "or with inf, the last one goes to the end of the recording."
+        ),
     ] = "0"
     hallucination_silence_threshold: Annotated[
         Threshold,
@@ -253,10 +262,13 @@ class FallbackFlags:
 
 @dataclass(frozen=True, slots=True)
 class SubtitleFlags:
-    """Layout of SRT and WebVTT files; all of it needs --word-timestamps."""
+    """Layout of SRT and WebVTT files; line widths and counts imply word timestamps."""
 
     max_line_width: Annotated[
-        int | None, _subtitles(min=1, help="Maximum characters per line.")
+        int | None,
+        _subtitles(
+            min=1, help="Maximum columns per line; a wide character, e.g. Japanese, has two."
+        ),
     ] = None
     max_line_count: Annotated[int | None, _subtitles(min=1, help="Maximum lines per cue.")] = None
     max_words_per_line: Annotated[int | None, _subtitles(min=1, help="Maximum words per line.")] = (
@@ -265,11 +277,17 @@ class SubtitleFlags:
     highlight_words: Annotated[
         bool, _subtitles("--highlight-words", help="Underline each word while it is spoken.")
     ] = False
+    min_cue_duration: Annotated[
+        float,
+        _subtitles(
+            min=0, help="Seconds that a cue stays on the screen, unless the next one begins."
+        ),
+    ] = 1.0
     prepend_punctuations: Annotated[
-        str | None, _subtitles(help="Punctuation that joins the word after it.")
+        str | None, _subtitles(help="Punctuation that joins the word after it. Default: all.")
     ] = None
     append_punctuations: Annotated[
-        str | None, _subtitles(help="Punctuation that joins the word before it.")
+        str | None, _subtitles(help="Punctuation that joins the word before it. Default: all.")
     ] = None
 
     @property
@@ -284,7 +302,11 @@ class SubtitleFlags:
         from streamwhisper.subtitles.writers import SubtitleOptions
 
         return SubtitleOptions(
-            self.max_line_width, self.max_line_count, self.max_words_per_line, self.highlight_words
+            self.max_line_width,
+            self.max_line_count,
+            self.max_words_per_line,
+            self.highlight_words,
+            self.min_cue_duration,
         )
 
     def word_options(self, silence: float | None) -> WordOptions:

@@ -22,7 +22,8 @@ class TranscriptionKeywords(TypedDict, total=False):
             default detects it.
         task: "transcribe", or "translate" into English.
         method: "chunked" is fast; "sequential" works as openai-whisper does.
-        clips: stretches to transcribe, as pairs of seconds; the default is the whole recording.
+        clips: stretches to transcribe, as pairs of seconds, of which the last end may be None; the
+            default is the whole recording.
         word_timestamps: time every word.
         initial_prompt: text before the first window; sets names, spelling and style.
         carry_initial_prompt: put the initial prompt before every window; sequential only.
@@ -44,7 +45,7 @@ class TranscriptionKeywords(TypedDict, total=False):
         no_repeat_ngram: runs of so many tokens occur only once; 0 for no limit.
         repetition_penalty: penalty on tokens that occurred; 1 for none.
         batch_size: chunks computed together; chunked only.
-        vad: cut at pauses and skip silence; chunked only.
+        vad: skip silence; False transcribes all audio, as openai-whisper does.
     """
 
     language: str | None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
@@ -26,7 +27,7 @@ __all__ = [
 
 Method = Literal["chunked", "sequential"]
 Clip = tuple[float, float | None]
-"""Start and end in seconds; an end of None is the end of the recording."""
+"""Start and end in seconds; an end of None or infinity is the end of the recording."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +70,8 @@ class ChunkOptions:
 
     Attributes:
         batch_size: number of chunks computed together.
-        vad: cut at pauses and skip silence; False cuts where a chunk is full, with overlap.
+        vad: skip silence, and cut at pauses; False transcribes all audio, and the chunked method
+            cuts where a chunk is full, with overlap. Both methods heed it.
         longest: length of a chunk in seconds, at most 30. The cost of attention grows with its
             square; 24 s and 30 s have the same word error rate.
         longest_pause: longest pause within a chunk, in seconds.
@@ -124,7 +126,10 @@ class TranscriptionOptions:
     def __post_init__(self) -> None:
         """Raise ValueError for fields out of range, or that do not fit together."""
         skips = self.words and self.words.hallucination_silence_threshold is not None
-        ordered = all(start >= 0 and (end is None or end >= start) for start, end in self.clips)
+        ends = [(start, math.inf if end is None else end) for start, end in self.clips]
+        ordered = all(0 <= start < end for start, end in ends)
+        clips = tuple((start, None if end == math.inf else end) for start, end in ends)
+        object.__setattr__(self, "clips", clips)
         check_fields(
             self,
             ("method", self.method in ("chunked", "sequential"), '"chunked" or "sequential"'),
@@ -133,8 +138,20 @@ class TranscriptionOptions:
                 self.method == "sequential" or not skips,
                 '"sequential" with a hallucination_silence_threshold',
             ),
-            ("clips", ordered, "starts of 0 s or more, each before its end"),
+            (
+                "clips",
+                ordered and all(math.isfinite(start) for start, _ in ends),
+                "starts of 0 s or more, each before its end",
+            ),
         )
+
+    def late_clips(self, seconds: float) -> list[str]:
+        """Return a message for each clip that begins after the end of a recording."""
+        return [
+            f"clip from {start:g} s: the recording ends at {seconds:.1f} s; nothing to transcribe"
+            for start, _ in self.clips
+            if start >= seconds
+        ]
 
     def check(self, model: WindowRecognizer) -> None:
         """Raise RecognitionError if the model does not support the language or the task."""

@@ -199,6 +199,13 @@ def transcribe(
     return next(transcribe_all([samples], model, chosen, progress=progress))
 
 
+def _warned(samples: Samples, options: TranscriptionOptions) -> Samples:
+    """Return the samples; warn of clips that begin after their end."""
+    for message in options.late_clips(len(samples) / SAMPLE_RATE):
+        warnings.warn(message, stacklevel=2)
+    return samples
+
+
 @overload
 def transcribe_all(
     audios: Iterable[AudioInput],
@@ -256,9 +263,9 @@ def transcribe_all(
     chosen = with_keywords("transcribe_all", options, keywords)
     recognizer = as_model(model)
     chosen = chosen.for_model(recognizer)
+    selection = Selection(audio_track, channel)
     loaded = (
-        load_audio(audio, sample_rate, selection=Selection(audio_track, channel))
-        for audio in audios
+        _warned(load_audio(audio, sample_rate, selection=selection), chosen) for audio in audios
     )
     return transcribe_samples(recognizer, loaded, chosen, progress)
 

@@ -126,6 +126,21 @@ def test_options_may_be_spelt_as_the_reference_spells_them(tiny_en_path, here, s
     assert all(len(line) <= 14 for cue in cues for line in cue.splitlines()[2:])
 
 
+def test_a_line_width_implies_word_times_and_a_clip_may_end_at_infinity(tiny_en_path, here, short):
+    flags = ("-f", "srt", "--max-line-width", "14", "--max-line-count", "1")
+    code, shown, _ = here(str(short), *flags, "--clip-timestamps", "0,inf")
+    lines = [line for cue in shown.strip().split("\n\n") for line in cue.splitlines()[2:]]
+    assert code == 0
+    assert len(lines) > 1
+    assert all(len(line) <= 14 for line in lines)
+
+
+def test_a_clip_after_the_end_of_the_recording_is_named(tiny_en_path, here, short):
+    code, shown, complaint = here(str(short), "--clip-timestamps", "500,510")
+    assert (code, shown.strip()) == (0, "")
+    assert "clip from 500 s: the recording ends at 4.5 s" in complaint
+
+
 def test_json_lines_say_the_file_and_its_segments(tiny_en_path, here, short):
     _, shown, _ = here(str(short), "--json", "--word-timestamps", "--clip-timestamps", "0,2.2")
     record = json.loads(shown)
@@ -141,7 +156,11 @@ def test_json_lines_say_the_file_and_its_segments(tiny_en_path, here, short):
         (["a.wav", "b.wav", "-f", "srt"], "--format srt of several files needs --output-dir"),
         (["x/a.wav", "y/a.mp3", "-o", "out"], "two files"),
         (["-", "-"], "can be read once"),
-        (["a.wav", "--max-line-width", "20"], "need --word-timestamps"),
+        (["a.wav", "--hallucination-silence-threshold", "1"], "needs --word-timestamps"),
+        (["a.wav", "--clip-timestamps", "nan"], "starts of 0 s or more"),
+        (["a.wav", "--clip-timestamps", "inf"], "starts of 0 s or more"),
+        (["a.wav", "--clip-timestamps", "0,nan"], "each before its end"),
+        (["a.wav", "--clip-timestamps", "5,5"], "each before its end"),
         (["a.wav", "--word-timestamps", "--hallucination-silence-threshold", "1"], "sequential"),
         (["a.wav", "--clip-timestamps", "a,b"], "expected seconds"),
         (["a.wav", "--clip-timestamps", "5,2"], "each before its end"),
