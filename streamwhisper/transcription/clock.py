@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from streamwhisper.intervals import spread
 from streamwhisper.segment import Segment, TimedWord
-from streamwhisper.timeline import spread
 
 __all__ = ["on_the_clock"]
 

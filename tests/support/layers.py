@@ -22,7 +22,7 @@ LAYERS = [
         "errors",
         "keywords",
         "moved",
-        "timeline",
+        "intervals",
         "typography",
         "validation",
         "version",

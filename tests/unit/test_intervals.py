@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamwhisper.timeline import spread
+from streamwhisper.intervals import spread
 
 times = st.lists(st.tuples(st.integers(-5, 300), st.integers(-5, 300)), max_size=12)
 
