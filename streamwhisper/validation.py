@@ -71,14 +71,17 @@ def read(value: object, hint: Any, *, text: bool = False) -> Any:
             ``"true"``, ``"false"``, ``"1"`` and ``"0"`` are truth values.
 
     Raises:
-        FieldError: the value does not fit.
+        FieldError: the value does not fit, or has text that is not Unicode.
     """
     try:
-        return msgspec.convert(_parsed(value, hint) if text else value, hint)
+        result = msgspec.convert(_parsed(value, hint) if text else value, hint)
     except (msgspec.ValidationError, ValueError, OverflowError, RecursionError) as error:
         _, _, place = str(error).partition(" - at `$")
         expected = describe(hint)
         raise FieldError(value, f"{expected} (see {place[:-1]})" if place else expected) from None
+    if not _is_unicode(result):
+        raise FieldError(value, f"{describe(hint)} without half of a surrogate pair")
+    return result
 
 
 def last_value(hint: Any) -> Reader:
@@ -149,6 +152,22 @@ def shown(value: object) -> str:
         return "a very large number"
     text = text if len(text) <= _SHOWN else text[:_SHOWN] + "…"
     return text.encode(errors="backslashreplace").decode()
+
+
+def _is_unicode(value: object) -> bool:
+    """Return whether all texts in a value can be sent and written: JSON can escape more."""
+    match value:
+        case str():
+            try:
+                value.encode()
+            except UnicodeEncodeError:
+                return False
+            return True
+        case Mapping():
+            return all(_is_unicode(name) and _is_unicode(item) for name, item in value.items())
+        case list() | tuple():
+            return all(map(_is_unicode, value))
+    return True
 
 
 def _parsed(text: object, hint: Any) -> object:

@@ -1,8 +1,9 @@
 """Logging: lines of text for people, or one JSON object per line for programs.
 
-The log contains neither audio nor access tokens at any level, and transcribed text only if that is
-enabled: the WebSocket library's messages about frames and headers are dropped, and URLs are logged
-without their query.
+Control characters are escaped, so a client can neither forge a line nor reach the terminal that
+shows it. The log contains neither audio nor access tokens at any level, and transcribed text only
+if that is enabled: the WebSocket library's messages about frames and headers are dropped, and URLs
+are logged without their query.
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ import json
 import logging
 from datetime import UTC, datetime
 from typing import Any, Literal
+
+from streamwhisper.control_characters import escape_controls
 
 __all__ = ["LogFormat", "LogLevel", "configure", "figures", "text_log", "wire_log"]
 
@@ -56,7 +59,13 @@ class _Text(logging.Formatter):
     def formatMessage(self, record: logging.LogRecord) -> str:
         values = getattr(record, "figures", {})
         words = (f"{name}={_word(str(value))}" for name, value in values.items())
-        return " ".join([super().formatMessage(record), *words])
+        return " ".join([escape_controls(super().formatMessage(record)), *words])
+
+    def formatException(self, ei: Any) -> str:
+        # The message of an exception may repeat what a client sent: no line of it looks like one of
+        # the log.
+        lines = super().formatException(ei).splitlines()
+        return "\n".join(f"  {escape_controls(line)}" for line in lines)
 
 
 def _word(text: str) -> str:
@@ -75,7 +84,7 @@ class _Json(logging.Formatter):
         }
         if record.exc_info:
             line["traceback"] = self.formatException(record.exc_info)
-        return json.dumps(line, ensure_ascii=False, default=str)
+        return escape_controls(json.dumps(line, ensure_ascii=False, default=str))
 
 
 class _OneLine(logging.Filter):

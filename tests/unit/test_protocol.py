@@ -42,8 +42,8 @@ from streamwhisper.protocol import (
 )
 from tests.support.paths import DOCS
 
-# Half surrogate pairs are in it: JSON can carry them, UTF-8 cannot.
-texts = st.text(st.characters(exclude_categories=()), max_size=20)
+# Without halves of surrogate pairs: JSON can escape them, but they are no text.
+texts = st.text(st.characters(exclude_categories=("Cs",)), max_size=20)
 optional_texts = st.none() | texts
 counts = st.integers(0, 2**53)
 # On the wire floats have three decimals.

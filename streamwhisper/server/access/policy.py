@@ -99,9 +99,10 @@ class AccessPolicy:
         """Reject requests of web pages that may not use the server.
 
         Raises:
-            HandshakeRejected: the ``Host`` or the ``Origin`` header is not allowed.
+            HandshakeRejected: the ``Host`` or the ``Origin`` header is not allowed, or there are
+                several.
         """
-        host, origin = request.headers.get("Host"), request.headers.get("Origin")
+        host, origin = _only(request, "Host"), _only(request, "Origin")
         allowed = self._options.origins
         if self._loopback and not host_admitted(host, allowed):
             raise HandshakeRejected(
@@ -269,6 +270,18 @@ def network_of(address: str) -> str:
     except ValueError:
         pass
     return address
+
+
+def _only(request: Request, name: str) -> str | None:
+    """Return the value of a header that a request may have once."""
+    values = request.headers.get_all(name)
+    if len(values) > 1:
+        raise HandshakeRejected(
+            HTTPStatus.BAD_REQUEST,
+            "bad_request",
+            f"The request has {len(values)} {name} headers; expected at most one.",
+        )
+    return values[0] if values else None
 
 
 def _excerpt(header: str | None) -> str:

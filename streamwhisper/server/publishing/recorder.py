@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime
+import errno
 import json
 import logging
 import os
@@ -31,6 +32,9 @@ from streamwhisper.subtitles.live_cues import SRT_HEAD, VTT_HEAD, Captions, as_s
 __all__ = ["Record", "Recorder", "RecordingOptions"]
 
 log = logging.getLogger(__name__)
+
+_TEXT_RESERVE = 8 * 1024 * 1024
+"""Bytes of a disk that audio leaves free: text is small, and more valuable."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +104,10 @@ class Recorder:
 
 
 class Record:
-    """The files of one session; a `SessionObserver`. An error ends the record, not the session."""
+    """The files of one session; a `SessionObserver`.
+
+    An error of the text ends the record, one of the audio only the audio, and none the session.
+    """
 
     def __init__(
         self,
@@ -127,14 +134,16 @@ class Record:
                 ("vtt", VTT_HEAD),
             ):
                 self._files[kind] = _Growing(self._path(kind), head.encode())
-            if options.audio:
+        if options.audio and not self._broken:
+            with self._failing_audio():
                 self._files["wav"] = _Growing(self._path("wav"), b"")
                 self._wav = WavWriter(self._files["wav"].descriptor)
 
     def on_audio(self, samples: NDArray[np.float32]) -> None:
         """Record audio, if that is enabled."""
         if self._wav is not None and not self._broken:
-            with self._failing():
+            with self._failing_audio():
+                _check_space(self._files["wav"].descriptor)
                 self._wav.write(samples)
 
     def on_event(self, event: Event) -> None:
@@ -162,6 +171,22 @@ class Record:
                 else:
                     self._files[kind].append(piece)
             self._cue = number
+
+    @contextlib.contextmanager
+    def _failing_audio(self) -> Iterator[None]:
+        """End the recording of audio at an error. It needs most of the disk; text goes on."""
+        try:
+            yield
+        except OSError as error:
+            self._wav = None
+            self._on_failure()
+            log.error(
+                "record %s: its audio cannot be written (%s); its text is still recorded, and the "
+                "audio so far is kept in %s",
+                self._name,
+                error.strerror or error,
+                self._folder,
+            )
 
     @contextlib.contextmanager
     def _failing(self) -> Iterator[None]:
@@ -198,6 +223,21 @@ class Record:
                     self._path(kind).rename(self._path(kind, ""))
             os.close(file.descriptor)  # this releases the lock
         self._files = {}
+
+
+def _check_space(descriptor: int) -> None:
+    """Check that the disk has room for text, too, where the system can tell.
+
+    Raises:
+        OSError: audio must not use the rest.
+    """
+    if hasattr(os, "fstatvfs"):
+        found = os.fstatvfs(descriptor)
+        if found.f_bavail * found.f_frsize < _TEXT_RESERVE:
+            raise OSError(
+                errno.ENOSPC,
+                f"less than {_TEXT_RESERVE >> 20} MiB are free, which are kept for text",
+            )
 
 
 class _Growing:

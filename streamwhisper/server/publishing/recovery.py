@@ -10,6 +10,7 @@ import json
 import logging
 import os
 import re
+import stat
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -25,6 +26,9 @@ log = logging.getLogger(__name__)
 
 PART = ".part"
 """Marks unfinished files, before the suffix."""
+
+_NOT_FOLLOWED = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+"""Neither follow a link, nor wait for the other end of a pipe."""
 
 _NAME = re.compile(r"\d{8}T\d{6}Z-[^.]+\.part\.(jsonl|srt|vtt|wav)")
 
@@ -49,11 +53,12 @@ def finish_records(folder: Path) -> None:
         if not _NAME.fullmatch(part.name):  # not a record
             continue
         try:
-            descriptor = os.open(part, os.O_RDWR)
+            descriptor = os.open(part, os.O_RDWR | _NOT_FOLLOWED)
         except OSError as error:
             _log_failure(part, error.strerror or str(error))
             continue
         try:
+            _check_own(descriptor)
             lock(descriptor)
             _finish(part, descriptor)
         except BlockingIOError:  # a running server writes it
@@ -64,9 +69,22 @@ def finish_records(folder: Path) -> None:
             os.close(descriptor)
 
 
+def _check_own(descriptor: int) -> None:
+    """Check that a file is one that a server has written, and not a link to another.
+
+    Raises:
+        OSError: it is not a regular file, or has a second name.
+    """
+    found = os.fstat(descriptor)
+    if not stat.S_ISREG(found.st_mode):
+        raise OSError("it is not a regular file")
+    if found.st_nlink > 1:
+        raise OSError("it is a link to another file")
+
+
 def _finish(part: Path, descriptor: int) -> None:
     whole = part.with_name(part.name.replace(f"{PART}.", ".", 1))
-    if whole.exists():
+    if os.path.lexists(whole):
         _log_failure(part, f"{whole.name} exists already and is not overwritten")
         return
     size = os.fstat(descriptor).st_size

@@ -51,7 +51,6 @@ class RestListener:
         self._options = options = context.options
         self._rest = rest
         self._service = Service(rest, context.startup, context.access, context.metrics)
-        tls = options.tls
         config = uvicorn.Config(
             rest_app(self._service, endpoints, options.access.origins),
             http=_with_timeouts(options.limits, context.new_connections()),
@@ -66,7 +65,6 @@ class RestListener:
             headers=[("Server", "streamwhisper")],
             timeout_graceful_shutdown=_GOODBYE,
             backlog=_BACKLOG,
-            ssl_context_factory=None if tls is None else lambda config, default: tls,
         )
         config.load()
         self._server = uvicorn.Server(config)
@@ -84,8 +82,22 @@ class RestListener:
             family = socket.AF_INET6 if ":" in host else socket.AF_INET
             self._socket = socket.create_server((host, self.port), family=family)
         self.port = self._socket.getsockname()[1]
-        # Not `serve`: it installs signal handlers and polls ten times a second.
-        await self._server.startup(sockets=[self._socket])
+        # Not `serve`: it installs signal handlers and polls ten times a second. Not `startup`
+        # alone: it would wait a minute for the TLS handshake of each connection.
+        await self._server.startup(sockets=[])
+        config, tls = self._server.config, self._options.tls
+        listening = await asyncio.get_running_loop().create_server(
+            lambda: config.http_protocol_class(  # type: ignore[call-arg]
+                config=config,
+                server_state=self._server.server_state,
+                app_state=self._server.lifespan.state,
+            ),
+            sock=self._socket,
+            backlog=config.backlog,
+            ssl=tls,
+            ssl_handshake_timeout=None if tls is None else self._options.limits.handshake_timeout,
+        )
+        self._server.servers.append(listening)
         scheme = "http" if self._options.tls is None else "https"
         log.info("accepting recordings at %s://%s:%d/v1", scheme, host, self.port)
 

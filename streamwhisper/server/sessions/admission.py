@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Callable
 
@@ -75,17 +76,25 @@ class Admission:
         Raises:
             SessionRejected: the server is overloaded, or the room is not available.
         """
-        observer = self._admit(client, name, start)
-        return ObservedSession(self._startup.info, decoder, options, observer)
+        with contextlib.ExitStack() as observing:
+            observers: list[SessionObserver] = []
+            observing.callback(lambda: Observers(observers).close())
+            self._admit(client, name, start, observers)
+            session = ObservedSession(self._startup.info, decoder, options, Observers(observers))
+            observing.pop_all()  # the session closes them
+        return session
 
-    def _admit(self, client: Client, session: str, start: Start) -> SessionObserver:
+    def _admit(
+        self, client: Client, session: str, start: Start, observers: list[SessionObserver]
+    ) -> None:
+        """Check the session, and add its observers, which hold a room and files."""
         wait = self.expected_wait
         # A continued session has text already: to reject it would lose more than a new one would.
         if self._max_wait is not None and wait > self._max_wait and not start.continued:
             self._metrics.sessions_refused.inc()
             log.warning("session %s: rejected, requests wait for %.1f s", session, wait)
             raise SessionRejected(*close_errors.overloaded(wait, self._max_wait))
-        observers: list[SessionObserver] = [_CommitLag(self._metrics.commit_lag_seconds.observe)]
+        observers.append(_CommitLag(self._metrics.commit_lag_seconds.observe))
         if start.publish is not None:
             if client.rooms is not None and start.publish not in client.rooms:
                 raise SessionRejected(*close_errors.room_forbidden(start.publish, client.rooms))
@@ -99,7 +108,7 @@ class Admission:
                 "task": start.task,
             }
             observers.insert(0, self._recorder.open(session, about))
-        return Observers([*observers, _NewSession(self._new_sessions, session)])
+        observers.append(_NewSession(self._new_sessions, session))
 
     @property
     def expected_wait(self) -> float:

@@ -12,6 +12,7 @@ from urllib.parse import parse_qs
 from websockets.asyncio.server import ServerConnection
 from websockets.http11 import Request, Response
 
+from streamwhisper.control_characters import escape_controls
 from streamwhisper.server.access.policy import network_of
 from streamwhisper.server.access.rejection import HandshakeRejected, http_response
 from streamwhisper.server.context import ServerContext
@@ -84,7 +85,7 @@ class HttpEndpoints:
                 self._metrics.sessions_refused.inc()
             log.info(
                 "rejected %s: %s",
-                path[:200],
+                escape_controls(path[:200]),
                 rejection.code,
                 extra=figures(
                     address=self._access.address(request, peer_of(websocket)),

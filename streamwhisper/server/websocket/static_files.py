@@ -30,10 +30,11 @@ _HEADERS = {
     # Nothing from other hosts, no inline code, and no frames on other sites.
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; "
     "img-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; "
-    "frame-ancestors 'self'",
+    "frame-ancestors 'none'",
     "Permissions-Policy": "microphone=(self), display-capture=(self), screen-wake-lock=(self)",
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
 }
 
 
@@ -59,7 +60,7 @@ class StaticFiles:
         The page is at ``/`` for browsers only; ``/watch/NAME`` redirects to it.
         """
         path, _, query = request.path.partition("?")
-        if path == "/" and "text/html" in request.headers.get("Accept", ""):
+        if path == "/" and "text/html" in ",".join(request.headers.get_all("Accept")):
             return self._file(_INDEX)
         if path.startswith(_WATCH) and path != _WATCH:
             # A relative address also works behind a proxy that adds a path prefix.

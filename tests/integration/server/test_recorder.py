@@ -14,6 +14,7 @@ from streamwhisper.cli.main import app
 from streamwhisper.client import StreamEvent, connect
 from streamwhisper.events import Done
 from streamwhisper.protocol import Ack
+from streamwhisper.server.publishing import recorder
 from streamwhisper.server.publishing.recorder import Recorder, RecordingOptions
 from tests.support.processes import largest_file, serving
 from tests.support.records import (
@@ -71,6 +72,38 @@ async def test_a_disk_that_is_full_ends_the_record_and_not_the_session(
     assert said(events).startswith(committed_text(record))  # whole lines alone
     assert 0 < record.stat().st_size <= limit
     assert "cannot be written" in server.log.read_text()
+
+
+async def test_audio_that_cannot_be_written_does_not_end_the_text(
+    tiny_en_path: Path, speech: Any, tmp_path: Path
+) -> None:
+    folder = tmp_path / "records"
+    clip = speech.clip("librispeech/61-70968-0010")
+    pcm = (speech.load(clip) * 32767).astype("<i2").tobytes() * 2
+    flags = ["--record", str(folder), "--record-audio"]
+    limit = 100_000  # bytes of a file: three seconds of audio
+    with serving(tiny_en_path, tmp_path / "log", *flags, before=largest_file(limit)) as server:
+        events = await dictate(server.url, pcm, speed=8)
+        assert server.metric("streamwhisper_recording_failures_total") == 1
+        assert server.stop() == 0
+    assert len(said(events).split()) > 10
+    assert committed_text(only(folder, "*.jsonl")) == said(events)
+    with wave.open(str(only(folder, "*.wav"))) as sound:
+        frames = sound.readframes(sound.getnframes())
+    assert len(frames) > 60_000
+    assert pcm.startswith(frames)
+    assert "its audio cannot be written" in server.log.read_text()
+
+
+async def test_audio_leaves_the_rest_of_a_disk_to_text(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recorder, "_TEXT_RESERVE", 2**62)
+    async with recording(tmp_path, audio=True) as server:
+        events = await dictate(server.url, script().pcm, speed=100)
+    assert committed_text(only(tmp_path, "*.jsonl")) == said(events) == script().text
+    with wave.open(str(only(tmp_path, "*.wav"))) as sound:
+        assert sound.getnframes() == 0
 
 
 def test_a_folder_that_cannot_be_written_to_is_an_error_at_the_start(tmp_path: Path) -> None:

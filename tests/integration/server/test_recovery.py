@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import wave
 from pathlib import Path
 from typing import Any
@@ -137,3 +138,35 @@ async def test_the_record_of_a_server_that_lives_is_its_own(
     assert not list(tmp_path.glob("*.part.*"))
     assert said(events) in {committed_text(path) for path in tmp_path.glob("*.jsonl")}
     assert all(lines(path)[-1]["type"] == "done" for path in tmp_path.glob("*.jsonl"))
+
+
+@pytest.mark.parametrize("kind", ["jsonl", "srt", "vtt", "wav"])
+@pytest.mark.parametrize("link", ["symlink", "hardlink", "pipe", "folder"])
+def test_what_is_no_file_of_a_server_is_left_unchanged(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, kind: str, link: str
+) -> None:
+    folder, other = tmp_path / "records", tmp_path / "other"
+    folder.mkdir()
+    other.write_bytes(b"nothing of the server's")
+    part = folder / f"{NAME}.part.{kind}"
+    match link:
+        case "symlink":
+            part.symlink_to(other)
+        case "hardlink":
+            part.hardlink_to(other)
+        case "pipe":
+            os.mkfifo(part)
+        case "folder":
+            part.mkdir()
+    finish_records(folder)
+    assert other.read_bytes() == b"nothing of the server's"
+    assert [path.name for path in folder.iterdir()] == [part.name]
+    assert f"{part.name}: cannot be finished" in caplog.text
+
+
+def test_a_link_in_the_place_of_a_whole_record_is_not_replaced(tmp_path: Path) -> None:
+    whole = left(tmp_path, "jsonl", LINES)
+    whole.symlink_to(tmp_path / "elsewhere")
+    finish_records(tmp_path)
+    assert whole.is_symlink()
+    assert only(tmp_path, "*.part.jsonl").read_bytes() == LINES

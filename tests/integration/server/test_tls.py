@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import json
 import ssl
 import subprocess
@@ -13,8 +14,11 @@ from streamwhisper.client import Reconnection, connect, trust_anything
 from streamwhisper.errors import ConnectionLostError
 from streamwhisper.events import Committed
 from streamwhisper.server.access import tls
+from streamwhisper.server.access.limits import Limits
 from streamwhisper.server.access.tls import fingerprint, load_certificate, self_signed
 from streamwhisper.server.app import Server, ServerOptions
+from streamwhisper.server.options import FeatureOptions
+from streamwhisper.server.rest.options import RestOptions
 from tests.support.scripted import OPTIONS, ScriptedRecognizer, script
 
 SHORT = script(6.0)
@@ -52,6 +56,21 @@ async def test_who_does_not_trust_it_is_told_what_to_do(files):
         with pytest.raises(ConnectionLostError):
             await transcript(server.url.replace("wss:", "ws:"), reconnect=Reconnection(patience=0))
         assert await transcript(server.url, tls=trust_anything()) == SHORT.text
+
+
+async def test_a_silent_connection_is_dropped_on_both_ports_after_the_handshake_timeout(files):
+    options = ServerOptions(
+        port=0,
+        tls=load_certificate(*files),
+        limits=Limits(handshake_timeout=0.5),
+        features=FeatureOptions(rest=RestOptions(port=0)),
+    )
+    async with Server(None, options) as server:  # the model is still loading
+        for port in (server.port, server.rest_port):
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            async with asyncio.timeout(5):
+                assert await reader.read() == b""
+            writer.close()
 
 
 def test_the_fingerprint_is_the_one_that_openssl_prints(files):

@@ -65,6 +65,27 @@ def test_a_failure_is_one_line_of_json_too(capsys):
     assert "two\nlines" in json.loads(line)["traceback"]
 
 
+FORGED = "a\n2026-01-01 INFO forged\r\x1b]0;owned\x07 \x9b2J \u2028 \u202e \ud800"
+
+
+@pytest.mark.parametrize("format", ["text", "json"])
+def test_a_log_escapes_the_control_characters_of_clients_in_every_place(capsys, format):
+    configure(format, "info")
+    try:
+        raise ValueError(FORGED)
+    except ValueError:
+        log.exception("refused %s", FORGED, extra=figures(path=FORGED))
+    written = capsys.readouterr().err
+    lines = written.splitlines()
+    assert all(character.isprintable() for line in lines for character in line)
+    assert not any(line.startswith("2026-01-01") for line in lines)
+    assert written.encode()
+    if format == "json":
+        [line] = lines
+        assert json.loads(line)["path"] == FORGED
+        assert json.loads(line)["message"] == f"refused {FORGED}"
+
+
 def test_a_line_for_people_ends_with_the_figures(capsys):
     configure("text", "info")
     log.info("session %s: closed", "ab", extra=figures(outcome="done", seconds=1.5))
