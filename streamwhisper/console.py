@@ -260,7 +260,7 @@ def print_models(models: Sequence[ModelStatus]) -> None:
     for model in models:
         size = f"{model.size / 1e6:.0f} MB" if model.size else "–"
         table.add_row(model.name, size, model.source or "", style=None if model.cached else "dim")
-    Console(highlight=False).print(table)
+    Console(highlight=False, markup=False).print(table)
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
@@ -268,7 +268,7 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     table = Table(*columns, box=None, pad_edge=False, header_style="bold")
     for row in rows:
         table.add_row(*row)
-    Console(highlight=False).print(table)
+    Console(highlight=False, markup=False).print(table)
 
 
 def print_error(message: str, console: Console | None = None) -> None:

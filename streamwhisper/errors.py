@@ -34,6 +34,7 @@ __all__ = [
     "UnknownLanguageError",
     "UnknownModelError",
     "check_fields",
+    "reason_of",
 ]
 
 
@@ -105,6 +106,12 @@ class ServerError(StreamWhisperError):
 
 class ConnectionLostError(StreamWhisperError, ConnectionError):
     """The connection to the server was lost before the session ended."""
+
+
+def reason_of(error: BaseException) -> str:
+    """Return the reason of an error; that of the operating system without its number and file."""
+    reason = getattr(error, "strerror", None)
+    return f"{reason[:1].lower()}{reason[1:]}" if reason else str(error)
 
 
 def check_fields(options: object, *rules: tuple[str, bool, str]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import wave
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -22,6 +23,7 @@ from streamwhisper.errors import AudioFormatError
 
 __all__ = [
     "AudioInput",
+    "check_file",
     "decode_bytes",
     "decode_file",
     "join_pieces",
@@ -45,6 +47,7 @@ AudioInput = (
 
 Samples = NDArray[np.float32]
 
+_ADDRESS = re.compile(r"([a-z][a-z0-9+.-]+):/+(.*)", re.IGNORECASE | re.DOTALL)  # not of Windows
 _PIECE_BYTES = 1024 * 1024
 
 
@@ -246,14 +249,26 @@ def _pieces(
     path: str | Path, sample_rate: int, selection: Selection | None, report: ReadReport | None
 ) -> Iterator[Samples]:
     """Yield decoded pieces of `path`; every error names it."""
-    if not Path(path).is_file():
-        raise AudioFormatError(f"{path}: {_what_else(path)}; expected an audio file")
-    if not Path(path).stat().st_size:
-        raise AudioFormatError(f"{path}: the file is empty; expected an audio file")
+    check_file(path)
     try:
         yield from decode_container(f"file:{path}", sample_rate, selection=selection, report=report)
     except AudioFormatError as error:
         raise AudioFormatError(f"{path}: {error}") from error
+
+
+def check_file(path: str | Path) -> None:
+    """Raise AudioFormatError for a path that is no file, or an empty one."""
+    if address := _ADDRESS.match(str(path)):
+        scheme, rest = address.groups()
+        if scheme.lower() == "file":
+            raise AudioFormatError(f"{path}: an address; expected a path, e.g. /{rest}")
+        raise AudioFormatError(
+            f"{scheme}://{rest}: an address, and nothing is fetched; download the file first"
+        )
+    if not Path(path).is_file():
+        raise AudioFormatError(f"{path}: {_what_else(path)}; expected an audio file")
+    if not Path(path).stat().st_size:
+        raise AudioFormatError(f"{path}: the file is empty; expected an audio file")
 
 
 def _what_else(path: str | Path) -> str:

@@ -112,7 +112,12 @@ class ModelFlags:
 
     model: Annotated[
         str,
-        _model_option("--model", "-m", help="Model name, checkpoint file or folder, or hub id."),
+        _model_option(
+            "--model",
+            "-m",
+            help="Model name, checkpoint file or folder, or hub id. The default tiny.en knows "
+            "only English; base knows 99 languages.",
+        ),
     ] = DEFAULT_MODEL
     device: Annotated[
         str, _model_option("--device", help="cpu, cuda, cuda:1 or mps; auto chooses.")
@@ -141,7 +146,9 @@ class LanguageFlag:
 
     language: Annotated[
         str | None,
-        typer.Option("--language", "-l", help="Spoken language, e.g. en. Default: auto-detect."),
+        typer.Option(
+            "--language", "-l", help="Spoken language, e.g. en, pt-BR, zh-TW. Default: auto-detect."
+        ),
     ] = None
 
     def found(self) -> Language | None:

@@ -20,7 +20,12 @@ from streamwhisper.cli.models import models_app
 from streamwhisper.cli.serve import serve
 from streamwhisper.cli.stream import stream
 from streamwhisper.cli.transcribe import transcribe
-from streamwhisper.errors import StreamWhisperError, UnknownLanguageError, UnknownModelError
+from streamwhisper.errors import (
+    StreamWhisperError,
+    UnknownLanguageError,
+    UnknownModelError,
+    reason_of,
+)
 from streamwhisper.version import __version__
 
 __all__ = ["app", "main"]
@@ -86,5 +91,6 @@ def main() -> None:
     except (StreamWhisperError, OSError) as error:
         from streamwhisper.console import print_error
 
-        print_error(str(error))
+        file = getattr(error, "filename", None)
+        print_error(f"{file}: {reason_of(error)}" if file is not None else reason_of(error))
         sys.exit(2 if isinstance(error, _WRONG_USAGE) else 1)

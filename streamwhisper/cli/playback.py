@@ -16,6 +16,7 @@ from streamwhisper.cli.recordings import problems, track_notice
 from streamwhisper.client import StreamClient, connect
 from streamwhisper.console import print_notice
 from streamwhisper.errors import AudioFormatError
+from streamwhisper.events import Committed
 from streamwhisper.protocol import ServerMessage
 from streamwhisper.recognition import Recognizer
 from streamwhisper.server.app import Server, ServerOptions
@@ -42,13 +43,13 @@ class Recording:
     speed: float = 1.0
 
 
-async def play(recording: Recording, url: str, show: Show, **options: Any) -> None:
-    """Send a recording to the server at `url` and pass each of its messages to `show`.
+async def play(recording: Recording, url: str, show: Show, **options: Any) -> bool:
+    """Send a recording to the server at `url`; return whether there was text.
 
     Args:
         recording: what to send.
         url: address of the server.
-        show: called with each message.
+        show: called with each message of the server.
         options: options of the client, e.g. ``token`` or ``language``.
 
     Raises:
@@ -57,20 +58,23 @@ async def play(recording: Recording, url: str, show: Show, **options: Any) -> No
     async with connect(url, encoding="pcm_f32le", **options) as client:
         sending = asyncio.create_task(_send(client, recording))
         try:
+            spoken = False
             async for event in client:
                 show(event)
+                spoken = spoken or (isinstance(event, Committed) and bool(event.text.strip()))
             await sending
         finally:
             sending.cancel()
             await asyncio.gather(sending, return_exceptions=True)
+    return spoken
 
 
 async def play_here(
     recording: Recording, recognizer: Recognizer, show: Show, **options: Any
-) -> None:
-    """Send a recording to a server in this process, on a free port."""
+) -> bool:
+    """Send a recording to a server in this process, on a free port; see `play`."""
     async with Server(recognizer, ServerOptions(port=0)) as server:
-        await play(recording, server.url, show, **options)
+        return await play(recording, server.url, show, **options)
 
 
 async def _send(client: StreamClient, recording: Recording) -> None:

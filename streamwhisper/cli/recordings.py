@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from streamwhisper.errors import AudioFormatError
+from streamwhisper.errors import AudioFormatError, reason_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -58,15 +58,20 @@ class OutputWriter:
 
     def put(self, file: Path, transcript: Transcript) -> None:
         """Write a transcript."""
-        from streamwhisper.console import print_json, print_transcript
+        from streamwhisper.console import print_json, print_notice, print_transcript
         from streamwhisper.subtitles.writers import FORMATS, as_record, render, write
 
+        if not transcript.text.strip():
+            print_notice(f"{_shown(file)}: no speech found")
         if self.format == "json-lines":
             record = {"file": str(file), "duration": transcript.duration, **as_record(transcript)}
             print_json(record)
         if self.folder is not None:
             formats = [self.format] if self.format in FORMATS else list(FORMATS)
+            paths = [self.folder / f"{stem(file)}.{format}" for format in formats]
+            done = "replaced" if any(path.exists() for path in paths) else "wrote"
             write(transcript, stem(file), self.folder, formats, self.layout)
+            print_notice(f"{done} {', '.join(map(str, paths))}")
         elif self.format != "json-lines":
             text = render(transcript, self.format, self.layout)
             print_transcript(text.rstrip("\n"), str(file) if self.titled else None)
@@ -87,7 +92,11 @@ class _AudioReader:
             try:
                 samples = self._samples(file)
             except (AudioFormatError, OSError) as error:
-                self._fail(str(error))
+                self._fail(
+                    str(error)
+                    if isinstance(error, AudioFormatError)
+                    else f"{_shown(file)}: {reason_of(error)}"
+                )
                 continue
             self.read.append(file)
             yield samples

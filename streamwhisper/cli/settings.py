@@ -15,6 +15,8 @@ from typing import Any
 
 import typer
 
+from streamwhisper.errors import reason_of
+
 __all__ = ["read_settings", "show_settings"]
 
 NO_SETTINGS = {"config", "print-config", "help"}
@@ -32,7 +34,7 @@ def read_settings(context: typer.Context, file: Path | None) -> Path | None:
     try:
         found = tomllib.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise typer.BadParameter(f"cannot read {file}: {error}") from error
+        raise typer.BadParameter(f"cannot read {file}: {reason_of(error)}") from error
     defaults = {}
     for name, value in found.items():
         if name not in parameters:

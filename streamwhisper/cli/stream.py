@@ -21,6 +21,7 @@ from streamwhisper.cli.flags import (
 )
 from streamwhisper.cli.groups import grouped
 from streamwhisper.cli.loading import load_model
+from streamwhisper.errors import AudioFormatError
 
 __all__ = ["stream"]
 
@@ -44,7 +45,7 @@ class ServerFlags:
 def stream(
     file: Annotated[
         Path,
-        typer.Argument(exists=True, dir_okay=False, help="Audio or video file.", metavar="FILE"),
+        typer.Argument(help="Audio or video file.", metavar="FILE"),
     ],
     server: ServerFlags,
     language: LanguageFlag,
@@ -66,9 +67,14 @@ def stream(
       streamwhisper stream talk.flac --url wss://host:8765/v1/stream
       streamwhisper stream talk.flac --json --speed 4
     """
+    from streamwhisper.audio.files import check_file
     from streamwhisper.cli.playback import Recording, play, play_here
-    from streamwhisper.console import GrowingText, JsonLines
+    from streamwhisper.console import GrowingText, JsonLines, print_notice
 
+    try:
+        check_file(file)
+    except AudioFormatError as error:
+        raise typer.BadParameter(str(error)) from error
     recording = Recording(file, selection.selection(), speed)
     recognizer = None if server.url else load_model(model)
     if recognizer is not None:
@@ -80,6 +86,7 @@ def stream(
         "languages": detection.names(),
         "task": task,
     }
+    spoken = False
     with JsonLines() if as_json else GrowingText() as text:
         if server.url:
             options["token"] = server.token
@@ -87,6 +94,8 @@ def stream(
                 from streamwhisper.client import trust_anything
 
                 options["tls"] = trust_anything()
-            asyncio.run(play(recording, server.url, text.show, **options))
+            spoken = asyncio.run(play(recording, server.url, text.show, **options))
         elif recognizer:
-            asyncio.run(play_here(recording, recognizer, text.show, **options))
+            spoken = asyncio.run(play_here(recording, recognizer, text.show, **options))
+    if not spoken:
+        print_notice(f"{file}: no speech found")

@@ -57,7 +57,11 @@ class OutputFlags:
     ] = "txt"
     output_dir: Annotated[
         Path | None,
-        typer.Option("--output-dir", "-o", help="Folder to write to. Default: standard output."),
+        typer.Option(
+            "--output-dir",
+            "-o",
+            help="Folder to write to; earlier files are replaced. Default: standard output.",
+        ),
     ] = None
     as_json: Annotated[
         bool, typer.Option("--json", help="Print one JSON object per file, one per line.")

@@ -13,7 +13,7 @@ from typing import Any, Literal, TypeVar, get_type_hints
 import platformdirs
 
 from streamwhisper.dictation.keyboards.paste_keys import PasteKeys
-from streamwhisper.errors import StreamWhisperError, UnknownLanguageError
+from streamwhisper.errors import StreamWhisperError, UnknownLanguageError, reason_of
 from streamwhisper.languages import parse_language
 from streamwhisper.phrasing.phrases import PhraseOptions
 from streamwhisper.validation import FieldError, did_you_mean, read, shown
@@ -148,7 +148,7 @@ def read_settings(path: Path | None = None) -> Settings:
             f"{path} does not exist; create it with `streamwhisper mic --init`"
         ) from error
     except (OSError, ValueError) as error:
-        raise SettingsError(f"cannot read {path}: {error}") from error
+        raise SettingsError(f"cannot read {path}: {reason_of(error)}") from error
     try:
         return _settings(found)
     except ValueError as error:

@@ -3,13 +3,21 @@ from __future__ import annotations
 import io
 import json
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
-from streamwhisper.console import GrowingText, JsonLines, fit_end, print_error, print_json
+from streamwhisper.console import (
+    GrowingText,
+    JsonLines,
+    fit_end,
+    print_error,
+    print_json,
+    print_table,
+)
 from streamwhisper.events import Committed, Done, Partial, Word
 from streamwhisper.protocol import Ack, ErrorMessage
 
@@ -109,3 +117,8 @@ def test_json_lines_escape_what_controls_a_terminal(capsys):
     for line in capsys.readouterr().out.splitlines():
         assert not set(line) & set("\x1b\x07\x9b\x7f\u202e")
         assert json.loads(line)["text"] == ATTACK
+
+
+def test_brackets_in_a_table_are_text(capsys: pytest.CaptureFixture[str]) -> None:
+    print_table(["model [x]", "status"], [("base[bold]", "[/]")])
+    assert "base[bold]" in capsys.readouterr().out

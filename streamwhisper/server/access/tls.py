@@ -11,6 +11,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from streamwhisper.errors import reason_of
+
 if TYPE_CHECKING:
     from cryptography import x509
 
@@ -35,7 +37,7 @@ def load_certificate(cert: Path, key: Path | None = None) -> ssl.SSLContext:
         try:
             file.read_bytes()
         except OSError as error:
-            raise ValueError(f"cannot read {file}: {error.strerror}") from error
+            raise ValueError(f"cannot read {file}: {reason_of(error)}") from error
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     try:
         # Without a password, OpenSSL would ask for that of an encrypted key at the terminal.

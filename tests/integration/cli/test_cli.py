@@ -7,11 +7,13 @@ import signal
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file
 
 from streamwhisper import __version__
+from streamwhisper.audio.files import write_wav
 from streamwhisper.checkpoints.checkpoint import load_checkpoint
 from tests.support.command import SAMPLE, SPOKEN, START
 from tests.support.made_up import EVERY_SIZE, assert_equal, made_up, shrunk, write_hugging_face
@@ -249,3 +251,21 @@ def test_a_batch_goes_on_after_text_that_the_console_cannot_write(base_path, spe
     first, second = (json.loads(line)["text"] for line in shown.stdout.splitlines())
     assert "的" in first
     assert "ask not what your country" in second
+
+
+def test_stream_says_that_nobody_speaks(tiny_en_path, tmp_path):
+    silence = tmp_path / "silence.wav"
+    write_wav(silence, np.zeros(16_000, np.float32))
+    shown = run("stream", str(silence), "--speed", "100", "--threads", "1")
+    assert (shown.returncode, shown.stdout) == (0, "")
+    assert shown.stderr == f"{silence}: no speech found\n"
+
+
+@pytest.mark.parametrize(
+    ("file", "said"),
+    [("https://example.com/a.mp3", "nothing is fetched"), ("none.wav", "no such file")],
+)
+def test_stream_refuses_what_is_no_file_before_anything_else(file, said):
+    shown = run("stream", file)
+    assert shown.returncode == 2
+    assert said in " ".join(shown.stderr.split())

@@ -82,7 +82,12 @@ def test_a_batch_goes_on_after_files_that_fail_and_names_each(tiny_en_path, here
     files = [missing, empty, noise, mute, cut, short]
     code, shown, complaint = here(*map(str, files), "-f", "all", "-o", str(tmp_path / "out"))
     assert (code, shown) == (1, "")
-    said = complaint.splitlines()
+    said = [line for line in complaint.splitlines() if line.startswith("error: ")]
+    notices = [line for line in complaint.splitlines() if line not in said]
+    out = tmp_path / "out"
+    assert [notice.split(",")[0] for notice in notices] == [
+        f"wrote {out / name}.txt" for name in ("cut", "short")
+    ]
     assert [line.split(": ")[1] for line in said] == [str(file) for file in files[:-1]]
     for line, what in zip(
         said, ["no such file", "is empty", "cannot be read", "no audio", "cut short"], strict=True
@@ -191,6 +196,46 @@ def test_what_the_model_or_machine_cannot_do_is_one_line(
     assert (code, shown) == (status, "")
     assert said in complaint
     assert complaint.count("\n") == 1
+
+
+def test_what_is_written_where_is_said_and_so_is_that_it_replaces_a_file(
+    tiny_en_path, here, short, tmp_path
+):
+    out = tmp_path / "out"
+    for done in ("wrote", "replaced"):
+        code, shown, complaint = here(str(short), "-f", "srt", "-o", str(out))
+        assert (code, shown, complaint) == (0, "", f"{done} {out / 'short.srt'}\n")
+
+
+def test_a_layout_of_lines_implies_word_times(tiny_en_path, here, short):
+    code, shown, complaint = here(str(short), "-f", "srt", "--max-line-width", "14")
+    assert (code, complaint) == (0, "")
+    lines = [line for cue in shown.strip().split("\n\n") for line in cue.splitlines()[2:]]
+    assert len(lines) > 2
+    assert all(len(line) <= 14 for line in lines)
+
+
+@pytest.mark.parametrize("flags", [[], ["--json"], ["-f", "srt"]])
+def test_that_nobody_speaks_is_said_and_is_no_error(tiny_en_path, here, tmp_path, flags):
+    silence = tmp_path / "silence.wav"
+    write_wav(silence, np.zeros(16_000, np.float32))
+    code, _, complaint = here(str(silence), *flags)
+    assert (code, complaint) == (0, f"{silence}: no speech found\n")
+
+
+def test_an_address_is_not_fetched_and_a_folder_of_the_system_is_named(
+    tiny_en_path, here, short, tmp_path
+):
+    address = "https://example.com/talk.mp3?a=1"
+    code, _, complaint = here(address, "file:///tmp/x.wav")
+    assert code == 1
+    assert complaint.splitlines() == [
+        f"error: {address}: an address, and nothing is fetched; download the file first",
+        "error: file:/tmp/x.wav: an address; expected a path, e.g. /tmp/x.wav",
+    ]
+    (tmp_path / "file").touch()
+    code, _, complaint = here(str(short), "-o", str(tmp_path / "file" / "out"))
+    assert (code, complaint) == (1, f"error: {tmp_path / 'file' / 'out'}: not a directory\n")
 
 
 def test_the_length_a_header_declares_is_that_of_the_sound(short):

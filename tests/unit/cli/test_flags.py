@@ -101,3 +101,15 @@ def test_mic_needs_no_argument_and_its_usage_says_so() -> None:
     shown = CliRunner().invoke(app, ["mic", "--help"]).output
     assert shown.splitlines()[0].endswith("mic [OPTIONS] [ACTION]")
     assert "required" not in shown
+
+
+@pytest.mark.parametrize("command", ["serve", "mic", "transcribe", "stream", "cluster start"])
+def test_every_word_of_a_flags_help_is_shown_also_in_square_brackets(command: str) -> None:
+    shown = CliRunner().invoke(app, [*command.split(), "--help"], env={"COLUMNS": "100"}).output
+    shown = "".join(shown.split())  # a word may be cut at a hyphen
+    found = typer.main.get_command(app)
+    for part in command.split():
+        found = found.commands[part]  # type: ignore[attr-defined]
+    for parameter in found.params:
+        for word in (getattr(parameter, "help", "") or "").split():
+            assert word in shown
