@@ -152,15 +152,15 @@ class SileroVad:
         return float(self._judge(hidden))
 
     def judge(self, samples: Array) -> Array:
-        """Return the speech probability of each block of ``[n * 512]`` samples, ``[n]``.
+        """Return the speech probability of each of the next blocks, ``[n * 512]`` samples, ``[n]``.
 
-        Starts from silence and leaves the state unchanged. The results equal those of one call per
-        block, in half the time.
+        The results and the state equal those of one call per block, in half the time. Memory grows
+        with `samples`: pass a long recording in pieces.
         """
         count = len(samples) // self.block
         blocks = samples[: count * self.block].reshape(count, self.block)
-        before = np.concatenate([np.zeros((1, _CONTEXT), np.float32), blocks[:-1, -_CONTEXT:]])
-        hidden, cell = _zeros(_FEATURES), _zeros(_FEATURES)
+        before = np.concatenate([self.state.context[None], blocks[:-1, -_CONTEXT:]])
+        hidden, cell = self.state.hidden, self.state.cell
         every = np.zeros((count, _FEATURES), np.float32)
         for first in range(0, count, _TOGETHER):
             some = slice(first, first + _TOGETHER)
@@ -169,6 +169,8 @@ class SileroVad:
             for index, own in enumerate(features @ self._weights.lstm[:_FEATURES], start=first):
                 hidden, cell = self._remember(own, hidden, cell)
                 every[index] = hidden
+        if count:
+            self.state = SileroState(blocks[-1, -_CONTEXT:].copy(), hidden, cell)
         return self._judge(every)
 
     def _remember(self, own: Array, hidden: Array, cell: Array) -> tuple[Array, Array]:

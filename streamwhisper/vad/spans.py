@@ -20,6 +20,7 @@ SILENCE = 0.2
 SHORTEST = 0.06
 MARGIN = 0.3
 _SMOOTHING = 5
+_PIECE = 1875 * BLOCK  # a minute
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,11 +90,14 @@ class SpeechMap:
 
 def map_speech(samples: NDArray[np.float32]) -> SpeechMap:
     """Judge a recording, float32 mono ``[n]`` at 16 kHz; quiet audio is amplified first."""
-    blocks = np.pad(samples, (0, -len(samples) % BLOCK)).reshape(-1, BLOCK)
-    leveller = Leveller()
-    gains = np.array([leveller.gain(block) for block in blocks], np.float32)
-    levelled = (blocks * gains[:, None]).reshape(-1)
-    return SpeechMap(SileroVad().judge(levelled), len(samples))
+    leveller, detector = Leveller(), SileroVad()
+    judged = [np.zeros(0, np.float32)]
+    for start in range(0, len(samples), _PIECE):  # in pieces, so that memory stays small
+        piece = samples[start : start + _PIECE]
+        blocks = np.pad(piece, (0, -len(piece) % BLOCK)).reshape(-1, BLOCK)
+        gains = np.array([leveller.gain(block) for block in blocks], np.float32)
+        judged.append(detector.judge((blocks * gains[:, None]).reshape(-1)))
+    return SpeechMap(np.concatenate(judged), len(samples))
 
 
 def _samples(seconds: float) -> int:
