@@ -20,6 +20,7 @@ __all__ = [
     "Source",
     "allowed_formats",
     "bytes_at",
+    "declared_channels",
     "explain",
     "open_container",
     "select_track",
@@ -122,6 +123,19 @@ def select_track(container: InputContainer, track: int | None) -> AudioStream:
             f"audio_track is {track}, but the file has {count}; expected {expected}"
         )
     return streams[track - 1]
+
+
+def declared_channels(source: str | Source, track: int | None = None) -> int:
+    """Return the number of channels that a track declares.
+
+    Raises:
+        AudioFormatError: the data cannot be read, or has no such track.
+    """
+    try:
+        with open_container(source) as container:
+            return select_track(container, track).layout.nb_channels
+    except av.error.FFmpegError as error:
+        raise AudioFormatError(explain(error, source)) from error
 
 
 def bytes_at(source: str | Source | None, at: int, count: int) -> bytes | None:

@@ -6,6 +6,7 @@ Parameters, answers and errors follow the API reference and its Python client.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from http import HTTPStatus
 from tempfile import SpooledTemporaryFile
@@ -51,19 +52,26 @@ class DeepgramRestDialect:
         _reject_url(request)
         audio, digest = await _receive(request)
 
-        def answer(transcript: Transcript) -> Response:
+        def answer(transcripts: Sequence[Transcript]) -> Response:
             metadata = {
                 "transaction_key": "deprecated",
                 "request_id": self._id,
                 "sha256": digest,
                 "created": datetime.now(UTC).isoformat().replace("+00:00", "Z"),
-                **about_recording(transcript, parameters, recognizer.info.name),
+                **about_recording(transcripts, parameters, recognizer.info.name),
             }
-            formatted = format_transcript(transcript, parameters.formatting)
+            formatted = [format_transcript(own, parameters.formatting) for own in transcripts]
             record = {"metadata": metadata, "results": results_of(formatted, parameters.results)}
             return self._with_id(JSONResponse(record))
 
-        return TranscriptionRequest(audio, format, options, answer)
+        return TranscriptionRequest(
+            audio,
+            format,
+            options,
+            answer,
+            selection=parameters.audio.selection,
+            multichannel=parameters.audio.multichannel,
+        )
 
     def refuse(self, refusal: HandshakeRejected) -> Response:
         """Return Deepgram's error object."""

@@ -10,10 +10,19 @@ import msgspec
 
 from streamwhisper.audio.constants import SAMPLE_RATE
 from streamwhisper.audio.formats import AudioFormat
+from streamwhisper.audio.opening import Selection
 from streamwhisper.errors import AudioFormatError, RecognitionError
 from streamwhisper.server.dialects.deepgram.formatting import FormattingOptions
 from streamwhisper.server.dialects.deepgram.query import FORMATTING, LISTS, SUPPORTED, read_values
-from streamwhisper.server.rest.forms import FormField, check_names, language, names, read_fields
+from streamwhisper.server.rest.forms import (
+    CHANNEL,
+    TRACK,
+    FormField,
+    check_names,
+    language,
+    names,
+    read_fields,
+)
 from streamwhisper.server.rest.request import BadField
 from streamwhisper.transcription.options import PromptOptions, TranscriptionOptions, WordOptions
 from streamwhisper.transcription.recognizer import WindowRecognizer
@@ -41,6 +50,9 @@ PARAMETERS: Mapping[str, FormField] = {
     "encoding": FormField("encoding", last_value(str)),
     "sample_rate": FormField("sample_rate", last_value(int)),
     "channels": FormField("channels", last_value(int)),
+    "multichannel": FormField("multichannel", last_value(bool)),
+    "channel": FormField("channel", CHANNEL),
+    "audio_track": FormField("track", TRACK),
     "language": FormField("language", language),
     "detect_language": FormField("detect", lambda values: values[-1].lower() != "false"),
     "keyterm": FormField("keyterms", names),
@@ -56,7 +68,7 @@ ACCEPTED = ("model", "version", "mip_opt_out", "language_hint")
 """Parameters without effect."""
 LACKING = (
     *("custom_intent", "custom_topic", "detect_entities", "diarize", "diarize_model", "extra"),
-    *("intents", "measurements", "multichannel", "search", "sentiment", "summarize", "topics"),
+    *("intents", "measurements", "search", "sentiment", "summarize", "topics"),
 )
 """Unsupported parameters; the answer has a warning for each."""
 REFUSED = {
@@ -70,11 +82,28 @@ _MOST_NAMED = 8
 
 @dataclass(frozen=True, slots=True)
 class RawAudio:
-    """Declared format of the upload."""
+    """Declared format of the upload, and what is transcribed of it.
+
+    Attributes:
+        encoding: Deepgram's name of a raw encoding; anything else is a container.
+        sample_rate: of raw samples, in hertz.
+        channels: of raw samples.
+        multichannel: whether each channel is transcribed separately.
+        channel: the only channel to transcribe, counted from 1.
+        track: audio track of a container, counted from 1.
+    """
 
     encoding: str | None = None
     sample_rate: int = SAMPLE_RATE
     channels: int = 1
+    multichannel: bool = False
+    channel: int | None = None
+    track: int | None = None
+
+    @property
+    def selection(self) -> Selection:
+        """Track and channel to transcribe."""
+        return Selection(self.track, self.channel)
 
     def format(self) -> AudioFormat | None:
         """Return the format of raw samples; None for containers, which declare their own.
@@ -142,6 +171,8 @@ class DeepgramParameters:
                 raise BadField(name, f"{name} is not supported: {reason}", code="unsupported")
         unknown = check_names(given, _KNOWN)[:_MOST_NAMED]
         found = read_fields(PARAMETERS, given)
+        if found.get("multichannel") and "channel" in found:
+            raise BadField("channel", "channel is given with multichannel=true; leave one out")
         return cls(
             RawAudio(**_named(RawAudio, found)),
             found.get("language"),

@@ -38,13 +38,13 @@ def format_transcript(transcript: Transcript, formatting: FormattingOptions) -> 
 
 
 def about_recording(
-    transcript: Transcript, parameters: DeepgramParameters, model: str
+    transcripts: Sequence[Transcript], parameters: DeepgramParameters, model: str
 ) -> dict[str, Any]:
-    """Return the metadata of an answer."""
+    """Return the metadata of an answer with a transcript of the recording, or of each channel."""
     number = model_uuid(model)
     metadata: dict[str, Any] = {
-        "duration": transcript.duration,
-        "channels": 1,
+        "duration": max(transcript.duration for transcript in transcripts),
+        "channels": len(transcripts),
         "models": [number],
         "model_info": {number: {"name": model, "version": __version__, "arch": "whisper"}},
     }
@@ -62,9 +62,25 @@ def about_recording(
     return metadata
 
 
-def results_of(transcript: Transcript, options: ResultOptions) -> dict[str, Any]:
-    """Return the results of an answer."""
-    words = [word for segment in transcript.segments for word in segment.words or ()]
+def results_of(transcripts: Sequence[Transcript], options: ResultOptions) -> dict[str, Any]:
+    """Return the results of an answer with a transcript of the recording, or of each channel."""
+    results: dict[str, Any] = {"channels": [_channel(own, options) for own in transcripts]}
+    if options.utterances:
+        utterances = [
+            _utterance(words, channel)
+            for channel, transcript in enumerate(transcripts)
+            for words in _utterances(_words(transcript), options.split)
+        ]
+        results["utterances"] = sorted(utterances, key=lambda utterance: utterance["start"])
+    return results
+
+
+def _words(transcript: Transcript) -> list[TimedWord]:
+    return [word for segment in transcript.segments for word in segment.words or ()]
+
+
+def _channel(transcript: Transcript, options: ResultOptions) -> dict[str, Any]:
+    words = _words(transcript)
     alternative: dict[str, Any] = {
         "transcript": transcript.text.strip(),
         "confidence": _confidence(words),
@@ -75,10 +91,7 @@ def results_of(transcript: Transcript, options: ResultOptions) -> dict[str, Any]
     channel: dict[str, Any] = {"alternatives": [alternative]}
     if options.detect:
         channel["detected_language"] = transcript.language
-    results: dict[str, Any] = {"channels": [channel]}
-    if options.utterances:
-        results["utterances"] = [_utterance(own) for own in _utterances(words, options.split)]
-    return results
+    return channel
 
 
 def _word(word: TimedWord) -> dict[str, Any]:
@@ -108,12 +121,12 @@ def _utterances(words: Sequence[TimedWord], split: float) -> Iterator[list[Timed
         yield own
 
 
-def _utterance(words: Sequence[TimedWord]) -> dict[str, Any]:
+def _utterance(words: Sequence[TimedWord], channel: int) -> dict[str, Any]:
     return {
         "start": words[0].start,
         "end": words[-1].end,
         "confidence": _confidence(words),
-        "channel": 0,
+        "channel": channel,
         "transcript": "".join(word.word for word in words).strip(),
         "words": [_word(word) for word in words],
         "id": str(uuid.uuid4()),

@@ -5,20 +5,24 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Any
+from typing import Annotated, Any
 
+import msgspec
 from starlette.datastructures import FormData, UploadFile
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
+from streamwhisper.audio.channels import MAX_CHANNELS
 from streamwhisper.errors import ProtocolError, RecognitionError
 from streamwhisper.languages import parse_language
 from streamwhisper.server.access.rejection import HandshakeRejected
 from streamwhisper.server.dialects.start import check_vocabulary
 from streamwhisper.server.rest.request import BadField
-from streamwhisper.validation import FieldError, Reader, misspelt, shown
+from streamwhisper.validation import FieldError, Reader, last_value, misspelt, shown
 
 __all__ = [
+    "CHANNEL",
+    "TRACK",
     "FormField",
     "check_names",
     "language",
@@ -28,6 +32,10 @@ __all__ = [
     "uploaded",
 ]
 
+CHANNEL: Reader = last_value(Annotated[int, msgspec.Meta(ge=1, le=MAX_CHANNELS)])
+"""Reader of a channel, counted from 1."""
+TRACK: Reader = last_value(Annotated[int, msgspec.Meta(ge=1, le=1000)])
+"""Reader of an audio track, counted from 1."""
 _MAX_FIELDS = 64
 _MAX_FIELD_BYTES = 64 * 1024
 

@@ -9,7 +9,7 @@ import json
 import logging
 import math
 import re
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Annotated, Any, Literal, get_args
@@ -19,11 +19,14 @@ from starlette.datastructures import FormData
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
 
+from streamwhisper.audio.opening import Selection
 from streamwhisper.errors import RecognitionError
 from streamwhisper.languages import LANGUAGES
 from streamwhisper.recognition import ModelInfo, Task
 from streamwhisper.server.access.rejection import HandshakeRejected
 from streamwhisper.server.rest.forms import (
+    CHANNEL,
+    TRACK,
     FormField,
     check_names,
     language,
@@ -70,6 +73,8 @@ FIELDS: Mapping[str, FormField] = {
     "timestamp_granularities[]": FormField("granularities", all_values(Literal["word", "segment"])),
     "include[]": FormField("include", all_values(Literal["logprobs"])),
     "stream": FormField("stream", last_value(bool)),
+    "channel": FormField("channel", CHANNEL),
+    "audio_track": FormField("track", TRACK),
 }
 """Supported fields of a form beside `file` and `model`."""
 IGNORED = ("chunking_strategy", "languages[]")
@@ -101,6 +106,8 @@ class _OpenAiFields:
     granularities: tuple[str, ...] = ("segment",)
     include: tuple[str, ...] = ()
     stream: bool = False
+    channel: int | None = None
+    track: int | None = None
 
     @property
     def logprobs(self) -> bool:
@@ -157,14 +164,21 @@ class OpenAiRestDialect:
             await form.close()
             raise
 
-        def answer(transcript: Transcript) -> Response:
-            return self._with_id(_rendered(transcript, fields, self._task))
+        def answer(transcripts: Sequence[Transcript]) -> Response:
+            return self._with_id(_rendered(transcripts[0], fields, self._task))
 
         def stream(parts: AsyncIterator[Transcript | HandshakeRejected]) -> Response:
             events = _events(parts, logprobs=fields.logprobs)
             return self._with_id(StreamingResponse(events, media_type="text/event-stream"))
 
-        return TranscriptionRequest(audio, None, options, answer, stream if fields.stream else None)
+        return TranscriptionRequest(
+            audio,
+            None,
+            options,
+            answer,
+            stream if fields.stream else None,
+            Selection(fields.track, fields.channel),
+        )
 
     def _values(self, form: FormData) -> dict[str, list[str]]:
         """Return the values of a form by name; unknown fields are named in the log."""

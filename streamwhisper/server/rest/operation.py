@@ -20,7 +20,7 @@ from streamwhisper.server.logs import figures
 from streamwhisper.server.rest.body import Body
 from streamwhisper.server.rest.request import RestDialect, TranscriptionRequest, headers_of
 from streamwhisper.server.rest.service import Service
-from streamwhisper.server.rest.transcriber import race
+from streamwhisper.server.rest.transcriber import Part, race
 from streamwhisper.transcript import Transcript
 from streamwhisper.transcription.parts import joined
 
@@ -107,26 +107,26 @@ class _Exchange:
                 parts = transcriber.parts(request, service.max_seconds(client))
                 await race(self._answer(request, parts), self._body.left())
 
-    async def _answer(
-        self, request: TranscriptionRequest, parts: AsyncGenerator[Transcript]
-    ) -> None:
+    async def _answer(self, request: TranscriptionRequest, parts: AsyncGenerator[Part]) -> None:
         async with aclosing(parts):
-            first = await anext(parts)  # an error before the first part has its own status
+            channel, first = await anext(parts)  # an error before it has its own status
             self._audio_seconds = first.duration
             if request.stream is not None:
                 async with aclosing(self._streamed(first, parts)) as streamed:
                     await self._send(request.stream(streamed))
                 return
-            others = [part async for part in parts]
-            await self._send(request.render(joined([first, *others])))
+            by_channel = {channel: [first]}
+            async for channel, part in parts:
+                by_channel.setdefault(channel, []).append(part)
+            await self._send(request.render([joined(own) for own in by_channel.values()]))
 
     async def _streamed(
-        self, first: Transcript, others: AsyncIterator[Transcript]
+        self, first: Transcript, others: AsyncIterator[Part]
     ) -> AsyncGenerator[Transcript | HandshakeRejected]:
         """Yield the parts of the transcript; an error after the first one ends them."""
         yield first
         try:
-            async for part in others:
+            async for _, part in others:
                 yield part
         except Exception as error:  # reported to the client
             refusal = self._refusal(error)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import BinaryIO, Protocol
 
@@ -11,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from streamwhisper.audio.formats import AudioFormat
+from streamwhisper.audio.opening import Selection
 from streamwhisper.server.access.rejection import HandshakeRejected
 from streamwhisper.transcript import Transcript
 from streamwhisper.transcription.options import TranscriptionOptions
@@ -46,16 +47,21 @@ class TranscriptionRequest:
         audio: the upload, from its first byte; the caller closes it.
         format: format of raw samples; None for a container.
         options: options of the transcription.
-        render: creates the answer from the whole transcript.
+        render: creates the answer from the whole transcripts: that of the recording, or one of each
+            channel.
         stream: creates a streamed answer from the parts of the transcript as they arrive; an error
             ends them as a rejection. None: the answer is sent at the end.
+        selection: track and channel to transcribe.
+        multichannel: whether each channel is transcribed separately.
     """
 
     audio: BinaryIO
     format: AudioFormat | None
     options: TranscriptionOptions
-    render: Callable[[Transcript], Response]
+    render: Callable[[Sequence[Transcript]], Response]
     stream: Callable[[AsyncIterator[Transcript | HandshakeRejected]], Response] | None = None
+    selection: Selection = field(default_factory=Selection)
+    multichannel: bool = False
 
 
 class RestDialect(Protocol):

@@ -15,15 +15,16 @@ from dataclasses import replace
 from functools import partial
 from typing import Any, NoReturn, TypeVar
 
+from streamwhisper.audio.opening import Selection
 from streamwhisper.engine.priority import lower_priority
 from streamwhisper.server.rest.request import TranscriptionRequest
-from streamwhisper.server.rest.upload_audio import read_samples
+from streamwhisper.server.rest.upload_audio import count_channels, read_samples
 from streamwhisper.transcript import Transcript
 from streamwhisper.transcription.options import ChunkOptions
 from streamwhisper.transcription.parts import transcribe_parts
 from streamwhisper.transcription.recognizer import WindowRecognizer
 
-__all__ = ["Transcriber", "race"]
+__all__ = ["Part", "Transcriber", "race"]
 
 T = TypeVar("T")
 Ending = Coroutine[Any, Any, NoReturn]
@@ -35,8 +36,10 @@ _LONGEST_PAUSE = 2.0
 _LOOK = 0.02
 
 
-_Found = asyncio.Queue[Transcript | Exception | None]
-"""Parts of a transcript; None marks the end."""
+Part = tuple[int, Transcript]
+"""Index of a channel, and a part of its transcript."""
+_Found = asyncio.Queue[Part | Exception | None]
+"""Parts of transcripts; None marks the end."""
 
 
 class _Left(Exception):
@@ -74,14 +77,15 @@ class Transcriber:
 
     async def parts(
         self, request: TranscriptionRequest, max_seconds: float
-    ) -> AsyncGenerator[Transcript]:
-        """Yield the parts of a recording's transcript, each as soon as it is ready.
+    ) -> AsyncGenerator[Part]:
+        """Yield the parts of a recording's transcripts, each as soon as it is ready.
 
         To give up, close the iterator; the recording's thread is free after the current batch.
 
         Args:
             request: the recording and its options.
-            max_seconds: maximum length of the recording in seconds.
+            max_seconds: maximum length of the recording in seconds; of all channels together if
+                they are transcribed separately.
 
         Raises:
             AudioFormatError: the recording cannot be read.
@@ -94,11 +98,15 @@ class Transcriber:
         pause = partial(self._pause, left)
 
         def work() -> None:
-            samples = read_samples(request.audio, request.format, max_seconds, pause)
             size = min(_MOST_CHUNKS, self.recognizer.windows_at_once)
             options = replace(request.options, chunks=ChunkOptions(batch_size=size))
-            for part in transcribe_parts(self.recognizer, samples, options, pause=pause):
-                loop.call_soon_threadsafe(found.put_nowait, part)
+            selections = _selections(request)
+            most = max_seconds / len(selections)  # one channel is in memory at a time
+            for channel, selection in enumerate(selections):
+                request.audio.seek(0)
+                samples = read_samples(request.audio, request.format, most, pause, selection)
+                for part in transcribe_parts(self.recognizer, samples, options, pause=pause):
+                    loop.call_soon_threadsafe(found.put_nowait, (channel, part))
 
         self._under_way.add(found)
         job = loop.run_in_executor(self._threads, work)
@@ -130,6 +138,14 @@ class Transcriber:
                 break
         if left.is_set():
             raise _Left
+
+
+def _selections(request: TranscriptionRequest) -> list[Selection]:
+    """Return what is transcribed: the mix of the channels, or each by itself."""
+    if not request.multichannel:
+        return [request.selection]
+    count = count_channels(request.audio, request.format, request.selection)
+    return [replace(request.selection, channel=channel + 1) for channel in range(count)]
 
 
 async def race(work: Coroutine[Any, Any, T], *endings: Ending) -> T:

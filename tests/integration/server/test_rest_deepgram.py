@@ -24,6 +24,7 @@ from streamwhisper.server.rest.deepgram_parameters import (
 )
 from streamwhisper.server.rest.deepgram_results import results_of
 from streamwhisper.transcription.options import TranscriptionOptions, WordOptions
+from tests.support.encoded_audio import contained
 from tests.support.paths import SAMPLE
 from tests.support.rest import KEY, STAGE, ask, call, serving, table_of
 
@@ -102,6 +103,34 @@ async def test_raw_samples_are_heard_as_the_address_says(recognizer: Any, encodi
     assert heard == transcribe(recognizer, SAMPLE).text.strip()
 
 
+async def test_each_channel_has_its_own_transcript(recognizer: Any) -> None:
+    first, second = read_audio(SAMPLE)[:112_000], read_audio(SAMPLE)[112_000:224_000]
+    stereo = np.stack([first, second], axis=1)
+    raw = (stereo * 32767).astype("<i2").tobytes()
+    flac = contained("flac", "flac", 16000, stereo, "stereo")
+    path = f"{LISTEN}?multichannel=true&utterances=true"
+    async with serving(recognizer) as server:
+        answers = [
+            await ask(server, "POST", f"{path}&encoding=linear16&channels=2", raw),
+            await ask(server, "POST", path, flac),
+            await ask(server, "POST", f"{LISTEN}?channel=2", flac),
+            await ask(server, "POST", f"{path}&channel=2", flac),
+        ]
+    expected = [transcribe(recognizer, part).text.strip() for part in (first, second)]
+    for answer in answers[:2]:
+        about, results = answer.json["metadata"], answer.json["results"]
+        assert (about["duration"], about["channels"]) == (pytest.approx(7), 2)
+        assert "warnings" not in about
+        found = [own["alternatives"][0]["transcript"] for own in results["channels"]]
+        assert found == expected
+        assert {one["channel"] for one in results["utterances"]} == {0, 1}
+        starts = [one["start"] for one in results["utterances"]]
+        assert starts == sorted(starts)
+    [only] = answers[2].json["results"]["channels"]
+    assert only["alternatives"][0]["transcript"] == expected[1]
+    assert answers[3].status == 400
+
+
 async def test_the_language_is_found_where_that_is_asked_for(base_path: Path, speech: Any) -> None:
     base = load_model(base_path, LocalOptions(dtype="float32", threads=1))
     clip = next(c for c in speech.clips("picovoice-cheetah") if c["language"] == "de")
@@ -139,6 +168,10 @@ async def test_an_address_is_not_fetched_and_a_stranger_is_not_served(recognizer
         (f"keyterm={'x' * 500}", SOUND, "a vocabulary of 1 entries"),
         ("utt_split=-1", SOUND, "expected a number from 0 to 60"),
         ("encoding=linear16", SOUND[:1], "the audio ended"),
+        ("encoding=linear16", SOUND, "begins like a FLAC file, but pcm_s16le at 16000 Hz"),
+        ("channel=2", SOUND, "channel is 2, but the audio has 1 channel"),
+        ("audio_track=2", SOUND, "audio_track is 2, but the file has 1 audio track"),
+        ("multichannel=true", b"nonsense" * 99, "cannot be read"),
         ("", b"", "there is no data"),
         ("", b"nonsense" * 99, "cannot be read"),
     ],
@@ -187,7 +220,7 @@ def test_silence_has_no_words_and_no_confidence() -> None:
     from streamwhisper.transcript import Transcript
 
     options = ResultOptions(utterances=True, paragraphs=True)
-    results = results_of(Transcript("", (), "en", 2.0), options)
+    results = results_of([Transcript("", (), "en", 2.0)], options)
     [[best]] = [channel["alternatives"] for channel in results["channels"]]
     assert (best["transcript"], best["confidence"], best["words"]) == ("", 0.0, [])
     assert results["utterances"] == best["paragraphs"]["paragraphs"] == []
