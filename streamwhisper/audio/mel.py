@@ -120,6 +120,11 @@ class LogMel:
         return self._sound
 
     @property
+    def nbytes(self) -> int:
+        """Size of the frames and samples held."""
+        return self._frames.nbytes + (self._capacity * HOP + N_FFT) * self._frames.itemsize
+
+    @property
     def start_frame(self) -> int:
         """Absolute index of the oldest frame held."""
         return max(0, self.end_frame - self._capacity)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import ExitStack
 from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING
@@ -11,12 +12,13 @@ from typing import TYPE_CHECKING
 from websockets.asyncio.server import Server as WebSocketServer
 from websockets.asyncio.server import ServerConnection
 from websockets.asyncio.server import serve as serve_websockets
+from websockets.http11 import Request
 from websockets.typing import Subprotocol
 
 from streamwhisper.live.scheduler import Scheduler, SchedulerOptions
 from streamwhisper.recognition import Recognizer, remote_state
-from streamwhisper.server.access.policy import network_of
-from streamwhisper.server.access.rejection import HandshakeRejected
+from streamwhisper.server.access.policy import Client, network_of
+from streamwhisper.server.access.rejection import HandshakeRejected, SessionRejected
 from streamwhisper.server.context import ServerContext
 from streamwhisper.server.logs import wire_log
 from streamwhisper.server.options import DEFAULT_PORT, ServerOptions
@@ -43,8 +45,12 @@ from streamwhisper.server.wyoming.port import WyomingPort
 if TYPE_CHECKING:
     from types import TracebackType
 
+    from streamwhisper.protocol import Start
+    from streamwhisper.server.publishing.observers import ObservedSession, SessionFactory
     from streamwhisper.server.rest.listener import RestListener
     from streamwhisper.server.rest.options import RestOptions
+    from streamwhisper.session.listener import Decoder
+    from streamwhisper.session.options import SessionOptions
 
 __all__ = ["DEFAULT_PORT", "STREAM_PATH", "WATCH_PATH", "Server", "ServerOptions"]
 
@@ -223,31 +229,60 @@ class Server:
         websocket.limit_frames(SESSION_FRAMES)
         late = self.options.limits.handshake_timeout  # it was in time before the handshake
         client = context.access.authenticate(request, peer_of(websocket), late=late)
+        await self._serve_client(websocket, request, client)
+
+    async def _serve_client(
+        self, websocket: PacedConnection, request: Request, client: Client
+    ) -> None:
+        """Serve the sessions of an authenticated client."""
+        context, path, query = self.context, path_of(request), query_of(request)
         route, name = ROUTES[path], websocket.id.hex[:12]
+        slots = route.slots(query)
+        rejected = full = None
+        try:
+            full = context.check_slots(client, slots, resumable=path == STREAM_PATH)
+            context.access.redeem(client)
+        except HandshakeRejected as error:  # others took the slots, or the token, meanwhile
+            rejected = error
         handshake = Handshake(
             context.startup.info,
             self.options.session,
             str(websocket.id),
             name,
-            query_of(request),
-            partial(context.admission.open_session, client),
+            query,
+            _opener(context, client, full),
             context.metrics.count_error,
             client.grant.settings if client.grant is not None else {},
         )
         dialect = route.open_dialect(handshake)
         connection = Connection(context, client, websocket, dialect, route, name)
-        slots = route.slots(handshake.query)
-        try:
-            context.access.check_slots(client, slots)
-            context.access.redeem(client)
-        except HandshakeRejected as error:  # others took the slots, or the token, meanwhile
+        if rejected is not None:
             context.metrics.sessions_refused.inc()
-            dialect.fail(*close_errors.rejected(error))
+            dialect.fail(*close_errors.rejected(rejected))
             await connection.run()
             return
         context.metrics.connections.labels(path).inc()
-        with context.connections.hold(client, connection, slots):
+        with ExitStack() as stack:
+            stack.enter_context(context.connections.hold(client, connection, slots))
+            if full is not None:
+                stack.enter_context(context.resumable.claiming(client.owner))
             await connection.run()
+
+
+def _opener(
+    context: ServerContext, client: Client, full: HandshakeRejected | None
+) -> SessionFactory:
+    """Return the function that opens a client's sessions; with `full` it rejects them."""
+    if full is None:
+        return partial(context.admission.open_session, client)
+
+    def reject(
+        name: str, start: Start, decoder: Decoder, options: SessionOptions
+    ) -> ObservedSession:
+        context.metrics.sessions_refused.inc()
+        raise SessionRejected(*close_errors.rejected(full))
+
+    return reject
 
 
 def _select_subprotocol(

@@ -9,7 +9,8 @@ from dataclasses import dataclass, replace
 
 from streamwhisper.server.access.open_files import FileBudget, Newcomers, open_files
 from streamwhisper.server.access.origins import is_loopback
-from streamwhisper.server.access.policy import AccessPolicy
+from streamwhisper.server.access.policy import AccessPolicy, Client
+from streamwhisper.server.access.rejection import HandshakeRejected
 from streamwhisper.server.metrics import Metrics
 from streamwhisper.server.options import ServerOptions
 from streamwhisper.server.publishing.recorder import Recorder
@@ -110,6 +111,31 @@ class ServerContext:
             recorder,
             admission,
         )
+
+    def check_slots(
+        self, client: Client, slots: int, *, resumable: bool
+    ) -> HandshakeRejected | None:
+        """Check that session slots are free for a client's connection.
+
+        Args:
+            client: the client.
+            slots: number of sessions that the connection opens.
+            resumable: whether its path has sessions that can be resumed.
+
+        Returns:
+            None if the connection may open a session; otherwise why it may only resume one.
+
+        Raises:
+            HandshakeRejected: it may do neither.
+        """
+        self.access.check_running()
+        try:
+            self.access.check_slots(client, slots)
+        except HandshakeRejected as rejection:
+            if resumable and self.resumable.claimable(client.owner):
+                return rejection
+            raise
+        return None
 
     def new_connections(self) -> Newcomers:
         """Return the newcomers of one port."""

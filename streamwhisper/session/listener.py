@@ -65,6 +65,11 @@ class AudioListener:
         """True if `end` was called."""
         return self._ended
 
+    @property
+    def held_bytes(self) -> int:
+        """Size of the audio in the queue and in the front end."""
+        return self.mel.nbytes + sum(samples.nbytes for samples in self._queue)
+
     def store(self, samples: NDArray[np.float32]) -> None:
         """Queue audio: float32 ``[n]`` at 16 kHz."""
         if len(samples):

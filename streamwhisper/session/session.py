@@ -199,6 +199,17 @@ class Session:
         """Give up the request in flight, e.g. after a failure; its audio is requested again."""
         self._pending = None
 
+    def forget_past(self) -> None:
+        """Drop the recognizer's state, which is large; the next request is computed without it."""
+        for utterance in (self._utterance, self._last):
+            if utterance is not None:
+                utterance.window.past = None
+
+    @property
+    def held_bytes(self) -> int:
+        """Size of the audio that the session keeps."""
+        return self._listener.held_bytes
+
     @property
     def _at_endpoint(self) -> bool:
         """Return whether the next step of audio may end an utterance whose text decides about that.

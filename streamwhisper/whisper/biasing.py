@@ -8,8 +8,8 @@ shrinks with the probability of no speech.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator, Sequence
-from functools import lru_cache
 
 import torch
 from torch import Tensor
@@ -24,6 +24,9 @@ START_BONUS = 2.0
 NEXT_BONUS = 6.0
 """Bonus of each later token of an entry."""
 
+MAX_NODES = 250_000
+"""Maximum number of nodes of the vocabularies that are kept, about 60 MB."""
+
 BROKEN = "\ufffd"
 """Replacement character, which stands for part of a character."""
 
@@ -31,7 +34,11 @@ _Node = dict[int, "_Node"]
 
 
 class BiasVocabulary:
-    """Trie of the tokens of all entries; immutable, thread-safe."""
+    """Trie of the tokens of all entries; immutable, thread-safe.
+
+    Attributes:
+        nodes: number of nodes, which determines the size in memory.
+    """
 
     def __init__(
         self,
@@ -54,6 +61,7 @@ class BiasVocabulary:
         self._anywhere: _Node = {}  # entries with a leading space
         self._tight: _Node = {}  # entries without one, after a sign
         self._depth = 0
+        self.nodes = 0
         for word in filter(None, (" ".join(entry.split()) for entry in entries)):
             self._add(self._anywhere, f" {word}")
             self._add(self._anywhere if unspaced(word[0]) else self._tight, word)
@@ -106,7 +114,10 @@ class BiasVocabulary:
         tokens = self._tokenizer.encode(text)
         self._depth = max(self._depth, len(tokens))
         for token in tokens:
-            trie = trie.setdefault(token, {})
+            if token not in trie:
+                trie[token] = {}
+                self.nodes += 1
+            trie = trie[token]
 
 
 def _walk(trie: _Node, tokens: Sequence[int]) -> _Node:
@@ -118,7 +129,36 @@ def _walk(trie: _Node, tokens: Sequence[int]) -> _Node:
     return trie
 
 
-@lru_cache(maxsize=64)
+class VocabularyCache:
+    """LRU cache of vocabularies, limited by their size; thread-safe."""
+
+    def __init__(self, max_nodes: int) -> None:
+        """Keep vocabularies of at most `max_nodes` nodes in total, but the last one in any case."""
+        self._max_nodes = max_nodes
+        self._kept: dict[tuple[Tokenizer, tuple[str, ...]], BiasVocabulary] = {}  # newest last
+        self._lock = threading.Lock()
+
+    def get(self, tokenizer: Tokenizer, entries: tuple[str, ...]) -> BiasVocabulary:
+        """Return the vocabulary of these entries."""
+        key = (tokenizer, entries)
+        with self._lock:
+            found = self._kept.pop(key, None)
+            if found is None:
+                found = BiasVocabulary(tokenizer, entries)
+            self._kept[key] = found
+            while len(self._kept) > 1 and self.nodes > self._max_nodes:
+                del self._kept[next(iter(self._kept))]
+        return found
+
+    @property
+    def nodes(self) -> int:
+        """Number of nodes of all vocabularies kept."""
+        return sum(vocabulary.nodes for vocabulary in self._kept.values())
+
+
+_cache = VocabularyCache(MAX_NODES)
+
+
 def get_bias_vocabulary(tokenizer: Tokenizer, entries: tuple[str, ...]) -> BiasVocabulary:
     """Return the vocabulary of these entries; equal arguments share one."""
-    return BiasVocabulary(tokenizer, entries)
+    return _cache.get(tokenizer, entries)

@@ -110,6 +110,11 @@ class Admission:
             observers.insert(0, self._recorder.open(session, about))
         observers.append(_NewSession(self._new_sessions, session))
 
+    def count_as_new(self, session: str) -> None:
+        """Count a session that a client resumes as new: its load does not show yet."""
+        until = asyncio.get_running_loop().time() + _NEW_SESSION_SECONDS
+        self._new_sessions[session] = until
+
     @property
     def expected_wait(self) -> float:
         """Seconds that requests will wait once the load of new sessions shows.

@@ -79,6 +79,7 @@ class Connection(ActiveConnection[Dialect]):
         self._websocket = websocket
         self._sender = Sender(websocket, limits.send_timeout)
         self._resumable = context.resumable
+        self._count_as_new = context.admission.count_as_new
         self._name = name
         self._unwrap = route.unwrap
         self._telemetry = SessionTelemetry(client, context.metrics, self._loop.time)
@@ -296,14 +297,16 @@ class Connection(ActiveConnection[Dialect]):
         claim = dialect.claim
         if claim is None:
             if dialect.sessions:
-                self._resumable.add(dialect, self)
+                client = self._client
+                self._resumable.add(dialect, self, client.owner, client.quota.sessions)
             return
-        resumed = self._resumable.resume(claim.resume or "", self)
+        resumed = self._resumable.resume(claim.resume or "", self, self._client.owner)
         if resumed is None:
             self._dialect.fail(*close_errors.unknown_token())
         elif resumed.rejoin(claim):
             log.info("session %s: resumed as %s", resumed.name, self._name)
             self._dialect, self._name = resumed, resumed.name
+            self._count_as_new(resumed.name)
             self._metrics.sessions_resumed.inc()
         else:
             self._resumable.remove(resumed)
@@ -316,8 +319,12 @@ class Connection(ActiveConnection[Dialect]):
         if self._handed_over:
             outcome = "handed_over"
         elif (resumable := dialect.resumable) is not None and self.sessions:
-            if outcome in _RESUMABLE and self._resumable.detach(resumable):
+            kept = outcome in _RESUMABLE
+            if kept:
                 self._withdraw()
+                for session in self.sessions:
+                    session.forget_past()
+            if kept and self._resumable.detach(resumable):
                 self._telemetry.close(self._name, outcome, kept=True)
                 return
             self._resumable.remove(resumable)

@@ -59,6 +59,7 @@ class HttpEndpoints:
             context: the server.
             routes: the WebSocket paths that accept audio, and their dialects.
         """
+        self._context = context
         self._startup = context.startup
         self._access = context.access
         self._metrics = context.metrics
@@ -122,10 +123,11 @@ class HttpEndpoints:
             self._access.check_running()
             await self._startup.wait()
             route, query = self._routes[path], query_of(request)
-            self._access.check_slots(client)
+            resumable = path == STREAM_PATH
+            self._context.check_slots(client, 1, resumable=resumable)
             self._startup.check()
             route.check(query, self._startup.info)
-            self._access.check_slots(client, route.slots(query))
+            self._context.check_slots(client, route.slots(query), resumable=resumable)
             return None
         if path.startswith(WATCH_PATH):  # viewers need no access token
             network = network_of(self._access.address(request, peer_of(websocket)))

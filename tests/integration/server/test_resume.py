@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 from websockets.asyncio.client import ClientConnection
-from websockets.exceptions import ConnectionClosed
+from websockets.asyncio.client import connect as connect_async
+from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from streamwhisper.events import Committed, Done, Flushed, SpeechEnded, SpeechStarted
 from streamwhisper.protocol import (
@@ -26,7 +27,9 @@ from streamwhisper.protocol import (
     Status,
     encode_client_message,
 )
-from streamwhisper.server.access.limits import Limits
+from streamwhisper.server.access.keys import Key
+from streamwhisper.server.access.limits import Limits, Quota
+from streamwhisper.server.access.policy import AccessOptions
 from streamwhisper.server.app import Server, ServerOptions
 from streamwhisper.session.session import Session
 from tests.support.resumption import connecting, receive, start
@@ -293,3 +296,95 @@ async def test_a_session_resumed_in_another_format_keeps_its_own() -> None:
             heard.append((await receive(again))[1])
         assert heard[-1].audio_seconds == 2.0
         assert any(isinstance(message, Status) for message in heard)
+
+
+ONE = Key.of("one", "1" * 20, Quota(sessions=1))
+OTHER = Key.of("other", "2" * 20, Quota(sessions=1))
+
+
+def keyed(**limits: Any) -> Server:
+    access = AccessOptions((ONE, OTHER))
+    options = ServerOptions(port=0, limits=Limits(**limits), session=OPTIONS, access=access)
+    return Server(ScriptedRecognizer(script()), options)
+
+
+async def begin(server: Server, key: str, **fields: Any) -> ClientConnection:
+    """A connection with a key that has said its start."""
+    websocket = await connect_async(
+        server.url, proxy=None, additional_headers={"Authorization": f"Bearer {key * 20}"}
+    )
+    await websocket.send(encode_client_message(Start(**fields)))
+    return websocket
+
+
+@pytest.mark.parametrize("limits", [{}, {"max_sessions": 1}])
+async def test_a_dead_connection_does_not_keep_out_the_one_that_resumes_its_session(
+    limits: dict[str, Any],
+) -> None:
+    """The key may have one session; the server does not know yet that its connection is dead."""
+    async with keyed(**limits) as server:
+        dead = await begin(server, "1")
+        _, ready = await receive(dead)
+        assert isinstance(ready, Ready)
+        alive = await begin(server, "1", resume=ready.resume_token, last_seq=1)
+        assert (await receive(alive))[1] == ready
+        assert await end_of(dead) == ("taken_over", 1008)
+        await alive.send(encode_client_message(End()))
+        assert await end_of(alive) == ("", 1000)
+
+
+async def test_only_one_connection_comes_beyond_the_quota_and_opens_no_session() -> None:
+    async with keyed(start_timeout=0.5) as server:
+        first = await begin(server, "1")
+        await receive(first)
+        assert await end_of(await begin(server, "1")) == ("too_many_sessions", 1013)
+        waiting = await connect_async(
+            server.url, proxy=None, additional_headers={"Authorization": f"Bearer {'1' * 20}"}
+        )
+        with pytest.raises(InvalidStatus, match="429"):
+            await begin(server, "1")
+        await waiting.close()
+        await first.send(encode_client_message(End()))
+        assert await end_of(first) == ("", 1000)
+
+
+async def test_another_key_does_not_resume_a_session_even_with_its_token() -> None:
+    async with keyed() as server:
+        mine = await begin(server, "1")
+        _, ready = await receive(mine)
+        assert isinstance(ready, Ready)
+        thief = await begin(server, "2", resume=ready.resume_token, last_seq=1)
+        assert await end_of(thief) == ("resume_unknown", 1008)
+        await mine.close()
+
+
+async def test_a_key_that_cuts_its_sessions_again_and_again_evicts_no_other_keys() -> None:
+    async with keyed(max_sessions=2) as server:
+        victim = await begin(server, "2")
+        _, ready = await receive(victim)
+        assert isinstance(ready, Ready)
+        victim.transport.abort()
+        await until_parked(server)
+        for _ in range(4):
+            other = await begin(server, "1")
+            await receive(other)
+            other.transport.abort()
+            await until(lambda: server.context.access.open_sessions == 0)
+        back = await begin(server, "2", resume=ready.resume_token, last_seq=1)
+        assert (await receive(back))[1] == ready
+        await back.close()
+
+
+async def test_a_session_that_waits_to_be_resumed_keeps_no_state_of_the_recognizer() -> None:
+    async with serving() as server:
+        websocket, _, _ = await start(server)
+        for begin_at in range(0, 5 * len(SECOND), CHUNK):
+            await websocket.send(script().pcm[begin_at : begin_at + CHUNK])
+        while not isinstance((await receive(websocket))[1], Status):
+            pass
+        websocket.transport.abort()
+        await until_parked(server)
+        (entry,) = server.context.resumable._entries.values()
+        (session,) = entry.dialect.sessions
+        assert entry.size == session.held_bytes > 1_000_000
+        assert session._utterance is None or session._utterance.window.past is None

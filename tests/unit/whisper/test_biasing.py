@@ -6,7 +6,12 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streamwhisper.whisper.biasing import NEXT_BONUS, START_BONUS, BiasVocabulary
+from streamwhisper.whisper.biasing import (
+    NEXT_BONUS,
+    START_BONUS,
+    BiasVocabulary,
+    VocabularyCache,
+)
 from streamwhisper.whisper.tokenizer import get_tokenizer
 from tests.support.biasing import NAMES, TOKENIZER
 from tests.support.examples import examples
@@ -62,3 +67,15 @@ def test_whether_a_text_goes_on_is_never_changed_nor_what_is_clearly_heard(
     logits[TOKENIZER.eot] = logits.max() + 0.1
     assert torch.equal(vocabulary.favour(logits, tokens, 0.0), logits)
     assert torch.equal(vocabulary.favour(before, tokens, 1.0), before)
+
+
+def test_vocabularies_are_kept_up_to_their_size_and_the_one_used_last_always() -> None:
+    lists = [tuple(f"{name}{number}" for name in NAMES) for number in range(5)]
+    size = BiasVocabulary(TOKENIZER, lists[0]).nodes
+    kept = VocabularyCache(3 * size)
+    first, *_, last = (kept.get(TOKENIZER, words) for words in lists)
+    assert size <= kept.nodes <= 3 * size
+    assert kept.get(TOKENIZER, lists[-1]) is last
+    assert kept.get(TOKENIZER, lists[0]) is not first
+    tiny = VocabularyCache(1)
+    assert tiny.get(TOKENIZER, lists[0]) is tiny.get(TOKENIZER, lists[0])

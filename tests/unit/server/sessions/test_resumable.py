@@ -18,6 +18,7 @@ class Talk:
 
     token: str
     released: bool = False
+    sessions: tuple[Any, ...] = ()
 
     def release(self) -> None:
         self.released = True
@@ -164,3 +165,64 @@ def test_there_are_never_too_many_and_the_one_parked_longest_goes_first(
             assert place.resume(talk.token, Line()) is talk
         assert place.detached == len(parked)
         assert not any(talk.released for talk in [*connected, *parked])
+
+
+@dataclass
+class Sound:
+    """A session that keeps so much audio."""
+
+    held_bytes: int
+
+
+def park(place: Any, token: str, owner: tuple[str | None, str], most: int | None = None) -> Talk:
+    talk = Talk(token, sessions=(Sound(100),))
+    place.add(talk, Line(), owner, most)
+    place.detach(talk)
+    return talk
+
+
+ONE, OTHER = ("one", ""), ("other", "")
+
+
+def test_a_key_that_leaves_many_sessions_evicts_its_own_and_no_other_keys() -> None:
+    place = resumable_sessions(Clock(), capacity=5)
+    victim = park(place, "victim", OTHER)
+    left = [park(place, f"{number}", ONE) for number in range(20)]
+    assert not victim.released
+    assert [talk.released for talk in left] == [True] * 16 + [False] * 4
+
+
+def test_a_key_keeps_no_more_sessions_than_it_may_have() -> None:
+    place = resumable_sessions(Clock(), capacity=5)
+    first, second = (park(place, token, ONE, most=1) for token in "ab")
+    assert first.released
+    assert not second.released
+
+
+def test_detached_sessions_keep_so_much_audio_and_the_largest_owner_gives_way() -> None:
+    place = resumable_sessions(Clock(), max_bytes=350)
+    victim = park(place, "victim", OTHER)
+    left = [park(place, f"{number}", ONE) for number in range(5)]
+    assert not victim.released
+    assert [talk.released for talk in left] == [True] * 3 + [False] * 2
+
+
+def test_only_the_key_that_opened_a_session_resumes_it_from_any_address() -> None:
+    place, here, there = resumable_sessions(Clock()), (None, "10.0.0.1"), (None, "10.0.0.2")
+    park(place, "a", ONE)
+    assert place.resume("a", Line(), OTHER) is None
+    assert place.resume("a", Line(), here) is None
+    assert place.resume("a", Line(), ONE) is not None
+    park(place, "b", here)
+    assert place.resume("b", Line(), there) is not None
+
+
+def test_as_many_connections_as_sessions_may_come_beyond_the_quota() -> None:
+    place = resumable_sessions(Clock())
+    assert not place.claimable(ONE)
+    place.add(Talk("a"), Line(), ONE, 1)
+    assert place.claimable(ONE)
+    assert not place.claimable(OTHER)
+    with place.claiming(ONE):
+        assert not place.claimable(ONE)
+    assert place.claimable(ONE)
