@@ -216,7 +216,9 @@ class DownloadBar:
 
     def message(self, text: str) -> None:
         """Print a line above the bar."""
-        self._bars.console.print(text, style="dim", markup=False, highlight=False, soft_wrap=True)
+        self._bars.console.print(
+            without_controls(text), style="dim", markup=False, highlight=False, soft_wrap=True
+        )
 
     def advance(self, done: int, total: int | None) -> None:
         """Show that `done` of `total` bytes (None: unknown) have arrived."""
@@ -267,7 +269,7 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     """Print a table of text."""
     table = Table(*columns, box=None, pad_edge=False, header_style="bold")
     for row in rows:
-        table.add_row(*row)
+        table.add_row(*map(without_controls, row))
     Console(highlight=False, markup=False).print(table)
 
 

@@ -50,6 +50,9 @@ class MicrophoneOptions:
         quiet: time without data after which the stream is opened again.
         retry: time between two attempts to open it again.
         channel: the only channel to use, counted from 1; None mixes those that carry audio.
+
+    Raises:
+        MicrophoneError: the channel is less than 1.
     """
 
     device: str | None = None
@@ -57,6 +60,10 @@ class MicrophoneOptions:
     quiet: float = 2.0
     retry: float = 1.0
     channel: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.channel is not None and self.channel < 1:
+            raise MicrophoneError(f"channel is {self.channel}; expected 1 or more")
 
 
 class Capture:
@@ -141,7 +148,7 @@ class Capture:
         """Return the first sample rate and channels that the device accepts."""
         own, refusal = self.device, ""
         known = layouts(own)
-        possible = [each for each in known if not channel or channel <= len(each.used)]
+        possible = [each for each in known if (channel or 1) <= len(each.used)]
         if not possible:
             count = max(len(each.used) for each in known)
             raise MicrophoneError(

@@ -11,7 +11,7 @@ import pytest
 from streamwhisper.dictation import channels, microphone
 from streamwhisper.dictation.channels import Layout, layouts
 from streamwhisper.dictation.devices import Device, MicrophoneError
-from streamwhisper.dictation.microphone import Capture
+from streamwhisper.dictation.microphone import Capture, MicrophoneOptions
 from streamwhisper.dictation.tools import Result, ToolError
 
 
@@ -76,6 +76,12 @@ def test_a_device_that_cannot_be_used_says_why(monkeypatch):
         capture(monkeypatch, interface(2, 384_000), 2)
     with pytest.raises(MicrophoneError, match=r"channel is 3, but Scarlett .* has 2; expected 1"):
         capture(monkeypatch, interface(2), 2, channel=3)
+
+
+@pytest.mark.parametrize("channel", [0, -1])
+def test_channels_are_counted_from_one(channel):
+    with pytest.raises(MicrophoneError, match=rf"channel is {channel}; expected 1 or more"):
+        MicrophoneOptions(channel=channel)
 
 
 DEFAULT = Device(0, "default", "ALSA", 32, 44100, True)
