@@ -99,8 +99,13 @@ class Interpreter:
             if is_meant(command, words, span, table, commanded=page.commanded, ended=ended):
                 return self._done(command, words[at : at + count], page)
         if options.numbers and table.numbers and (found := read_number(words, at, table.numbers)):
-            count, text = found
-            return InterpretedStep(count, self._written(page, words[at : at + count], text))
+            count, number = found
+            said = words[at : at + count]
+            if number is not None:
+                return InterpretedStep(count, self._written(page, said, number))
+            for word in said:
+                page = page.write(word.space, word.text, table.small)
+            return InterpretedStep(count, page)
         if options.fillers and word.key in table.fillers and not word.mentioned:
             return InterpretedStep(1, page.skip(word))
         if options.profanity and word.key in table.profanity:

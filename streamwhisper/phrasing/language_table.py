@@ -9,7 +9,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Any, Generic, Literal, TypeVar
 
-from streamwhisper.phrasing.numerals import NumberWords
+from streamwhisper.phrasing.number_words import NumberWords
 from streamwhisper.phrasing.text_buffer import Kind
 from streamwhisper.phrasing.words import Key, Spoken, key_of, keyed
 

@@ -5,13 +5,12 @@ A number below ten stays a word, unless it has decimals, a percentage, a currenc
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import cached_property
+from collections.abc import Sequence
 
-from streamwhisper.phrasing.words import Key, Spoken, key_of, keyed
+from streamwhisper.phrasing.number_words import NumberWords
+from streamwhisper.phrasing.words import Spoken
 
-__all__ = ["WORDS", "NumberWords", "read_number"]
+__all__ = ["WORDS", "read_number"]
 
 WORDS = 12
 """Maximum number of words in a number."""
@@ -23,79 +22,13 @@ LARGE = 1_000_000
 """Smallest scale that is written in letters: 5 million."""
 
 
-@dataclass(frozen=True)
-class NumberWords:
-    """Section ``[numbers]`` of a language's data file: how numbers are spoken and written.
-
-    Attributes:
-        cardinals: names of 0 to 99, or of 0 to 19 with `tens`.
-        scales: values of 100, 1000 and so on by name.
-        point: sign before decimals.
-        group: sign between thousands.
-        tens: names of 20, 30, ... 90.
-        ordinals: values of ordinals by name.
-        endings: suffixes of written ordinals: the usual one, then those of 1, 2 and 3.
-        joins: words for "and" inside a number.
-        points: words for the decimal point.
-        zeros: other words for a zero among digits.
-        before: signs written before an amount, by name, e.g. currencies.
-        after: signs written after an amount, by name.
-        cents: names of the hundredth part of a unit in `before`.
-        times: written form of words after a time of day, by name.
-        years: whether years are spoken as two numbers.
-        bare: whether a scale may stand without a number before it.
-    """
-
-    cardinals: Sequence[str]
-    scales: Mapping[str, int]
-    point: str
-    group: str
-    tens: Sequence[str] = ()
-    ordinals: Mapping[str, int] = field(default_factory=dict)
-    endings: Sequence[str] = ("",)
-    joins: Sequence[str] = ()
-    points: Sequence[str] = ()
-    zeros: Sequence[str] = ()
-    before: Mapping[str, str] = field(default_factory=dict)
-    after: Mapping[str, str] = field(default_factory=dict)
-    cents: Sequence[str] = ()
-    times: Mapping[str, str] = field(default_factory=dict)
-    years: bool = False
-    bare: bool = False
-
-    @cached_property
-    def values(self) -> dict[Key, int]:
-        """Values of 0 to 99 by name."""
-        found = {key_of(name): value for value, name in enumerate(self.cardinals)}
-        for ten, name in enumerate(self.tens, 2):
-            found[key_of(name)] = ten * 10
-            for one in range(1, 10):
-                found[key_of(f"{name} {self.cardinals[one]}")] = ten * 10 + one
-        return found
-
-    @cached_property
-    def names(self) -> dict[str, dict[Key, str]]:
-        """Written scales, ordinals and signs by spoken words."""
-        said = {"before": self.before, "after": self.after, "times": self.times}
-        return {name: keyed(signs) for name, signs in said.items()} | {
-            "scales": {key_of(name): name for name in self.scales},
-            "ordinals": {key_of(name): name for name in self.ordinals},
-        }
-
-    def grouped(self, value: int) -> str:
-        """Return `value` in digits, from 10,000 on with a sign between thousands."""
-        return f"{value:,}".replace(",", self.group) if value >= 10_000 else str(value)
-
-    def ordinal(self, value: int) -> str:
-        """Return `value` in digits as an ordinal."""
-        one = 0 if value % 100 in (11, 12, 13) else value % 10
-        return self.grouped(value) + self.endings[one if one < len(self.endings) else 0]
-
-
-def read_number(words: Sequence[Spoken], at: int, numbers: NumberWords) -> tuple[int, str] | None:
+def read_number(
+    words: Sequence[Spoken], at: int, numbers: NumberWords
+) -> tuple[int, str | None] | None:
     """Return the number that begins at a word: its count of words, and its written form.
 
-    None if no number begins there, or it is better left in words.
+    None if no number begins there. The written form is None if it is better left in words: words
+    that belong together are never part words, part digits.
     """
     parts: list[str] = []
     ends = [0]  # where words end, in parts
@@ -106,9 +39,15 @@ def read_number(words: Sequence[Spoken], at: int, numbers: NumberWords) -> tuple
         ends.append(len(parts))
         if word.paused:
             break
-    found = _NumeralReader(parts, numbers).number()
-    if found is None or found[0] not in ends:
+    before = words[at - 1] if at else None
+    heard = before.key[-1] if before and before.key and not before.paused else ""
+    reader = _NumeralReader(parts, numbers, heard)
+    run = reader.run()
+    found = reader.number()
+    if not run and found is None:
         return None
+    if found is None or found[0] not in ends or found[0] < run:
+        return next(count for count, end in enumerate(ends) if end >= run), None
     return ends.index(found[0]), found[1]
 
 
@@ -118,15 +57,40 @@ Read = tuple[int, str] | None
 class _NumeralReader:
     """Parser of numbers; methods return the end of a number and its written form."""
 
-    def __init__(self, parts: Sequence[str], numbers: NumberWords) -> None:
+    def __init__(self, parts: Sequence[str], numbers: NumberWords, before: str = "") -> None:
         self.parts = parts
         self.numbers = numbers
+        self.before = before
+
+    def run(self) -> int:
+        """Return the end of the words that belong to one number, or to several in a row."""
+        end = points = 0
+        most = WORDS if self.numbers.point == "." else 1
+        while after := self.number_word(end):
+            end = after
+            for kind in ("fractions", "clock"):
+                after, name = self.name(end, kind)
+                if name and (kind == "fractions" or self.number_word(after)):
+                    end = after
+            # A second comma is a spoken sign; a second point is that of a version.
+            point = self.part(end) in self.numbers.points and points < most
+            points += point
+            if (point or self.joined(end)) and self.number_word(end + 1):
+                end += 1
+        return end
 
     def number(self) -> Read:
-        return self.time() or self.digits() or self.ordinal() or self.year() or self.amount()
+        return (
+            self.time()
+            or self.digits()
+            or self.ordinal()
+            or self.price()
+            or self.year()
+            or self.amount()
+        )
 
     def time(self) -> Read:
-        """Parse a time of day: "three thirty p.m."."""
+        """Parse a time of day: "three thirty p.m.", "eleven forty-five" after "at"."""
         end, hour = self.value(0)
         if not 1 <= hour <= 24:
             return None
@@ -134,8 +98,28 @@ class _NumeralReader:
         minutes = self.pair(end)
         if minutes and minutes[1] < "60":
             end, text = minutes[0], f"{text}:{minutes[1]}"
-        end, sign = self.name(end, "times")
-        return (end, text + sign) if sign else None
+        after, sign = self.name(end, "times")
+        if sign:
+            return after, text + sign
+        exact = self.before in self.numbers.at
+        if ":" in text and (exact or (hour <= 12 and self.before in self.numbers.around)):
+            measured = any(self.name(end, kind)[1] for kind in ("before", "after", "scales"))
+            return None if measured else (end, text)
+        return self.clock(exact)
+
+    def clock(self, exact: bool) -> Read:
+        """Parse an hour, a word, and minutes: "trois heures trente", "tres y veinte" after "las".
+
+        Args:
+            exact: whether the words before are those before a time of day.
+        """
+        end, hour = self.value(0)
+        end, word = self.name(end, "clock")
+        end, minutes = self.value(end)
+        sign = self.numbers.clock.get(word, "")
+        if not sign or not 0 <= minutes < 60 or (sign == ":" and not exact):
+            return None
+        return end, f"{hour}{sign}{minutes:02}"
 
     def digits(self) -> Read:
         """Parse single digits: "five five five oh one"."""
@@ -168,9 +152,21 @@ class _NumeralReader:
         """Parse a year in two numbers: "nineteen eighty-four", "nineteen oh five"."""
         end, century = self.value(0)
         rest = self.pair(end)
-        if not self.numbers.years or not rest or not 10 <= century <= 21:
+        if not self.numbers.years or not rest:
             return None
-        return rest[0], f"{century}{rest[1]}"
+        # "Twelve thirty" is a time, "ten sixty-six" is not.
+        if 13 <= century <= 20 or (10 <= century <= 12 and rest[1] >= "60"):
+            return rest[0], f"{century}{rest[1]}"
+        return None
+
+    def price(self) -> Read:
+        """Parse a price in two numbers: "nineteen ninety-nine dollars"."""
+        end, units = self.value(0)
+        cents = self.pair(end)
+        if not self.numbers.years or not cents or units < FROM:
+            return None
+        end, sign = self.name(cents[0], "before")
+        return (end, f"{sign}{units}{self.numbers.point}{cents[1]}") if sign else None
 
     def amount(self) -> Read:
         """Parse an amount with decimals and a unit."""
@@ -179,11 +175,9 @@ class _NumeralReader:
             return None
         figure = value >= FROM
         if self.part(end) in self.numbers.points:
-            decimals = ""
-            while (digit := self.digit(end + 1 + len(decimals))) is not None:
-                decimals += digit
+            end, decimals = self.decimals(end)
             if decimals:
-                end, text = end + 1 + len(decimals), text + self.numbers.point + decimals
+                text += decimals
                 figure = True
                 after, scale = self.name(end, "scales")
                 if scale and self.numbers.scales[scale] >= LARGE:
@@ -197,6 +191,23 @@ class _NumeralReader:
             return after, sign + text + cents
         doubtful = self.name(end, "ordinals")[1]  # "twenty second" may be an ordinal or a duration
         return (end, text) if figure and not doubtful else None
+
+    def decimals(self, at: int) -> tuple[int, str]:
+        """Parse decimals: "point one four", "point eleven"; return an empty text without them.
+
+        Numbers with more than one point are versions: "point two point three".
+        """
+        text = ""
+        while self.part(at) in self.numbers.points and (not text or self.numbers.point == "."):
+            digits = ""
+            while (digit := self.digit(at + 1 + len(digits))) is not None:
+                digits += digit
+            end, value = self.value(at + 1)
+            if value < 0 and not digits:
+                break
+            end, digits = (at + 1 + len(digits), digits) if digits else (end, str(value))
+            at, text = end, text + self.numbers.point + digits
+        return at, text
 
     def cents(self, at: int) -> tuple[int, str]:
         """Parse hundredth parts: "and fifty cents"; return an empty text without them."""
@@ -215,6 +226,10 @@ class _NumeralReader:
             if fits and value >= 0:
                 end, current, fits = after, current + value, False
                 continue
+            after, name = self.name(end, "hundreds")
+            if fits and name and not current:
+                end, current = after, self.numbers.hundreds[name]
+                continue
             after, name = self.name(end, "scales")
             scale = self.numbers.scales.get(name, 0)
             if not (current or (self.numbers.bare and fits)):
@@ -230,6 +245,25 @@ class _NumeralReader:
         if current or not large:
             large = self.numbers.grouped(total + current)
         return end, total + current, large
+
+    def number_word(self, at: int) -> int:
+        """Return the end of a word that numbers are made of; 0 if there is none."""
+        end, value = self.value(at)
+        if value >= 0:
+            return end
+        if at and self.part(at) in self.numbers.zeros:
+            return at + 1
+        for kind in ("scales", "hundreds", *(["ordinals"] if at else [])):
+            end, name = self.name(at, kind)
+            if name:
+                return end
+        return 0
+
+    def joined(self, at: int) -> bool:
+        """Return whether a word for "and" goes on with the number after a scale."""
+        return self.part(at) in self.numbers.joins and any(
+            (self.part(at - 1),) == key for key in self.numbers.names["scales"]
+        )
 
     def value(self, at: int) -> tuple[int, int]:
         """Parse the longest name of 0 to 99; return its end and value, −1 without one."""

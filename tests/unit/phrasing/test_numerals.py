@@ -64,6 +64,20 @@ def test_every_cardinal_from_ten_to_a_million_is_read(value: int) -> None:
         ("at five o'clock", "at 5 o’clock"),
         ("call five five five one two one two", "call 5551212"),
         ("room one oh one", "room 101"),
+        ("at eleven forty-five tomorrow", "at 11:45 tomorrow"),
+        ("at ten ten", "at 10:10"),
+        ("at nineteen thirty", "at 19:30"),
+        ("from nine thirty to ten fifteen", "from 9:30 to 10:15"),
+        ("by twenty twenty-six", "by 2026"),
+        ("since nineteen forty-five", "since 1945"),
+        ("ten sixty-six", "1066"),
+        ("three point eleven", "3.11"),
+        ("version one point two point three", "version 1.2.3"),
+        ("nineteen ninety-nine dollars", "$19.99"),
+        ("two hundred dollars and fifty cents", "$200.50"),
+        ("thirty six point six", "36.6"),
+        ("one hundred ten thousand", "110,000"),
+        ("minus ten degrees", "minus 10 degrees"),
     ],
 )
 def test_what_is_a_figure_is_written_in_digits(said: str, written: str) -> None:
@@ -84,6 +98,19 @@ def test_what_is_a_figure_is_written_in_digits(said: str, written: str) -> None:
         "the second time",
         "the twenty second clip",
         "am I late",
+        "twelve thirty",
+        "ten ten",
+        "seven twenty two",
+        "one twenty five",
+        "two fifty",
+        "eleven twelve thirteen",
+        "two hundred three hundred",
+        "chapter three twenty pages",
+        "a hundred and fifty people",
+        "twelve and a half million",
+        "two and a half million",
+        "ten past three",
+        "at ten twenty percent",
     ],
 )
 def test_what_is_none_stays(said: str) -> None:
@@ -104,7 +131,37 @@ def test_what_is_none_stays(said: str) -> None:
         ("es", "treinta y cinco por ciento", "35 %"),
         ("es", "dos coma cinco", "2,5"),
         ("es", "cien mil euros", "100.000 €"),
+        ("de", "drei Komma elf", "3,11"),
+        ("de", "um drei dreißig", "um 3:30"),
+        ("de", "um drei Uhr dreißig", "um 3 Uhr 30"),
+        ("de", "zwölf dreißig", "zwölf dreißig"),
+        ("de", "zehn nach drei", "zehn nach drei"),
+        ("fr", "trois heures trente", "3 heures 30"),
+        ("fr", "trois virgule onze", "3,11"),
+        ("fr", "dix et demi", "dix et demi"),
+        ("fr", "trois trente", "trois trente"),
+        ("es", "a las tres y veinte", "a las 3:20"),
+        ("es", "las doce y media", "las doce y media"),
+        ("es", "mil novecientos ochenta y cuatro", "1984"),
+        ("es", "doce treinta", "doce treinta"),
     ],
 )
 def test_other_languages_have_their_own_signs(language: str, said: str, written: str) -> None:
     assert put_out(said, language=language, numbers=True) == written
+
+
+ONES = st.sampled_from(["zero", "two", "seven", "ten", "eleven", "twelve", "nineteen"])
+NUMBERS = ONES | st.sampled_from([*TENS, "twenty-two", "ninety-nine"])
+MORE = st.sampled_from(["hundred", "thousand", "million", "oh two", "point seven", "past three"])
+
+
+@given(NUMBERS, st.lists(NUMBERS | MORE, max_size=5), st.sampled_from(["", "at ", "the "]))
+def test_words_of_numbers_in_a_row_are_never_part_words_and_part_digits(
+    first: str, others: list[str], before: str
+) -> None:
+    row = before + " ".join([first, *others])
+    written = put_out(row, numbers=True)
+    if any(sign.isdigit() for sign in written):
+        words = written.removeprefix(before).split()
+        # Only a large scale is written after digits: 5 million.
+        assert [word for word in words if word.isalpha() and word != "million"] == []
