@@ -320,8 +320,30 @@ function speak() {
     say("status", "No microphone available");
     say("notice", why);
   } else if (overlay) {
-    start();
+    beginOverlay();
+  } else if (room() !== "") {
+    say("notice", `Start shares the captions as “${room()}”.`);
   }
+}
+
+/**
+ * Start at once if this address was allowed before, and no other site has opened it. Otherwise ask:
+ * a link must not switch a microphone on.
+ */
+function beginOverlay() {
+  const { direct } = document.querySelector("meta[name=streamwhisper]").dataset;
+  if (direct === "true" && remembered("allowed") === location.search) {
+    start();
+    return;
+  }
+  const allow = $("allow");
+  allow.textContent = room() === "" ? "Listen" : `Listen, and share as “${room()}”`;
+  allow.hidden = false;
+  allow.onclick = () => {
+    remember("allowed", location.search);
+    allow.hidden = true;
+    start();
+  };
 }
 
 function begin() {

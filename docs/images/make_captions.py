@@ -125,8 +125,8 @@ def photograph(
     with browser.new_context(permissions=["microphone"], **STILLS[name]) as context:
         page = context.new_page()
         if name == "overlay":
-            page.goto(url)  # the overlay has no controls: its first visit starts to listen
             page.goto(f"{url}?overlay=1")
+            page.get_by_role("button", name="Listen", exact=True).click()
             page.evaluate(
                 "value => document.documentElement.style.setProperty('background', value)", BACKDROP
             )

@@ -26,6 +26,9 @@ _TYPES = {
 _INDEX = "/index.html"
 _WATCH = "/watch/"
 _SERVED = 'content="" data-multilingual="true"'
+_DIRECT = "/index.html#direct"
+"""The page for browsers that were not sent to it by another site."""
+_DIRECT_SITES = {"none", "same-origin"}
 _HEADERS = {
     # Nothing from other hosts, no inline code, and no frames on other sites.
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; "
@@ -53,6 +56,8 @@ class StaticFiles:
         if _INDEX in self._files:
             page = self._files[_INDEX].decode().replace(_SERVED, served)
             self._files[_INDEX] = page.encode()
+            direct = page.replace(served, f'{served} data-direct="true"')
+            self._files[_DIRECT] = direct.encode()
 
     def response(self, request: Request) -> Response | None:
         """Return the response to a request for a page or a file; None: there is none at its path.
@@ -61,18 +66,21 @@ class StaticFiles:
         """
         path, _, query = request.path.partition("?")
         if path == "/" and "text/html" in ",".join(request.headers.get_all("Accept")):
-            return self._file(_INDEX)
+            # Browsers set this header, and no page can change it.
+            site = ",".join(request.headers.get_all("Sec-Fetch-Site"))
+            return self._file(_DIRECT if site in _DIRECT_SITES else _INDEX)
         if path.startswith(_WATCH) and path != _WATCH:
             # A relative address also works behind a proxy that adds a path prefix.
             room = quote(unquote(path.removeprefix(_WATCH)), safe="")
             return _redirect(f"../?watch={room}" + (f"&{query}" if query else ""))
-        return self._file(path)
+        return self._file(path) if path != _DIRECT else None
 
     def _file(self, path: str) -> Response | None:
         content = self._files.get(path)
         if content is None:
             return None
-        response = http_response(HTTPStatus.OK, content, _TYPES[Path(path).suffix])
+        kind = _TYPES[Path(path.partition("#")[0]).suffix]
+        response = http_response(HTTPStatus.OK, content, kind)
         response.headers.update(_HEADERS)
         return response
 

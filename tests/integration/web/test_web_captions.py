@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
@@ -335,6 +336,7 @@ def test_a_link_to_a_name_opens_the_page_that_reads_along(open_page: Any) -> Non
 
 def test_an_overlay_is_text_alone_over_nothing(open_page: Any) -> None:
     page = open_page("?overlay=1&size=40")
+    page.get_by_role("button", name="Listen", exact=True).click()
     page.locator(".committed").first.wait_for()
     shown = page.evaluate("""() => [...document.querySelectorAll("body *")]
       .filter((e) => e.checkVisibility() && e.getClientRects().length > 0)
@@ -349,6 +351,62 @@ def test_an_overlay_is_text_alone_over_nothing(open_page: Any) -> None:
     box = page.locator("#captions").bounding_box()
     assert box["height"] <= 3 * 1.5 * 40 + 1
     assert faults(page) == []
+
+
+@pytest.fixture
+def visitor(browser: Any, servers: Servers) -> Iterator[Any]:
+    """A page of another site, whose browser grants this server the microphone."""
+    context = browser.new_context(permissions=["microphone"])
+    page = context.new_page()
+    page.on("dialog", lambda dialog: dialog.accept())  # it may be left while somebody speaks
+    yield page
+    context.close()
+
+
+def elsewhere(page: Any, servers: Servers, body: str) -> str:
+    """The address of a page of another site."""
+    address = servers.url.replace("127.0.0.1", "localhost") + "elsewhere"
+    page.route(address, lambda route: route.fulfill(content_type="text/html", body=body))
+    return address
+
+
+def test_a_link_neither_listens_nor_publishes_without_a_click(
+    visitor: Any, servers: Servers
+) -> None:
+    address = f"{servers.url}?overlay=1&publish=stage"
+    other = elsewhere(visitor, servers, f'<a rel="noreferrer" href="{address}">Watch this</a>')
+    button = visitor.get_by_role("button", name="Listen, and share as “stage”", exact=True)
+
+    def sessions() -> float:
+        metrics = visitor.request.get(f"{servers.url}metrics").text()
+        return sum(map(float, re.findall(r"_connections_total{.*} (.*)", metrics)))
+
+    def follow_link() -> None:
+        before = sessions()
+        visitor.goto(other)
+        visitor.click("a")
+        button.wait_for()
+        visitor.wait_for_timeout(500)
+        assert sessions() == before
+
+    def listens() -> None:
+        visitor.wait_for_selector(":root[data-running]", state="attached")
+
+    follow_link()
+    button.click()
+    listens()
+    visitor.goto(address)  # typed, or a browser source of OBS: once allowed, it starts by itself
+    listens()
+    follow_link()  # but another site cannot start it
+
+
+def test_no_page_shows_the_captions_page_in_a_frame(visitor: Any, servers: Servers) -> None:
+    visitor.goto(elsewhere(visitor, servers, f'<iframe src="{servers.url}?overlay=1"></iframe>'))
+    visitor.wait_for_timeout(500)
+    assert visitor.frames[1].locator("#captions").count() == 0
+    headers = visitor.request.get(servers.url, headers={"Accept": "text/html"}).headers
+    assert headers["x-frame-options"] == "DENY"
+    assert "frame-ancestors 'none'" in headers["content-security-policy"]
 
 
 def test_who_comes_late_reads_along_from_the_first_word(open_page: Any) -> None:
