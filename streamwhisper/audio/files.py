@@ -266,15 +266,7 @@ def check_file(path: str | Path) -> None:
             f"{scheme}://{rest}: an address, and nothing is fetched; download the file first"
         )
     if not Path(path).is_file():
-        raise AudioFormatError(f"{path}: {_what_else(path)}; expected an audio file")
+        what = "a folder" if Path(path).is_dir() else "no such file"
+        raise AudioFormatError(f"{path}: {what}; expected an audio file")
     if not Path(path).stat().st_size:
         raise AudioFormatError(f"{path}: the file is empty; expected an audio file")
-
-
-def _what_else(path: str | Path) -> str:
-    """Return what a path is that is no file."""
-    if Path(path).is_dir():
-        return "a folder"
-    if str(path).startswith(("http:", "https:", "ftp:", "rtsp:")):
-        return "addresses are not fetched"
-    return "no such file"

@@ -26,6 +26,17 @@ KINDS = {
     "ac3": ("ac3", "ac3", 48000),
     "aac": ("adts", "aac", 44100),
     "wav": ("wav", "pcm_s16le", 16000),
+    "nut": ("nut", "libmp3lame", 44100),
+    "sf": ("ircam", "pcm_s16le", 16000),
+    "voc": ("voc", "pcm_s16le", 16000),
+    "au": ("au", "pcm_s16be", 16000),
+    "caf": ("caf", "pcm_s16be", 16000),
+    "w64": ("w64", "pcm_s16le", 16000),
+    "aiff": ("aiff", "pcm_s16be", 16000),
+    "avi": ("avi", "libmp3lame", 44100),
+    "flv": ("flv", "aac", 44100),
+    "tta": ("tta", "tta", 16000),
+    "wv": ("wv", "wavpack", 16000),
 }
 
 
@@ -51,6 +62,21 @@ def recording(
         for packet in sorted(packets, key=lambda packet: float(packet.dts * packet.time_base)):
             output.mux(packet)
     return file.getvalue()
+
+
+def nist_sphere(samples: Samples) -> bytes:
+    """A NIST SPHERE file, which FFmpeg cannot write."""
+    fields = (
+        ("channel_count", "-i", 1),
+        ("sample_rate", "-i", 16000),
+        ("sample_n_bytes", "-i", 2),
+        ("sample_byte_format", "-s2", "01"),
+        ("sample_coding", "-s3", "pcm"),
+        ("sample_count", "-i", len(samples)),
+    )
+    lines = "".join(f"{name} {kind} {value}\n" for name, kind, value in fields)
+    header = f"NIST_1A\n   1024\n{lines}end_head\n".encode()
+    return header.ljust(1024) + (samples * 32767).astype("<i2").tobytes()
 
 
 def damaged(data: bytes, start: float, end: float) -> bytes:

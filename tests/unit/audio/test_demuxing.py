@@ -14,7 +14,7 @@ from streamwhisper.audio.opening import Selection, allowed_formats
 from streamwhisper.audio.timeline import ReadReport
 from streamwhisper.errors import AudioFormatError
 from tests.support.paths import SAMPLE
-from tests.support.recordings import damaged, place_of, recording
+from tests.support.recordings import damaged, nist_sphere, place_of, recording
 
 SPEECH = read_audio(SAMPLE)[12000:76000]
 LONG = read_audio(SAMPLE)[: 12 * 16000]
@@ -101,9 +101,23 @@ def test_a_recording_without_samples_is_empty():
         whole(recording("mp3", SPEECH)[:50])
 
 
-@pytest.mark.parametrize("name", ["nistsphere", "nut", "gsm", "ircam", "mxf", "tak", "voc", "spx"])
-def test_rare_formats_are_allowed(name):
-    assert name in allowed_formats().split(",") or name == "spx"  # Speex is in Ogg
+RARE = ["nut", "sf", "voc", "au", "caf", "w64", "aiff", "avi", "flv", "tta", "wv"]
+
+
+@pytest.mark.parametrize("kind", RARE)
+def test_rare_formats_are_read(kind):
+    found, report = whole(recording(kind, SPEECH))
+    assert place_of(SPEECH, found) < 0.1
+    assert report.damage == []
+
+
+def test_nist_sphere_is_read():
+    assert place_of(SPEECH, whole(nist_sphere(SPEECH))[0]) == 0
+
+
+@pytest.mark.parametrize("name", ["gsm", "mxf", "tak", "dss", "xwma", "sln", "qcp", "mtaf"])
+def test_formats_of_ffmpeg_are_allowed(name):
+    assert name in allowed_formats().split(",")
 
 
 @pytest.mark.parametrize(
@@ -125,8 +139,3 @@ def test_nothing_of_ffmpegs_wording_is_left(tmp_path):
     with pytest.raises(AudioFormatError, match=r"encoding, e\.g\. --encoding pcm_s16le") as raised:
         read_audio(path)
     assert "Invalid" not in str(raised.value)
-
-
-def test_an_address_is_not_taken_for_a_missing_file():
-    with pytest.raises(AudioFormatError, match="addresses are not fetched"):
-        read_audio("https://example.com/talk.mp3")

@@ -12,6 +12,7 @@ from streamwhisper.audio.container import ContainerDecoder
 from streamwhisper.audio.formats import ENCODINGS as RAW_BYTES
 from streamwhisper.audio.formats import AudioDecoder, AudioFormat
 from streamwhisper.audio.packets import AmrDecoder, OpusDecoder
+from streamwhisper.audio.signatures import HeaderCheck
 from streamwhisper.audio.steps import StepDecoder
 from streamwhisper.errors import AudioFormatError
 
@@ -81,12 +82,14 @@ class StreamAudio:
         self._format: AudioFormat | None = None
         self._received = 0
         self._rest = b""
+        self._check: HeaderCheck | None = None
         self.container: StepDecoder | None = None
         if options.encoding in _RAW:
             assert options.sample_rate is not None
             raw = _RAW[options.encoding]
             self._format = AudioFormat(raw, options.sample_rate, options.channels)
             apart = AudioFormat(raw, options.sample_rate)
+            self._check = HeaderCheck(self._format)
         else:
             apart = AudioFormat("pcm_f32le", SAMPLE_RATE)
             self.container = _decoder(options)
@@ -102,8 +105,14 @@ class StreamAudio:
         return self._received // self._format.frame_bytes / self._format.sample_rate
 
     def split(self, data: bytes) -> Sequence[bytes]:
-        """Return the raw bytes for each session."""
+        """Return the raw bytes for each session.
+
+        Raises:
+            AudioFormatError: raw audio begins like a file.
+        """
         self._received += len(data)
+        if self._check is not None:
+            self._check.look(data)
         return [data] if self._count == 1 else self._apart(data)
 
     def finish(self) -> None:

@@ -214,7 +214,11 @@ class DeepgramDialect(ABC, Generic[L]):
                     "later audio is discarded. Open another connection to continue.",
                 )
             return
-        (self._container.give if self._container else self._feed)(data)
+        try:
+            (self._container.give if self._container else self._feed)(data)
+        except AudioFormatError as error:
+            self._reject_audio(str(error))
+            return
         self._hash.update(data)
 
     def _feed(self, data: bytes) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 from websockets.http11 import Response
 
+from streamwhisper.errors import AudioFormatError
 from streamwhisper.events import Committed, Done, Flushed, SpeechEnded, SpeechStarted
 from streamwhisper.protocol import ErrorMessage
 from streamwhisper.recognition import ModelInfo
@@ -144,9 +145,7 @@ class RealtimeDialect:
         if session is None or self._closing is not None or self._ending is not None:
             return
         if isinstance(frame, bytes):
-            session.receive_audio(frame)
-            format = self._input.format
-            self._uncommitted += len(frame) / (format.frame_bytes * format.sample_rate)
+            self._receive_audio(session, frame)
             return
         event: Json = {}
         try:
@@ -156,6 +155,16 @@ class RealtimeDialect:
             self._handle(session, event)
         except InvalidRequest as error:
             self._send_error("invalid_request_error", error.code, str(error), error.param, event)
+
+    def _receive_audio(self, session: ObservedSession, data: bytes) -> None:
+        try:
+            session.receive_audio(data)
+        except AudioFormatError as error:
+            fault = ErrorMessage("audio_format", str(error), fatal=True)
+            self.finish(fault, Close(CLIENT_FAULT, fault.code))
+            return
+        format = self._input.format
+        self._uncommitted += len(data) / (format.frame_bytes * format.sample_rate)
 
     def advance(self) -> None:
         """Do nothing: the audio is raw."""

@@ -309,6 +309,15 @@ def test_a_container_that_cannot_be_read_is_a_fatal_error() -> None:
     talk.dialect.release()
 
 
+def test_a_file_sent_as_raw_audio_is_named() -> None:
+    talk = Conversation()
+    talk.say(START)
+    error = only_error(talk.say(b"fLaC\0\0\0\x22" + bytes(4000)))
+    assert (error.code, error.fatal) == ("audio_format", True)
+    assert "begins like a FLAC file, but pcm_s16le at 16000 Hz" in error.message
+    assert talk.dialect.closing == Close(CLIENT_FAULT, "audio_format")
+
+
 def test_a_container_is_read_whatever_it_says_of_itself() -> None:
     file = io.BytesIO()
     with wave.open(file, "wb") as wav:

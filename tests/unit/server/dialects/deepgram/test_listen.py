@@ -320,6 +320,15 @@ def test_a_server_that_stops_says_all_that_was_heard_and_the_metadata() -> None:
     assert talk.dialect.closing == Close(GOING_AWAY, "the server is shutting down")
 
 
+@pytest.mark.parametrize("multichannel", ["true", "false"])
+def test_a_file_sent_as_raw_audio_is_named(multichannel: str) -> None:
+    talk = Talk(channels="2", multichannel=multichannel)
+    said = talk.say(b"OggS\0\2" + bytes(4000))
+    assert (said[-1]["type"], said[-1]["code"]) == ("Error", "DATA-0000")
+    assert "begins like an Ogg file, but pcm_s16le" in json.dumps(said[-1])
+    assert talk.dialect.closing == Close(CLIENT_FAULT, "DATA-0000")
+
+
 def test_each_channel_is_listened_to_by_itself() -> None:
     """The second one has the same speech a second later."""
     left = np.frombuffer(SOUND, dtype="<i2")

@@ -59,6 +59,14 @@ def test_the_session_is_there_from_the_start_with_what_holds_for_it() -> None:
     assert session["audio"]["input"]["turn_detection"]["type"] == "server_vad"
 
 
+def test_a_file_sent_as_raw_audio_is_named() -> None:
+    one = talk(MANUAL, append(b"\x1aE\xdf\xa3" + bytes(4000)))
+    (error,) = of(one.events, "error")
+    assert error["error"]["code"] == "audio_format"
+    assert "begins like a WebM or Matroska file, but pcm_s16le" in error["error"]["message"]
+    assert one.dialect.closing == Close(CLIENT_FAULT, "audio_format")
+
+
 def test_with_detection_every_turn_is_an_item_from_speech_to_its_transcript() -> None:
     one = talk(DETECTED)
     sent(one, SCRIPT.pcm)

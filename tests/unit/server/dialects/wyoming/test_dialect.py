@@ -333,6 +333,11 @@ def test_whatever_a_client_says_it_is_answered_or_told_what_is_wrong(frames: lis
         assert talk.errors in ([], ["audio_format"])
 
 
+def test_a_file_sent_as_raw_audio_is_named() -> None:
+    answers = Conversation().say(event("audio-start", **FORMAT), *chunks(b"ID3\4\0" + bytes(4000)))
+    assert "begins like an MP3 file, but pcm_s16le at 16000 Hz" in only(answers, "error")["text"]
+
+
 def test_the_documentation_names_what_is_read_and_no_more() -> None:
     page = (DOCS / "COMPATIBILITY.md").read_text(encoding="utf-8")
     section = page.partition("\n## Wyoming\n")[2].partition("\n## ")[0]
