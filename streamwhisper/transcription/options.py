@@ -172,7 +172,11 @@ class TranscriptionOptions:
         language = None if self.language is None else info.language(self.language)
         if language is None:
             return replace(self, language=None)
-        prompt = self.prompts.initial
-        if self.task == "transcribe":
-            prompt = language.prompt(prompt or "") or prompt
-        return replace(self, language=language.code, prompts=replace(self.prompts, initial=prompt))
+        prompts = self.prompts
+        # The sequential method prompts as openai-whisper does, unless a script was chosen.
+        chosen = bool(language.script) or self.method == "chunked"
+        prompt = language.prompt(prompts.initial or "") if chosen else ""
+        if prompt and self.task == "transcribe":
+            carried = prompts.carry_initial or not prompts.initial
+            prompts = replace(prompts, initial=prompt, carry_initial=carried)
+        return replace(self, language=language.code, prompts=prompts)

@@ -12,12 +12,19 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from streamwhisper.audio.constants import FRAMES_PER_POSITION, WINDOW_FRAMES
+from streamwhisper.languages import Language
 from streamwhisper.recognition import Task
 from streamwhisper.whisper.biasing import get_bias_vocabulary
 from streamwhisper.whisper.decoding import detect_languages
 from streamwhisper.whisper.fallback import FallbackOptions, search_with_fallback
 from streamwhisper.whisper.model import Whisper
-from streamwhisper.whisper.search import Output, SearchOptions, SearchResult, SearchTask
+from streamwhisper.whisper.search import (
+    Output,
+    SearchOptions,
+    SearchResult,
+    SearchTask,
+    text_tokens,
+)
 from streamwhisper.whisper.tail import EncodedAudio, SilentTails, encode, encode_padded
 from streamwhisper.whisper.timing import AlignedWord, AlignmentTask, align
 from streamwhisper.whisper.tokenizer import Tokenizer
@@ -161,9 +168,12 @@ def _task(
     tokenizer: Tokenizer, request: WindowRequest, audio: EncodedAudio, language: str
 ) -> SearchTask:
     words = get_bias_vocabulary(tokenizer, request.vocabulary) if request.vocabulary else None
-    return SearchTask(
-        audio, language, request.task, request.prompt, request.prefix, vocabulary=words
-    )
+    prompt = request.prompt
+    # A padded window is prompted as openai-whisper does, or its timestamps may skip speech.
+    if not prompt and not request.padded and request.task == "transcribe":
+        script = Language(language).prompt()
+        prompt = text_tokens(tokenizer, script) if script else ()
+    return SearchTask(audio, language, request.task, prompt, request.prefix, vocabulary=words)
 
 
 def _searched(
