@@ -67,7 +67,7 @@ class MicrophoneOptions:
 
 
 class Capture:
-    """Open input stream. Its callback only copies audio."""
+    """Open input stream. Its callback mixes audio to 16 kHz mono, which is kept until taken."""
 
     def __init__(
         self,
@@ -91,31 +91,10 @@ class Capture:
         self.lost = 0.0  # seconds of audio dropped for lack of room
         self.overflows = 0  # drops by the system, of unknown length
         self.received_at = time.monotonic()
-        self._blocks: deque[bytes] = deque()
+        self._blocks: deque[Samples] = deque()
         self._most = round(backlog / _BLOCK)
         self._wake = wake
-        sounddevice = portaudio()
-        rate, layout = self._choose(sounddevice, channel)
-        self._opened = layout.opened
-        self._used = _used(layout, channel)
-        try:
-            format = AudioFormat("pcm_f32le", rate, len(self._used))
-        except AudioFormatError as error:
-            raise MicrophoneError(f"{device.name} cannot be used: {error}") from error
-        self._decoder = AudioDecoder(format, SAMPLE_RATE)
-        try:
-            self._stream = sounddevice.RawInputStream(
-                rate,
-                round(rate * _BLOCK),
-                device.index,
-                layout.opened,
-                "float32",
-                callback=self._receive,
-                finished_callback=wake,
-            )
-            self._stream.start()
-        except sounddevice.PortAudioError as error:
-            raise MicrophoneError(f"{device.name} cannot be opened: {error}") from error
+        self._stream = self._open(portaudio(), channel)
 
     @property
     def alive(self) -> bool:
@@ -125,10 +104,7 @@ class Capture:
     def take(self) -> Samples:
         """Return the audio since the last call: float32 ``[n]`` at 16 kHz."""
         blocks = [self._blocks.popleft() for _ in range(len(self._blocks))]
-        data = b"".join(blocks)
-        if len(self._used) < self._opened:
-            data = np.frombuffer(data, "<f4").reshape(-1, self._opened)[:, self._used].tobytes()
-        return self._decoder.decode(data)
+        return np.concatenate([np.zeros(0, np.float32), *blocks])
 
     def close(self) -> None:
         """Close the stream; captured audio may still be taken."""
@@ -139,13 +115,14 @@ class Capture:
         self.received_at = time.monotonic()
         self.overflows += bool(status.input_overflow)
         if len(self._blocks) < self._most:
-            self._blocks.append(bytes(data))
+            samples = np.frombuffer(data, "<f4").reshape(-1, self._opened)
+            self._blocks.append(self._decoder.decode(samples[:, self._used].tobytes()))
         else:
             self.lost += _BLOCK
         self._wake()
 
-    def _choose(self, sounddevice: Any, channel: int | None) -> tuple[int, Layout]:
-        """Return the first sample rate and channels that the device accepts."""
+    def _open(self, sounddevice: Any, channel: int | None) -> Any:
+        """Start and return a stream with the first channels and sample rate that work."""
         own, refusal = self.device, ""
         known = layouts(own)
         possible = [each for each in known if (channel or 1) <= len(each.used)]
@@ -155,12 +132,24 @@ class Capture:
                 f"channel is {channel}, but {own.name} has {count}; expected 1 to {count}"
             )
         for layout, rate in product(possible, (SAMPLE_RATE, own.sample_rate)):
+            self._opened, self._used = layout.opened, _used(layout, channel)
             try:
                 sounddevice.check_input_settings(own.index, layout.opened, "float32", None, rate)
-            except sounddevice.PortAudioError as error:
+                self._decoder = AudioDecoder(AudioFormat("pcm_f32le", rate, len(self._used)))
+                stream = sounddevice.RawInputStream(
+                    rate,
+                    round(rate * _BLOCK),
+                    own.index,
+                    layout.opened,
+                    "float32",
+                    callback=self._receive,
+                    finished_callback=self._wake,
+                )
+                stream.start()
+            except (sounddevice.PortAudioError, AudioFormatError) as error:
                 refusal = str(error)
             else:
-                return rate, layout
+                return stream
         raise MicrophoneError(f"{own.name} cannot be opened: {refusal}")
 
 

@@ -71,10 +71,20 @@ def pasted(
         paste: presses the keys and waits until the window has fetched the text.
         primary: whether to set the primary selection as well.
     """
-    other = clipboard.primary if primary else None
+    other = clipboard.primary if primary and _works(clipboard.primary) else None
     with _lent(clipboard, text), _lent(other, text) if other else nullcontext():
         paste()
         time.sleep(_TAKEN)
+
+
+def _works(clipboard: Clipboard | None) -> bool:
+    """Return whether there is a clipboard and it works, e.g. not where desktops lack a primary."""
+    try:
+        if clipboard is not None:
+            clipboard.probe()
+    except ClipboardError:
+        return False
+    return clipboard is not None
 
 
 @contextmanager

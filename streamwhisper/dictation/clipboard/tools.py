@@ -89,7 +89,8 @@ class ToolClipboard:
     def put(self, contents: Contents, *, transient: bool = False) -> None:
         """Set or clear the clipboard, and wait until it is set."""
         if self.owner:
-            command = [sys.executable, "-m", *self.owner]
+            # -P: no module of the working directory is imported.
+            command = [sys.executable, "-P", "-m", *self.owner]
             if not _run(command, packed({**contents, **_HINT} if transient else contents)).status:
                 return
             self.owner = ()  # e.g. a compositor without the protocol
