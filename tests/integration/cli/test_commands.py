@@ -17,6 +17,7 @@ from streamwhisper.audio.durations import declared_seconds
 from streamwhisper.audio.files import decode_bytes, read_audio, write_wav
 from streamwhisper.cli.main import main
 from tests.support.paths import SAMPLE
+from tests.support.recordings import damaged, recording
 
 SPOKEN = SAMPLE.with_suffix(".txt")
 
@@ -245,3 +246,44 @@ def test_the_length_a_header_declares_is_that_of_the_sound(short):
     unknown.seek(40)
     unknown.write(b"\xff" * 4)  # as a program writes it that does not know how much will come
     assert len(decode_bytes(unknown.getvalue())) == 4.5 * 16000
+
+
+def test_what_is_read_can_be_chosen_and_what_is_missing_is_named(
+    tiny_en_path, here, short, tmp_path
+):
+    speech = read_audio(short)
+    files = {
+        "late.mkv": recording("mkv", speech, starts=[5.0], picture=14.0),
+        "two.mkv": recording("mkv", np.zeros_like(speech), speech, default=1),
+        "hole.flac": damaged(recording("flac", np.tile(speech, 3)), 0.45, 0.5),
+        "empty.wav": short.read_bytes()[:40] + bytes(4),
+    }
+    for name, data in files.items():
+        (tmp_path / name).write_bytes(data)
+    code, shown, complaint = here(*(str(tmp_path / name) for name in files), "--json")
+    late, two, hole, empty = map(json.loads, shown.splitlines())
+    assert code == 1
+    assert late["segments"][0]["start"] == pytest.approx(5.2, abs=0.4)
+    assert letters(two["text"])[:4] == ["good", "morning", "and", "welcome"]
+    assert hole["duration"] == pytest.approx(13.5)
+    assert empty["text"] == ""
+    assert "two.mkv: has 2 audio tracks; using track 2" in complaint
+    assert "hole.flac: 0.6 s in the middle could not be read" in complaint
+    assert complaint.count("error:") == 1
+    code, shown, _ = here(str(tmp_path / "two.mkv"), "--audio-track", "1")
+    assert (code, shown.strip()) == (0, "")
+    assert here(str(short), "--channel", "2")[0] == 1
+
+
+def test_raw_samples_of_every_encoding_and_channel(tiny_en_path, here, short, tmp_path):
+    speech = read_audio(short)
+    raw = tmp_path / "call.raw"
+    octets = (np.stack([np.zeros_like(speech), speech], axis=1) * (2**23 - 1)).astype("<i4")
+    raw.write_bytes(octets.view(np.uint8).reshape(-1, 4)[:, :3].tobytes())
+    for encoding in ("pcm_s24le", "pcm-s24le"):
+        code, shown, _ = here(str(raw), "--encoding", encoding, "--channels", "2", "--channel", "2")
+        assert (code, letters(shown)[:4]) == (0, ["good", "morning", "and", "welcome"])
+    code, _, complaint = here(str(short), "--encoding", "pcm_s16le", "--sample-rate", "8000")
+    assert (code, "begins like a WAV file of pcm_s16le at 16000 Hz" in complaint) == (1, True)
+    assert here(str(raw), "--encoding", "opus")[0] == 2
+    assert here(str(short), "--sample-rate", "8000")[0] == 2
