@@ -268,7 +268,7 @@ def test_what_is_read_can_be_chosen_and_what_is_missing_is_named(
     assert hole["duration"] == pytest.approx(13.5)
     assert empty["text"] == ""
     assert "two.mkv: has 2 audio tracks; using track 2" in complaint
-    assert "hole.flac: 0.6 s in the middle could not be read" in complaint
+    assert "hole.flac: 0.5 s in the middle could not be read" in complaint
     assert complaint.count("error:") == 1
     code, shown, _ = here(str(tmp_path / "two.mkv"), "--audio-track", "1")
     assert (code, shown.strip()) == (0, "")
