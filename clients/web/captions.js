@@ -8,12 +8,7 @@ import { Room } from "./room.js";
 import { Sources } from "./sources.js";
 import { Transcript } from "./transcript.js";
 
-const LANGUAGES = (
-  "af am ar as az ba be bg bn bo br bs ca cs cy da de el en es et eu fa fi fo fr gl gu ha haw he " +
-  "hi hr ht hu hy id is it ja jw ka kk km kn ko la lb ln lo lt lv mg mi mk ml mn mr ms mt my ne " +
-  "nl nn no oc pa pl ps pt ro ru sa sd si sk sl sn so sq sr su sv sw ta te tg th tk tl tr tt uk " +
-  "ur uz vi yi yo yue zh"
-).split(" ");
+const TRADITIONAL = "zh-Hant";
 const OVERLAY = { size: 52, paragraphs: 4 };
 const BEHIND = 3; // seconds of lag from which the status shows it
 const SILENT = "We hear only silence. Is the microphone muted, or is another one meant?";
@@ -254,13 +249,14 @@ function share() {
 }
 
 function languages() {
-  const { multilingual } = document.querySelector("meta[name=streamwhisper]").dataset;
+  const { multilingual, languages } = document.querySelector("meta[name=streamwhisper]").dataset;
   for (const field of document.querySelectorAll(".multilingual")) {
     field.hidden = multilingual === "false";
   }
   if (multilingual === "false") return;
   const names = new Intl.DisplayNames(["en"], { type: "language" });
-  const named = LANGUAGES.map((code) => [names.of(code === "jw" ? "jv" : code), code]);
+  const codes = languages.split(" ").flatMap((code) => (code === "zh" ? ["zh", TRADITIONAL] : code));
+  const named = codes.map((code) => [names.of(code === "jw" ? "jv" : code), code]);
   named.sort(([a], [b]) => a.localeCompare(b));
   $("language").append(...named.map(([name, code]) => new Option(name, code)));
   choose("language", query.get("language") ?? remembered("language"));
@@ -268,9 +264,14 @@ function languages() {
   $("language").onchange = () => remember("language", $("language").value);
 }
 
+/** Select the option of a value; of a tag such as "de-AT" without an option, that of "de". */
 function choose(id, value) {
   const list = $(id);
-  if ([...list.options].some((option) => option.value === value)) list.value = value;
+  const known = [...list.options].map((option) => option.value);
+  const written = /^zh-(hant|tw|hk|mo)/i.test(value) ? TRADITIONAL : null;
+  const chosen = [value, written, value?.split(/[-_]/)[0].toLowerCase()];
+  const found = chosen.find((one) => one && known.includes(one));
+  if (found) list.value = found;
 }
 
 // The page.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from html import escape
 from http import HTTPStatus
 from pathlib import Path
@@ -25,7 +26,7 @@ _TYPES = {
 }
 _INDEX = "/index.html"
 _WATCH = "/watch/"
-_SERVED = 'content="" data-multilingual="true"'
+_SERVED = re.compile('content="" data-multilingual="true" data-languages="[a-z ]*"')
 _DIRECT = "/index.html#direct"
 """The page for browsers that were not sent to it by another site."""
 _DIRECT_SITES = {"none", "same-origin"}
@@ -51,10 +52,13 @@ class StaticFiles:
             info: the served model, which the page shows.
         """
         self._files = _read()
-        multilingual = str(info.multilingual).lower()
-        served = f'content="{escape(info.name)}" data-multilingual="{multilingual}"'
+        served = (
+            f'content="{escape(info.name)}" '
+            f'data-multilingual="{str(len(info.languages) > 1).lower()}" '
+            f'data-languages="{escape(" ".join(info.languages))}"'
+        )
         if _INDEX in self._files:
-            page = self._files[_INDEX].decode().replace(_SERVED, served)
+            page = _SERVED.sub(lambda _: served, self._files[_INDEX].decode(), count=1)
             self._files[_INDEX] = page.encode()
             direct = page.replace(served, f'{served} data-direct="true"')
             self._files[_DIRECT] = direct.encode()

@@ -59,11 +59,14 @@ def test_the_page_loads_nothing_from_elsewhere_and_says_so() -> None:
 
 
 def test_the_page_tells_what_the_server_listens_with() -> None:
-    assert b'content="tiny.en" data-multilingual="false"' in served("/").body
+    page = served("/").body
+    assert b'content="tiny.en" data-multilingual="false" data-languages="en"' in page
     pages = StaticFiles(ModelInfo('a"b', 80, multilingual=True))
     response = pages.response(Request("/", Headers(BROWSER)))
     assert response is not None
-    assert b'content="a&quot;b" data-multilingual="true"' in response.body
+    known = b'content="a&quot;b" data-multilingual="true" data-languages="en zh de '
+    assert known in response.body
+    assert b" yue" not in response.body
 
 
 def test_who_is_no_browser_gets_no_page() -> None:

@@ -244,3 +244,12 @@ def test_words_that_stand_stay_where_they_are_while_the_text_grows(
     count, moved = page.evaluate(PLACES, overlay)
     assert count == 120
     assert moved == []
+
+
+def test_the_page_offers_the_languages_of_the_model_and_takes_a_tag(page: Any) -> None:
+    for asked, chosen in (("zh-TW", "zh-Hant"), ("de-AT", "de"), ("yue", "")):
+        page.goto(f"{SITE}/index.html?language={asked}")
+        assert page.input_value("#language") == chosen
+    offered = page.eval_on_selector_all("#language option", "all => all.map(o => o.value)")
+    assert len(offered) == len(set(offered)) == 1 + 99 + 1  # automatic, base's, traditional Chinese
+    page.goto(f"{SITE}/icon.svg")
