@@ -63,7 +63,8 @@ def decode_container(
         live: probe as little as possible, so that decoding starts at once.
         channels: required number of channels, which stay separate; None mixes any number to mono.
         selection: track and channel; the default is the default track with its channels mixed.
-        report: filled with what is found.
+        report: filled with what is found. Damage that ends the data is noted there; without a
+            report it is an error.
 
     Yields:
         float32 ``[n]`` within ±1, in order: mono, or the channels interleaved. Nothing if the
@@ -80,7 +81,7 @@ def decode_container(
                 container,
                 select_track(container, chosen.track),
                 Resampler(sample_rate, channels, chosen.channel),
-                report or ReadReport(),
+                report,
                 None if live else source,
             )
             yield from reader.read()
@@ -96,13 +97,14 @@ class _TrackReader:
         container: InputContainer,
         stream: AudioStream,
         resampler: Resampler,
-        report: ReadReport,
+        report: ReadReport | None,
         source: str | Source | None,
     ) -> None:
         self._container = container
         self._stream = stream
         self._resampler = resampler
-        self._report = report
+        self._lenient = report is not None
+        self._report = report = report or ReadReport()
         self._source = source  # to look at skipped bytes; None if it cannot be read twice
         self._counted = container.format.name in _COUNTED
         self._budget = DecodingBudget()
@@ -118,12 +120,12 @@ class _TrackReader:
 
     def read(self) -> Iterator[Samples]:
         """Yield the samples of the track."""
-        for packet in self._container.demux():
-            self._budget.count(packet.size)
+        for packet in self._demuxed():
             if packet.stream.index != self._stream.index:
                 self._skipped.others += packet.size
                 self._begin(packet)
                 continue
+            self._budget.count(packet.size)
             self._begin(packet)
             for frame in self._frames(cast("Packet[AudioStream]", packet)):
                 self._budget.check(frame)
@@ -134,6 +136,14 @@ class _TrackReader:
             raise AudioFormatError(
                 f"no audio could be decoded from this {self._container.format.long_name} data"
             )
+
+    def _demuxed(self) -> Iterator[Packet[Any]]:
+        try:
+            yield from self._container.demux()
+        except av.error.FFmpegError:
+            if not (self._lenient and self._decoded):
+                raise
+            self._report.broken = True
 
     @property
     def _empty(self) -> bool:
@@ -172,6 +182,7 @@ class _TrackReader:
         if silence is None:
             return
         if silence:
+            self._budget.spend(silence)
             if self._decoded and (self._failed or self._skipped.explain(silence)):
                 self._report.damage.append((position, position + silence))
                 log.info("%.1f s at %.1f s could not be read", silence, position)

@@ -78,6 +78,15 @@ class DecodingBudget:
                 f"the audio has a frame of {seconds:.0f} s and {channels} channels; expected at "
                 f"most {limits.frame_seconds:g} s. Encode it with shorter frames"
             )
+        self.spend(seconds)
+
+    def spend(self, seconds: float) -> None:
+        """Take audio, or silence in its place, from the budget.
+
+        Raises:
+            AudioFormatError: the bytes so far do not allow so much.
+        """
+        limits = self.limits
         self._seconds += seconds
         most = limits.free_seconds + limits.seconds_per_byte * self._bytes
         if self._seconds > most:

@@ -26,12 +26,15 @@ __all__ = [
     "select_track",
 ]
 
-# Playlists and scripts, which would make the decoder open other files and addresses. Devices,
-# protocols and pictures are left out by their kind.
+# Playlists and scripts, which would make the decoder open other files and addresses; and text, e.g.
+# subtitles, which is read whole. Devices, protocols and pictures are left out by their kind.
 _REFUSED = (
-    *("avisynth", "concat", "dash", "data", "ffmetadata", "hls", "imf", "ipmovie", "lavfi"),
-    *("rawvideo", "sdp", "tedcaptions", "tty", "vapoursynth", "vobsub"),
-    "webm_dash_manifest",
+    *("avisynth", "concat", "dash", "data", "ffmetadata", "hls", "imf", "lavfi", "rawvideo", "sdp"),
+    *("vapoursynth", "webm_dash_manifest"),
+    *("aqtitle", "ass", "dvbsub", "dvbtxt", "jacosub", "lrc", "mcc", "microdvd", "mpl2", "mpsub"),
+    *("pjs", "realtext", "sami", "scc", "srt", "stl", "subviewer", "subviewer1", "sup"),
+    *("tedcaptions", "vobsub", "vplayer", "webvtt"),
+    *("adf", "bin", "idf", "tty", "xbin"),
 )
 # Probe little before the first audio, and read WAV in small packets. Not "fflags": "nobuffer",
 # which discards the probed audio. (FFmpeg always probes 64 KiB of PCM WAV.)

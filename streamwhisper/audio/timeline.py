@@ -28,21 +28,25 @@ class ReadReport:
         track: the track that is read, counted from 1.
         end: end of the audio so far, in seconds.
         damage: start and end, in seconds, of each stretch that could not be read.
+        broken: whether the data after `end` could not be read.
     """
 
     tracks: int = 0
     track: int = 0
     end: float = 0.0
     damage: list[tuple[float, float]] = field(default_factory=list)
+    broken: bool = False
 
     def describe_damage(self) -> str | None:
         """Return a message about what could not be read; None if there is nothing to say."""
+        beyond = f"nothing could be read after {self.end:.1f} s" if self.broken else None
         if not self.damage:
-            return None
+            return beyond
         lost = sum(end - start for start, end in self.damage)
         shown = ", ".join(f"{start:.1f}-{end:.1f} s" for start, end in self.damage[:5])
         more = ", ..." if len(self.damage) > 5 else ""
-        return f"{lost:.1f} s in the middle could not be read ({shown}{more})"
+        middle = f"{lost:.1f} s in the middle could not be read ({shown}{more})"
+        return f"{middle}; {beyond}" if beyond else middle
 
 
 class Timeline:

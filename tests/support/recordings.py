@@ -117,3 +117,15 @@ def _picture(output: Any, seconds: float) -> list[Any]:
         frame.pts, frame.time_base = number, Fraction(1, 5)
         packets += stream.encode(frame)
     return [*packets, *stream.encode(None)]
+
+
+def trimmed(data: bytes, start: float, kept: float) -> bytes:
+    """An MP4 file that begins later by its edit list; `kept` seconds before remain in it."""
+    file = io.BytesIO()
+    with av.open(io.BytesIO(data)) as source, av.open(file, "w", format="ipod") as output:
+        stream = output.add_stream_from_template(source.streams.audio[0])
+        for packet in source.demux(source.streams.audio[0]):
+            if packet.dts is not None and packet.pts * packet.time_base >= start - kept:
+                packet.stream = stream
+                output.mux(*_moved([packet], -start))
+    return file.getvalue()

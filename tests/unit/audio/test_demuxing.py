@@ -14,7 +14,7 @@ from streamwhisper.audio.opening import Selection, allowed_formats
 from streamwhisper.audio.timeline import ReadReport
 from streamwhisper.errors import AudioFormatError
 from tests.support.paths import SAMPLE
-from tests.support.recordings import damaged, nist_sphere, place_of, recording
+from tests.support.recordings import damaged, nist_sphere, place_of, recording, trimmed
 
 SPEECH = read_audio(SAMPLE)[12000:76000]
 LONG = read_audio(SAMPLE)[: 12 * 16000]
@@ -79,6 +79,27 @@ def test_two_mp3_files_in_a_row_with_tags_are_read_in_a_row():
     assert report.damage == []
 
 
+@pytest.mark.parametrize("kind", ["ogg", "webm", "ts", "flac", "aac"])
+@pytest.mark.parametrize("first", [8000, 64000])
+def test_recordings_in_a_row_are_read_in_a_row(kind, first):
+    found, report = whole(recording(kind, LONG[-first:]) + recording(kind, SPEECH))
+    assert place_of(SPEECH[16000:], found) == pytest.approx(first / 16000 + 1, abs=0.12)
+    assert report.damage == []
+
+
+@pytest.mark.parametrize("kept", [0.03, 1.0])
+def test_an_edit_list_leaves_out_what_comes_before_it(kept):
+    found, report = whole(trimmed(recording("m4a", SPEECH), 1.5, kept))
+    assert place_of(SPEECH[32000:], found) == pytest.approx(0.5, abs=0.01)
+    assert report.end == pytest.approx(2.5, abs=0.03)
+
+
+def test_silence_in_holes_counts_as_audio_that_the_bytes_claim():
+    far = recording("mkv", SPEECH[:1600], SPEECH[:1600], starts=[0.0, 1700.0])
+    with pytest.raises(AudioFormatError, match="claim more than"):
+        whole(far, track=2)
+
+
 def test_the_default_track_is_read_and_another_can_be_chosen():
     silent = np.zeros_like(SPEECH)
     data = recording("mkv", silent, SPEECH, default=1)
@@ -121,7 +142,7 @@ def test_formats_of_ffmpeg_are_allowed(name):
 
 
 @pytest.mark.parametrize(
-    "name", ["hls", "concat", "dash", "sdp", "rtsp", "lavfi", "image2", "png_pipe", "alsa", "imf"]
+    "name", ["hls", "concat", "dash", "sdp", "rtsp", "lavfi", "image2", "png_pipe", "alsa", "srt"]
 )
 def test_formats_that_open_other_things_are_not(name):
     assert name not in allowed_formats().split(",")
