@@ -263,7 +263,7 @@ def check_file(path: str | Path) -> None:
         if scheme.lower() == "file":
             raise AudioFormatError(f"{path}: an address; expected a path, e.g. /{rest}")
         raise AudioFormatError(
-            f"{scheme}://{rest}: an address, and nothing is fetched; download the file first"
+            f"{scheme}://{rest}: addresses are not fetched; download the file first"
         )
     if not Path(path).is_file():
         what = "a folder" if Path(path).is_dir() else "no such file"

@@ -82,6 +82,8 @@ def transcribe(
             raise ValueError("--audio-track needs a file, but --encoding declares raw samples")
     except (ValueError, AudioFormatError) as error:
         raise typer.BadParameter(str(error)) from error
+    if output.output_dir is not None:
+        output.output_dir.mkdir(parents=True, exist_ok=True)  # fails before any work is done
     writer = OutputWriter(
         "json-lines" if output.as_json else output.format,
         output.output_dir,

@@ -263,7 +263,7 @@ def test_stream_says_that_nobody_speaks(tiny_en_path, tmp_path):
 
 @pytest.mark.parametrize(
     ("file", "said"),
-    [("https://example.com/a.mp3", "nothing is fetched"), ("none.wav", "no such file")],
+    [("https://example.com/a.mp3", "not fetched"), ("none.wav", "no such file")],
 )
 def test_stream_refuses_what_is_no_file_before_anything_else(file, said):
     shown = run("stream", file)

@@ -231,7 +231,7 @@ def test_an_address_is_not_fetched_and_a_folder_of_the_system_is_named(
     code, _, complaint = here(address, "file:///tmp/x.wav")
     assert code == 1
     assert complaint.splitlines() == [
-        f"error: {address}: an address, and nothing is fetched; download the file first",
+        f"error: {address}: addresses are not fetched; download the file first",
         "error: file:/tmp/x.wav: an address; expected a path, e.g. /tmp/x.wav",
     ]
     (tmp_path / "file").touch()
