@@ -16,7 +16,7 @@ from streamwhisper.session.agreement import Draft
 from streamwhisper.session.endpoint import silence_after
 from streamwhisper.session.language import Evidence, SpokenLanguage
 from streamwhisper.session.options import SessionOptions
-from streamwhisper.session.window import SAMPLE_RATE, Window, WindowWord
+from streamwhisper.session.window import LEAST, SAMPLE_RATE, Window, WindowWord
 from streamwhisper.vad.gate import VadGate
 
 __all__ = ["PendingRequest", "Utterance"]
@@ -184,7 +184,7 @@ class Utterance:
         count = 0 if hold else draft.stable(now, window.start / SAMPLE_RATE, agreement)
         if full and count == 0:
             count = max(0, len(words) - 2)  # the window cannot grow: it has to move on
-        committed = window.commit(words[:count])
+        committed = window.commit(words[:count], end)
         self.draft, self.covered = draft.after(count), end
         self._silent_updates = 0 if words else self._silent_updates + 1
         return committed
@@ -214,7 +214,7 @@ class Utterance:
         if not self.covers(spoken):
             now = self.covered / SAMPLE_RATE
             words = words[: self.draft.likely(now, self._agreement)]
-        return self.window.place(words)
+        return self.window.place(words, self.covered)
 
     def complete(self, hypothesis: Hypothesis, end: int) -> None:
         """Receive the final hypothesis, about audio up to `end`; `conclude` commits it."""
@@ -240,7 +240,9 @@ class Utterance:
         if cut and end - spoken < WHOLE_SECONDS * SAMPLE_RATE:
             whole = (end - window.start) / SAMPLE_RATE - WHOLE_SECONDS
             words = tuple(word for word in words if word.end <= whole)
-        committed = window.commit(words, min(spoken, end))
+        # Even words that are heard after the end of the speech get some time.
+        needed = window.committed_end + LEAST * len(words)
+        committed = window.commit(words, min(max(spoken, needed), end))
         self.draft = Draft()
         again = window.silent or (window.committed and self._has_uncovered_speech(end, spoken))
         if again and self._cut_after_committed(end):

@@ -14,12 +14,17 @@ import numpy as np
 
 from streamwhisper.audio.constants import SAMPLE_RATE
 from streamwhisper.audio.mel import HOP, LogMel
+from streamwhisper.intervals import spread
 from streamwhisper.recognition import HypothesisWord
 from streamwhisper.typography import ends_sentence
 
-__all__ = ["SAMPLE_RATE", "Window", "WindowOptions", "WindowWord", "quietest_frame"]
+__all__ = ["LEAST", "SAMPLE_RATE", "Window", "WindowOptions", "WindowWord", "quietest_frame"]
 
 VALLEY_FRAMES = 5
+LEAST = SAMPLE_RATE // 50
+"""Minimum length of a word in samples; one position of the encoder."""
+MOST = SAMPLE_RATE // 10
+"""Samples that a shorter word takes at most from the pause beside it."""
 SENTENCE_BONUS = 1.0
 """The end of a sentence is as good a place to cut as a dip of this many decades of power."""
 
@@ -113,15 +118,15 @@ class Window:
             words: words with times from the window's start.
             latest: last sample with speech, which limits the words' ends.
         """
-        placed = []
+        times = [
+            (self.start + round(w.start * SAMPLE_RATE), self.start + round(w.end * SAMPLE_RATE))
+            for w in words
+        ]
         earliest = self.committed_end
-        for word in words:
-            start = max(earliest, self.start + round(word.start * SAMPLE_RATE))
-            end = self.start + round(word.end * SAMPLE_RATE)
-            end = max(start, end if latest is None else min(end, latest))
-            placed.append(WindowWord(word, start, end))
-            earliest = end
-        return placed
+        if latest is None:
+            latest = max((end for _, end in times), default=earliest)
+        placed = spread(times, earliest=earliest, latest=latest, least=LEAST, most=MOST)
+        return [WindowWord(word, *own) for word, own in zip(words, placed, strict=True)]
 
     def commit(
         self, words: Sequence[HypothesisWord], latest: int | None = None

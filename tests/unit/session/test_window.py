@@ -94,3 +94,11 @@ def test_words_are_placed_after_the_committed_ones() -> None:
     window.commit([word("one", 0, 1)])
     placed = window.place([word("two", 0.5, 1.5)])
     assert (placed[0].start, placed[0].end) == (2 * SAMPLE_RATE, int(2.5 * SAMPLE_RATE))
+
+
+def test_words_that_are_heard_at_one_moment_share_the_time_around_them() -> None:
+    window = Window(WindowOptions())
+    placed = window.commit([word("a", 1.0, 1.0), word("b", 1.0, 1.4)], 2 * SAMPLE_RATE)
+    assert [(held.start, held.end) for held in placed] == [(16000, 19200), (19200, 22400)]
+    (late,) = window.commit([word("c", 2.5, 2.5)], 2 * SAMPLE_RATE)
+    assert (late.start, late.end) == (2 * SAMPLE_RATE - 320, 2 * SAMPLE_RATE)
