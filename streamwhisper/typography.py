@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from itertools import pairwise
 
 from rich.cells import cell_len
 
@@ -21,6 +22,7 @@ __all__ = [
     "punctuates",
     "unspaced",
     "without_closers",
+    "without_leading_stops",
 ]
 
 FULL_STOPS = (
@@ -95,6 +97,19 @@ def without_closers(text: str) -> str:
     ):
         end -= 1
     return text[:end]
+
+
+def without_leading_stops(text: str) -> str:
+    """Return `text` without spaces and signs at its start that belong to earlier text.
+
+    Models go on with ", and" after a pause. A point before a digit stays.
+    """
+    signs, start = PAUSES + FULL_STOPS + CALLS, 0
+    for sign, following in pairwise(f"{text} "):
+        if not sign.isspace() and (sign not in signs or following.isdigit()):
+            break
+        start += 1
+    return text[start:] or text.strip()
 
 
 def ends_sentence(text: str) -> bool:

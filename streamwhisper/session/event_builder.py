@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from streamwhisper.events import Committed, Partial, Word
 from streamwhisper.session.agreement import normalized
 from streamwhisper.session.window import SAMPLE_RATE, WindowWord
+from streamwhisper.typography import without_leading_stops
 
 __all__ = ["EventBuilder"]
 
@@ -68,14 +69,14 @@ class EventBuilder:
 
     def _joined(self, words: Sequence[WindowWord]) -> str:
         text = "".join(item.word.text for item in words)
-        return text.lstrip() if self._empty else text
+        return without_leading_stops(text) if self._empty else text
 
 
 def _written(words: Sequence[WindowWord]) -> tuple[Word, ...]:
-    """Return the words of an event; lone punctuation is text, but no word."""
+    """Return the words of an event; punctuation before a word, or alone, is text only."""
     return tuple(
         Word(
-            item.word.text.strip(),
+            without_leading_stops(item.word.text).strip(),
             item.start / SAMPLE_RATE,
             item.end / SAMPLE_RATE,
             math.exp(min(0.0, item.word.log_probability)),

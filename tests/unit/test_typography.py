@@ -6,7 +6,13 @@ from __future__ import annotations
 
 import pytest
 
-from streamwhisper.typography import columns, ends_sentence, may_begin_line, unspaced
+from streamwhisper.typography import (
+    columns,
+    ends_sentence,
+    may_begin_line,
+    unspaced,
+    without_leading_stops,
+)
 
 ENDED = [
     *("Yes.", "Yes?", "Yes!", "Yes…", "Yes?!", "はい。", "はい？", "はい！", "はい．", "はい｡"),
@@ -46,3 +52,18 @@ def test_a_line_may_begin_with_letters_and_opening_brackets(sign):
 def test_khmer_and_tibetan_have_no_spaces_between_words_and_korean_has():
     assert all(map(unspaced, "កབทລမ字の"))
     assert not any(map(unspaced, "a한हи\uff11"))
+
+
+@pytest.mark.parametrize(
+    ("text", "rest"),
+    [
+        (", ask", "ask"),
+        (" . And", "And"),
+        ("、次", "次"),
+        (" .5 or", ".5 or"),
+        ("...", "..."),
+        ("¿Qué", "¿Qué"),
+    ],
+)
+def test_no_text_begins_with_a_sign_of_the_text_before(text, rest):
+    assert without_leading_stops(text) == rest

@@ -34,6 +34,17 @@ def test_lone_punctuation_is_text_but_no_word() -> None:
     assert [word.word for word in committed.words] == ["you"]
 
 
+def test_a_sentence_that_goes_on_after_a_pause_has_its_comma_in_the_text_but_in_no_word() -> None:
+    transcript = EventBuilder("en")
+    parts = [
+        transcript.commit(said(" your", " country"), 0, 0),
+        transcript.commit(said(", ask", " what"), 0, 0),
+    ]
+    assert "".join(part.text for part in parts) == "your country, ask what"
+    assert [word.word for word in parts[1].words] == ["ask", "what"]
+    assert EventBuilder("en").commit(said(", ask"), 0).text == "ask"
+
+
 def test_a_word_has_its_times_in_seconds_and_its_probability() -> None:
     (word,) = EventBuilder("en").commit(said(" you"), 0).words
     assert (word.start, word.end) == (0.0, 0.5)

@@ -74,6 +74,14 @@ def test_a_stop_that_comes_with_the_next_event_ends_the_cue_before() -> None:
     assert [cue.text for cue in cues_of(*events)] == ["お元気ですか\uff1f", "「はい。」"]
 
 
+def test_a_comma_after_a_pause_belongs_to_the_cue_before() -> None:
+    ask = Committed(
+        ", ask what", 2.0, 2.5, (Word("ask", 2.0, 2.2, 0.9), Word("what", 2.2, 2.5, 0.9))
+    )
+    cues = cues_of(committed(("country", 0, 1), final=True), ask)
+    assert [cue.text for cue in cues] == ["country,", "ask what"]
+
+
 def test_forty_wide_characters_need_two_lines_and_no_line_begins_with_a_stop() -> None:
     written = as_srt(1, Cue(0.0, 1.0, "日" * 40)).split("\n")[2:4]
     assert written == ["日" * 21, "日" * 19]

@@ -10,6 +10,7 @@ from typing import Any
 from streamwhisper.events import Word
 from streamwhisper.phrasing.interpreter import PhraseOptions
 from streamwhisper.phrasing.rewriting import rewritten
+from streamwhisper.typography import without_leading_stops
 
 __all__ = ["FEATURES", "FormattedText", "FormattingOptions", "bare", "format_text"]
 
@@ -103,6 +104,7 @@ def format_text(
         options: formatting options.
         language: language code of the text; None: unknown.
     """
+    text = without_leading_stops(text)
     if options.rewrites:
         new = rewritten(text, options.phrases(language))
         text, words = new.text, _timed(new.words, text, words)

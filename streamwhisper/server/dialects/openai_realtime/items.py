@@ -20,6 +20,7 @@ from streamwhisper.server.dialects.openai_realtime.item import (
     Mark,
     log_probabilities,
 )
+from streamwhisper.typography import without_leading_stops
 
 __all__ = ["Items", "SendEvent"]
 
@@ -251,7 +252,7 @@ class Items:
                 self._announce(item)
                 self._stop(item)
             item.announced = True
-        text = event.text if item.text else event.text.lstrip()
+        text = event.text if item.text else without_leading_stops(event.text)
         item.text += text
         item.language = event.language
         fields: Json = {}

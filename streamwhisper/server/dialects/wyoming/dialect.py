@@ -31,6 +31,7 @@ from streamwhisper.server.dialects.wyoming.requests import (
 )
 from streamwhisper.server.publishing.observers import ObservedSession, SessionFactory
 from streamwhisper.session.options import SessionOptions
+from streamwhisper.typography import without_leading_stops
 
 __all__ = ["MAX_TEXT", "SILENCE_SECONDS", "WyomingDialect"]
 
@@ -165,7 +166,7 @@ class WyomingDialect:
         for event in session.events():
             match event:
                 case Committed(text=text, language=language, final=final):
-                    self._text += text if self._text else text.lstrip()
+                    self._text += text if self._text else without_leading_stops(text)
                     self._language = language or self._language
                     self._open_utterances -= final
                     over = final and bool(self._text) and self._transcription.endpointing
