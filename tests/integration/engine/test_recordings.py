@@ -85,9 +85,10 @@ def test_times_are_in_order_not_empty_and_within_the_recording(recognizer, metho
     )
     assert transcript.segments
     timed = [word for segment in transcript.segments for word in segment.words or ()]
-    for times in (transcript.segments, timed):
-        assert all(0 <= one.start < one.end <= transcript.duration for one in times)
-        assert all(one.end <= other.start for one, other in pairwise(times))
+    spans = [(segment.start, segment.end) for segment in transcript.segments]
+    for times in (spans, [(word.start, word.end) for word in timed]):
+        assert all(0 <= start < end <= transcript.duration for start, end in times)
+        assert all(before[1] <= after[0] for before, after in pairwise(times))
 
 
 def test_french_words_with_an_apostrophe_are_whole(base, speech):

@@ -75,9 +75,8 @@ def test_a_stop_that_comes_with_the_next_event_ends_the_cue_before() -> None:
 
 
 def test_a_comma_after_a_pause_belongs_to_the_cue_before() -> None:
-    ask = Committed(
-        ", ask what", 2.0, 2.5, (Word("ask", 2.0, 2.2, 0.9), Word("what", 2.2, 2.5, 0.9))
-    )
+    words = (Word("ask", 2.0, 2.2, 0.9), Word("what", 2.2, 2.5, 0.9))
+    ask = Committed(", ask what", 2.0, 2.5, words, "en", 1, False)
     cues = cues_of(committed(("country", 0, 1), final=True), ask)
     assert [cue.text for cue in cues] == ["country,", "ask what"]
 
