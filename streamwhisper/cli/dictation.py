@@ -29,6 +29,7 @@ __all__ = [
     "DEFAULT_HOTKEY",
     "Keys",
     "choose_sink",
+    "command_words",
     "dictate",
     "embedded",
     "runtime_folder",
@@ -211,8 +212,21 @@ def choose_sink(
     if to == "file" and output is not None:
         return FileSink(output, face.say)
     if to == "command" and command:
-        return CommandSink(shlex.split(command), face.say)
+        return CommandSink(command_words(command), face.say)
     return LineSink(face.say)
+
+
+def command_words(command: str) -> list[str]:
+    """Return program and arguments; raise `StreamWhisperError` if they are none."""
+    from streamwhisper.errors import StreamWhisperError
+
+    try:
+        words = shlex.split(command)
+    except ValueError as error:
+        raise StreamWhisperError(f"--command is {command!r}: {error}") from error
+    if not words:
+        raise StreamWhisperError("--command is empty; expected a program and its arguments")
+    return words
 
 
 def runtime_folder() -> Path:

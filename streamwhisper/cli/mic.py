@@ -15,6 +15,7 @@ from streamwhisper.cli.dictation import (
     DEFAULT_HOTKEY,
     Keys,
     choose_sink,
+    command_words,
     dictate,
     embedded,
     runtime_folder,
@@ -118,12 +119,18 @@ class DestinationFlags:
         Literal["auto", "ctrl+v", "ctrl+shift+v", "shift+insert"],
         _output(
             "--paste-keys",
-            help="Keys that paste. auto: by the focused window, e.g. Shift+Insert in terminals.",
+            help="Keys that paste; others than auto imply --paste. auto: by the focused window, "
+            "e.g. Shift+Insert in terminals.",
         ),
     ] = "auto"
     verbatim: Annotated[
         bool, _output("--verbatim", help='Ignore spoken commands, e.g. "new line".')
     ] = False
+
+    @property
+    def pastes(self) -> bool:
+        """Whether text is pasted wherever it could be typed."""
+        return self.paste or self.paste_keys != "auto"
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,7 +242,7 @@ def _dictate(
         output.output,
         output.command,
         progressive=output.progressive,
-        paste=output.paste,
+        paste=output.pastes,
         paste_keys=output.paste_keys,
     )
     if engine.url:
@@ -296,9 +303,10 @@ def _examine(
         listening.microphone,
         listening.channel,
         output.to,
-        paste=output.paste,
+        paste=output.pastes,
         paste_keys=output.paste_keys,
         hotkey=listening.keys.wanted or DEFAULT_HOTKEY,
+        program=command_words(output.command)[0] if output.command else None,
     )
     findings = examine(wanted, load, os.environ)
     raise typer.Exit(0 if report(findings) else 1)

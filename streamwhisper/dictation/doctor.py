@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 import textwrap
 import time
@@ -64,6 +65,7 @@ class Wanted:
         paste: whether "type" pastes.
         paste_keys: keys that paste.
         hotkey: key combination.
+        program: program that reads the text, for "command".
     """
 
     microphone: str | None = None
@@ -72,6 +74,7 @@ class Wanted:
     paste: bool = False
     paste_keys: PasteKeys = "auto"
     hotkey: str = "ctrl+alt+space"
+    program: str | None = None
 
 
 def examine(
@@ -90,6 +93,8 @@ def examine(
     findings.append(_check_typing(wanted, environment))
     if wanted.to == "clipboard":
         findings.append(_check_clipboard(environment))
+    if wanted.program is not None:
+        findings.append(_check_program(wanted.program))
     return [*findings, _check_hotkey(wanted.hotkey, environment)]
 
 
@@ -192,6 +197,12 @@ def _check_clipboard(environment: Mapping[str, str]) -> Finding:
         seen, _, advice = str(error).partition("; ")
         return Finding("clipboard", seen, advice or "run the command inside the desktop session")
     return Finding("clipboard", f"by {clipboard.name}")
+
+
+def _check_program(program: str) -> Finding:
+    if shutil.which(program) is None:
+        return Finding("command", f"{program} is not installed", "install it, or name its path")
+    return Finding("command", f"{program} is installed")
 
 
 def _check_hotkey(hotkey: str, environment: Mapping[str, str]) -> Finding:

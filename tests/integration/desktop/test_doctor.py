@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import io
 import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
+from streamwhisper.dictation import doctor
 from streamwhisper.dictation.devices import look_again
 from streamwhisper.dictation.doctor import Finding, Wanted, examine, report
 from streamwhisper.errors import ModelError
@@ -49,6 +52,13 @@ def test_what_is_missing_is_told_with_what_to_do(sound):
     assert not found["hotkey"].needed
 
 
+@pytest.mark.parametrize(("program", "fine"), [("sh", True), ("no-such-program", False)])
+def test_the_program_that_reads_the_text_is_looked_for(program, fine):
+    wanted = Wanted(microphone="none", to="command", program=program)
+    found = {each.what: each for each in examine(wanted, None, {})}
+    assert found["command"].fine is fine
+
+
 @pytest.mark.parametrize(("needed", "ready"), [(True, False), (False, True)])
 def test_dictation_can_begin_without_what_it_does_not_need(needed, ready, capsys):
     findings = [Finding("sun", "shines"), Finding("rain", "falls [hard]", "take this", needed)]
@@ -59,3 +69,16 @@ def test_dictation_can_begin_without_what_it_does_not_need(needed, ready, capsys
     assert (
         os.linesep.join(shown.splitlines()[1:2]) == f"{'✗' if needed else '!'} rain: falls [hard]"
     )
+
+
+def test_on_a_terminal_lines_end_between_words_and_begin_behind_the_sign(monkeypatch):
+    out = io.StringIO()
+    console = Console(file=out, force_terminal=True, width=40, color_system=None)
+    monkeypatch.setattr(doctor, "Console", lambda **_: console)
+    report([Finding("typing", "a reason that takes more than one line", "advice " * 9)])
+    assert out.getvalue().splitlines() == [
+        "✗ typing: a reason that takes more than",
+        "  one line",
+        "  → advice advice advice advice advice",
+        "    advice advice advice advice",
+    ]
