@@ -185,7 +185,9 @@ class _TrackReader:
             self._budget.spend(silence)
             if self._decoded and (self._failed or self._skipped.explain(silence)):
                 self._report.damage.append((position, position + silence))
-                log.info("%.1f s at %.1f s could not be read", silence, position)
+                # A caller with a report says so in its own words.
+                level = logging.INFO if self._lenient else logging.WARNING
+                log.log(level, "%.1f s at %.1f s could not be read", silence, position)
             yield from self._resampler.silence(silence)
         self._decoded += 1
         self._failed = False

@@ -21,6 +21,7 @@ __all__ = ["HOP", "N_FFT", "SILENCE", "LogMel", "log_mel", "mel_filters", "scale
 HALF = N_FFT // 2
 SILENCE = -10.0  # the raw value of a frame of zeros
 _BLOCK = 256
+_PIECE = 24 * _BLOCK  # frames; about a minute
 
 _HANN = (0.5 - 0.5 * np.cos(2 * np.pi * np.arange(N_FFT) / N_FFT)).astype(np.float32)
 
@@ -67,20 +68,49 @@ def scale(raw: NDArray[np.float32]) -> NDArray[np.float32]:
     return (clamped + np.float32(4)) / np.float32(4)
 
 
-def log_mel(audio: NDArray[np.float32], n_mels: int = 80) -> NDArray[np.float32]:
+def log_mel(
+    audio: NDArray[np.float32], n_mels: int = 80, *, silence: int = 0
+) -> NDArray[np.float32]:
     """Return the scaled log-mel frames of a whole recording at 16 kHz.
+
+    Nothing but the result grows with the recording.
 
     Args:
         audio: float32 ``[n]``.
         n_mels: 80 or 128.
+        silence: samples of silence that follow the audio.
 
     Returns:
-        float32 ``[n_mels, n // 160]``.
+        float32 ``[n_mels, (n + silence) // 160]``.
     """
-    if len(audio) < HOP:
-        return np.zeros((n_mels, 0), dtype=np.float32)
-    padded = np.pad(audio, HALF, mode="reflect")
-    return scale(_raw_frames(padded[: (len(audio) // HOP - 1) * HOP + N_FFT], n_mels))
+    total = len(audio) + silence
+    raw = np.empty((n_mels, total // HOP), dtype=np.float32)
+    for first in range(0, raw.shape[1], _PIECE):
+        last = min(first + _PIECE, raw.shape[1])
+        start, end = first * HOP - HALF, (last - 1) * HOP - HALF + N_FFT
+        raw[:, first:last] = _raw_frames(_surrounded(audio, total, start, end), n_mels)
+    if raw.size:  # as `scale`, in place
+        np.maximum(raw, raw.max() - np.float32(8), out=raw)
+        raw += np.float32(4)
+        raw /= np.float32(4)
+    return raw
+
+
+def _surrounded(
+    audio: NDArray[np.float32], total: int, start: int, end: int
+) -> NDArray[np.float32]:
+    """Return samples of `audio`, silent from its end up to `total` and mirrored beyond."""
+
+    def outside(first: int, last: int) -> NDArray[np.float32]:
+        at = np.abs(np.arange(first, last))
+        at = np.where(at < total, at, 2 * (total - 1) - at)
+        found = np.zeros(len(at), np.float32)
+        within = at < len(audio)
+        found[within] = audio[at[within]]
+        return found
+
+    before, after = outside(start, min(0, end)), outside(max(start, len(audio)), end)
+    return np.concatenate([before, audio[max(0, start) : max(0, min(end, len(audio)))], after])
 
 
 def _raw_frames(samples: NDArray[np.float32], n_mels: int) -> NDArray[np.float32]:

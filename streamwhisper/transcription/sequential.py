@@ -110,8 +110,7 @@ class SequentialTranscriber:
         self.recognizer, self.options = recognizer, options
         self._samples = len(samples)
         # Windows at the end of the recording reach into 30 s of silence.
-        padded = np.pad(samples, (0, WINDOW_SAMPLES))
-        self._mel = log_mel(padded, recognizer.info.n_mels)
+        self._mel = log_mel(samples, recognizer.info.n_mels, silence=WINDOW_SAMPLES)
         self.frames = self._mel.shape[1] - WINDOW_FRAMES
         self._parts = self._heard_parts(samples)
         self._language = ""

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streamwhisper.audio.mel import HOP, SILENCE, LogMel, log_mel, mel_filters, scale
+from streamwhisper.audio.mel import HOP, N_FFT, SILENCE, LogMel, log_mel, mel_filters, scale
 from tests.support.examples import examples
 from tests.support.frames import padded, streamed
 
@@ -94,3 +96,30 @@ def test_what_there_is_room_for_costs_no_frame_that_is_needed(capacity, before, 
     np.testing.assert_allclose(
         found, streamed(np.concatenate([noise(before), noise(room)]), []).window(first), atol=1e-4
     )
+
+
+@pytest.mark.parametrize("length", [0, 100, 160, 399, 5000, 6144 * 160 - 33, 6144 * 160 + 200])
+@pytest.mark.parametrize("silence", [0, 160, 48000])
+def test_frames_in_pieces_are_those_of_the_mirrored_whole(length, silence):
+    audio = np.random.default_rng(0).standard_normal(length, dtype=np.float32) / 10
+    padded = np.pad(audio, (0, silence))
+    found = log_mel(audio, silence=silence)
+    assert found.shape == (80, len(padded) // HOP)
+    if len(padded) >= HOP:
+        mirrored = np.pad(padded, N_FFT // 2, mode="reflect")
+        for frame in (0, found.shape[1] // 2, found.shape[1] - 1):
+            spectrum = np.fft.rfft(mirrored[frame * HOP :][:N_FFT] * np.hanning(N_FFT + 1)[:-1])
+            mel = np.log10(np.maximum(mel_filters(80) @ np.abs(spectrum) ** 2, 1e-10))
+            top = 4 * found.max() - 4
+            np.testing.assert_allclose(4 * found[:, frame] - 4, np.maximum(mel, top - 8), atol=2e-3)
+
+
+def test_only_the_frames_themselves_grow_with_the_recording():
+    peaks = []
+    for seconds in (60, 180):
+        audio = np.zeros(seconds * 16000, np.float32)
+        tracemalloc.start()
+        size = log_mel(audio, silence=480_000).nbytes
+        peaks.append(tracemalloc.get_traced_memory()[1] - size)
+        tracemalloc.stop()
+    assert peaks[1] < peaks[0] + 2**20
