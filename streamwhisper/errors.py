@@ -20,6 +20,8 @@ Messages state what was received, what was expected and what to try.
 
 from __future__ import annotations
 
+import errno
+
 __all__ = [
     "AudioFormatError",
     "CheckpointError",
@@ -34,8 +36,17 @@ __all__ = [
     "UnknownLanguageError",
     "UnknownModelError",
     "check_fields",
+    "out_of_memory",
     "reason_of",
 ]
+
+_NO_MEMORY = (
+    "can't allocate memory",  # torch on a CPU
+    "not enough memory",  # and on Windows
+    "Cannot allocate memory",  # a file that is mapped
+    "failed to map segment",  # a library that is loaded
+    "can't start new thread",  # its stack, or a limit of threads
+)
 
 
 class StreamWhisperError(Exception):
@@ -124,3 +135,19 @@ def check_fields(options: object, *rules: tuple[str, bool, str]) -> None:
     for name, fine, expected in rules:
         if not fine:
             raise ValueError(f"{name} is {getattr(options, name)!r}; expected {expected}")
+
+
+def out_of_memory(error: BaseException | None) -> bool:
+    """Return whether an error, or the one that caused it, is a lack of memory.
+
+    Torch raises a RuntimeError of its own kind on a GPU, and a plain one on a CPU.
+    """
+    while error is not None:
+        if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+            return True
+        if getattr(error, "errno", None) == errno.ENOMEM:
+            return True
+        if any(sign in str(error) for sign in _NO_MEMORY):
+            return True
+        error = error.__cause__
+    return False

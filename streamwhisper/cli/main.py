@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 
@@ -24,6 +24,7 @@ from streamwhisper.errors import (
     StreamWhisperError,
     UnknownLanguageError,
     UnknownModelError,
+    out_of_memory,
     reason_of,
 )
 from streamwhisper.version import __version__
@@ -89,8 +90,21 @@ def main() -> None:
     try:
         app()
     except (StreamWhisperError, OSError) as error:
-        from streamwhisper.console import print_error
-
         file = getattr(error, "filename", None)
-        print_error(f"{file}: {reason_of(error)}" if file is not None else reason_of(error))
-        sys.exit(2 if isinstance(error, _WRONG_USAGE) else 1)
+        reason, wrong = reason_of(error), isinstance(error, _WRONG_USAGE)
+        _fail(error, f"{file}: {reason}" if file is not None else reason, 2 if wrong else 1)
+    except (MemoryError, RuntimeError, ImportError) as error:
+        if not out_of_memory(error):
+            raise
+        reason = next(iter(str(error).splitlines()), "") or "MemoryError"
+        _fail(error, f"not enough memory ({reason}); use a smaller model, or close other programs")
+
+
+def _fail(error: BaseException, message: str, status: int = 1) -> NoReturn:
+    """Print a message and exit."""
+    # What the failed calls hold is freed: the memory may be full.
+    error.__traceback__ = error.__cause__ = error.__context__ = None
+    from streamwhisper.console import print_error
+
+    print_error(message)
+    sys.exit(status)

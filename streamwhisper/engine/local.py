@@ -28,6 +28,7 @@ from streamwhisper.engine.devices import (
     compile_decoder,
     use_lasting_attention,
 )
+from streamwhisper.engine.memory import memory_for
 from streamwhisper.engine.options import LocalOptions, default_threads
 from streamwhisper.engine.requests import LocalPast, check_request
 from streamwhisper.recognition import (
@@ -110,7 +111,8 @@ class LocalRecognizer:
             UnknownModelError: the name is no model, file or repository.
             ModelDownloadError: no source delivered the model.
             CheckpointError: the file is damaged, or not a Whisper checkpoint.
-            RecognitionError: the device or precision is not available.
+            RecognitionError: the device or precision is not available, or there is not enough
+                memory.
         """
         options = options or LocalOptions()
         torch.set_num_threads(options.threads or default_threads())
@@ -118,16 +120,17 @@ class LocalRecognizer:
         precision = choose_precision(options.dtype, device, compiled=options.compile)
         dtype = torch.float32 if precision == "int8" else getattr(torch, precision)
         path = resolve(str(model), options=hub or HubOptions())
-        checkpoint = load_adapted(path, options.adapter)
-        whisper = build_model(checkpoint)
-        # From here on only the model holds the weights, so each is freed once it is converted.
-        del checkpoint
-        if precision == "int8":
-            quantize(whisper)
-        whisper.to(device=device, dtype=dtype)
-        if options.compile:
-            compile_decoder(whisper)
-        return cls(whisper, name or str(model), options)
+        with memory_for(str(model)):
+            checkpoint = load_adapted(path, options.adapter)
+            whisper = build_model(checkpoint)
+            # From here on only the model holds the weights, so each is freed once it is converted.
+            del checkpoint
+            if precision == "int8":
+                quantize(whisper)
+            whisper.to(device=device, dtype=dtype)
+            if options.compile:
+                compile_decoder(whisper)
+            return cls(whisper, name or str(model), options)
 
     def transcribe(
         self, audio: streamwhisper.AudioInput, **keywords: Any
