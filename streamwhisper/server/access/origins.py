@@ -7,12 +7,15 @@ rebinding"): then the page's origin matches the host, but the host is not a name
 
 from __future__ import annotations
 
+import socket
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
-__all__ = ["check_origin", "host_admitted", "is_loopback", "origin_admitted"]
+__all__ = ["check_origin", "could_be_rebound", "host_admitted", "is_loopback", "origin_admitted"]
 
 _PORTS = {"http": 80, "https": 443}
+_LOCAL_ENDINGS = ("corp", "home", "home.arpa", "internal", "lan", "local", "localhost", "test")
+"""Endings of names that no stranger can register."""
 
 HostPort = tuple[str, int]
 
@@ -49,6 +52,26 @@ def host_admitted(host: str | None, allowed: tuple[str, ...]) -> bool:
     if found is None:
         return False
     return is_loopback(found[0]) or found[0] in {urlsplit(origin).hostname for origin in allowed}
+
+
+def could_be_rebound(origin: str | None) -> bool:
+    """Return whether an attacker may have made this page's own host name resolve to the server.
+
+    That takes a public name without encryption: a browser that reaches another server by an https
+    name rejects its certificate. Addresses, names without a dot, names of local networks and the
+    machine's own names cannot be an attacker's.
+    """
+    found = None if origin is None or not origin.startswith("http://") else _host_port(origin)
+    if found is None:
+        return False
+    host = found[0].rstrip(".")
+    try:
+        ip_address(host)
+    except ValueError:
+        own = socket.gethostname().lower()
+        local = any(host.endswith(f".{ending}") for ending in _LOCAL_ENDINGS)
+        return "." in host and not local and host != own
+    return False
 
 
 def check_origin(origin: str) -> str:

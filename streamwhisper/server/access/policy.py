@@ -14,7 +14,12 @@ from websockets.http11 import Request
 
 from streamwhisper.server.access.keys import Key, find_key, presented_keys
 from streamwhisper.server.access.limits import Limits, Quota
-from streamwhisper.server.access.origins import check_origin, host_admitted, origin_admitted
+from streamwhisper.server.access.origins import (
+    check_origin,
+    could_be_rebound,
+    host_admitted,
+    origin_admitted,
+)
 from streamwhisper.server.access.proxies import Network, client_address, plain_address
 from streamwhisper.server.access.rejection import HandshakeRejected
 from streamwhisper.server.access.short_lived import Grant, TokenIssuer
@@ -119,6 +124,15 @@ class AccessPolicy:
                 f"Web pages of {_excerpt(origin)} may not use this server ({_excerpt(host)}). "
                 "Open a page of the server itself, or start the server with --origin and the "
                 "page's origin.",
+            )
+        known = origin in allowed or host_admitted(host, allowed)
+        if not known and could_be_rebound(origin):
+            raise HandshakeRejected(
+                HTTPStatus.FORBIDDEN,
+                "forbidden_host",
+                f"The page {_excerpt(origin)} has a public name and is not encrypted, so another "
+                "site could pretend to be this server. Use https, the server's address, or start "
+                "the server with --origin and this origin.",
             )
 
     def address(self, request: Request, peer: str) -> str:

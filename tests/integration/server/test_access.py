@@ -189,6 +189,33 @@ async def test_a_server_of_a_network_goes_by_every_name() -> None:
     assert (status, body["code"]) == (403, "forbidden_origin")
 
 
+async def test_a_page_whose_name_was_pointed_at_a_server_of_a_network_is_refused() -> None:
+    page = {"Host": "evil.example:8765", "Origin": "http://evil.example:8765"}
+    own = {"Host": "stage-pc.local:8765", "Origin": "http://stage-pc.local:8765"}
+    behind = {"Host": "captions.example", "Origin": "https://captions.example"}
+    async with serving(host="0.0.0.0") as server:
+        for path in ("/v1/stream", "/v1/watch/stage"):
+            status, body = await asked(server, path, page)
+            assert (status, body["code"]) == (403, "forbidden_host")
+            assert "--origin" in body["message"]
+        assert (await asked(server, "/v1/stream", own))[0] == 426
+        assert (await asked(server, "/v1/stream", behind))[0] == 426
+    async with serving(host="0.0.0.0", origins=("http://evil.example:8765",)) as server:
+        assert (await asked(server, "/v1/stream", page))[0] == 426
+
+
+async def asked(server: Server, path: str, headers: dict[str, str]) -> tuple[int, Any]:
+    """Ask by plain HTTP: 426 from the WebSocket's path if the page may use it."""
+    lines = [f"{name}: {value}" for name, value in headers.items()]
+    reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+    writer.write("\r\n".join([f"GET {path} HTTP/1.1", *lines, "", ""]).encode())
+    answer = await reader.read()
+    writer.close()
+    head, _, body = answer.partition(b"\r\n\r\n")
+    status = int(head.split()[1])
+    return status, json.loads(body) if body.startswith(b"{") else None
+
+
 # How many.
 
 

@@ -107,6 +107,12 @@ def test_systemd_finds_no_fault_in_the_units_of_a_cluster(tmp_path):
     assert (shown.returncode, shown.stderr) == (0, "")
 
 
+@pytest.mark.parametrize("name", CLUSTER_UNITS)
+def test_the_units_of_a_cluster_are_shut_off_from_the_rest_of_the_machine(name):
+    shown = systemd_analyze("security", "--offline=true", "--threshold=20", str(DEPLOY / name))
+    assert shown.returncode == 0, shown.stdout[-300:]
+
+
 def test_the_manifest_names_what_there_is():
     """Its application, its arguments, and the ports that are probed."""
     manifest = {

@@ -4,6 +4,7 @@ import pytest
 
 from streamwhisper.server.access.origins import (
     check_origin,
+    could_be_rebound,
     host_admitted,
     is_loopback,
     origin_admitted,
@@ -97,3 +98,36 @@ def test_what_is_no_origin_is_refused(given):
 )
 def test_loopback_is_known(host, loopback):
     assert is_loopback(host) is loopback
+
+
+@pytest.mark.parametrize(
+    ("origin", "could"),
+    [
+        (None, False),
+        ("http://evil.example", True),
+        ("http://evil.example:8765", True),
+        ("http://evil.example.", True),
+        ("http://192.168.1.5.evil.example:8765", True),
+        ("http://local.evil.example", True),
+        ("http://evillocal", False),  # no name without a dot is a stranger's
+        ("https://captions.example", False),
+        ("http://192.168.1.5:8765", False),
+        ("http://[fd00::5]:8765", False),
+        ("http://stage-pc:8765", False),
+        ("http://stage-pc.local:8765", False),
+        ("http://stage-pc.local.:8765", False),
+        ("http://captions.lan", False),
+        ("http://captions.cluster.local", False),
+        ("http://localhost:8765", False),
+        ("null", False),
+        ("http://[", False),
+    ],
+)
+def test_only_a_public_name_without_encryption_can_be_rebound(origin, could):
+    assert could_be_rebound(origin) is could
+
+
+def test_the_machine_s_own_name_cannot_be_rebound(monkeypatch):
+    monkeypatch.setattr("socket.gethostname", lambda: "Captions.University.example")
+    assert not could_be_rebound("http://captions.university.example:8765")
+    assert could_be_rebound("http://captions.evil.example:8765")
