@@ -121,11 +121,11 @@ class _TrackReader:
     def read(self) -> Iterator[Samples]:
         """Yield the samples of the track."""
         for packet in self._demuxed():
+            self._budget.count(packet.size)
             if packet.stream.index != self._stream.index:
                 self._skipped.others += packet.size
                 self._begin(packet)
                 continue
-            self._budget.count(packet.size)
             self._begin(packet)
             for frame in self._frames(cast("Packet[AudioStream]", packet)):
                 self._budget.check(frame)
@@ -165,13 +165,14 @@ class _TrackReader:
         try:
             return packet.decode()
         except av.error.FFmpegError:
-            self._failures.append(self._line.position)
+            if not (self._failures and self._decoded):  # only the first matters later
+                self._failures.append(self._line.position)
+                log.info("skipped a damaged packet of %d bytes", packet.size)
             if not self._decoded and len(self._failures) >= _MAX_DAMAGED:
                 raise
             self._failed = True
             if self._counted and packet.pos is not None:
                 self._skipped.end = packet.pos  # a part of it may be audio that is lost
-            log.info("skipped a damaged packet of %d bytes", packet.size)
             return []
 
     def _place(self, frame: AudioFrame) -> Iterator[Samples]:

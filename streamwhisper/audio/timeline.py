@@ -57,6 +57,7 @@ class Timeline:
         self.position = 0.0
         self._shift = 0.0
         self._silence = 0.0
+        self._jumped = False
 
     def place(self, time: float | None, seconds: float) -> float | None:
         """Place the next frame at the end of those before it.
@@ -73,7 +74,9 @@ class Timeline:
         if abs(gap) <= TOLERANCE:
             gap = 0.0
         elif gap > min(_LONGEST_HOLE, _MOST_SILENCE - self._silence):
-            log.warning("the time jumps by %.0f s at %.1f s; ignored", gap, self.position)
+            if not self._jumped:  # once, however often it jumps
+                log.warning("the time jumps by %.0f s at %.1f s; ignored", gap, self.position)
+            self._jumped = True
             self._shift -= gap
             gap = 0.0
         elif gap < 0 and (-gap > _LONGEST_OVERLAP or (time or 0.0) < TOLERANCE):

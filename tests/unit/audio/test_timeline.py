@@ -54,3 +54,11 @@ def test_damage_is_described_in_seconds():
         "1.6 s in the middle could not be read (20.1-21.2 s, 40.0-40.5 s)"
     )
     assert ReadReport().describe_damage() is None
+
+
+def test_a_clock_that_jumps_again_and_again_is_logged_once(caplog):
+    line = Timeline()
+    for number in range(100):
+        assert line.place(number * 10_000.0, 0.02) == 0.0
+    assert len(caplog.messages) == 1
+    assert "the time jumps" in caplog.text
