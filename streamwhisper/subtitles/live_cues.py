@@ -42,10 +42,12 @@ class Captions:
                 # A cue does not begin before the last one is over.
                 start = max(start, self._cue.end)
                 self._cue = Cue(start, max(start, end), piece.strip())
+                self._closed = False
             else:
                 cue = self._cue
-                self._cue = Cue(cue.start, max(cue.end, end), cue.text + _one_line(piece))
-            self._closed = ends_sentence(self._cue.text)
+                end = max(cue.end, end) if _has_words(piece) else cue.end
+                self._cue = replace(cue, end=end, text=cue.text + _one_line(piece))
+            self._closed = self._closed or ends_sentence(self._cue.text)
             changed[self._number] = self._cue
         self._closed = self._closed or event.final
         return list(changed.items())
@@ -53,7 +55,7 @@ class Captions:
     def _begins_anew(self, start: float, end: float, piece: str) -> bool:
         if self._number == 0:
             return True
-        if not any(sign.isalnum() for sign in piece):  # a sign belongs to what is before it
+        if not _has_words(piece):  # a sign belongs to what is before it
             return False
         cue = self._cue
         return (
@@ -93,6 +95,10 @@ def _pieces(event: Committed, *, first: bool) -> Iterator[tuple[float, float, st
         at, reached = end, word.end
     if event.text[at:].strip():
         yield event.start if at == 0 else event.end, event.end, event.text[at:]
+
+
+def _has_words(piece: str) -> bool:
+    return any(map(str.isalnum, piece))
 
 
 def _closing(text: str) -> str:
