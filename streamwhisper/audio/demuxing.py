@@ -141,7 +141,8 @@ class _TrackReader:
         try:
             yield from self._container.demux()
         except av.error.FFmpegError:
-            if not (self._lenient and self._decoded):
+            # The last frame of a raw stream may be cut off.
+            if not (self._decoded and (self._lenient or self._counted)):
                 raise
             self._report.broken = True
 

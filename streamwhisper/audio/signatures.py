@@ -14,7 +14,7 @@ __all__ = ["HeaderCheck"]
 
 _LONGEST = 36
 """Bytes up to the end of the format in the header of a WAV file."""
-_FIRST = 12
+_FIRST = 14
 """Bytes that show whether there is a header."""
 _BEGINNINGS = {
     b"OggS": "an Ogg file",
@@ -24,6 +24,13 @@ _BEGINNINGS = {
     b"ID3\4": "an MP3 file",
     b"\x1aE\xdf\xa3": "a WebM or Matroska file",
     b"caff": "a CAF file",
+    b".snd\0\0\0": "an AU file",
+    b"NIST_1A\n": "a NIST SPHERE file",
+    b"RF64": "a WAV file",
+    b"wvpk": "a WavPack file",
+    b"FLV\1": "an FLV file",
+    b"\x30\x26\xb2\x75\x8e\x66": "a WMA or ASF file",
+    b"Creative Voice": "a VOC file",
     b"#!AMR": "an AMR file",
     b"#EXTM3U": "a playlist",
 }

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import wave
 from itertools import pairwise
 
 import numpy as np
@@ -10,8 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streamwhisper.audio.channels import MAX_CHANNELS, Mixer, mix_down
-from streamwhisper.audio.files import read_audio
+from streamwhisper.audio.files import decode_bytes, read_audio
 from streamwhisper.audio.formats import AudioDecoder, AudioFormat
+from streamwhisper.audio.opening import Selection
 from streamwhisper.audio.samples import ChunkConverter, convert_samples
 from streamwhisper.errors import AudioFormatError
 from tests.support.examples import examples
@@ -105,6 +108,21 @@ def test_raw_audio_may_have_64_channels():
     decoder = AudioDecoder(AudioFormat("pcm_f32le", channels=MAX_CHANNELS))
     found = np.concatenate([decoder.decode(several.tobytes()), decoder.finish()])
     np.testing.assert_array_equal(found, SPEECH[:16000])
+
+
+@pytest.mark.parametrize("channels", [2, 3, 5, 6, 10, 20, 64])
+def test_files_of_any_number_of_channels_are_mixed(channels):
+    several = np.zeros((len(SPEECH), channels), np.float32)
+    several[:, channels - 1] = SPEECH
+    file = io.BytesIO()
+    with wave.open(file, "wb") as wav:
+        wav.setnchannels(channels)
+        wav.setsampwidth(2)
+        wav.setframerate(16000)
+        wav.writeframes((several * 32767).astype("<i2").tobytes())
+    np.testing.assert_allclose(decode_bytes(file.getvalue()), SPEECH, atol=1e-3)
+    last = decode_bytes(file.getvalue(), selection=Selection(channel=channels))
+    np.testing.assert_allclose(last, SPEECH, atol=1e-3)
 
 
 def test_chunks_of_few_samples_keep_the_channels_of_the_first():

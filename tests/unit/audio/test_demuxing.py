@@ -114,6 +114,14 @@ def test_the_default_track_is_read_and_another_can_be_chosen():
         whole(data, channel=2)
 
 
+@pytest.mark.parametrize("kind", ["aac", "mp3", "flac", "mka", "ogg", "wav", "ts"])
+def test_a_recording_that_is_cut_off_is_read_up_to_there(kind):
+    data = recording(kind, SPEECH)
+    for share in (0.5, 0.6, 0.7):
+        found = decode_bytes(data[: round(len(data) * share)])
+        assert 1 < len(found) / 16000 < 3.3
+
+
 def test_a_recording_without_samples_is_empty():
     header = recording("wav", SPEECH)
     empty = header[: header.index(b"data") + 4] + bytes(4)
