@@ -55,6 +55,7 @@ if TYPE_CHECKING:
 __all__ = ["DEFAULT_PORT", "STREAM_PATH", "WATCH_PATH", "Server", "ServerOptions"]
 
 _MAX_QUEUE = 1  # messages that the library reads ahead, each of up to `Limits.max_message_bytes`
+_VIEWER_PATIENCE = 20.0  # seconds in which a viewer must answer a ping
 _BACKLOG = 32  # connections accepted at once; the system lets others wait a second
 
 
@@ -148,7 +149,7 @@ class Server:
                 process_response=self._endpoints.process_response,
                 select_subprotocol=_select_subprotocol,
                 open_timeout=options.limits.handshake_timeout,
-                ping_timeout=None,  # see `keep_alive`
+                ping_timeout=None,  # see `keep_alive`, for sessions
                 ssl=options.tls,
                 logger=wire_log,
                 # Audio hardly shrinks, and deflate costs each connection time and memory.
@@ -223,6 +224,7 @@ class Server:
         context, path = self.context, path_of(request)
         if path.startswith(WATCH_PATH):
             websocket.limit_frames(VIEWER_FRAMES)
+            websocket.ping_timeout = _VIEWER_PATIENCE
             network = network_of(context.access.address(request, peer_of(websocket)))
             await context.rooms.watch(path.removeprefix(WATCH_PATH), websocket, network)
             return

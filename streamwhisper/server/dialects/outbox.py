@@ -12,7 +12,7 @@ __all__ = ["Outbox"]
 MAX_KEPT = 512 * 1024
 """Maximum size of sent frames that are kept, in characters: minutes of text.
 
-A dead connection is detected within 40 s by the WebSocket library's pings. The frames sent in this
+A dead connection is detected within 30 s by the server's pings. The frames sent in this
 time must still be here.
 """
 

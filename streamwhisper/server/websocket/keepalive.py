@@ -18,7 +18,7 @@ async def keep_alive(
     websocket: ServerConnection,
     waiting_since: Callable[[], float | None],
     *,
-    interval: float = 20.0,
+    interval: float = 10.0,
     patience: float = 20.0,
 ) -> None:
     """Ping the client until it does not answer; then drop the connection, and return.
