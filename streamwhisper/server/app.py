@@ -242,10 +242,13 @@ class Server:
         slots = route.slots(query)
         rejected = full = None
         try:
-            full = context.check_slots(client, slots, resumable=path == STREAM_PATH)
+            context.access.check_slots(client, slots)
             context.access.redeem(client)
         except HandshakeRejected as error:  # others took the slots, or the token, meanwhile
-            rejected = error
+            if websocket.only_resume and context.resumable.claimable(client.owner):
+                full = error
+            else:
+                rejected = error
         handshake = Handshake(
             context.startup.info,
             self.options.session,

@@ -112,30 +112,31 @@ class ServerContext:
             admission,
         )
 
-    def check_slots(
-        self, client: Client, slots: int, *, resumable: bool
-    ) -> HandshakeRejected | None:
-        """Check that session slots are free for a client's connection.
+    async def admits_only_resuming(self, client: Client, *, resumable: bool) -> bool:
+        """Check that a session slot is free for a client's connection.
 
         Args:
             client: the client.
-            slots: number of sessions that the connection opens.
-            resumable: whether its path has sessions that can be resumed.
+            resumable: whether the connection's path has sessions that can be resumed.
 
         Returns:
-            None if the connection may open a session; otherwise why it may only resume one.
+            False if it is free; True if none is free, but the connection of one of the client's
+            sessions seems to be dead: then the new connection may resume that session.
 
         Raises:
-            HandshakeRejected: it may do neither.
+            HandshakeRejected: no slot is free, or the server is shutting down.
         """
-        self.access.check_running()
         try:
-            self.access.check_slots(client, slots)
-        except HandshakeRejected as rejection:
-            if resumable and self.resumable.claimable(client.owner):
-                return rejection
-            raise
-        return None
+            self.access.check_slots(client)
+        except HandshakeRejected:
+            owner = client.owner
+            if self.access.shutting_down or not (resumable and self.resumable.claimable(owner)):
+                raise
+            holders = self.resumable.holders(owner)
+            if all(await asyncio.gather(*(holder.answers() for holder in holders))):
+                raise
+            return True
+        return False
 
     def new_connections(self) -> Newcomers:
         """Return the newcomers of one port."""

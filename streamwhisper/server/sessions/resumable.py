@@ -34,6 +34,10 @@ class Holder(Protocol):
         """Give up the session at once: it continues in another connection."""
         ...
 
+    async def answers(self) -> bool:
+        """Return whether the client answers at once; otherwise the connection may be dead."""
+        ...
+
 
 class Timer(Protocol):
     """A scheduled call."""
@@ -145,16 +149,18 @@ class ResumableSessions:
         entry.holder = holder
         return entry.dialect
 
+    def holders(self, owner: Owner) -> list[Holder]:
+        """Return the connections of an owner's sessions."""
+        entries = self._entries.values()
+        return [e.holder for e in entries if e.owner == owner and e.holder is not None]
+
     def claimable(self, owner: Owner) -> bool:
         """Return whether a connection beyond the owner's quota may resume a connected session.
 
         The old connection of a session may be dead without the server's knowledge, and must not
         keep out the one that resumes it.
         """
-        connected = sum(
-            entry.owner == owner and entry.holder is not None for entry in self._entries.values()
-        )
-        return connected > self._claims[owner]
+        return len(self.holders(owner)) > self._claims[owner]
 
     @contextmanager
     def claiming(self, owner: Owner) -> Iterator[None]:

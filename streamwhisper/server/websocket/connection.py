@@ -47,6 +47,8 @@ log = logging.getLogger(__name__)
 
 _LARGE_BYTES = 256 * 1024  # unwrapping a larger text frame would hold up the event loop
 _READ_OUT_SECONDS = 1.0
+_PROBE_SECONDS = 1.0  # in which a live client answers a ping
+_MAX_PINGS = 10  # unanswered pings after which no more are sent
 _RESUMABLE = {LOST, "client_unread"}  # outcomes after which a session can be resumed
 _GONE = {*_RESUMABLE, "client_left"}  # outcomes after which the client reads no more
 
@@ -126,6 +128,18 @@ class Connection(ActiveConnection[Dialect]):
         self._handed_over = True
         self._dialect = dialect.left_behind()
         self._wake()
+
+    async def answers(self) -> bool:
+        """Return whether the client answers a ping within a second."""
+        websocket = self._websocket
+        if len(websocket.pending_pings) >= _MAX_PINGS:
+            return False
+        try:
+            async with asyncio.timeout(_PROBE_SECONDS):
+                await (await websocket.ping())
+        except (TimeoutError, ConnectionClosed):
+            return False
+        return True
 
     def shut_down(self) -> None:
         """Process what the client has sent, commit all text, and close: the server stops."""

@@ -20,6 +20,7 @@ from streamwhisper.server.dialect import Query
 from streamwhisper.server.logs import figures
 from streamwhisper.server.metrics import METRICS_CONTENT_TYPE
 from streamwhisper.server.publishing.rooms import ROOM_NAME, is_room
+from streamwhisper.server.websocket.paced import PacedConnection
 from streamwhisper.server.websocket.routes import STREAM_PATH, Route
 from streamwhisper.server.websocket.static_files import StaticFiles
 
@@ -123,11 +124,15 @@ class HttpEndpoints:
             self._access.check_running()
             await self._startup.wait()
             route, query = self._routes[path], query_of(request)
-            resumable = path == STREAM_PATH
-            self._context.check_slots(client, 1, resumable=resumable)
+            only_resume = await self._context.admits_only_resuming(
+                client, resumable=path == STREAM_PATH
+            )
             self._startup.check()
             route.check(query, self._startup.info)
-            self._context.check_slots(client, route.slots(query), resumable=resumable)
+            if not only_resume:
+                self._access.check_slots(client, route.slots(query))
+            assert isinstance(websocket, PacedConnection)
+            websocket.only_resume = only_resume
             return None
         if path.startswith(WATCH_PATH):  # viewers need no access token
             network = network_of(self._access.address(request, peer_of(websocket)))

@@ -73,9 +73,11 @@ class PacedConnection(ServerConnection):
 
     Attributes:
         newcomers: has the connection until `limit_frames` is called.
+        only_resume: whether it was admitted beyond the client's quota, to resume a session.
     """
 
     newcomers: Newcomers | None = None
+    only_resume = False
     _budget = SESSION_FRAMES
     _hold = _Hold.NONE
     _left = SESSION_FRAMES.burst  # frames left in the budget, at `_at`

@@ -326,26 +326,34 @@ async def test_a_dead_connection_does_not_keep_out_the_one_that_resumes_its_sess
         dead = await begin(server, "1")
         _, ready = await receive(dead)
         assert isinstance(ready, Ready)
+        dead.transport.pause_reading()
         alive = await begin(server, "1", resume=ready.resume_token, last_seq=1)
         assert (await receive(alive))[1] == ready
+        dead.transport.resume_reading()
         assert await end_of(dead) == ("taken_over", 1008)
         await alive.send(encode_client_message(End()))
         assert await end_of(alive) == ("", 1000)
 
 
 async def test_only_one_connection_comes_beyond_the_quota_and_opens_no_session() -> None:
-    async with keyed(start_timeout=0.5) as server:
-        first = await begin(server, "1")
-        await receive(first)
+    async with keyed(start_timeout=5.0) as server:
+        dead = await begin(server, "1")
+        await receive(dead)
+        with pytest.raises(InvalidStatus, match="429"):  # it is alive
+            await begin(server, "1")
+        dead.transport.pause_reading()
         assert await end_of(await begin(server, "1")) == ("too_many_sessions", 1013)
+        await until(lambda: server.context.access.open_sessions == 1)
         waiting = await connect_async(
             server.url, proxy=None, additional_headers={"Authorization": f"Bearer {'1' * 20}"}
         )
+        await until(lambda: server.context.access.open_sessions == 2)
         with pytest.raises(InvalidStatus, match="429"):
             await begin(server, "1")
         await waiting.close()
-        await first.send(encode_client_message(End()))
-        assert await end_of(first) == ("", 1000)
+        dead.transport.resume_reading()
+        await dead.send(encode_client_message(End()))
+        assert await end_of(dead) == ("", 1000)
 
 
 async def test_another_key_does_not_resume_a_session_even_with_its_token() -> None:
