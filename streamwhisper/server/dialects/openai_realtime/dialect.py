@@ -39,6 +39,7 @@ from streamwhisper.server.dialects.openai_realtime.settings import (
     changed,
     from_beta,
     initial_session,
+    is_beta,
     to_beta,
 )
 from streamwhisper.server.publishing.observers import ObservedSession, SessionFactory
@@ -207,7 +208,9 @@ class RealtimeDialect:
     def _handle(self, session: ObservedSession, event: Json) -> None:
         kind, now = event["type"], session.audio_seconds
         if kind == UPDATE:
-            self._update(session, changed(self._settings, event.get("session")))
+            given = event.get("session")
+            given = from_beta(given) if is_beta(given) else given
+            self._update(session, changed(self._settings, given))
             self._send("session.updated", session=self._settings)
         elif kind == UPDATE_BETA:
             self._update(session, changed(self._settings, from_beta(event.get("session"))))

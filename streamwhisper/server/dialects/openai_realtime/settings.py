@@ -11,7 +11,16 @@ import msgspec
 from streamwhisper.server.dialects.openai_realtime.client_events import InvalidRequest, Json
 from streamwhisper.validation import FieldError, read, shown
 
-__all__ = ["FIELDS", "LOGPROBS", "Field", "changed", "from_beta", "initial_session", "to_beta"]
+__all__ = [
+    "FIELDS",
+    "LOGPROBS",
+    "Field",
+    "changed",
+    "from_beta",
+    "initial_session",
+    "is_beta",
+    "to_beta",
+]
 
 LOGPROBS = "item.input_audio_transcription.logprobs"
 UNDETECTED_MODELS = ("gpt-realtime-whisper", "gpt-live-transcribe")
@@ -241,6 +250,15 @@ _BETA_NAMES = {
 _BETA_FORMATS = {"audio/pcm": "pcm16", "audio/pcmu": "g711_ulaw", "audio/pcma": "g711_alaw"}
 
 
+def is_beta(change: object) -> bool:
+    """Return whether a ``session.update`` has its fields where the beta has them."""
+    return (
+        isinstance(change, dict)
+        and "audio" not in change
+        and any(name in change for name in _BETA_NAMES.values())
+    )
+
+
 def from_beta(change: object) -> Json:
     """Convert an update in the format of the beta.
 
@@ -253,7 +271,8 @@ def from_beta(change: object) -> Json:
         known = {old: kind for kind, old in _BETA_FORMATS.items()}
         given = _read("input_audio_format", given, Literal["pcm16", "g711_ulaw", "g711_alaw"])
         settings["format"] = {"type": known[given]}
-    return {"audio": {"input": settings}} | {n: v for n, v in fields.items() if n == "include"}
+    shared = {name: fields[name] for name in ("include", "type") if name in fields}
+    return {"audio": {"input": settings}} | shared
 
 
 def to_beta(session: Json) -> Json:

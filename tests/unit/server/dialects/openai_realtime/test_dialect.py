@@ -343,3 +343,21 @@ def test_a_conversation_is_refused_with_the_reason_and_the_session_goes_on() -> 
     )
     (updated,) = one.send(update(format=pcm(RATE)))
     assert updated["type"] == "session.updated"
+
+
+def test_fields_of_the_beta_count_in_an_update_of_a_session_as_well() -> None:
+    one = Talk()
+    flat = {
+        "type": "transcription",
+        "input_audio_format": "g711_ulaw",
+        "input_audio_transcription": {"model": "whisper-1", "language": "en"},
+        "turn_detection": None,
+    }
+    _, updated = one.send({"type": "session.update", "session": flat})
+    heard = updated["session"]["audio"]["input"]
+    assert heard["format"] == {"type": "audio/pcmu", "rate": 8000}
+    assert heard["transcription"]["language"] == "en"
+    assert heard["turn_detection"] is None
+    conversation = {"type": "realtime", "turn_detection": None}
+    (error,) = one.send({"type": "session.update", "session": conversation})
+    assert error["error"]["param"] == "session.type"
