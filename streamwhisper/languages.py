@@ -76,6 +76,7 @@ _PROMPTS = {
 }
 """Text in each script; the decoder continues in the script of its prompt."""
 _USUAL_SCRIPTS = {"zh": "Hans", "yue": "Hant"}
+_TAG = re.compile(r"[A-Za-z]{2,3}([-_]\w+)*")
 _HAN = re.compile(r"[\u3400-\u9fff]")
 
 
@@ -155,12 +156,18 @@ def language_code(language: str) -> str:
 def normalize_language(value: str) -> str:
     """Return the tag of a language that a caller names; an empty one: it is to be detected.
 
-    A name that Whisper does not know is returned as it is: a fine-tuned model may know it.
+    The tag of a language that Whisper does not know is returned as it is: a fine-tuned model may
+    know it.
+
+    Raises:
+        UnknownLanguageError: the name is neither known nor a tag.
     """
     try:
         return str(parse_language(value) or "")
     except UnknownLanguageError:
-        return value
+        if _TAG.fullmatch(value.strip()):
+            return value.strip()
+        raise
 
 
 def language_name(code: str) -> str:

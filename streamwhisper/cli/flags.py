@@ -11,7 +11,6 @@ import typer
 
 if TYPE_CHECKING:
     from streamwhisper.audio.opening import Selection
-    from streamwhisper.languages import Language
     from streamwhisper.session.options import SessionOptions
 
 __all__ = [
@@ -151,15 +150,11 @@ class LanguageFlag:
         ),
     ] = None
 
-    def found(self) -> Language | None:
-        """Return the language; None: to be detected.
+    def tag(self) -> str | None:
+        """Return the language's tag, which the model may not know; None: to be detected."""
+        from streamwhisper.languages import normalize_language
 
-        Raises:
-            UnknownLanguageError: a language that Whisper does not know.
-        """
-        from streamwhisper.languages import parse_language
-
-        return parse_language(self.language or "")
+        return normalize_language(self.language or "") or None
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,14 +174,10 @@ class DetectionFlag:
         return split_names(self.languages)
 
     def tags(self) -> tuple[str, ...]:
-        """Return the languages' tags; none: any language of the model.
+        """Return the languages' tags, which the model may not know; none: any of the model's."""
+        from streamwhisper.languages import normalize_language
 
-        Raises:
-            UnknownLanguageError: a language that Whisper does not know.
-        """
-        from streamwhisper.languages import parse_language
-
-        return tuple(str(found) for name in self.names() if (found := parse_language(name)))
+        return tuple(filter(None, map(normalize_language, self.names())))
 
 
 @dataclass(frozen=True, slots=True)

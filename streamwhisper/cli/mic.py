@@ -231,10 +231,11 @@ def _dictate(
     from streamwhisper.phrasing.phrases import Phrases
 
     settings = context.obj or read_settings(files.config)
-    given = language.found()
-    options = live.session_options(str(given or "") or None, detection.tags())
+    given = language.tag()
+    options = live.session_options(given, detection.tags())
     spoken = replace(options, vocabulary=settings.vocabulary)
-    phrases = replace(settings.phrases, language=given.code if given else settings.phrases.language)
+    code = given.partition("-")[0] if given else settings.phrases.language
+    phrases = replace(settings.phrases, language=code)
     face = TerminalSink(stderr=output.to != "terminal")
     sink = choose_sink(
         output.to,

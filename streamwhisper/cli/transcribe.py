@@ -54,19 +54,19 @@ def transcribe(
 
     The options are openai-whisper's; --beam_size works as well as --beam-size.
     """
-    spoken = language.found()
     _check_outputs(files, output)
     _check_words(output, windows)
     clips = windows.clips()
     sequential = windows.method == "sequential"
     segmented = sequential or output.as_json or output.format != "txt"
     recognizer = load_model(model)  # early: a wrong name fails before any work is done
+    recognizer.info.check_languages(filter(None, [language.tag()]))
     from streamwhisper.transcription.options import ChunkOptions, TranscriptionOptions
 
     try:
         options = TranscriptionOptions(
             method=windows.method,
-            language=None if spoken is None else str(spoken),
+            language=language.tag(),
             task=task,
             clips=clips,
             prompts=prompts.prompt_options(),

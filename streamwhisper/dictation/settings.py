@@ -14,7 +14,7 @@ import platformdirs
 
 from streamwhisper.dictation.keyboards.paste_keys import PasteKeys
 from streamwhisper.errors import StreamWhisperError, UnknownLanguageError, reason_of
-from streamwhisper.languages import parse_language
+from streamwhisper.languages import normalize_language
 from streamwhisper.phrasing.phrases import PhraseOptions
 from streamwhisper.validation import FieldError, did_you_mean, read, shown
 
@@ -201,10 +201,10 @@ def _settings(found: Mapping[str, Any]) -> Settings:
 def _spoken(listen: ListeningSettings) -> str:
     """Return the code of the language of spoken commands."""
     try:
-        language = parse_language(listen.language or "")
+        tag = normalize_language(listen.language or "")
     except UnknownLanguageError as error:
         raise ValueError(f"[listen] language: {error}") from None
-    return language.code if language is not None else "en"
+    return tag.partition("-")[0] or "en"
 
 
 def _replacements(found: Mapping[str, Any]) -> Mapping[str, str]:

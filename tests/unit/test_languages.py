@@ -65,7 +65,13 @@ def test_some_values_ask_for_detection(value: str) -> None:
 def test_unknown_languages_are_refused(unknown: str) -> None:
     with pytest.raises(UnknownLanguageError, match="unknown language"):
         parse_language(unknown)
-    assert normalize_language(unknown) == unknown
+
+
+def test_a_tag_that_whisper_does_not_know_is_left_to_the_model_but_a_word_is_not() -> None:
+    assert normalize_language("gsw-CH") == "gsw-CH"
+    assert normalize_language("English") == "en"
+    with pytest.raises(UnknownLanguageError):
+        normalize_language("klingon")
 
 
 def test_a_name_without_a_language_has_no_code() -> None:

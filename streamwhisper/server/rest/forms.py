@@ -14,7 +14,7 @@ from starlette.requests import Request
 
 from streamwhisper.audio.channels import MAX_CHANNELS
 from streamwhisper.errors import ProtocolError, RecognitionError
-from streamwhisper.languages import parse_language
+from streamwhisper.languages import normalize_language
 from streamwhisper.server.access.rejection import HandshakeRejected
 from streamwhisper.server.dialects.start import check_vocabulary
 from streamwhisper.server.rest.request import BadField
@@ -145,10 +145,5 @@ def names(values: Sequence[str]) -> tuple[str, ...]:
 
 
 def language(values: Sequence[str]) -> str | None:
-    """Return the tag of a language; None: it is to be detected.
-
-    Raises:
-        UnknownLanguageError: the language is unknown.
-    """
-    found = parse_language(values[-1])
-    return None if found is None else str(found)
+    """Return the tag of a language, which the model may not know; None: it is to be detected."""
+    return normalize_language(values[-1]) or None

@@ -117,7 +117,7 @@ def test_the_first_timestamp_is_as_late_as_declared_unless_it_is_chosen(
 def test_declared_languages_are_those_of_the_model(tmp_path: Path) -> None:
     codes = {"<|de|>": 50261, "<|gsw|>": 50300}
     recognizer = _load(tmp_path, lang_to_id=codes, is_multilingual=True)
-    assert recognizer.tokenizer.languages == ("de", "gsw")
+    assert recognizer.tokenizer.languages == recognizer.info.languages == ("de", "gsw")
     assert detect_language(recognizer, NOISE).keys() == {"de", "gsw"}
     recognizer.warm_up()
     (live,) = recognizer.recognize([RecognitionRequest(mel=log_mel(NOISE))])

@@ -10,8 +10,7 @@ from typing import Annotated, Any
 import msgspec
 
 from streamwhisper.audio.channels import MAX_CHANNELS
-from streamwhisper.errors import RecognitionError
-from streamwhisper.languages import parse_language
+from streamwhisper.languages import normalize_language
 from streamwhisper.server.dialect import Query
 from streamwhisper.server.dialects.deepgram.audio import ENCODINGS, StreamAudioOptions
 from streamwhisper.server.dialects.deepgram.formatting import FEATURES, FormattingOptions
@@ -111,11 +110,7 @@ def _endpointing(values: Sequence[str]) -> float | None:
 
 
 def _language(values: Sequence[str]) -> str | LanguageDetection:
-    try:
-        found = parse_language(values[-1])
-    except RecognitionError as error:
-        raise FieldError(values[-1], f"a tag, e.g. en-US or de, or multi ({error})") from None
-    return LanguageDetection() if found is None else str(found)
+    return normalize_language(values[-1]) or LanguageDetection()
 
 
 def _detection(values: Sequence[str]) -> LanguageDetection | None:
@@ -125,11 +120,7 @@ def _detection(values: Sequence[str]) -> LanguageDetection | None:
 
 
 def _hints(values: Sequence[str]) -> tuple[str, ...]:
-    try:
-        found = [str(language) for language in map(parse_language, values) if language]
-        return tuple(dict.fromkeys(found))
-    except RecognitionError as error:
-        raise FieldError(values, f"tags, e.g. en or de ({error})") from None
+    return tuple(dict.fromkeys(filter(None, map(normalize_language, values))))
 
 
 def _keyterms(values: Sequence[str]) -> tuple[str, ...]:

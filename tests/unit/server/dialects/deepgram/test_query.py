@@ -112,8 +112,6 @@ def test_keyterms_and_keywords_are_one_vocabulary_without_boosts() -> None:
         ({"channels": "65"}, "expected a whole number from 1 to 64"),
         ({"channels": "\u0669\u0669"}, "channels is"),
         ({"multichannel": "maybe"}, "expected true or false"),
-        ({"language": "tlh"}, "expected a tag, e.g. en-US"),
-        ({"detect_language": "tlh"}, "expected tags"),
         ({"endpointing": "soon"}, "expected milliseconds"),
         ({"utterance_end_ms": "-1"}, 'utterance_end_ms is "-1"'),
         ({"keyterm": "x" * 101}, "at most 1000 entries of at most 100 characters"),
@@ -141,6 +139,17 @@ def test_a_model_that_knows_english_alone_refuses_other_languages(
 ) -> None:
     with pytest.raises(HandshakeRejected, match="only supports English"):
         check(query, ENGLISH)
+
+
+@pytest.mark.parametrize("query", [{"language": ["tlh"]}, {"detect_language": ["de", "tlh"]}])
+def test_a_language_that_no_model_knows_is_refused_unless_this_one_does(
+    query: dict[str, list[str]],
+) -> None:
+    with pytest.raises(HandshakeRejected, match="unknown language 'tlh'"):
+        check(query, ModelInfo("base", 80, multilingual=True))
+    check(query, ModelInfo("ours", 80, multilingual=True, languages=("de", "tlh")))
+    with pytest.raises(HandshakeRejected, match="unknown language 'klingon'"):
+        check({"language": ["klingon"]}, ModelInfo("base", 80, multilingual=True))
 
 
 @pytest.mark.parametrize("query", [{"language": ["yue"]}, {"language_hint": ["en", "zh-yue"]}])
