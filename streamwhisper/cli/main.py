@@ -86,6 +86,8 @@ def main() -> None:
     # Before numpy is imported: its products are small here, and a team of threads only spins
     # between them. Torch has threads of its own.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    # Otherwise huggingface_hub asks its own hub for a list, whatever hub it is told to use.
+    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     accept_all_text()
     try:
         app()
