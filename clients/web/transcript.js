@@ -66,8 +66,9 @@ export class Transcript {
   }
 
   toSrt() {
+    const mended = (line) => line.replaceAll(/-+->/gu, "->"); // the arrow separates times
     return this.cues()
-      .map((cue, k) => `${k + 1}\n${times(cue, ",")}\n${cue.lines.join("\n")}\n`)
+      .map((cue, k) => `${k + 1}\n${times(cue, ",")}\n${cue.lines.map(mended).join("\n")}\n`)
       .join("\n");
   }
 

@@ -30,7 +30,7 @@ def format_transcript(transcript: Transcript, formatting: FormattingOptions) -> 
         own = segment.words or ()
         space = " " if any(word.word.startswith(" ") for word in own) else ""
         words = [Word(w.word.strip(), w.start, w.end, w.probability) for w in own]
-        new = format_text(segment.text, words, formatting, transcript.language)
+        new = format_text(segment.text, words, formatting, segment.language or transcript.language)
         timed = [TimedWord(space + w.word, w.start, w.end, w.confidence) for w in new.words]
         segments.append(replace(segment, text=space + new.transcript, words=tuple(timed)))
     text = "".join(segment.text for segment in segments)
@@ -89,7 +89,7 @@ def _channel(transcript: Transcript, options: ResultOptions) -> dict[str, Any]:
     if options.paragraphs:
         alternative["paragraphs"] = _paragraphs(transcript.segments)
     channel: dict[str, Any] = {"alternatives": [alternative]}
-    if options.detect:
+    if options.detect and transcript.language:
         channel["detected_language"] = transcript.language
     return channel
 

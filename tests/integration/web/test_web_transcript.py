@@ -16,6 +16,7 @@ from websockets.http11 import Request
 
 from streamwhisper.recognition import ModelInfo
 from streamwhisper.server.websocket.static_files import StaticFiles
+from streamwhisper.typography import columns, may_begin_line
 from tests.support.browser import browsing
 
 Message = dict[str, Any]
@@ -113,9 +114,37 @@ def test_what_is_saved_is_read_by_others_as_it_was_written(
             length = cue["end"] - cue["start"]
             assert float(packet.duration * packet.time_base) == pytest.approx(length, abs=0.002)
             lines = "\n".join(cue["lines"])
-            if format == "webvtt":
+            if format == "srt":
+                lines = lines.replace("-->", "->")
+            else:
                 lines = lines.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
             assert bytes(packet).decode().strip() == lines
+
+
+def spoken(text: str, start: float) -> Message:
+    words = [{"word": text, "start": start, "end": start + 0.3}]
+    return {"text": text, "start": start, "end": start + 0.3, "words": words, "final": False}
+
+
+@pytest.mark.parametrize(
+    "stop", ["\uff1f", "\uff01", "。", "।", "\u061f", "\u06d4", "\u0589", "።", "。」", '."', ".”"]
+)
+def test_a_sentence_of_any_script_ends_a_cue(page: Any, stop: str) -> None:
+    messages = [spoken(f"お元気ですかお元気ですか{stop}", 0.0), spoken("はい", 0.3)]
+    cues = page.evaluate(WRITE, messages)["cues"]
+    assert [cue["lines"][-1] for cue in cues] == [messages[0]["text"], "はい"]
+
+
+@pytest.mark.parametrize(
+    "text", ["ที่นี่เป็นภาษาไทย" * 4, "きょうはがっこうへいきました。" * 3, "👍🏽" * 30]
+)
+def test_lines_of_scripts_without_spaces_fit_and_begin_where_lines_may(
+    page: Any, text: str
+) -> None:
+    (cue,) = page.evaluate(WRITE, [spoken(text, 0.0)])["cues"]
+    assert "".join(cue["lines"]) == text
+    assert len(cue["lines"]) == 2
+    assert all(columns(line) <= 50 and may_begin_line(line[0]) for line in cue["lines"])
 
 
 def test_a_long_pause_after_a_finished_utterance_begins_a_paragraph(page: Any) -> None:
