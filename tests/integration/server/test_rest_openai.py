@@ -21,6 +21,7 @@ from streamwhisper.transcription.options import TranscriptionOptions, WordOption
 from streamwhisper.whisper.search import SearchOptions
 from tests.support.paths import SAMPLE
 from tests.support.processes import serving as process_serving
+from tests.support.recordings import recording
 from tests.support.rest import (
     KEY,
     STAGE,
@@ -225,6 +226,27 @@ async def test_a_list_may_be_spelled_without_brackets_with_a_number_or_as_json(
     (line,) = [r.getMessage() for r in caplog.records if "ignored unknown" in r.getMessage()]
     assert "vad_filter" in line
     assert "\n" not in line
+
+
+async def test_track_and_channel_can_be_chosen_and_times_are_those_of_the_file(
+    recognizer: Any,
+) -> None:
+    speech = read_audio(SAMPLE)[:40_000]
+    data = recording("mkv", np.zeros_like(speech), speech, starts=[0.0, 3.0], picture=7.0)
+    empty = recording("wav", speech)
+    empty = empty[: empty.index(b"data") + 4] + bytes(4)
+    async with serving(recognizer) as server:
+        silent = await post(server, data, audio_track="1")
+        late = await post(server, data, audio_track="2", response_format="verbose_json")
+        wrong = [await post(server, data, **{name: "9"}) for name in ("audio_track", "channel")]
+        nothing = await post(server, empty)
+    assert (silent.status, silent.json["text"]) == (200, "")
+    assert late.json["text"].lower().startswith("good morning")
+    assert late.json["segments"][0]["start"] == pytest.approx(3.7, abs=0.3)
+    assert [one.status for one in wrong] == [400, 400]
+    assert "the file has 2 audio tracks; expected 1 to 2" in wrong[0].error["message"]
+    assert "the audio has 1 channel" in wrong[1].error["message"]
+    assert (nothing.status, nothing.json["text"]) == (200, "")
 
 
 async def test_what_is_no_form_with_a_file_is_said(recognizer: Any) -> None:
