@@ -28,11 +28,11 @@ _MP3_HEADER = re.compile(rb"Xing|Info|VBRI")
 _MP3_LOOK = 4096  # bytes after the tag in which the first frame is
 
 
-def declared_seconds(path: str | Path, track: int | None = None) -> float | None:
+def declared_seconds(source: str | Path | BinaryIO, track: int | None = None) -> float | None:
     """Return when the audio of a file ends, as it declares, in seconds from its start.
 
     Args:
-        path: a file.
+        source: a path, or a file that is open for reading and seekable.
         track: audio track, counted from 1; None is the default one.
 
     Returns:
@@ -40,18 +40,29 @@ def declared_seconds(path: str | Path, track: int | None = None) -> float | None
         file was written.
     """
     try:
-        with Path(path).open("rb") as file:
-            head = file.read(12)
-            if head[:4] in (b"RIFF", b"RF64") and head[8:] == b"WAVE":
-                return _wav_seconds(file)
-        with open_container(f"file:{path}") as container:
-            return _end(container, select_track(container, track), Path(path))
+        if isinstance(source, str | Path):
+            with Path(source).open("rb") as file:
+                return declared_seconds(file, track)
+        source.seek(0)
+        head = source.read(12)
+        if head[:4] in (b"RIFF", b"RF64") and head[8:] == b"WAVE":
+            return _wav_seconds(source)
+        has_length = _has_length(source)
+        source.seek(0)
+        with open_container(source) as container:
+            return _end(container, select_track(container, track), has_length=has_length)
     except (av.FFmpegError, AudioFormatError, OSError):
         return None  # reading it will say what is wrong
 
 
-def _end(container: InputContainer, stream: AudioStream, path: Path) -> float | None:
-    """Return the declared end of a stream, from the start of its container."""
+def _end(container: InputContainer, stream: AudioStream, *, has_length: bool) -> float | None:
+    """Return the declared end of a stream, from the start of its container.
+
+    Args:
+        container: an open container.
+        stream: one of its streams.
+        has_length: whether an MP3 file declares its length.
+    """
     start: int | None = container.start_time
     begins = (start or 0) / av.time_base
     name = container.format.name
@@ -61,7 +72,7 @@ def _end(container: InputContainer, stream: AudioStream, path: Path) -> float | 
             return None if end is None else end - begins
         duration: int | None = container.duration
         return duration / av.time_base if duration and len(container.streams) == 1 else None
-    if name in _HEADED or (name == "mp3" and _has_length(path)):
+    if name in _HEADED or (name == "mp3" and has_length):
         length: int | None = stream.duration
         if length and stream.time_base:
             return float(((stream.start_time or 0) + length) * stream.time_base) - begins
@@ -94,11 +105,10 @@ def _wav_seconds(file: BinaryIO) -> float | None:
     return None
 
 
-def _has_length(path: Path) -> bool:
+def _has_length(file: BinaryIO) -> bool:
     """Return whether an MP3 file declares its length in its first frame."""
-    with path.open("rb") as file:
-        head = file.read(10)
-        tagged = head[:3] == b"ID3"
-        size = sum(octet << shift for octet, shift in zip(head[6:], (21, 14, 7, 0), strict=False))
-        file.seek(10 + size if tagged else 0)
-        return _MP3_HEADER.search(file.read(_MP3_LOOK)) is not None
+    file.seek(0)
+    head = file.read(10)
+    size = sum(octet << shift for octet, shift in zip(head[6:], (21, 14, 7, 0), strict=False))
+    file.seek(10 + size if head[:3] == b"ID3" else 0)
+    return _MP3_HEADER.search(file.read(_MP3_LOOK)) is not None

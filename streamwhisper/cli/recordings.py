@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import sys
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 from streamwhisper.errors import AudioFormatError, reason_of
 
@@ -102,25 +102,24 @@ class _AudioReader:
             yield samples
 
     def _samples(self, file: Path) -> NDArray[np.float32]:
-        from streamwhisper.audio.files import decode_bytes, read_audio
+        from streamwhisper.audio.files import check_file, decode_file, join_pieces
         from streamwhisper.audio.timeline import ReadReport
         from streamwhisper.console import print_notice
 
         report = ReadReport()
-        if file == STANDARD_INPUT:
-            data = sys.stdin.buffer.read()
-            decode = partial(decode_bytes, data, self.raw)
-            samples = _named(_shown(file), decode, self.selection, report)
-        elif self.raw is not None:
-            decode = partial(_decode_raw, file, self.raw)
-            samples = _named(_shown(file), decode, self.selection, report)
-        else:
-            samples = read_audio(file, selection=self.selection, report=report)
-        own = file != STANDARD_INPUT and self.raw is None
-        if notice := track_notice(file, report, self.selection):
-            print_notice(notice)
-        for problem in problems(file if own else None, report, self.selection):
-            self._fail(f"{_shown(file)}: {problem}; the rest is transcribed")
+        if file != STANDARD_INPUT:
+            check_file(file)
+        with _opened(file) as source:
+            try:
+                samples = join_pieces(
+                    decode_file(source, self.raw, selection=self.selection, report=report)
+                )
+            except AudioFormatError as error:
+                raise AudioFormatError(f"{_shown(file)}: {error}") from error
+            if notice := track_notice(file, report, self.selection):
+                print_notice(notice)
+            for problem in problems(None if self.raw else source, report, self.selection):
+                self._fail(f"{_shown(file)}: {problem}; the rest is transcribed")
         return samples
 
     def _fail(self, message: str) -> None:
@@ -159,33 +158,18 @@ def transcribe_files(
     return not reader.failed
 
 
-def _decode_raw(
-    file: Path, raw: AudioFormat, *, selection: Selection, report: ReadReport
-) -> NDArray[np.float32]:
-    from streamwhisper.audio.files import decode_file, join_pieces
-
-    with file.open("rb") as data:
-        return join_pieces(decode_file(data, raw, selection=selection, report=report))
+def _opened(file: Path) -> BinaryIO:
+    """Open a file, or standard input, which is read to its end."""
+    return io.BytesIO(sys.stdin.buffer.read()) if file == STANDARD_INPUT else file.open("rb")
 
 
-def _named(
-    name: str,
-    decode: Callable[..., NDArray[np.float32]],
-    selection: Selection,
-    report: ReadReport,
-) -> NDArray[np.float32]:
-    """Decode audio; errors name its source."""
-    try:
-        return decode(selection=selection, report=report)
-    except AudioFormatError as error:
-        raise AudioFormatError(f"{name}: {error}") from error
-
-
-def problems(path: Path | None, report: ReadReport, selection: Selection) -> Iterator[str]:
+def problems(
+    source: Path | BinaryIO | None, report: ReadReport, selection: Selection
+) -> Iterator[str]:
     """Yield what is missing from audio that was read.
 
     Args:
-        path: the file, if it may declare its length.
+        source: the file, if it may declare its length.
         report: what was found while it was read.
         selection: what was read.
     """
@@ -193,7 +177,7 @@ def problems(path: Path | None, report: ReadReport, selection: Selection) -> Ite
 
     if damage := report.describe_damage():
         yield damage
-    declared = None if path is None else declared_seconds(path, selection.track)
+    declared = None if source is None else declared_seconds(source, selection.track)
     if declared is not None and report.end < declared - max(MISSING, declared * MISSING_SHARE):
         yield f"cut short: declares {declared:.1f} s but ends after {report.end:.1f} s"
 

@@ -150,7 +150,7 @@ class TranscriptionOptions:
         return [
             f"clip from {start:g} s: the recording ends at {seconds:.1f} s; nothing to transcribe"
             for start, _ in self.clips
-            if start >= seconds
+            if start >= seconds and start > 0
         ]
 
     def check(self, model: WindowRecognizer) -> None:

@@ -107,6 +107,8 @@ def test_a_pipe_may_carry_a_container_or_raw_samples(tiny_en_path, short):
         raw = file.readframes(file.getnframes())
     whole = run("-", data=short.read_bytes())
     bare = run("-", "--encoding", "pcm_s16le", "--sample-rate", "16000", data=raw)
+    cut = run("-", data=short.read_bytes()[:100_000])
+    assert "standard input: cut short: declares 4.5 s" in cut.stderr.decode()
     assert letters(whole.stdout.decode())[:4] == ["good", "morning", "and", "welcome"]
     assert bare.stdout == whole.stdout
 
