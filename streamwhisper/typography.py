@@ -16,6 +16,7 @@ __all__ = [
     "clings",
     "columns",
     "ends_sentence",
+    "holds_next",
     "is_mark",
     "may_begin_line",
     "opens",
@@ -63,6 +64,8 @@ _FOLLOWING = frozenset(
     "\u0e30\u0e32\u0e33\u0e45\u0eb0\u0eb2\u0eb3"
     "ぁぃぅぇぉっゃゅょゎゕゖァィゥェォッャュョヮヵヶ\uff67\uff68\uff69\uff6a\uff6b\uff6c\uff6d\uff6e\uff6f"
 )
+# Vowels of Thai and Lao that are written before their consonant.
+_LEADING = frozenset("\u0e40\u0e41\u0e42\u0e43\u0e44\u0ec0\u0ec1\u0ec2\u0ec3\u0ec4")
 _ZERO_WIDTH_SPACE = "\u200b"
 # Without the full-width digits and letters, which form words as in other scripts.
 _UNSPACED_SCRIPTS = (
@@ -145,6 +148,11 @@ def is_mark(character: str) -> bool:
 def opens(sign: str) -> bool:
     """Return whether a sign belongs to what follows it, e.g. an opening bracket."""
     return unicodedata.category(sign) in ("Ps", "Pi") or sign in "¿¡"
+
+
+def holds_next(character: str) -> bool:
+    """Return whether no word and no line ends after a character, e.g. an opening bracket."""
+    return opens(character) or character in _LEADING
 
 
 def punctuates(sign: str) -> bool:

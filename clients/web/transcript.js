@@ -10,7 +10,7 @@ const WIDE =
 const NARROW = /[\p{Mn}\p{Me}\p{Cf}]/gu; // no columns
 // Where a line of a script without spaces may begin: before no mark, small kana or closing sign.
 const BREAK =
-  /(?<![\p{Ps}\p{Pi}\u200d])(?![\p{M}\p{Lm}\p{Pe}\p{Pf}\p{Po}\p{Emoji_Modifier}ぁぃぅぇぉっゃゅょゎァィゥェォッャュョヮะาำະາຳ\u200d])./gsu;
+  /(?<![\p{Ps}\p{Pi}\u200dเแโใไເແໂໃໄ])(?![\p{M}\p{Lm}\p{Pe}\p{Pf}\p{Po}\p{Emoji_Modifier}ぁぃぅぇぉっゃゅょゎァィゥェォッャュョヮะาำະາຳ\u200d])./gsu;
 
 export class Transcript {
   /** [{text, start, end, begins}]: one per word, with the spaces before it; times in seconds. */

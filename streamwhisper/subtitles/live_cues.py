@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from streamwhisper.events import Committed
 from streamwhisper.subtitles.cue import SRT_HEAD, VTT_HEAD, Cue, srt_cue, vtt_cue
-from streamwhisper.typography import columns, ends_sentence, may_begin_line, opens
+from streamwhisper.typography import columns, ends_sentence, holds_next, may_begin_line, opens
 
 __all__ = ["SRT_HEAD", "VTT_HEAD", "Captions", "Cue", "as_srt", "as_vtt"]
 
@@ -141,7 +141,7 @@ def _clusters(word: str) -> list[str]:
     """Split a word into the shortest parts that may begin a line."""
     clusters: list[str] = []
     for character in word:
-        if clusters and (opens(clusters[-1][-1]) or not may_begin_line(character)):
+        if clusters and (holds_next(clusters[-1][-1]) or not may_begin_line(character)):
             clusters[-1] += character
         else:
             clusters.append(character)

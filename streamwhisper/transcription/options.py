@@ -102,8 +102,8 @@ class TranscriptionOptions:
     Attributes:
         method: "chunked" transcribes chunks side by side and is fast; "sequential" begins each
             window where the text of the one before it ends, as openai-whisper does.
-        language: code, tag or English name, e.g. ``"en"`` or ``"zh-TW"``; None detects it at the
-            beginning of the recording.
+        language: code, tag or English name, e.g. ``"en"`` or ``"zh-TW"``; None detects it
+            from the speech, and again where another one is clear.
         task: "transcribe", or "translate" into English.
         clips: stretches to transcribe; empty for the whole recording.
         prompts: text that guides the decoder.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from streamwhisper.typography import clings, is_mark, opens, punctuates, unspaced
+from streamwhisper.typography import clings, holds_next, is_mark, opens, punctuates, unspaced
 
 __all__ = ["SpelledWord", "begins_word", "word_runs"]
 
@@ -72,7 +72,7 @@ def _with_punctuation(words: Iterable[tuple[str, int]]) -> list[range]:
 
 def _breaks(before: str, right: str) -> bool:
     """Return whether the character `right` can begin a word after `before` without a space."""
-    if opens(before[-1]) or clings(right) or (punctuates(right) and not opens(right)):
+    if holds_next(before[-1]) or clings(right) or (punctuates(right) and not opens(right)):
         return False
     left = next((sign for sign in reversed(before) if not punctuates(sign)), before[-1])
     return unspaced(left) or unspaced(right)

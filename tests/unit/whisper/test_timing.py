@@ -100,6 +100,7 @@ def test_no_word_begins_with_a_combining_mark(text):
     words = offline_words(text)
     assert "".join(words) == text
     assert not any(unicodedata.category(word.strip()[0])[0] == "M" for word in words)
+    assert not any(word[-1] in "เแโใไ" for word in words)
 
 
 @pytest.mark.parametrize("text", UNSPACED.values(), ids=UNSPACED)
