@@ -186,10 +186,10 @@ class _TrackReader:
         if silence:
             self._budget.spend(silence)
             if self._decoded and (self._failed or self._skipped.explain(silence)):
-                self._report.damage.append((position, position + silence))
-                # A caller with a report says so in its own words.
-                level = logging.INFO if self._lenient else logging.WARNING
-                log.log(level, "%.1f s at %.1f s could not be read", silence, position)
+                noted = self._report.note_damage(position, position + silence)
+                if noted:  # a caller with a report says so in its own words
+                    level = logging.INFO if self._lenient else logging.WARNING
+                    log.log(level, "%.1f s at %.1f s could not be read", silence, position)
             yield from self._resampler.silence(silence)
         self._decoded += 1
         self._failed = False
@@ -202,7 +202,7 @@ class _TrackReader:
             return
         lost = max(0, self._container.size - self._skipped.size) / self._skipped.rate
         if lost > TOLERANCE:
-            self._report.damage.append((self._failures[0], self._failures[0] + lost))
+            self._report.note_damage(self._failures[0], self._failures[0] + lost)
 
     def _is_tag(self) -> bool:
         """Return whether the skipped bytes are a tag between two recordings."""

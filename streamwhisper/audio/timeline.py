@@ -15,6 +15,8 @@ _LONGEST_HOLE = 1800.0
 """Longest silence that is put between two frames, in seconds."""
 _MOST_SILENCE = 6 * 3600.0
 """Silence that is put into one recording, in seconds."""
+_MOST_NOTED = 8
+"""Damaged stretches that are listed."""
 _LONGEST_OVERLAP = 1.0
 """Seconds by which frames may overlap; beyond this, the clock of the container has restarted."""
 
@@ -27,7 +29,8 @@ class ReadReport:
         tracks: number of audio tracks.
         track: the track that is read, counted from 1.
         end: end of the audio so far, in seconds.
-        damage: start and end, in seconds, of each stretch that could not be read.
+        damage: start and end, in seconds, of the first stretches that could not be read.
+        lost: seconds that could not be read.
         broken: whether the data after `end` could not be read.
     """
 
@@ -35,17 +38,25 @@ class ReadReport:
     track: int = 0
     end: float = 0.0
     damage: list[tuple[float, float]] = field(default_factory=list)
+    lost: float = 0.0
     broken: bool = False
+
+    def note_damage(self, start: float, end: float) -> bool:
+        """Add a stretch that could not be read; return whether it is one of the first."""
+        self.lost += end - start
+        if len(self.damage) >= _MOST_NOTED:
+            return False
+        self.damage.append((start, end))
+        return True
 
     def describe_damage(self) -> str | None:
         """Return a message about what could not be read; None if there is nothing to say."""
         beyond = f"nothing could be read after {self.end:.1f} s" if self.broken else None
         if not self.damage:
             return beyond
-        lost = sum(end - start for start, end in self.damage)
         shown = ", ".join(f"{start:.1f}-{end:.1f} s" for start, end in self.damage[:5])
         more = ", ..." if len(self.damage) > 5 else ""
-        middle = f"{lost:.1f} s in the middle could not be read ({shown}{more})"
+        middle = f"{self.lost:.1f} s in the middle could not be read ({shown}{more})"
         return f"{middle}; {beyond}" if beyond else middle
 
 

@@ -49,11 +49,17 @@ def test_holes_are_filled_up_to_six_hours_in_all():
 
 
 def test_damage_is_described_in_seconds():
-    report = ReadReport(damage=[(20.1, 21.2), (40.0, 40.5)])
+    report = ReadReport()
+    report.note_damage(20.1, 21.2)
+    report.note_damage(40.0, 40.5)
     assert report.describe_damage() == (
         "1.6 s in the middle could not be read (20.1-21.2 s, 40.0-40.5 s)"
     )
     assert ReadReport().describe_damage() is None
+    for number in range(1000):
+        report.note_damage(100.0 + number, 100.5 + number)
+    assert report.lost == pytest.approx(501.6)
+    assert len(report.damage) == 8
 
 
 def test_a_clock_that_jumps_again_and_again_is_logged_once(caplog):
