@@ -46,8 +46,9 @@ class ContainerInput:
 
     @property
     def backlog(self) -> StepDecoder | None:
-        """The decoder, if there is audio to take."""
-        return self._decoder if self._decoder.more else None
+        """The decoder, if there is audio to take, or the end of it to pass on."""
+        ending = self._finishing and not self._over
+        return self._decoder if ending or self._decoder.more else None
 
     def give(self, data: bytes) -> None:
         """Add bytes of the container."""
