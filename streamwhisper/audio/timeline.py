@@ -11,6 +11,9 @@ log = logging.getLogger(__name__)
 
 TOLERANCE = 0.1
 """Seconds by which a frame may be off its place, e.g. for rounded times."""
+_OVERLAP_TOLERANCE = 0.3
+"""Seconds by which a frame may begin before the end of the one before it; a recorder's clock that
+runs behind its samples must not cost a syllable now and then."""
 _LONGEST_HOLE = 1800.0
 """Longest silence that is put between two frames, in seconds."""
 _MOST_SILENCE = 6 * 3600.0
@@ -82,7 +85,7 @@ class Timeline:
             Seconds of silence to put before the frame, or None if it repeats what was placed.
         """
         gap = 0.0 if time is None else time + self._shift - self.position
-        if abs(gap) <= TOLERANCE:
+        if -_OVERLAP_TOLERANCE <= gap <= TOLERANCE:
             gap = 0.0
         elif gap > min(_LONGEST_HOLE, _MOST_SILENCE - self._silence):
             if not self._jumped:  # once, however often it jumps
