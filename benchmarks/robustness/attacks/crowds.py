@@ -35,6 +35,29 @@ async def _silent_connections(target: Target) -> None:
     await at_once(1000, attempt)
 
 
+async def _endless_messages(target: Target) -> None:
+    """Send all of a message of 1 MB but its last byte, as many viewers."""
+    message = frame(BINARY, bytes(1_000_000))[:-1]
+
+    async def attempt() -> None:
+        async with websocket(target, "/v1/watch/no-such-room", None) as streams:
+            streams[1].write(message)
+            await swallow(streams)
+
+    await at_once(400, attempt)
+
+
+async def _large_headers(target: Target) -> None:
+    """Send 1 MB of headers that do not end."""
+    head = "GET / HTTP/1.1\r\n" + f"X: {'x' * 8000}\r\n" * 120
+
+    async def attempt() -> None:
+        async with http_request(target.port, head, b"X") as streams:
+            await swallow(streams)
+
+    await at_once(400, attempt)
+
+
 def _upload(target: Target) -> str:
     return "\r\n".join(
         [
@@ -73,6 +96,8 @@ async def _cut_sessions(target: Target) -> None:
 ATTACKS = (
     Attack("1,000 viewers, 1,024 open files", _viewers, open_files=1024),
     Attack("1,000 silent connections, 1,024 open files", _silent_connections, open_files=1024),
+    Attack("400 viewers: messages of 1 MB that do not end", _endless_messages),
+    Attack("400 connections: headers of 1 MB that do not end", _large_headers),
     Attack("100 uploads of one byte", _uploads),
     Attack("10 clients: sessions cut again and again", _cut_sessions),
 )

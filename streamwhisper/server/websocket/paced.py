@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import enum
+import math
 from dataclasses import dataclass
 
 from websockets.asyncio.server import ServerConnection
@@ -27,6 +28,7 @@ __all__ = [
 
 _SLICE = 256  # bytes parsed at once: at most 43 frames
 _TURN = 16  # frames after which other connections have their turn
+_HANDSHAKE_BYTES = 64 * 1024  # that a client sends before its handshake is complete
 _LINGER = 1.0  # seconds in which a client reads why it is disconnected
 _NOTHING = memoryview(b"")
 
@@ -40,17 +42,19 @@ class FrameBudget:
         burst: frames that may arrive at once.
         strict: whether a connection that exceeds the budget is closed with 1008, instead of read
             later.
+        max_message_bytes: maximum size of a message, if it is not that of the server.
     """
 
     rate: float
     burst: float
     strict: bool = False
+    max_message_bytes: int | None = None
 
 
 SESSION_FRAMES = FrameBudget(500, 1000)
 """Budget of a session: ten times as many frames as a client with 20 ms of audio in each sends."""
 
-VIEWER_FRAMES = FrameBudget(10, 50, strict=True)
+VIEWER_FRAMES = FrameBudget(10, 50, strict=True, max_message_bytes=1024)
 """Budget of a viewer, which has nothing to send but pongs."""
 
 TOO_MANY_FRAMES = "too_many_frames"
@@ -82,6 +86,7 @@ class PacedConnection(ServerConnection):
     _hold = _Hold.NONE
     _left = SESSION_FRAMES.burst  # frames left in the budget, at `_at`
     _at = 0.0
+    _handshake_left: float = _HANDSHAKE_BYTES
     _timer: asyncio.Handle | None = None
     _unparsed = _NOTHING
     _reading = True
@@ -90,6 +95,8 @@ class PacedConnection(ServerConnection):
         """Set the budget once the handshake is complete; it begins with a full burst."""
         self._arrive()
         self._budget, self._left = budget, budget.burst
+        if budget.max_message_bytes is not None:
+            self.protocol.max_message_size = budget.max_message_bytes
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Take over flow control from the library's queue of messages."""
@@ -108,11 +115,17 @@ class PacedConnection(ServerConnection):
         super().connection_lost(exc)
 
     def _arrive(self) -> None:
+        self._handshake_left = math.inf
         if self.newcomers is not None:
             self.newcomers.remove(self.transport)
 
     def data_received(self, data: bytes) -> None:
         """Parse as many frames as the budget allows; keep the rest."""
+        self._handshake_left -= len(data)
+        if self._handshake_left < 0:
+            self._stop(_Hold.FOREVER)
+            self.transport.abort()
+            return
         self._unparsed = memoryview(bytes(self._unparsed) + data if self._unparsed else data)
         self._parse()
 

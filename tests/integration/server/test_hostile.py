@@ -52,6 +52,8 @@ def recording(speech: Any) -> Recording:
         "20 sessions: empty binary frames",
         "12 realtime clients: events of 16 MiB",
         "4 clients: JSON of 20 MiB without audio",
+        "400 viewers: messages of 1 MB that do not end",
+        "400 connections: headers of 1 MB that do not end",
     ],
 )
 def test_an_attack_neither_delays_another_session_nor_fills_the_memory(

@@ -111,6 +111,25 @@ async def test_a_connection_that_exceeds_a_strict_budget_is_closed() -> None:
         await side.over.wait()
 
 
+async def test_a_handshake_that_is_too_long_is_cut_off() -> None:
+    async with connected() as (client, _):
+        host, port = client.remote_address
+        reader, writer = await asyncio.open_connection(host, port)
+        writer.write(b"GET / HTTP/1.1\r\n" + b"X: " + b"x" * 8000 + b"\r\n")
+        writer.write((b"Y: " + b"x" * 8000 + b"\r\n") * 10)
+        with contextlib.suppress(ConnectionError):
+            assert await asyncio.wait_for(reader.read(), 5) == b""
+        writer.close()
+
+
+async def test_a_message_beyond_the_budgets_size_closes_the_connection() -> None:
+    async with connected(FrameBudget(10, 20, max_message_bytes=100)) as (client, side):
+        client.transport.write(frame(BINARY, bytes(101))[:50])
+        await asyncio.wait_for(client.wait_closed(), 5)
+        assert client.close_code == 1009
+        assert side.messages == []
+
+
 async def test_a_strict_budget_leaves_a_slow_client_alone() -> None:
     async with connected(FrameBudget(100, 5, strict=True)) as (client, _):
         for _ in range(15):
