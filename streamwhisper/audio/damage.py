@@ -10,6 +10,8 @@ from av.packet import Packet
 
 __all__ = ["SkippedBytes"]
 
+_WRAPPED = 1.1
+"""Bytes that a container spends on each byte of other tracks, e.g. in MPEG-TS."""
 _EVIDENCE = 0.3
 """Share of the bytes of missing audio that must have been skipped to call it damaged."""
 
@@ -40,7 +42,7 @@ class SkippedBytes:
         if packet.pos is not None and packet.size:
             if self.end is not None:
                 self.at = self.end
-                skipped = max(0, packet.pos - self.end - self.others)
+                skipped = max(0, packet.pos - self.end - round(_WRAPPED * self.others))
             self.end = max(self.end or 0, packet.pos + packet.size)
         self.others = 0
         self.last.append(skipped)

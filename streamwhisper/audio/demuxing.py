@@ -161,7 +161,7 @@ class _TrackReader:
         if packet.size:
             self._packets += 1
             lost = self._skipped.count(packet)
-            if self._counted and lost > TOLERANCE and not self._is_tag():
+            if self._counted and self._decoded and lost > TOLERANCE and not self._is_tag():
                 self._line.skip(lost)
         try:
             return packet.decode()
