@@ -117,6 +117,8 @@ class _TrackReader:
         self._failed = False  # since the last frame
         report.tracks = len(container.streams.audio)
         report.track = 1 + container.streams.audio.index(stream)
+        if report.tracks > 1:
+            log.info("reading audio track %d of %d", report.track, report.tracks)
 
     def read(self) -> Iterator[Samples]:
         """Yield the samples of the track."""
