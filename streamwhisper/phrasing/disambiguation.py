@@ -44,7 +44,7 @@ def is_meant(
     if not pause_after and not last:
         if words[end].key in command.not_before:
             return False
-        if sign and words[end].key in table.followers:
+        if sign and words[end].key in table.nouns.followers:
             return False
         pause_after = bool(table.commands.at(words, end))
     if pause_before:
@@ -52,7 +52,7 @@ def is_meant(
     before = words[at - 1].key
     if before in command.not_after or is_noun(words, at, table):
         return False
-    if sign and before in table.prepositions:
+    if sign and before in table.nouns.prepositions:
         return False
     return not command.strict or (pause_after and not _is_likely_noun(command, words, at, table))
 
@@ -62,9 +62,9 @@ def is_noun(words: Sequence[Spoken], at: int, table: LanguageTable) -> bool:
     if at == 0 or words[at - 1].paused:
         return False
     before = words[at - 1].key
-    if before in table.determiners or (before and before[-1].endswith("'s")):
+    if before in table.nouns.determiners or (before and before[-1].endswith("'s")):
         return True
-    return before in table.adjectives and is_noun(words, at - 1, table)
+    return before in table.nouns.adjectives and is_noun(words, at - 1, table)
 
 
 def _is_likely_noun(
@@ -76,7 +76,7 @@ def _is_likely_noun(
     "the Meiji period", "within the timeout period".
     """
     before = words[at - 1]
-    if before.key in table.pronouns:
+    if before.key in table.nouns.pronouns:
         return True
     if at < 2 or words[at - 2].paused:
         return False
@@ -84,6 +84,8 @@ def _is_likely_noun(
         before.core[:1].isupper()
         or len(before.key) > 1
         or before.core.casefold().endswith(command.endings)
-        or (at > 2 and words[at - 3].key in table.spans)
+        or (at > 2 and words[at - 3].key in table.nouns.spans)
     )
-    return described and (words[at - 2].key in table.pronouns or is_noun(words, at - 1, table))
+    return described and (
+        words[at - 2].key in table.nouns.pronouns or is_noun(words, at - 1, table)
+    )

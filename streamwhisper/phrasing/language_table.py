@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from functools import cache
 from importlib.resources import files
 from typing import Any, Generic, Literal, TypeVar
@@ -13,20 +13,9 @@ from streamwhisper.phrasing.number_words import NumberWords
 from streamwhisper.phrasing.text_buffer import Kind
 from streamwhisper.phrasing.words import Key, Spoken, key_of, keyed
 
-__all__ = ["LONGEST", "Command", "LanguageTable", "Named", "languages", "read_table"]
+__all__ = ["LONGEST", "Command", "LanguageTable", "Named", "NounContext", "languages", "read_table"]
 
 T = TypeVar("T")
-
-WORD_LISTS = (
-    "determiners",
-    "adjectives",
-    "pronouns",
-    "prepositions",
-    "followers",
-    "spans",
-    "fillers",
-    "profanity",
-)
 
 LONGEST = 12
 """Maximum number of words in a phrase."""
@@ -88,17 +77,33 @@ class Named(Generic[T]):
 
 
 @dataclass(frozen=True, slots=True)
-class LanguageTable:
-    """Data of a language; its file has one entry per field.
+class NounContext:
+    """Words around a command's name that make it a noun; a language's file has one list of each.
 
     Attributes:
-        commands: commands by name.
         determiners: words after which a command's name is a noun.
-        adjectives: words after which a command's name is a noun.
+        adjectives: words after a determiner, after which a command's name is a noun.
         pronouns: words after which the name of a strict command is a noun.
         prepositions: words after which the name of a sign is a noun.
         followers: words before which the name of a sign is a noun.
         spans: words that make a name a noun before a determiner and another word.
+    """
+
+    determiners: frozenset[Key] = frozenset()
+    adjectives: frozenset[Key] = frozenset()
+    pronouns: frozenset[Key] = frozenset()
+    prepositions: frozenset[Key] = frozenset()
+    followers: frozenset[Key] = frozenset()
+    spans: frozenset[Key] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class LanguageTable:
+    """Data of a language, from its file.
+
+    Attributes:
+        commands: commands by name.
+        nouns: words around a command's name that make it a noun.
         escapes: phrases that make the following name plain text; True omits the phrase itself.
         small: words without a capital of their own.
         fillers: words that may be left out.
@@ -107,12 +112,7 @@ class LanguageTable:
     """
 
     commands: Named[Command] = field(default_factory=Named)
-    determiners: frozenset[Key] = frozenset()
-    adjectives: frozenset[Key] = frozenset()
-    pronouns: frozenset[Key] = frozenset()
-    prepositions: frozenset[Key] = frozenset()
-    followers: frozenset[Key] = frozenset()
-    spans: frozenset[Key] = frozenset()
+    nouns: NounContext = field(default_factory=NounContext)
     escapes: Named[bool] = field(default_factory=Named)
     small: frozenset[str] = frozenset()
     fillers: frozenset[Key] = frozenset()
@@ -140,10 +140,12 @@ def read_table(language: str) -> LanguageTable:
     escapes = dict.fromkeys(found["mention"], False) | dict.fromkeys(found["literal"], True)
     return LanguageTable(
         commands=Named(commands),
+        nouns=NounContext(**{part.name: _keys(found[part.name]) for part in fields(NounContext)}),
         escapes=Named(keyed(escapes)),
         small=frozenset(found["small"]),
-        numbers=NumberWords(**found["numbers"]),
-        **{name: _keys(found[name]) for name in WORD_LISTS},
+        fillers=_keys(found["fillers"]),
+        profanity=_keys(found["profanity"]),
+        numbers=NumberWords.read(found["numbers"]),
     )
 
 

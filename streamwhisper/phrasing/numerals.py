@@ -60,12 +60,13 @@ class _NumeralReader:
     def __init__(self, parts: Sequence[str], numbers: NumberWords, before: str = "") -> None:
         self.parts = parts
         self.numbers = numbers
+        self.cardinals = numbers.cardinals
         self.before = before
 
     def run(self) -> int:
         """Return the end of the words that belong to one number, or to several in a row."""
         end = points = 0
-        most = WORDS if self.numbers.point == "." else 1
+        most = WORDS if self.numbers.decimals.point == "." else 1
         while after := self.number_word(end):
             end = after
             for kind in ("fractions", "clock"):
@@ -73,7 +74,7 @@ class _NumeralReader:
                 if name and (kind == "fractions" or self.number_word(after)):
                     end = after
             # A second comma is a spoken sign; a second point is that of a version.
-            point = self.part(end) in self.numbers.points and points < most
+            point = self.part(end) in self.numbers.decimals.points and points < most
             points += point
             if (point or self.joined(end)) and self.number_word(end + 1):
                 end += 1
@@ -101,8 +102,8 @@ class _NumeralReader:
         after, sign = self.name(end, "times")
         if sign:
             return after, text + sign
-        exact = self.before in self.numbers.at
-        if ":" in text and (exact or (hour <= 12 and self.before in self.numbers.around)):
+        exact = self.before in self.numbers.clock.at
+        if ":" in text and (exact or (hour <= 12 and self.before in self.numbers.clock.around)):
             measured = any(self.name(end, kind)[1] for kind in ("before", "after", "scales"))
             return None if measured else (end, text)
         return self.clock(exact)
@@ -116,7 +117,7 @@ class _NumeralReader:
         end, hour = self.value(0)
         end, word = self.name(end, "clock")
         end, minutes = self.value(end)
-        sign = self.numbers.clock.get(word, "")
+        sign = self.numbers.clock.between.get(word, "")
         if not sign or not 0 <= minutes < 60 or (sign == ":" and not exact):
             return None
         return end, f"{hour}{sign}{minutes:02}"
@@ -126,18 +127,18 @@ class _NumeralReader:
         text = ""
         while (digit := self.digit(len(text))) is not None:
             text += digit
-        spelled = len(text) >= DIGITS and self.parts[0] not in self.numbers.zeros
+        spelled = len(text) >= DIGITS and self.parts[0] not in self.cardinals.zeros
         return (len(text), text) if spelled else None
 
     def ordinal(self) -> Read:
         """Parse an ordinal, from the tenth on."""
         end, value, _ = self.cardinal()
-        if end and self.part(end) in self.numbers.joins:
+        if end and self.part(end) in self.cardinals.joins:
             end += 1
         end, name = self.name(end, "ordinals")
         if not name:
             return None
-        last = self.numbers.ordinals[name]
+        last = self.numbers.ordinals.values[name]
         if value and last >= 100:
             value *= last
         elif value % 100 == 0 or (
@@ -152,7 +153,7 @@ class _NumeralReader:
         """Parse a year in two numbers: "nineteen eighty-four", "nineteen oh five"."""
         end, century = self.value(0)
         rest = self.pair(end)
-        if not self.numbers.years or not rest:
+        if not self.cardinals.years or not rest:
             return None
         # "Twelve thirty" is a time, "ten sixty-six" is not.
         if 13 <= century <= 20 or (10 <= century <= 12 and rest[1] >= "60"):
@@ -163,10 +164,10 @@ class _NumeralReader:
         """Parse a price in two numbers: "nineteen ninety-nine dollars"."""
         end, units = self.value(0)
         cents = self.pair(end)
-        if not self.numbers.years or not cents or units < FROM:
+        if not self.cardinals.years or not cents or units < FROM:
             return None
         end, sign = self.name(cents[0], "before")
-        return (end, f"{sign}{units}{self.numbers.point}{cents[1]}") if sign else None
+        return (end, f"{sign}{units}{self.numbers.decimals.point}{cents[1]}") if sign else None
 
     def amount(self) -> Read:
         """Parse an amount with decimals and a unit."""
@@ -174,13 +175,13 @@ class _NumeralReader:
         if not end:
             return None
         figure = value >= FROM
-        if self.part(end) in self.numbers.points:
+        if self.part(end) in self.numbers.decimals.points:
             end, decimals = self.decimals(end)
             if decimals:
                 text += decimals
                 figure = True
                 after, scale = self.name(end, "scales")
-                if scale and self.numbers.scales[scale] >= LARGE:
+                if scale and self.cardinals.scales[scale] >= LARGE:
                     end, text = after, f"{text} {scale}"
         after, sign = self.name(end, "after")
         if sign:
@@ -198,7 +199,9 @@ class _NumeralReader:
         Numbers with more than one point are versions: "point two point three".
         """
         text = ""
-        while self.part(at) in self.numbers.points and (not text or self.numbers.point == "."):
+        while self.part(at) in self.numbers.decimals.points and (
+            not text or self.numbers.decimals.point == "."
+        ):
             digits = ""
             while (digit := self.digit(at + 1 + len(digits))) is not None:
                 digits += digit
@@ -206,15 +209,15 @@ class _NumeralReader:
             if value < 0 and not digits:
                 break
             end, digits = (at + 1 + len(digits), digits) if digits else (end, str(value))
-            at, text = end, text + self.numbers.point + digits
+            at, text = end, text + self.numbers.decimals.point + digits
         return at, text
 
     def cents(self, at: int) -> tuple[int, str]:
         """Parse hundredth parts: "and fifty cents"; return an empty text without them."""
-        end, value = self.value(at + (self.part(at) in self.numbers.joins))
-        if value < 0 or self.part(end) not in self.numbers.cents:
+        end, value = self.value(at + (self.part(at) in self.cardinals.joins))
+        if value < 0 or self.part(end) not in self.numbers.units.cents:
             return at, ""
-        return end + 1, f"{self.numbers.point}{value:02}"
+        return end + 1, f"{self.numbers.decimals.point}{value:02}"
 
     def cardinal(self) -> tuple[int, int, str]:
         """Parse a whole number; return its end (0 without one), value and written form."""
@@ -222,17 +225,17 @@ class _NumeralReader:
         last, large = 10**18, ""
         fits = True  # whether a number below 100 may follow
         while True:
-            after, value = self.value(end + (end > 0 and self.part(end) in self.numbers.joins))
+            after, value = self.value(end + (end > 0 and self.part(end) in self.cardinals.joins))
             if fits and value >= 0:
                 end, current, fits = after, current + value, False
                 continue
             after, name = self.name(end, "hundreds")
             if fits and name and not current:
-                end, current = after, self.numbers.hundreds[name]
+                end, current = after, self.cardinals.hundreds[name]
                 continue
             after, name = self.name(end, "scales")
-            scale = self.numbers.scales.get(name, 0)
-            if not (current or (self.numbers.bare and fits)):
+            scale = self.cardinals.scales.get(name, 0)
+            if not (current or (self.cardinals.bare and fits)):
                 break
             if scale == 100 and current < 100:
                 current = (current or 1) * 100
@@ -251,7 +254,7 @@ class _NumeralReader:
         end, value = self.value(at)
         if value >= 0:
             return end
-        if at and self.part(at) in self.numbers.zeros:
+        if at and self.part(at) in self.cardinals.zeros:
             return at + 1
         for kind in ("scales", "hundreds", *(["ordinals"] if at else [])):
             end, name = self.name(at, kind)
@@ -261,14 +264,14 @@ class _NumeralReader:
 
     def joined(self, at: int) -> bool:
         """Return whether a word for "and" goes on with the number after a scale."""
-        return self.part(at) in self.numbers.joins and any(
+        return self.part(at) in self.cardinals.joins and any(
             (self.part(at - 1),) == key for key in self.numbers.names["scales"]
         )
 
     def value(self, at: int) -> tuple[int, int]:
         """Parse the longest name of 0 to 99; return its end and value, −1 without one."""
         for end in range(min(at + 4, len(self.parts)), at, -1):
-            value = self.numbers.values.get(tuple(self.parts[at:end]))
+            value = self.cardinals.values.get(tuple(self.parts[at:end]))
             if value is not None:
                 return end, value
         return at, -1
@@ -279,13 +282,13 @@ class _NumeralReader:
         if value >= 10:
             return end, str(value)
         digit = self.digit(at + 1)
-        return (at + 2, f"0{digit}") if self.part(at) in self.numbers.zeros and digit else None
+        return (at + 2, f"0{digit}") if self.part(at) in self.cardinals.zeros and digit else None
 
     def digit(self, at: int) -> str | None:
         """Return a single digit; None if the part is none."""
-        if self.part(at) in self.numbers.zeros:
+        if self.part(at) in self.cardinals.zeros:
             return "0"
-        value = self.numbers.values.get((self.part(at),), 10)
+        value = self.cardinals.values.get((self.part(at),), 10)
         return str(value) if value < 10 else None
 
     def name(self, at: int, kind: str) -> tuple[int, str]:

@@ -34,7 +34,7 @@ def test_every_command_is_of_a_known_kind_and_named_once(language: str) -> None:
 def test_every_language_has_names_for_zero_to_ninety_nine(language: str) -> None:
     numbers = read_table(language).numbers
     assert numbers is not None
-    assert sorted(numbers.values.values()) == list(range(100))
+    assert sorted(numbers.cardinals.values.values()) == list(range(100))
 
 
 @pytest.mark.parametrize("language", languages())

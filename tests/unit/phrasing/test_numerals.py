@@ -22,9 +22,10 @@ def spelled(value: int) -> str:
             return f"{spelled(value // scale)} {name}" + (joined + spelled(rest) if rest else "")
     numbers = read_table("en").numbers
     assert numbers is not None
+    names = numbers.cardinals.names
     if value < 20:
-        return numbers.cardinals[value]
-    return TENS[value // 10 - 2] + (f"-{numbers.cardinals[value % 10]}" if value % 10 else "")
+        return names[value]
+    return TENS[value // 10 - 2] + (f"-{names[value % 10]}" if value % 10 else "")
 
 
 @given(st.integers(10, 999_999))
