@@ -12,7 +12,7 @@ from typing import Any
 
 from streamwhisper.audio.ffmpeg import limit_allocations
 from streamwhisper.recognition import Recognizer
-from streamwhisper.server.access.open_files import raise_open_files
+from streamwhisper.server.access.open_files import open_files, raise_open_files
 from streamwhisper.server.app import Server
 from streamwhisper.server.options import ServerOptions
 from streamwhisper.server.sessions.startup import Loading
@@ -83,6 +83,7 @@ async def serve(
                 await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
                 if loading.done():
                     server.open(*loading.result())
+            log.info("up to %d files can be open, each connection is one", open_files())
             if ready is not None and not stop.is_set():
                 ready(server.url)
             await stopped
@@ -101,7 +102,7 @@ def run(
     then open as many files as the system allows it.
     """
     limit_allocations(_MAX_ALLOCATION)
-    log.info("up to %d files can be open, each connection is one", raise_open_files())
+    raise_open_files()
     if sys.platform == "win32":
         new_event_loop = asyncio.new_event_loop
     else:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 from websockets.asyncio.server import ServerConnection
 from websockets.frames import CloseCode
+from websockets.protocol import State
 
 from streamwhisper.server.access.open_files import Newcomers
 
@@ -29,6 +30,7 @@ __all__ = [
 _SLICE = 256  # bytes parsed at once: at most 43 frames
 _TURN = 16  # frames after which other connections have their turn
 _HANDSHAKE_BYTES = 64 * 1024  # that a client sends before its handshake is complete
+_REQUEST_END = b"\r\n\r\n"
 _LINGER = 1.0  # seconds in which a client reads why it is disconnected
 _NOTHING = memoryview(b"")
 
@@ -69,6 +71,7 @@ class _Hold(enum.Flag):
     ANSWERS = enum.auto()  # the client leaves answers unread
     BUDGET = enum.auto()  # the client has sent too many frames
     TURN = enum.auto()  # other connections have their turn
+    HANDSHAKE = enum.auto()  # the request is not answered yet
     FOREVER = enum.auto()  # the client is disconnected
 
 
@@ -87,6 +90,7 @@ class PacedConnection(ServerConnection):
     _left = SESSION_FRAMES.burst  # frames left in the budget, at `_at`
     _at = 0.0
     _handshake_left: float = _HANDSHAKE_BYTES
+    _request_tail = b""
     _timer: asyncio.Handle | None = None
     _unparsed = _NOTHING
     _reading = True
@@ -183,8 +187,28 @@ class PacedConnection(ServerConnection):
         if self.protocol.eof_sent:  # the rest is discarded, which costs little
             size = len(self._unparsed)
             self._left -= 1
+        elif self.request is None:
+            size = self._request_end(size)
         piece, self._unparsed = self._unparsed[:size], self._unparsed[size:]
         super().data_received(bytes(piece))
+
+    def _request_end(self, size: int) -> int:
+        """Return how many of `size` bytes belong to the request; what follows it has to wait."""
+        before, piece = self._request_tail, bytes(self._unparsed[:size])
+        end = (before + piece).find(_REQUEST_END)
+        if end < 0:
+            self._request_tail = (before + piece)[1 - len(_REQUEST_END) :]
+            return size
+        self._stop(_Hold.HANDSHAKE)
+        return end + len(_REQUEST_END) - len(before)
+
+    def send_data(self) -> None:
+        """Send; once the request is answered, read on."""
+        super().send_data()
+        if self._hold & _Hold.HANDSHAKE and (
+            self.protocol.eof_sent or self.protocol.state is not State.CONNECTING
+        ):
+            self._go_on(_Hold.HANDSHAKE)
 
     def _disconnect(self) -> None:
         self._stop(_Hold.FOREVER)

@@ -764,3 +764,23 @@ async def test_a_client_that_leaves_frames_unread_behind_gives_up_its_place_at_o
         async with asyncio.timeout(5):  # not the 20 s for which a client may read nothing
             await until_metric(server, "open_sessions", 0)
             await websocket.wait_closed()
+
+
+@pytest.mark.parametrize("cut", [1, 7, 1000])
+@pytest.mark.parametrize("path", ["/healthz", "/nowhere", "/v1/stream"])
+async def test_what_follows_a_request_right_away_neither_fails_nor_delays_its_answer(
+    path: str, cut: int, recognizer: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Pipelined requests and garbage, in one piece or in several."""
+    wire = f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".encode()
+    wire += b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n" + bytes(range(256))
+    async with serving(recognizer) as server, asyncio.timeout(5):
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+        for start in range(0, len(wire), cut):
+            writer.write(wire[start : start + cut])
+            await asyncio.sleep(0)
+        assert (await reader.readline()).startswith(b"HTTP/1.1 ")
+        with contextlib.suppress(ConnectionError):
+            await reader.read()
+        writer.close()
+    assert not [record for record in caplog.records if record.exc_info]
