@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -11,7 +11,9 @@ from streamwhisper.errors import UnknownLanguageError
 
 __all__ = [
     "LANGUAGES",
+    "SCRIPTED_LANGUAGES",
     "Language",
+    "echo_start",
     "language_code",
     "language_name",
     "normalize_language",
@@ -75,8 +77,11 @@ _PROMPTS = {
     ("sr", "Cyrl"): "Ово је реченица на српском језику.",  # noqa: RUF001
 }
 """Text in each script; the decoder continues in the script of its prompt."""
+SCRIPTED_LANGUAGES = frozenset(code for code, _ in _PROMPTS)
+"""Languages whose script is set with a prompt."""
 _USUAL_SCRIPTS = {"zh": "Hans", "yue": "Hant"}
 _TAG = re.compile(r"[A-Za-z]{2,3}([-_]\w+)*")
+_MOST_OF_IT = 0.6  # share of a prompt that nobody says by chance
 _HAN = re.compile(r"[\u3400-\u9fff]")
 
 
@@ -136,6 +141,36 @@ def parse_language(value: str, known: Collection[str] = LANGUAGES) -> Language |
             scripts = (_SCRIPTS.get(hint, "") for hint in hints)
             return Language(code, next((s for s in scripts if (code, s) in _PROMPTS), ""))
     raise _unknown(value)
+
+
+def echo_start(pieces: Sequence[str], language: str) -> int:
+    """Return where the text repeats the prompt of its script at its end.
+
+    Where nobody speaks, a decoder may write its prompt again.
+
+    Args:
+        pieces: the text in pieces, e.g. words.
+        language: language code of the text.
+
+    Returns:
+        the number of pieces before the repetition; all of them if there is none.
+    """
+    prompts = [_letters(text) for (code, _), text in _PROMPTS.items() if code == language]
+    for first in range(len(pieces)) if prompts else ():
+        end = _letters("".join(pieces[first:]))
+        begins = bool(_letters(pieces[first]))  # punctuation belongs to the text before it
+        if begins and any(_repeats(prompt, end) for prompt in prompts):
+            return first
+    return len(pieces)
+
+
+def _letters(text: str) -> str:
+    return "".join(filter(str.isalnum, text)).lower()
+
+
+def _repeats(prompt: str, text: str) -> bool:
+    rest = text.replace(prompt, "")
+    return rest in prompt and len(text) > _MOST_OF_IT * len(prompt)
 
 
 def language_code(language: str) -> str:

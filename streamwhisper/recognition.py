@@ -84,7 +84,7 @@ class LanguageOptions:
     """Languages of a request's speech and of its text.
 
     Attributes:
-        languages: codes that detection chooses from; empty allows all languages of the model.
+        languages: codes or tags that detection chooses from; empty allows all of the model.
         detect: report language probabilities although the language is given.
         task: "transcribe", or "translate" for English text of speech in any language.
     """

@@ -31,6 +31,7 @@ from streamwhisper.engine.devices import (
 from streamwhisper.engine.memory import memory_for
 from streamwhisper.engine.options import LocalOptions, default_threads
 from streamwhisper.engine.requests import LocalPast, check_request
+from streamwhisper.languages import Language, echo_start
 from streamwhisper.recognition import (
     Hypothesis,
     HypothesisWord,
@@ -226,11 +227,16 @@ class LocalRecognizer:
         self, request: RecognitionRequest, audio: EncodedAudio, language: str
     ) -> DecodingTask:
         given, n_context = request.context, self.model.dims.n_text_ctx
+        task, initial = request.language_options.task, given.initial_prompt
+        if request.language is None and task == "transcribe":
+            named = filter(None, map(self.info.language, request.language_options.languages))
+            spoken = next((one for one in named if one.code == language), Language(language))
+            initial = spoken.prompt(initial)
         context = context_tokens(
             self.tokenizer,
-            (*self._initial(given.initial_prompt, n_context // 4), *given.prompt),
+            (*self._initial(initial, n_context // 4), *given.prompt),
             language,
-            request.language_options.task,
+            task,
             timestamps=request.options.timestamps,
             most=n_context // 2 - 1,
         )
@@ -292,6 +298,9 @@ class LocalRecognizer:
         varied = guards.varied_words([word.text for word in words], threshold)
         if varied < len(words):
             words, ending = words[:varied], "loop"
+        spoken = echo_start([word.text for word in words], language)
+        if spoken < len(words):
+            words, ending = words[:spoken], "no_speech"
         return Hypothesis(
             words, language, ending, decoded.no_speech_probability, mean, decoded.drafted
         )
@@ -322,6 +331,7 @@ def _among(probabilities: dict[str, float], languages: Sequence[str]) -> dict[st
     """Return the probabilities given that it is one of `languages`; empty allows all."""
     if not languages:
         return probabilities
-    chosen = {code: p for code, p in probabilities.items() if code in languages}
+    codes = {tag.partition("-")[0] for tag in languages}
+    chosen = {code: p for code, p in probabilities.items() if code in codes}
     total = math.fsum(chosen.values())
     return {code: p / total if total else 1 / len(chosen) for code, p in chosen.items()}

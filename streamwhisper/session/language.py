@@ -144,6 +144,11 @@ class SpokenLanguage:
         return self.detection.candidates if self.detection else ()
 
     @property
+    def candidate_tags(self) -> tuple[str, ...]:
+        """Tags of the languages that may be spoken, with their scripts; empty: all of the model."""
+        return tuple(map(str, self.named)) if self.candidates else ()
+
+    @property
     def confirmed(self) -> bool:
         """True if text may be committed: a language is detected, and no other one is ahead."""
         return self.code is not None and self.candidate in (None, self.code)

@@ -149,7 +149,7 @@ class Utterance:
             context=TextContext(window.prompt, self._initial_prompt(language), vocabulary),
             language=language.code,
             language_options=LanguageOptions(
-                language.candidates, language.examining, self.options.task
+                language.candidate_tags, language.examining, self.options.task
             ),
             final=final,
             options=self.options.decoding,

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from streamwhisper.audio.constants import FRAMES_PER_POSITION, WINDOW_FRAMES
-from streamwhisper.languages import Language
+from streamwhisper.languages import SCRIPTED_LANGUAGES, Language, echo_start
 from streamwhisper.recognition import Task
 from streamwhisper.whisper.biasing import get_bias_vocabulary
 from streamwhisper.whisper.decoding import detect_languages
@@ -196,7 +196,19 @@ def _searched(
         own = [tasks[index] for index in indices]
         found = search_with_fallback(model, output, tokenizer, own, search, fallback)
         results |= zip(indices, found, strict=True)
-    return [results[index] for index in range(len(tasks))]
+    return [_without_echo(tokenizer, results[index]) for index in range(len(tasks))]
+
+
+def _without_echo(tokenizer: Tokenizer, result: SearchResult) -> SearchResult:
+    """Return a result without the prompt of its script, which a decoder may write in silence."""
+    if result.language not in SCRIPTED_LANGUAGES:
+        return result
+    words = tokenizer.split_words(result.tokens)
+    kept = echo_start([text for text, _ in words], result.language)
+    if kept == len(words):
+        return result
+    tokens = result.tokens[: sum(len(own) for _, own in words[:kept])]
+    return replace(result, tokens=tokens, text=tokenizer.decode(tokens).strip())
 
 
 def _aligned(

@@ -8,6 +8,7 @@ from streamwhisper.errors import UnknownLanguageError
 from streamwhisper.languages import (
     LANGUAGES,
     Language,
+    echo_start,
     language_code,
     language_name,
     normalize_language,
@@ -99,3 +100,24 @@ def test_without_a_chosen_script_chinese_is_simplified_unless_the_prompt_has_its
     assert Language("zh").prompt("以下是普通話的句子。") == "以下是普通話的句子。"
     assert Language("yue").prompt() == "以下係廣東話嘅句子。"
     assert Language("sr").prompt() == Language("de").prompt() == ""
+
+
+@pytest.mark.parametrize(
+    ("pieces", "language", "kept"),
+    [
+        (["以下", "是", "普通", "話", "的", "句子", "。"], "zh", 0),
+        (["通車", "。", "以下是", "普通話的句子。"], "zh", 2),
+        (["以下是普通話的句子。", "以下是普通話的句子。"], "zh", 0),
+        (["以下是普通话的句"], "zh", 0),
+        (["以下是", "今天的新闻"], "zh", 2),
+        (["这个句子"], "zh", 1),
+        ([" Ovo", " je", " rečenica", " na", " srpskom", " jeziku."], "sr", 0),
+        ([" rečenica"], "sr", 1),
+        (["以下是普通話的句子。"], "ja", 1),
+        ([], "zh", 0),
+    ],
+)
+def test_the_prompt_of_a_script_is_no_text_where_the_decoder_repeats_it(
+    pieces: list[str], language: str, kept: int
+) -> None:
+    assert echo_start(pieces, language) == kept

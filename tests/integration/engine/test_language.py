@@ -110,11 +110,16 @@ def test_mandarin_is_written_in_the_script_that_the_tag_names(
         assert not other & text
 
 
-def test_a_live_session_writes_it_in_the_script_of_a_candidate(
-    base: LocalRecognizer, speech: Any
+@pytest.mark.parametrize(
+    ("tag", "own", "other"),
+    [("zh-CN", SIMPLIFIED, TRADITIONAL), ("zh-TW", TRADITIONAL, SIMPLIFIED)],
+)
+def test_a_live_session_writes_it_in_the_script_of_a_candidate_and_never_the_prompt(
+    base: LocalRecognizer, speech: Any, tag: str, own: set[str], other: set[str]
 ) -> None:
-    """The model alone writes this clip in traditional characters."""
-    live = committed(base, speech, {MANDARIN: 0.5}, language=LanguageDetection(("zh-CN",)))
-    text = set("".join(event.text for event in live))
-    assert SIMPLIFIED & text
-    assert not TRADITIONAL & text
+    """In the pause after the clip the model would repeat its prompt."""
+    live = committed(base, speech, {MANDARIN: 1.0}, language=LanguageDetection((tag,)))
+    text = "".join(event.text for event in live)
+    assert own & set(text)
+    assert not other & set(text)
+    assert "普通" not in text
