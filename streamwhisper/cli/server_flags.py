@@ -174,7 +174,7 @@ class QuotaFlags:
             "--audio-rate",
             min=2,
             help="Maximum speed of incoming audio, as a multiple of real time; faster clients "
-            "are slowed down. Default: unlimited.",
+            "are slowed down. Default: 30, for all channels together.",
         ),
     ] = None
     audio_burst: Annotated[

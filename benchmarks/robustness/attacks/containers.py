@@ -9,6 +9,7 @@ from benchmarks.robustness.attacks.wire import (
     BINARY,
     TEXT,
     at_once,
+    flood,
     frame,
     http_request,
     persistently,
@@ -63,6 +64,18 @@ async def _channels(target: Target) -> None:
     await persistently(attempt)
 
 
+async def _raw_silence(target: Target) -> None:
+    """Send raw audio of the lowest rate, of which a byte is a quarter of a millisecond."""
+    data = frame(BINARY, b"\xff" * 1_000_000)
+
+    async def attempt() -> None:
+        start = {"encoding": "mulaw", "sample_rate": 4000, "continued": True}
+        async with session(target, **start) as streams:
+            await flood(streams, data, read=True)
+
+    await at_once(12, attempt)
+
+
 def _upload(data: bytes, count: int = 1) -> Run:
     async def run(target: Target) -> None:
         head = "\r\n".join(
@@ -93,6 +106,7 @@ ATTACKS = (
     Attack("container: 8 channels of constant audio", _channels),
     Attack("container: MP4 with an index of 60 million entries", _once(mp4_bomb(60_000_000))),
     Attack("10 clients: 27 min of silence in 5 KB", _once(_SILENCE, end=False, count=10)),
+    Attack("12 sessions: raw silence at full speed", _raw_silence),
     Attack("upload: FLAC of 1 Hz", _upload(_SLOW)),
     Attack("upload: 2 h of silence in 21 KB", _upload(flac_bomb(1760))),
     Attack("upload: MP4 with an index of 60 million entries", _upload(mp4_bomb(60_000_000))),

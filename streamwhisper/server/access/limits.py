@@ -6,7 +6,11 @@ from dataclasses import dataclass
 
 from streamwhisper.errors import check_fields
 
-__all__ = ["Limits", "Quota", "RateLimiter"]
+__all__ = ["DEFAULT_AUDIO_RATE", "Limits", "Quota", "RateLimiter"]
+
+DEFAULT_AUDIO_RATE = 30.0
+"""Seconds of audio per second that a session may send if its quota names no rate. Silence costs no
+recognition, but it keeps the event loop busy, and a few bytes can claim hours of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +71,7 @@ class Quota:
     Attributes:
         sessions: maximum concurrent sessions with one key; None: no limit.
         audio_rate: seconds of audio that a session may send per second. Faster clients are slowed
-            down: their socket is read later. None: no limit.
+            down: their socket is read later. None: `DEFAULT_AUDIO_RATE`, for all channels together.
         audio_burst: seconds of audio that a session may send at once in spite of `audio_rate`, e.g.
             audio that was recorded while the connection was lost.
         session_seconds: maximum duration of a session, and of its audio, in seconds; None: no
@@ -106,9 +110,7 @@ class RateLimiter:
 
     def wait(self, received: float, now: float) -> float:
         """Return the seconds to wait after `received` seconds of audio."""
-        rate = self._quota.audio_rate
-        if rate is None:
-            return 0.0
+        rate = self._quota.audio_rate or DEFAULT_AUDIO_RATE
         self._ahead = max(0.0, self._ahead - (now - self._at) * rate) + received
         self._at = now
         return max(0.0, self._ahead - self._quota.audio_burst) / rate

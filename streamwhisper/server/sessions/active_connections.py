@@ -25,8 +25,8 @@ __all__ = ["PIECE_BYTES", "ActiveConnection", "ActiveConnections", "pieces", "un
 
 log = logging.getLogger(__name__)
 
-PIECE_BYTES = 32 * 1024
-"""Bytes processed at once, so that no client holds up the event loop."""
+PIECE_BYTES = 4 * 1024
+"""Bytes processed at once, at most a second of audio, so that no client holds up the event loop."""
 
 
 class Endable(Protocol):
@@ -119,6 +119,8 @@ class ActiveConnection(ABC, Generic[D]):
         Args:
             received: seconds of audio since the last call.
         """
+        if self._client.quota.audio_rate is None:
+            received *= len(self.sessions)  # the cost of channels, whatever they say
         seconds = self._rate_limiter.wait(received, self._loop.time())
         self._metrics.audio_held_seconds.inc(seconds)
         if seconds <= 0:

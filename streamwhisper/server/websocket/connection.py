@@ -211,12 +211,10 @@ class Connection(ActiveConnection[Dialect]):
                 await self._pass_on(self._receive(piece))
                 await self._decoding.idle()
 
-    async def _advance(self) -> float:
-        """Take a step of decoded audio; return its seconds in all sessions together."""
+    async def _advance(self) -> None:
+        """Take a step of decoded audio."""
         await self._wait_for_buffers()
-        received = self._count(self._dialect.advance)
-        await self._pass_on(received)
-        return received * len(self.sessions)
+        await self._pass_on(self._count(self._dialect.advance))
 
     async def _pass_on(self, received: float) -> None:
         """Have received audio processed, after the answers; hold the client back if necessary."""

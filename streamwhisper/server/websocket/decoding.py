@@ -1,4 +1,4 @@
-"""Decoding of a connection's containers: off the event loop, in steps, at a bounded rate."""
+"""Decoding of a connection's containers: off the event loop, in steps."""
 
 from __future__ import annotations
 
@@ -7,13 +7,8 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 
 from streamwhisper.audio.steps import StepDecoder
-from streamwhisper.server.access.limits import Quota, RateLimiter
 
 __all__ = ["DecodingPump"]
-
-_QUOTA = Quota(audio_rate=30.0, audio_burst=30.0)
-"""Audio of containers that a connection processes: more is held back, and nothing is lost. A few
-bytes can claim hours of silence, which cost no recognition but keep the event loop busy."""
 
 
 class DecodingPump:
@@ -25,13 +20,13 @@ class DecodingPump:
     def __init__(
         self,
         backlog: Callable[[], StepDecoder | None],
-        advance: Callable[[], Awaitable[float]],
+        advance: Callable[[], Awaitable[None]],
     ) -> None:
         """Create an idle pump.
 
         Args:
             backlog: returns the decoder that has audio to take; None: there is none.
-            advance: takes one step of audio, and returns its seconds in all sessions together.
+            advance: takes one step of audio.
         """
         self._backlog = backlog
         self._advance = advance
@@ -51,13 +46,11 @@ class DecodingPump:
 
     async def run(self) -> None:
         """Work until cancelled."""
-        loop = asyncio.get_running_loop()
-        limiter = RateLimiter(_QUOTA, loop.time())
         while True:
             self._woken.clear()
             while (decoder := self._backlog()) is not None:
                 await _until_ready(decoder)
-                await asyncio.sleep(limiter.wait(await self._advance(), loop.time()))
+                await self._advance()
             self._idle.set()
             await self._woken.wait()
 

@@ -150,7 +150,7 @@ def upload(port: int, data: bytes) -> tuple[int, bytes]:
         return answer.status, answer.read()
 
 
-async def test_silence_beyond_thirty_seconds_a_second_is_held_back_and_then_heard(
+async def test_silence_beyond_a_minute_and_thirty_seconds_a_second_is_held_back_and_then_heard(
     server: ServerProcess,
 ) -> None:
     """All of it counts, however few bytes it has, and a command waits for the audio before it."""
@@ -162,7 +162,7 @@ async def test_silence_beyond_thirty_seconds_a_second_is_held_back_and_then_hear
         done = (await answers(websocket))[-1]
     assert done["type"] == "done"
     assert done["audio_seconds"] == pytest.approx(30 * 65_535 / 16_000, abs=0.1)
-    assert time.perf_counter() - began > 90 / 30  # beyond the first 30 s
+    assert time.perf_counter() - began > 60 / 30  # beyond the first minute
 
 
 async def test_eight_channels_are_held_back_together(server: ServerProcess) -> None:

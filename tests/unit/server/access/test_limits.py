@@ -37,9 +37,11 @@ def test_a_pause_is_made_up_for_by_the_burst_and_no_more():
     assert pace.wait(10.0, 1000.0) == 5.0
 
 
-def test_without_a_rate_nobody_waits():
+def test_without_a_rate_a_minute_may_come_at_once_and_then_thirty_seconds_a_second():
     pace = RateLimiter(Quota(), 0.0)
-    assert pace.wait(1e9, 0.0) == 0.0
+    assert pace.wait(60.0, 0.0) == 0.0
+    assert pace.wait(30.0, 0.0) == 1.0
+    assert pace.wait(30.0, 2.0) == 0.0
 
 
 @pytest.mark.parametrize(
