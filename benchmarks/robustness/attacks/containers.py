@@ -1,4 +1,4 @@
-"""Attacks with containers: small files that claim much audio, or much memory."""
+"""Attacks with audio: few bytes that claim much of it, or much memory."""
 
 from __future__ import annotations
 
@@ -69,8 +69,7 @@ async def _raw_silence(target: Target) -> None:
     data = frame(BINARY, b"\xff" * 1_000_000)
 
     async def attempt() -> None:
-        start = {"encoding": "mulaw", "sample_rate": 4000, "continued": True}
-        async with session(target, **start) as streams:
+        async with session(target, encoding="mulaw", sample_rate=4000, continued=True) as streams:
             await flood(streams, data, read=True)
 
     await at_once(12, attempt)
