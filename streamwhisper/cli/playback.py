@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +16,7 @@ from streamwhisper.audio.timeline import ReadReport
 from streamwhisper.cli.recordings import problems, track_notice
 from streamwhisper.client import StreamClient, connect
 from streamwhisper.console import print_notice
-from streamwhisper.errors import AudioFormatError
+from streamwhisper.errors import AudioFormatError, RecognitionError, ServerError
 from streamwhisper.events import Committed
 from streamwhisper.protocol import ServerMessage
 from streamwhisper.recognition import Recognizer
@@ -24,6 +25,7 @@ from streamwhisper.server.app import Server, ServerOptions
 __all__ = ["Recording", "play", "play_here"]
 
 CHUNK = SAMPLE_RATE // 10
+_SERVER_LOG = re.compile(r"See session \S+ in the server log\.")
 
 Show = Callable[[ServerMessage], None]
 
@@ -74,7 +76,12 @@ async def play_here(
 ) -> bool:
     """Send a recording to a server in this process, on a free port; see `play`."""
     async with Server(recognizer, ServerOptions(port=0)) as server:
-        return await play(recording, server.url, show, **options)
+        try:
+            return await play(recording, server.url, show, **options)
+        except ServerError as error:  # there is no server's log: it is this command's
+            raise RecognitionError(
+                _SERVER_LOG.sub("The log above says why.", str(error))
+            ) from error
 
 
 async def _send(client: StreamClient, recording: Recording) -> None:
