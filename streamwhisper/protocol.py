@@ -7,7 +7,6 @@ missing field or a field of the wrong type raises `ProtocolError`.
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Literal, cast, get_args, get_type_hints
@@ -16,6 +15,7 @@ from streamwhisper import events
 from streamwhisper.audio.constants import SAMPLE_RATE
 from streamwhisper.errors import ProtocolError
 from streamwhisper.events import Event, Word
+from streamwhisper.json_text import read_json, write_json
 from streamwhisper.recognition import Task
 from streamwhisper.validation import FieldError, describe, read, shown
 
@@ -52,6 +52,8 @@ ENCODINGS: tuple[Encoding, ...] = get_args(Encoding)
 @dataclass(frozen=True, slots=True)
 class Start:
     """First message of a client: starts or resumes a session.
+
+    The class has one field for each key of the message.
 
     Attributes:
         encoding: encoding of the binary frames; ``"container"`` is any file format PyAV reads.
@@ -253,7 +255,7 @@ def parse_client_message(text: str) -> ClientMessage:
 
 def encode_client_message(message: ClientMessage) -> str:
     """Encode a client's message as a text frame."""
-    return _dumps(plain_message(message))
+    return write_json(plain_message(message))
 
 
 def parse_server_message(text: str) -> tuple[int, ServerMessage]:
@@ -269,7 +271,7 @@ def parse_server_message(text: str) -> tuple[int, ServerMessage]:
 
 def encode_server_message(message: ServerMessage, seq: int) -> str:
     """Encode a server's message as a text frame; floats get three decimals."""
-    return _dumps({"type": _NAMES[type(message)], "seq": seq, **_fields(message)})
+    return write_json({"type": _NAMES[type(message)], "seq": seq, **_fields(message)})
 
 
 def plain_message(message: ClientMessage | ServerMessage) -> dict[str, object]:
@@ -283,8 +285,8 @@ def _listed(choices: Iterable[str]) -> str:
 
 def _json_object(text: str) -> dict[str, object]:
     try:
-        value = json.loads(text, parse_constant=_no_constant)
-    except (ValueError, RecursionError) as error:  # a deep nesting is a RecursionError
+        value = read_json(text)
+    except ValueError as error:
         raise ProtocolError(
             "bad_json",
             f"the text frame is not JSON ({error}): saw {shown(text)}; expected one JSON "
@@ -296,10 +298,6 @@ def _json_object(text: str) -> dict[str, object]:
             f'saw the JSON value {shown(value)}; expected an object, such as {{"type": "start"}}.',
         )
     return value
-
-
-def _no_constant(name: str) -> object:
-    raise ValueError(f"{name} is no JSON value")
 
 
 def _kind(fields: dict[str, object], kinds: dict[str, type[Any]]) -> type[Any]:
@@ -346,12 +344,3 @@ def _plain(value: object) -> object:
     if isinstance(value, tuple):
         return [_plain(item) for item in value]
     return _fields(value) if isinstance(value, Word) else value
-
-
-def _dumps(value: object) -> str:
-    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-    try:
-        text.encode()
-    except UnicodeEncodeError:  # an id from a client may hold half a surrogate pair
-        return json.dumps(value, separators=(",", ":"))
-    return text

@@ -23,6 +23,7 @@ LAYERS = [
         "keywords",
         "moved",
         "intervals",
+        "json_text",
         "typography",
         "validation",
         "version",

@@ -11,7 +11,7 @@ from streamwhisper.recognition import ModelInfo
 from streamwhisper.server.dialect import NORMAL, Close, OnError
 from streamwhisper.server.dialects.deepgram.dialect import DeepgramDialect
 from streamwhisper.server.dialects.deepgram.flux_query import FluxOptions, read_change
-from streamwhisper.server.dialects.deepgram.messages import Message, StreamMetadata
+from streamwhisper.server.dialects.deepgram.messages import Message, StreamMetadata, encode
 from streamwhisper.server.dialects.deepgram.turns import Turns
 from streamwhisper.server.publishing.observers import SessionFactory
 from streamwhisper.session.options import SessionOptions
@@ -65,7 +65,7 @@ class FluxDialect(DeepgramDialect[Turns]):
     def _numbered(self, message: Message) -> str:
         number, self._sequence = self._sequence, self._sequence + 1
         about = {"request_id": self._stream.request_id, "sequence_id": number}
-        return json.dumps({**message, **about}, ensure_ascii=False, separators=(",", ":"))
+        return encode({**message, **about})
 
     def _receive_text(self, text: str) -> None:
         try:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from streamwhisper.events import Word
+from streamwhisper.json_text import write_json
 from streamwhisper.server.dialects.deepgram.formatting import FormattedText, bare
 
 __all__ = [
@@ -187,4 +187,4 @@ def error(variant: str, description: str, message: str) -> Message:
 
 def encode(message: Message) -> str:
     """Return a message as a text frame."""
-    return json.dumps(message, ensure_ascii=False, separators=(",", ":"))
+    return write_json(message)

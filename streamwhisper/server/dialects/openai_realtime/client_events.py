@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import base64
 import binascii
-import json
-from typing import Any, NoReturn
+from typing import Any
 
 import msgspec
 
+from streamwhisper.json_text import read_json
 from streamwhisper.validation import shown
 
 __all__ = [
@@ -118,8 +118,8 @@ def read_event(text: str) -> Json:
         InvalidRequest: the frame is not a JSON object.
     """
     try:
-        event = json.loads(text, parse_constant=_no_constant)
-    except (ValueError, RecursionError) as error:
+        event = read_json(text)
+    except ValueError as error:
         raise InvalidRequest(
             "invalid_json", f"the frame is not JSON ({error}); expected one event in each frame."
         ) from None
@@ -128,7 +128,3 @@ def read_event(text: str) -> Json:
             "invalid_json", f"the frame is {shown(event)}; expected an object with a type."
         )
     return event
-
-
-def _no_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is no JSON value")

@@ -15,6 +15,7 @@ from typing import Annotated, Any
 import msgspec
 
 from streamwhisper.errors import ProtocolError
+from streamwhisper.json_text import read_json
 from streamwhisper.validation import FieldError, read, shown
 
 __all__ = ["VERSION", "EventReader", "WyomingEvent", "encode_event"]
@@ -133,8 +134,8 @@ def _length(header: Mapping[str, Any], name: str, most: int) -> int:
 
 def _parse(text: bytes, name: str) -> dict[str, Any]:
     try:
-        value = json.loads(text, parse_constant=_no_constant)
-    except (ValueError, RecursionError) as error:  # a deep nesting is a RecursionError
+        value = read_json(text)
+    except ValueError as error:
         raise ProtocolError(
             "bad_json",
             f"{name} is not JSON ({error}): saw {text[:60]!r}; expected an event of the Wyoming "
@@ -142,10 +143,6 @@ def _parse(text: bytes, name: str) -> dict[str, Any]:
             "the server's other port.",
         ) from None
     return _object(value, name)
-
-
-def _no_constant(name: str) -> object:
-    raise ValueError(f"{name} is not a JSON value")
 
 
 def _object(value: object, name: str) -> dict[str, Any]:
