@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -11,16 +11,19 @@ from streamwhisper.cli.flags import LanguageFlag, ModelFlags, SelectionFlags, Ta
 from streamwhisper.cli.groups import grouped
 from streamwhisper.cli.loading import load_model
 from streamwhisper.cli.recordings import STANDARD_INPUT, OutputWriter, stem, transcribe_files
+from streamwhisper.cli.subtitle_flags import SubtitleFlags
 from streamwhisper.cli.transcription_flags import (
     FallbackFlags,
     InputFlags,
     OutputFlags,
     PromptFlags,
     SearchFlags,
-    SubtitleFlags,
     WindowFlags,
 )
 from streamwhisper.errors import AudioFormatError
+
+if TYPE_CHECKING:
+    from streamwhisper.audio.formats import AudioFormat
 
 __all__ = ["transcribe"]
 
@@ -77,23 +80,34 @@ def transcribe(
             fallback=fallback.fallback_options(),
             chunks=ChunkOptions(batch_size=windows.batch_size, vad=windows.vad),
         )
-        audio_format = raw.audio_format()
-        if audio_format is not None and selection.audio_track is not None:
-            raise ValueError("--audio-track needs a file, but --encoding declares raw samples")
+        audio_format = _audio_format(raw, selection)
     except (ValueError, AudioFormatError) as error:
         raise typer.BadParameter(str(error)) from error
-    if output.output_dir is not None:
-        output.output_dir.mkdir(parents=True, exist_ok=True)  # fails before any work is done
-    writer = OutputWriter(
-        "json-lines" if output.as_json else output.format,
-        output.output_dir,
-        len(files) > 1,
-        subtitles.subtitle_options(),
-    )
+    writer = _writer(output, subtitles, several=len(files) > 1)
     if not transcribe_files(
         recognizer, files, audio_format, selection.selection(), options, writer
     ):
         raise typer.Exit(1)
+
+
+def _audio_format(raw: InputFlags, selection: SelectionFlags) -> AudioFormat | None:
+    """Return the format of raw samples; None: files. Raise ValueError for a track of samples."""
+    audio_format = raw.audio_format()
+    if audio_format is not None and selection.audio_track is not None:
+        raise ValueError("--audio-track needs a file, but --encoding declares raw samples")
+    return audio_format
+
+
+def _writer(output: OutputFlags, subtitles: SubtitleFlags, *, several: bool) -> OutputWriter:
+    """Return the writer of transcripts; its folder is created before any work is done."""
+    if output.output_dir is not None:
+        output.output_dir.mkdir(parents=True, exist_ok=True)
+    return OutputWriter(
+        "json-lines" if output.as_json else output.format,
+        output.output_dir,
+        several,
+        subtitles.subtitle_options(),
+    )
 
 
 def _check_outputs(files: list[Path], output: OutputFlags) -> None:

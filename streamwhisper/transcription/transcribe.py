@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import os
 import warnings
 from collections import deque
@@ -10,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from pathlib import Path
-from typing import Any, Unpack, overload
+from typing import Unpack, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +22,7 @@ from streamwhisper.engine.loading import DEFAULT_MODEL, as_model, load_model
 from streamwhisper.errors import RecognitionError
 from streamwhisper.transcript import Transcript
 from streamwhisper.transcription import chunked
+from streamwhisper.transcription.argument_order import accept_model_first
 from streamwhisper.transcription.keywords import TranscriptionKeywords, with_keywords
 from streamwhisper.transcription.languages import main_language
 from streamwhisper.transcription.options import TranscriptionOptions
@@ -54,26 +54,6 @@ Progress = Callable[[float], None]
 Samples = NDArray[np.float32]
 
 
-def _accept_model_first(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Accept the order ``(model, audio)``, and the old names of the audio argument."""
-
-    @functools.wraps(function)
-    def call(*args: Any, **keywords: Any) -> Any:
-        for old, new in (("sound", "audio"), ("sounds", "audios")):
-            if old in keywords:
-                name = f"streamwhisper.{function.__name__}({old}=...)"
-                warnings.warn(f"{name} is now {new}=...", DeprecationWarning, stacklevel=2)
-                keywords[new] = keywords.pop(old)
-        if args and hasattr(args[0], "recognize"):
-            model, *rest = args
-            if not rest:
-                return function(model=model, **keywords)
-            args = (rest[0], model, *rest[1:])
-        return function(*args, **keywords)
-
-    return call
-
-
 @overload
 def detect_language(
     audio: AudioInput,
@@ -93,7 +73,7 @@ def detect_language(
     channel: int | None = ...,
     audio_track: int | None = ...,
 ) -> dict[str, float]: ...
-@_accept_model_first
+@accept_model_first
 def detect_language(
     audio: AudioInput,
     model: Model = DEFAULT_MODEL,
@@ -156,7 +136,7 @@ def transcribe(
     progress: Progress | None = ...,
     **keywords: Unpack[TranscriptionKeywords],
 ) -> Transcript: ...
-@_accept_model_first
+@accept_model_first
 def transcribe(
     audio: AudioInput,
     model: Model = DEFAULT_MODEL,
@@ -231,7 +211,7 @@ def transcribe_all(
     progress: Progress | None = ...,
     **keywords: Unpack[TranscriptionKeywords],
 ) -> Iterator[Transcript]: ...
-@_accept_model_first
+@accept_model_first
 def transcribe_all(
     audios: Iterable[AudioInput],
     model: Model = DEFAULT_MODEL,

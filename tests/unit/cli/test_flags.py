@@ -9,7 +9,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from streamwhisper.cli import flags, mic, server_flags, transcription_flags
+from streamwhisper.cli import flags, mic, server_flags, subtitle_flags, transcription_flags
 from streamwhisper.cli.groups import grouped
 from streamwhisper.cli.main import app
 from streamwhisper.engine.devices import Precision
@@ -67,7 +67,7 @@ def test_a_flag_offers_the_values_of_the_option_behind_it(flag: object, behind: 
     "group",
     [
         value
-        for module in (flags, mic, server_flags, transcription_flags)
+        for module in (flags, mic, server_flags, subtitle_flags, transcription_flags)
         for name, value in vars(module).items()
         if name.endswith(("Flags", "Flag"))
     ],
