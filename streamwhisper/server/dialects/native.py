@@ -28,6 +28,7 @@ from streamwhisper.recognition import ModelInfo
 from streamwhisper.server.access.rejection import SessionRejected
 from streamwhisper.server.dialect import CLIENT_FAULT, GOING_AWAY, NORMAL, Close, OnError
 from streamwhisper.server.dialects.container_input import ContainerInput
+from streamwhisper.server.dialects.flush_limit import FlushLimit
 from streamwhisper.server.dialects.outbox import Outbox
 from streamwhisper.server.dialects.progress import ProgressReporter
 from streamwhisper.server.dialects.start import check_start, check_vocabulary, decoder_for
@@ -36,8 +37,6 @@ from streamwhisper.server.sessions import close_errors
 from streamwhisper.session.options import SessionOptions
 
 __all__ = ["NativeDialect"]
-
-_MAX_FLUSHES = 64
 
 
 class NativeDialect:
@@ -72,7 +71,7 @@ class NativeDialect:
         self._closing: Close | None = None
         self._ending: tuple[ErrorMessage | None, Close] | None = None
         self._warned_after_end = False
-        self._flushes = 0  # unanswered
+        self._flushes = FlushLimit()
         self._on_error = on_error
         self._outbox = Outbox()
         self._progress = ProgressReporter()
@@ -120,7 +119,9 @@ class NativeDialect:
                 case Ping(id):
                     self._send(Pong(id))
                 case Flush(id):
-                    self._flush(id)
+                    session = self._active_session("flush")
+                    self._flushes.add(id)
+                    session.flush(id)
                 case VocabularyMessage(words):
                     check_vocabulary(words)
                     self._active_session("vocabulary").set_vocabulary(words)
@@ -257,17 +258,6 @@ class NativeDialect:
             messages=self._progress.messages,
         )
 
-    def _flush(self, id: str | None) -> None:
-        session = self._active_session("flush")
-        if self._flushes >= _MAX_FLUSHES:
-            raise ProtocolError(
-                "too_many_flushes",
-                f"{self._flushes} flushes are unanswered, so this one (id {id!r}) was ignored; "
-                "wait for their answers.",
-            )
-        self._flushes += 1
-        session.flush(id)
-
     def _receive_audio(self, data: bytes) -> None:
         if self._ending is not None:
             if not self._warned_after_end:
@@ -328,8 +318,7 @@ class NativeDialect:
         return self._session
 
     def _reject(self, code: str, message: str) -> None:
-        fatal = self._session is None
-        if fatal:
+        if self._session is None:
             self.fail(ErrorMessage(code, message, fatal=True), Close(CLIENT_FAULT, code))
         else:
             self._send(ErrorMessage(code, message, fatal=False))
@@ -351,7 +340,8 @@ class NativeDialect:
                 error, self._closing = self._ending or (None, Close(NORMAL))
                 self._put(event if error is None else error)
             else:
-                self._flushes -= isinstance(event, Flushed)
+                if isinstance(event, Flushed):
+                    self._flushes.answer()
                 self._outbox.put(self._requested(event))
 
     def _requested(self, event: Event) -> Event:
