@@ -18,8 +18,7 @@ from collections.abc import Iterator
 
 from websockets.sync.client import connect as connect_viewer
 
-from streamwhisper import Committed, Partial, SyncStreamClient, stream_audio
-from streamwhisper.control_characters import without_controls
+from streamwhisper import Committed, Partial, SyncStreamClient, stream_audio, without_controls
 
 RATE, CHUNK = 16000, 1600
 

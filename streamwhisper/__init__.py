@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from streamwhisper.audio.formats import AudioFormat
     from streamwhisper.checkpoints.hub import HubOptions
     from streamwhisper.client import Reconnection, StreamClient, SyncStreamClient, connect
+    from streamwhisper.control_characters import without_controls
     from streamwhisper.dictation.microphone_stream import microphone
     from streamwhisper.engine.loading import load_model
     from streamwhisper.engine.local import LocalRecognizer
@@ -84,6 +85,7 @@ _NAMES = {
     "streamwhisper.audio.formats": "AudioFormat",
     "streamwhisper.checkpoints.hub": "HubOptions",
     "streamwhisper.client": "Reconnection StreamClient SyncStreamClient connect",
+    "streamwhisper.control_characters": "without_controls",
     "streamwhisper.dictation.microphone_stream": "microphone",
     "streamwhisper.engine.loading": "load_model",
     "streamwhisper.engine.local": "LocalRecognizer",
@@ -192,6 +194,7 @@ __all__ = [
     "stream_audio",
     "transcribe",
     "transcribe_all",
+    "without_controls",
 ]
 
 _install()
