@@ -66,7 +66,7 @@ class DecodingOptions:
 
 @dataclass(frozen=True, slots=True)
 class TextContext:
-    """What is known of a text besides the window's own words.
+    """Context of a window: text known besides the window's own words.
 
     Attributes:
         prompt: tokens of the text before the window.

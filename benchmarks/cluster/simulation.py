@@ -37,7 +37,7 @@ class Service:
 
 @dataclass(frozen=True, slots=True)
 class Talk:
-    """How a speaker talks.
+    """Speaking behaviour of one speaker.
 
     Attributes:
         speech: seconds of speech between pauses, on average.

@@ -1,4 +1,4 @@
-"""A newcomer with a token, from another address: how long it waits for the server's answers."""
+"""Waiting times of a new client with an access token, connecting from another address."""
 
 from __future__ import annotations
 

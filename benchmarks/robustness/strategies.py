@@ -159,7 +159,7 @@ conversations = st.tuples(
     st.lists(frames, max_size=24),
     st.sampled_from([(), (), ('{"type":"end"}',)]),
 ).map(lambda parts: [parts[0], *parts[1], *parts[2]])
-"""What one client says; most of them start a session."""
+"""Messages that one client sends; most of them start a session."""
 
 
 def drive(said: Sequence[str | bytes]) -> None:

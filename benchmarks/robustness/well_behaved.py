@@ -21,7 +21,7 @@ _PING = 0.05  # seconds between two pings
 
 @dataclass
 class WellBehaved:
-    """What one session saw of the server.
+    """Measurements of the server by one session.
 
     Attributes:
         sent: moments at which chunks were sent.

@@ -26,7 +26,7 @@ _LONGEST_OVERLAP = 1.0
 
 @dataclass(slots=True)
 class ReadReport:
-    """What was found while a container was read.
+    """Gaps and damage found while a container was read.
 
     Attributes:
         tracks: number of audio tracks.

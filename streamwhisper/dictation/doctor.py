@@ -56,7 +56,7 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What is checked.
+    """Settings of dictation that the doctor checks.
 
     Attributes:
         microphone: name or number of the microphone; None: the default.

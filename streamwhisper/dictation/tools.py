@@ -24,12 +24,12 @@ class ToolError(StreamWhisperError, OSError):
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """How a program ended.
+    """Result of a program that has ended.
 
     Attributes:
         status: exit status; 0: success.
         out: its standard output.
-        reason: what it said about a failure, or else its exit status.
+        reason: its error message or, without one, its exit status.
     """
 
     status: int

@@ -121,7 +121,7 @@ _TOPICS: dict[str, type[Any]] = {
 
 @dataclass(frozen=True)
 class NumberWords:
-    """How numbers are spoken and written: the tables below ``[numbers]`` of a data file.
+    """Number words and formats of a language: the tables below ``[numbers]`` of a data file.
 
     Attributes:
         cardinals: words of whole numbers.

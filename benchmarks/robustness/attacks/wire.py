@@ -100,7 +100,7 @@ async def http_request(
 
 
 async def flood(streams: Streams, data: bytes, *, read: bool) -> None:
-    """Send the same data for ever, and read the answers or leave them unread."""
+    """Send the same data endlessly, and read the answers or leave them unread."""
     reading = asyncio.create_task(swallow(streams)) if read else None
     try:
         while True:
@@ -119,7 +119,7 @@ async def swallow(streams: Streams) -> None:
 
 
 async def persistently(attempt: Callable[[], Awaitable[None]]) -> None:
-    """Repeat an attempt for ever; the server may reject it or drop its connection."""
+    """Repeat an attempt endlessly; the server may reject it or drop its connection."""
     while True:
         with contextlib.suppress(OSError, asyncio.IncompleteReadError):
             await attempt()
