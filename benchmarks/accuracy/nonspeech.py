@@ -11,16 +11,13 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 
-import numpy as np
-import soxr
-from numpy.typing import NDArray
-
+from benchmarks.lib.conditions import conditions
 from benchmarks.lib.live_run import Run
 from benchmarks.lib.measure import Errors, count_errors, machine_line
-from benchmarks.lib.speech import SAMPLE_RATE, Recording, clips, normalized, speech_folder
+from benchmarks.lib.speech import Recording, clips, normalized, speech_folder
 from benchmarks.lib.virtual import VirtualStream
 from streamwhisper.audio.mel import log_mel
 from streamwhisper.engine.local import LocalOptions, LocalRecognizer
@@ -28,50 +25,16 @@ from streamwhisper.events import Committed
 from streamwhisper.recognition import RecognitionRequest
 from streamwhisper.session.options import SessionOptions
 
-Samples = NDArray[np.float32]
 Streamed = Callable[[Recording], VirtualStream]
 SILENT_SETS = ("synthetic-nonspeech", "noise")
 COUNTED_IN = {"noise/guitar_16k": 3.0}
 """Seconds at a recording's start in which somebody does speak: a guitarist counts to four."""
 
 
-def with_noise(samples: Samples, noise: Samples, snr: float) -> Samples:
-    """Noise, repeated as needed, `snr` decibels below the speech."""
-    noise = np.resize(noise, len(samples))
-    gain = np.sqrt(np.mean(samples**2) / (np.mean(noise**2) + 1e-12) / 10 ** (snr / 10))
-    return _unclipped(samples + gain * noise)
-
-
-def in_a_room(samples: Samples, response: Samples) -> Samples:
-    """Heard from afar: convolved with a room's impulse response."""
-    size = 1 << (len(samples) + len(response)).bit_length()
-    response = response / np.sqrt((response**2).sum())
-    heard = np.fft.irfft(np.fft.rfft(samples, size) * np.fft.rfft(response, size), size)
-    start = int(np.abs(response).argmax())
-    return _unclipped(heard[start : start + len(samples)])
-
-
-def by_telephone(samples: Samples) -> Samples:
-    """300 to 3400 Hz, 8 kHz, 8-bit mu-law."""
-    narrow = soxr.resample(samples, SAMPLE_RATE, 8000)
-    spectrum, frequency = np.fft.rfft(narrow), np.fft.rfftfreq(len(narrow), 1 / 8000)
-    spectrum[(frequency < 300) | (frequency > 3400)] = 0
-    narrow = np.clip(np.fft.irfft(spectrum, len(narrow)), -1, 1)
-    level = np.sign(narrow) * np.log1p(255 * np.abs(narrow)) / np.log(256)
-    level = np.round(level * 127) / 127
-    narrow = np.sign(level) * (256 ** np.abs(level) - 1) / 255
-    return _unclipped(soxr.resample(narrow, 8000, SAMPLE_RATE))
-
-
 def words_from(run: Run, start: float) -> list[str]:
     """The committed words that begin at `start` seconds or later."""
     committed = (event for _, event in run.arrivals if isinstance(event, Committed))
     return [word.word for event in committed for word in event.words if word.start >= start]
-
-
-def _unclipped(samples: NDArray[np.floating]) -> Samples:
-    peak = np.abs(samples).max()
-    return (samples / peak * 0.99 if peak > 0.99 else samples).astype(np.float32)
 
 
 def invented_per_minute(streamed: Streamed) -> float:
@@ -92,26 +55,6 @@ def invented_per_minute(streamed: Streamed) -> float:
     return per_minute
 
 
-def conditions(snrs: Sequence[float]) -> dict[str, Callable[[int, Samples], Samples]]:
-    """Return what each condition makes of the clip of a number."""
-    folder = speech_folder()
-    noises = clips(folder, "noise", 100, longest=1e9)
-    rooms = clips(folder, "rir", 100, longest=1e9)
-    return {
-        "clean": lambda _, samples: samples,
-        **{
-            f"noise, {snr:g} dB": lambda index, samples, snr=snr: with_noise(
-                samples, noises[index % len(noises)].samples, snr
-            )
-            for snr in snrs
-        },
-        "far away in a room": lambda index, samples: in_a_room(
-            samples, rooms[index % len(rooms)].samples
-        ),
-        "telephone": lambda _, samples: by_telephone(samples),
-    }
-
-
 def error_rates(
     streamed: Streamed, yardstick: LocalRecognizer, flags: argparse.Namespace
 ) -> dict[str, dict[str, float]]:
@@ -119,7 +62,7 @@ def error_rates(
     chosen = clips(speech_folder(), "ls-dev", flags.clips)
     print("| condition | streamed WER | offline WER |\n|---|---|---|")
     rates = {}
-    for name, render in conditions(flags.snrs).items():
+    for name, render in conditions(speech_folder(), flags.snrs).items():
         live, offline = Errors(0, 0, 0, 0), Errors(0, 0, 0, 0)
         for index, clip in enumerate(chosen):
             rendered = replace(clip, samples=render(index, clip.samples))
