@@ -18,7 +18,7 @@ HOST ?= 127.0.0.1
 PORT ?= 8765
 ARGS ?=
 # More than cores: integration tests wait a lot. Each takes up to 1 GB of memory.
-WORKERS ?= 4
+WORKERS ?= 6
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test unit docs lint constraints serve bench clean

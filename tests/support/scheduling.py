@@ -15,10 +15,17 @@ from xdist.scheduler.loadscope import LoadScopeScheduling
 
 # Slowest first; found with `make test ARGS=--durations=200`.
 SLOW = (
+    "integration/cluster/test_cluster_start.py",
     "integration/cluster/test_cluster.py",
+    "integration/engine/test_decoding.py",
+    "integration/benchmarks/test_sizes.py",
+    "integration/engine/test_sequential.py",
     "integration/clients/test_frameworks.py",
     "integration/clients/test_reconnect.py",
+    "integration/cli/test_cli.py",
     "integration/server/test_kill.py",
+    "integration/engine/test_search.py",
+    "integration/engine/test_session.py",
     "integration/web/",
     "integration/clients/",
     "integration/desktop/",

@@ -1,4 +1,4 @@
-"""Attacks on the Ray that ``streamwhisper cluster start`` starts; run by test_cluster.py.
+"""Attacks on the Ray that ``streamwhisper cluster start`` starts; run by test_cluster_start.py.
 
 No setting of Ray is in the environment. The attacker is a process of this
 machine without the token.

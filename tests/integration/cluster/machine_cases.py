@@ -1,4 +1,4 @@
-"""``streamwhisper cluster`` on one machine, as an operator types it; run by test_cluster.py.
+"""``streamwhisper cluster`` on one machine, as an operator types it; run by test_cluster_start.py.
 
 With Ray's token, which whoever joins has to know, and with its traffic encrypted.
 """
