@@ -141,9 +141,8 @@ async def test_a_strict_budget_leaves_a_slow_client_alone() -> None:
 async def test_other_connections_have_their_turn_while_a_flood_is_read() -> None:
     async with connected() as (client, side):
         client.transport.write(frame(BINARY) * 40_000)
-        worst = 0.0
+        turns = 0
         while len(side.messages) < 20_000:
-            began = time.monotonic()
             await asyncio.sleep(0)
-            worst = max(worst, time.monotonic() - began)
-        assert worst < 0.1
+            turns += 1
+        assert turns > 100
