@@ -46,7 +46,7 @@ class SkippedBytes:
             self.end = max(self.end or 0, packet.pos + packet.size)
         self.others = 0
         self.last.append(skipped)
-        lost = skipped / self.rate if self.rate else 0.0
+        lost = self.held_by(skipped)
         self.size += packet.size
         self.seconds += float((packet.duration or 0) * (packet.time_base or 0))
         return lost
@@ -55,6 +55,10 @@ class SkippedBytes:
     def rate(self) -> float:
         """Bytes per second."""
         return self.size / self.seconds if self.seconds else 0.0
+
+    def held_by(self, size: int) -> float:
+        """Return the seconds of audio in so many bytes; 0.0 if the packets tell no duration."""
+        return max(0, size) / self.rate if self.rate else 0.0
 
     def explain(self, seconds: float) -> bool:
         """Return whether as many bytes were skipped as a hole of this length would hold."""

@@ -202,7 +202,7 @@ class _TrackReader:
         """Report damage of raw frames that showed neither in times nor in positions."""
         if not (self._counted and self._decoded and self._failures) or self._report.damage:
             return
-        lost = max(0, self._container.size - self._skipped.size) / self._skipped.rate
+        lost = self._skipped.held_by(self._container.size - self._skipped.size)
         if lost > TOLERANCE:
             self._report.note_damage(self._failures[0], self._failures[0] + lost)
 

@@ -46,4 +46,4 @@ def test_only_files_that_exist_are_left_out_of_coverage() -> None:
     omitted = settings["coverage"]["run"]["omit"]
     assert omitted
     assert [name for name in omitted if not (ROOT / name).is_file()] == []
-    assert settings["coverage"]["report"]["fail_under"] >= 80
+    assert settings["coverage"]["report"]["fail_under"] >= 90

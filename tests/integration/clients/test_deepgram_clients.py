@@ -289,7 +289,10 @@ async def test_the_handshake_names_the_request_and_what_is_not_supported(recogni
         async with connect_websocket(url, additional_headers=headers, proxy=None) as websocket:
             assert websocket.response is not None
             answer = websocket.response.headers
-            assert answer["dg-warning"] == "not supported by this server: diarize, redact; unknown: nonsense"
+            assert (
+                answer["dg-warning"]
+                == "not supported by this server: diarize, redact; unknown: nonsense"
+            )
             await websocket.send('{"type": "CloseStream"}')
             assert json.loads(await websocket.recv())["request_id"] == answer["dg-request-id"]
 
