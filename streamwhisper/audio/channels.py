@@ -119,7 +119,7 @@ class Mixer:
 
 @dataclass(slots=True)
 class _Choice:
-    """Which channels are used, and the levels that led to it.
+    """Channels in use, and the levels that led to them.
 
     Attributes:
         held: power of each channel, which rises at once and falls slowly.

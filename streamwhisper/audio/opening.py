@@ -58,7 +58,7 @@ class Source(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Which audio of a container to read.
+    """Track and channel to read from a container.
 
     Attributes:
         track: audio track, counted from 1; None reads the default one.

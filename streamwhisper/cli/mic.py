@@ -129,7 +129,7 @@ class DestinationFlags:
 
     @property
     def pastes(self) -> bool:
-        """Whether text is pasted wherever it could be typed."""
+        """True if text is pasted even where it could be typed."""
         return self.paste or self.paste_keys != "auto"
 
 

@@ -1,4 +1,4 @@
-"""Which channels of a microphone to open.
+"""Choice of the channels that are opened of a microphone.
 
 A device of its own, e.g. an audio interface, has as many channels as PortAudio reports. The devices
 of a sound server accept any number: they map the source's channels to it by position, and average

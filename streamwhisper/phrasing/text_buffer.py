@@ -16,7 +16,7 @@ from streamwhisper.typography import PAUSES, SENTENCE_ENDS, ends_sentence
 __all__ = ["Kind", "TextBuffer", "edit_between"]
 
 Kind = Literal["stop", "mark", "open", "close", "link", "free", "break"]
-"""How signs stand among words.
+"""Spacing of signs among words.
 
 - ``stop``: at the word before; a sentence begins after it (full stop).
 - ``mark``: at the word before; the sentence goes on (comma).
