@@ -55,6 +55,8 @@ def convert_samples(
             another shape, or no such channel.
     """
     array, rate = _unpacked(audio, sample_rate)
+    if _is_widened(array):
+        raise _widened(array)
     scaled = _scaled(array)
     scaled /= max(np.float32(1), np.abs(scaled).max(initial=0))
     mono = mix_down(_by_channel(scaled), rate, channel)
@@ -82,6 +84,8 @@ class ChunkConverter:
         self._channel = channel
         self._mixer: Mixer | None = None
         self._channels = 0
+        self._wide = False  # a chunk showed that the values fill their type
+        self._narrow = 0  # samples of chunks that did not
         self._resampler = (
             None
             if self._rate == SAMPLE_RATE
@@ -96,11 +100,20 @@ class ChunkConverter:
         Up to 20 ms of several channels are held back.
         """
         array, _ = _unpacked(chunk, self._rate)  # refuses a mapping at another rate
+        self._check_width(array)
         return self._resample(self._mix(bounded(_scaled(array))), last=False)
 
     def finish(self) -> NDArray[np.float32]:
         """Return the few milliseconds that mixer and resampler still hold."""
         return self._resample(self._held(), last=True)
+
+    def _check_width(self, array: NDArray[Any]) -> None:
+        """Reject a stream that has been widened all along; a quiet beginning is not enough."""
+        if not self._wide and array.size:
+            self._wide = not _is_widened(array) and bool(array.any())
+            self._narrow += max(array.shape) if _is_widened(array) else 0
+            if self._narrow >= self._rate:
+                raise _widened(array)
 
     def _mix(self, scaled: NDArray[np.float32]) -> NDArray[np.float32]:
         samples = _by_channel(scaled, self._channels)
@@ -223,15 +236,28 @@ def _checked_floats(array: NDArray[Any]) -> NDArray[np.float32]:
     return array.astype(np.float32)
 
 
+def _is_widened(array: NDArray[Any]) -> bool:
+    """Return whether wide integers hold 16-bit samples.
+
+    Audio interfaces put 16 and 24 bits at the upper end of 32, so their values are multiples of
+    256, however quiet the audio is.
+    """
+    if array.dtype.kind not in "iu" or (bits := array.dtype.itemsize * 8) < 32:
+        return False
+    peak = np.abs(array.astype(np.float64)).max(initial=0)
+    return 0 < peak < 2.0 ** (bits // 2 - (bits == 64)) and bool((array % 256).any())
+
+
+def _widened(array: NDArray[Any]) -> AudioFormatError:
+    return AudioFormatError(
+        f"the samples are of type {array.dtype} with values up to {array.max()}, which are "
+        "probably 16-bit samples in a wider type; expected them as int16 (.astype('int16'))"
+    )
+
+
 def _scaled_integers(array: NDArray[Any]) -> NDArray[np.float32]:
     """Scale by the range of the type; for unsigned types, silence is the middle of the range."""
     info = np.iinfo(array.dtype)
-    peak = np.abs(array.astype(np.float64)).max(initial=0) if info.bits >= 32 else 0
-    if 0 < peak < 2.0 ** (info.bits // 2 - (info.bits == 64)):
-        raise AudioFormatError(
-            f"the samples are of type {array.dtype} with values up to {array.max()}, which are "
-            "probably 16-bit samples in a wider type; expected them as int16 (.astype('int16'))"
-        )
     half = 2.0 ** (info.bits - 1)
     middle = half if array.dtype.kind == "u" else 0.0
     wide: NDArray[np.floating[Any]] = array.astype(np.float32 if info.bits <= 16 else np.float64)

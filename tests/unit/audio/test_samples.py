@@ -134,3 +134,32 @@ def test_a_path_a_file_and_its_bytes_are_the_same_audio():
     with SAMPLE.open("rb") as file:
         for audio in (SAMPLE, str(SAMPLE), data, bytearray(data), io.BytesIO(data), file):
             np.testing.assert_allclose(load_audio(audio), expected, atol=1e-6)
+
+
+NARROW = np.random.default_rng(3).integers(-9000, 9000, 16000).astype(np.int32)
+"""A second of 16-bit samples in a wider type."""
+
+
+@pytest.mark.parametrize("dtype", [np.int32, np.int64])
+def test_16_bit_samples_in_a_wider_type_are_an_error_and_not_silence(dtype):
+    with pytest.raises(AudioFormatError, match="probably 16-bit samples in a wider type"):
+        convert_samples(NARROW.astype(dtype))
+    converter = ChunkConverter()
+    converter.convert(NARROW[:8000].astype(dtype))  # it may still be a quiet beginning
+    with pytest.raises(AudioFormatError, match="probably 16-bit"):
+        converter.convert(NARROW[8000:].astype(dtype))
+
+
+def test_the_quiet_noise_of_a_24_bit_interface_is_audio():
+    noise = (NARROW // 100) << 8
+    assert 0 < np.abs(convert_samples(noise)).max() < 1e-4
+    converter = ChunkConverter()
+    for _ in range(3):
+        converter.convert(noise)
+
+
+def test_a_live_stream_of_wide_integers_may_be_quiet_once_it_was_loud():
+    converter = ChunkConverter()
+    converter.convert(NARROW << 16)
+    for _ in range(3):
+        converter.convert(NARROW)
