@@ -10,7 +10,7 @@ from streamwhisper.client import Reconnection, connect
 from streamwhisper.errors import ServerError
 from streamwhisper.events import Committed, Done
 from streamwhisper.live.scheduler import Scheduler
-from streamwhisper.server.app import ServerOptions
+from streamwhisper.server.app import Server, ServerOptions
 from tests.support.cable import Cable
 from tests.support.recognizers import Held, one_by_one, overload
 from tests.support.scripted import ScriptedRecognizer, script
@@ -80,6 +80,17 @@ async def test_a_session_that_another_server_has_lost_is_taken_at_any_load() -> 
             assert isinstance([event async for event in three][-1], Done)
 
 
+async def admitted(server: Server) -> bool:
+    """Whether the server takes another session now."""
+    try:
+        async with connect(server.url) as session:
+            return session.ready is not None
+    except ServerError as error:
+        if error.code != "overloaded":
+            raise
+        return False
+
+
 async def test_sessions_are_taken_in_again_once_the_load_is_over(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -92,13 +103,9 @@ async def test_sessions_are_taken_in_again_once_the_load_is_over(
     ):
         await overload(server, recognizer, one, two)
         recognizer.gate.set()
-        while (
-            server.context.startup.model.scheduler.waiting
-            or server.context.admission.expected_wait > 0.05
-        ):
-            await asyncio.sleep(0.01)
-        async with connect(server.url) as three:
-            assert three.ready
+        # The measured load falls with fluctuations: a session that is rejected tries again.
+        while not await admitted(server):
+            await asyncio.sleep(0.05)
 
 
 async def test_those_who_just_began_to_speak_are_counted_before_their_load_shows(
