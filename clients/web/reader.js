@@ -36,11 +36,12 @@ export class Reader {
     new ResizeObserver(() => this.#scroll()).observe(element);
   }
 
-  /** Append committed text: {text, begins}, as Transcript.add returns it. */
-  commit({ text, begins }) {
+  /** Append committed text: {text, begins, words}, as Transcript.add returns it. */
+  commit({ text, begins, words = [] }) {
     const span = document.createElement("span");
     span.className = "committed";
-    span.textContent = text;
+    if (words.length > 0) span.append(...words.map(wordSpan));
+    else span.textContent = text;
     const used = this.#paragraph?.firstChild !== this.#partial; // otherwise it has partial text only
     if (this.#paragraph === null || (begins && used)) this.#begin();
     this.#paragraph.insertBefore(span, this.#partial);
@@ -70,4 +71,15 @@ export class Reader {
   #scroll() {
     if (this.#following) this.#element.scrollTop = this.#element.scrollHeight;
   }
+}
+
+/** Return the element of a word; its data attributes have its times and its confidence. */
+function wordSpan({ text, start, end, confidence }) {
+  const span = document.createElement("span");
+  span.className = "word";
+  span.textContent = text;
+  span.dataset.start = start;
+  span.dataset.end = end;
+  if (confidence !== null) span.dataset.confidence = confidence;
+  return span;
 }

@@ -2,7 +2,7 @@
 
 const PARAGRAPH = 2; // seconds of silence between utterances after which a paragraph starts
 const LINE = 42; // columns of a subtitle line
-const CUE = { columns: 2 * LINE, seconds: 6, gap: 0.8, shortest: 1, lingers: 0.4 };
+const CUE = { columns: 2 * LINE, seconds: 6, gap: 0.8, shortest: 1, lingers: 0.4, least: 0.05 };
 const SENTENCE = /[\p{Sentence_Terminal}…]["'\s\p{Pe}\p{Pf}\p{Pi}]*$/u;
 const CLAUSE = /[,;:，、；：،؛၊]$/u;
 const WIDE =
@@ -12,8 +12,17 @@ const NARROW = /[\p{Mn}\p{Me}\p{Cf}]/gu; // no columns
 const BREAK =
   /(?<![\p{Ps}\p{Pi}\u200dเแโใไເແໂໃໄ])(?![\p{M}\p{Lm}\p{Pe}\p{Pf}\p{Po}\p{Emoji_Modifier}ぁぃぅぇぉっゃゅょゎァィゥェォッャュョヮะาำະາຳ\u200d])./gsu;
 
+/**
+ * @typedef {object} Span a word, with the spaces before it.
+ * @property {string} text
+ * @property {number} start in seconds from the beginning.
+ * @property {number} end
+ * @property {number | null} confidence 0 to 1; null: unknown.
+ * @property {boolean} begins whether it starts a paragraph.
+ */
+
 export class Transcript {
-  /** [{text, start, end, begins}]: one per word, with the spaces before it; times in seconds. */
+  /** [Span]: one per word. */
   #spans = [];
   #offset = 0;
   #final = true; // whether the last text was the end of its utterance
@@ -40,8 +49,8 @@ export class Transcript {
 
   /**
    * Add a committed message.
-   * @returns {{text: string, begins: boolean} | null} the text to show, and whether it starts a
-   *   paragraph; null if there is none.
+   * @returns {{text: string, begins: boolean, words: Span[]} | null} the text to show, whether it
+   *   starts a paragraph, and its words; null if there is none.
    */
   add(message) {
     const first = this.#spans.length;
@@ -52,10 +61,10 @@ export class Transcript {
     if (message.text === "") return null;
     for (const span of spansOf(message)) {
       const [from, to] = [span.start + this.#offset, span.end + this.#offset];
-      this.#spans.push({ text: span.text, start: from, end: to, begins: false });
+      this.#spans.push({ ...span, start: from, end: to, begins: false });
     }
     this.#spans[first].begins = begins;
-    return { text: begins ? message.text.trimStart() : message.text, begins };
+    return paragraph(this.#spans.slice(first));
   }
 
   toText() {
@@ -63,6 +72,17 @@ export class Transcript {
       begins ? `\n\n${text.trimStart()}` : text,
     );
     return texts.join("").trim() + "\n";
+  }
+
+  /** Return the text and the words with their times, as JSON. */
+  toJson() {
+    const words = this.#spans.map(({ text, start, end, confidence }) => ({
+      word: text.trim(),
+      start: rounded(start),
+      end: rounded(end),
+      ...(confidence !== null && { confidence: rounded(confidence) }),
+    }));
+    return `${JSON.stringify({ text: this.toText().trim(), words }, null, 2)}\n`;
   }
 
   toSrt() {
@@ -81,16 +101,19 @@ export class Transcript {
     return `WEBVTT\n${cues.join("")}`;
   }
 
-  /** Return subtitles of one or two lines: [{start, end, lines}]. */
+  /** Return subtitles of one or two lines: [{start, end, lines}]. They do not overlap. */
   cues() {
     const cues = grouped(this.#spans).map((spans) => ({
       start: spans[0].start,
       end: spans.at(-1).end,
       lines: lines(textOf(spans)),
     }));
+    let over = 0; // end of the cue before
     cues.forEach((cue, k) => {
+      cue.start = Math.max(cue.start, over);
       const wanted = Math.max(cue.end + CUE.lingers, cue.start + CUE.shortest);
-      cue.end = Math.max(cue.end, Math.min(wanted, cues[k + 1]?.start ?? wanted));
+      const next = Math.max(cues[k + 1]?.start ?? wanted, cue.start + CUE.least);
+      cue.end = over = Math.min(wanted, next);
     });
     return cues;
   }
@@ -104,14 +127,23 @@ function spansOf({ text, start, end, words = [] }) {
     const at = text.indexOf(word.word, from);
     if (at < 0) continue;
     const to = at + word.word.length;
-    spans.push({ text: text.slice(from, to), start: word.start, end: word.end });
+    const { confidence = null } = word;
+    spans.push({ text: text.slice(from, to), start: word.start, end: word.end, confidence });
     from = to;
   }
-  if (spans.length === 0) return [{ text, start, end }];
+  if (spans.length === 0) return [{ text, start, end, confidence: null }];
   spans.at(-1).text += text.slice(from);
   return spans;
 }
 
+/** Return spans as a text to show: the first one has no space before it if it begins a paragraph. */
+function paragraph(spans) {
+  const [{ begins, ...first }, ...others] = spans;
+  const words = begins ? [{ ...first, text: first.text.trimStart() }, ...others] : spans;
+  return { text: words.map(({ text }) => text).join(""), begins, words };
+}
+
+const rounded = (number) => Math.round(number * 1000) / 1000;
 const textOf = (spans) => spans.map(({ text }) => text).join("").trim();
 const count = (text, pattern) => text.match(pattern)?.length ?? 0;
 const columns = (text) => [...text].length + count(text, WIDE) - count(text, NARROW);

@@ -124,7 +124,14 @@ def test_the_text_is_copied_and_saved(spoken: Any) -> None:
     spoken.get_by_role("button", name="Copied").wait_for()
     copied = spoken.evaluate("navigator.clipboard.readText()")
     assert " ".join(copied.split()) == text_of(spoken)
-    for kind, beginning in (("txt", "He began"), ("srt", "1\n00:00:0"), ("vtt", "WEBVTT\n\n00:")):
+    beginnings = {
+        "txt": "He began",
+        "srt": "1\n00:00:0",
+        "vtt": "WEBVTT\n\n00:",
+        "json": '{\n  "text": "He began',
+    }
+    for kind, beginning in beginnings.items():
+        spoken.click("#download summary")
         with spoken.expect_download() as download:
             spoken.click(f"#{kind}")
         path = Path(download.value.path())
@@ -194,23 +201,31 @@ def focused(page: Any) -> str:
 
 def test_what_is_done_with_the_text_is_reached_by_the_keyboard(spoken: Any) -> None:
     spoken.focus("#source")
-    for control in ("copy", "txt", "srt", "vtt", "clear", "SUMMARY"):
+    for control in ("copy", "SUMMARY", "share-button", "SUMMARY"):
         spoken.keyboard.press("Tab")
         assert focused(spoken) == control
+    spoken.focus("#download summary")
+    spoken.keyboard.press("Enter")
+    for control in ("txt", "srt", "vtt", "json"):
+        spoken.keyboard.press("Tab")
+        assert focused(spoken) == control
+    spoken.keyboard.press("Escape")
+    assert focused(spoken) == "SUMMARY"
+    assert not spoken.locator("#txt").is_visible()
 
 
 def test_everything_is_reached_by_the_keyboard(open_page: Any) -> None:
     page = open_page()
-    for control in ("smaller", "larger", "contrast", "captions", "start", "source", "SUMMARY"):
+    for control in ("smaller", "larger", "contrast", "captions", "start", "source"):
         page.keyboard.press("Tab")
         assert focused(page) == control
-    page.focus("summary")
+    page.focus("#share-button")
     page.keyboard.press("Enter")
-    page.keyboard.press("Tab")
+    page.locator("#share").wait_for()
     assert focused(page) == "room"
     page.keyboard.press("Escape")
-    assert focused(page) == "SUMMARY"
-    assert not page.locator("#room").is_visible()
+    page.locator("#share").wait_for(state="hidden")
+    assert focused(page) == "share-button"
     page.focus("#start")
     page.keyboard.press("Enter")
     page.get_by_role("button", name="Stop", exact=True).wait_for()
@@ -239,8 +254,11 @@ def test_a_small_screen_shows_all_of_it_without_scrolling_sideways(
 ) -> None:
     page = open_page(path, viewport={"width": width, "height": height})
     if not path:
-        page.click("summary")
+        page.click("#share-button")
         page.fill("#room", "a-name-of-a-room-that-is-as-long-as-names-of-rooms-may-become-64")
+        assert page.locator("#share").bounding_box()["width"] <= width
+        page.keyboard.press("Escape")
+        page.click("#more summary")
     page.evaluate("""() => {
       const word = Object.assign(document.createElement("p"), { textContent: "m".repeat(99) });
       document.getElementById("captions").append(word);
@@ -284,9 +302,12 @@ def test_axe_finds_no_serious_fault_before_while_and_after_somebody_speaks(
         contrast="more" if contrast else "no-preference",
     )
     assert page.get_attribute("#contrast", "aria-pressed") == str(contrast).lower()
-    page.click("summary")
+    page.click("#more summary")
+    assert faults(page) == []
+    page.click("#share-button")
     page.fill("#room", f"stage-{scheme}-{contrast}")
     assert faults(page) == []
+    page.keyboard.press("Escape")
     page.click("#start")
     page.locator("#captions p").first.wait_for()
     page.evaluate("""() => {
@@ -328,9 +349,9 @@ def test_a_link_to_a_name_opens_the_page_that_reads_along(open_page: Any) -> Non
     page = open_page("watch/stage-1")
     assert urlsplit(page.url).query == "watch=stage-1"
     assert page.title() == "stage-1 · captions"
-    for control in ("#start", "#source", "summary", "#level"):
+    for control in ("#start", "#source", "#more", "#share-button", "#level"):
         assert not page.locator(control).is_visible()
-    for control in ("#larger", "#copy", "#srt"):
+    for control in ("#larger", "#copy", "#download"):
         assert page.locator(control).is_visible()
 
 
@@ -341,7 +362,7 @@ def test_an_overlay_is_text_alone_over_nothing(open_page: Any) -> None:
     shown = page.evaluate("""() => [...document.querySelectorAll("body *")]
       .filter((e) => e.checkVisibility() && e.getClientRects().length > 0)
       .map((e) => e.id || e.className || e.tagName)""")
-    assert set(shown) <= {"MAIN", "captions", "P", "committed", "partial"}
+    assert set(shown) <= {"MAIN", "captions", "P", "committed", "word", "partial"}
     styles = page.evaluate("""() => {
       const style = (name) => getComputedStyle(document.querySelector(name));
       return [style("html").backgroundColor, style("body").backgroundColor,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Iterator
 from itertools import pairwise
 from typing import Any
@@ -119,6 +120,39 @@ def test_what_is_saved_is_read_by_others_as_it_was_written(
             else:
                 lines = lines.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
             assert bytes(packet).decode().strip() == lines
+
+
+@st.composite
+def disordered(draw: st.DrawFn) -> list[Message]:
+    """Committed messages whose times overlap, go back, or are all the same."""
+    times = st.floats(0, 30).map(lambda seconds: round(seconds, 3))
+    messages: list[Message] = []
+    for said in draw(st.lists(st.lists(names, min_size=1, max_size=12), min_size=1, max_size=6)):
+        words = [
+            {"word": name, "start": start, "end": max(start, draw(times))}
+            for name, start in ((name, draw(times)) for name in said)
+        ]
+        start, end = words[0]["start"], words[-1]["end"]
+        text = " ".join(said)
+        messages.append({"text": text, "start": start, "end": end, "words": words, "final": True})
+    return messages
+
+
+@EXAMPLES
+@given(messages=disordered())
+def test_saved_subtitles_never_overlap_whatever_times_the_words_have(
+    page: Any, messages: list[Message]
+) -> None:
+    written = page.evaluate(WRITE, messages)
+    for text in (written["srt"].replace(",", "."), written["vtt"]):
+        bounds = re.findall(r"(\d\d):(\d\d):(\d\d\.\d{3}) --> (\d\d):(\d\d):(\d\d\.\d{3})", text)
+        times = [
+            [float(h) * 3600 + float(m) * 60 + float(s) for h, m, s in (b[:3], b[3:])]
+            for b in bounds
+        ]
+        assert len(times) == len(written["cues"])
+        assert all(start < end for start, end in times)
+        assert all(end <= start for (_, end), (start, _) in pairwise(times))
 
 
 def spoken(text: str, start: float) -> Message:
