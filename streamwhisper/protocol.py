@@ -166,11 +166,13 @@ class Status:
         real_time_factor: seconds of waiting for the recognizer per second of audio since the
             last status; above 1 the session falls behind.
         audio_seconds: seconds of audio received.
+        viewers: number of viewers of the session's room; None: it publishes in no room.
     """
 
     lag_ms: int
     real_time_factor: float
     audio_seconds: float
+    viewers: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,10 +12,22 @@ from websockets.http11 import Response
 from streamwhisper.protocol import ErrorMessage
 from streamwhisper.server.dialect import Close
 
-__all__ = ["RETRY_AFTER", "HandshakeRejected", "SessionRejected", "http_response"]
+__all__ = [
+    "ANY_ORIGIN",
+    "RETRY_AFTER",
+    "HandshakeRejected",
+    "SessionRejected",
+    "http_response",
+]
 
 RETRY_AFTER = 5.0
 """Seconds after which a client may try again when the server is full."""
+
+ANY_ORIGIN = {"Access-Control-Allow-Origin": "*"}
+"""Header of responses without secrets: a page of any origin may read them.
+
+A refused page can then show why the server refuses it.
+"""
 
 
 class HandshakeRejected(Exception):
@@ -40,6 +52,7 @@ class HandshakeRejected(Exception):
         if temporary:
             answer = {**answer, "retry_after": RETRY_AFTER}
         response = http_response(self.status, json.dumps(answer) + "\n", "application/json")
+        response.headers.update(ANY_ORIGIN)
         if temporary:
             response.headers["Retry-After"] = f"{RETRY_AFTER:.0f}"
         if self.status is HTTPStatus.UNAUTHORIZED:

@@ -56,6 +56,7 @@ class ProgressReporter:
             lag_ms=round(1000 * (received - session.covered_seconds)),
             real_time_factor=self._waited / elapsed,
             audio_seconds=received,
+            viewers=session.viewers,
         )
         self._reported_at, self._waited = received, 0.0
         return [Ack(self.samples(session), self.bytes), status]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 import numpy as np
@@ -71,14 +71,28 @@ class ObservedSession(Session):
         decoder: Decoder,
         options: SessionOptions,
         observer: SessionObserver,
+        count_viewers: Callable[[], int] | None = None,
     ) -> None:
         """Start a session.
+
+        Args:
+            info: the model.
+            decoder: decodes the client's audio.
+            options: options of the session.
+            observer: receives audio and events.
+            count_viewers: returns the number of viewers of the session's room; None: no room.
 
         Raises:
             RecognitionError: the model does not support the language or the task.
         """
         super().__init__(info, _ObservedDecoder(decoder, observer), options)
         self._observer = observer
+        self._count_viewers = count_viewers
+
+    @property
+    def viewers(self) -> int | None:
+        """Number of viewers of the session's room; None: it publishes in no room."""
+        return None if self._count_viewers is None else self._count_viewers()
 
     def events(self) -> list[Event]:
         """Return the events since the last call; the observer receives them first."""

@@ -18,7 +18,7 @@ from streamwhisper.server.logs import figures, text_log
 from streamwhisper.server.metrics import Metrics
 from streamwhisper.server.publishing.observers import ObservedSession, Observers, SessionObserver
 from streamwhisper.server.publishing.recorder import Recorder
-from streamwhisper.server.publishing.rooms import Rooms
+from streamwhisper.server.publishing.rooms import Room, Rooms
 from streamwhisper.server.sessions import close_errors
 from streamwhisper.server.sessions.startup import Startup
 from streamwhisper.session.listener import Decoder
@@ -79,15 +79,26 @@ class Admission:
         with contextlib.ExitStack() as observing:
             observers: list[SessionObserver] = []
             observing.callback(lambda: Observers(observers).close())
-            self._admit(client, name, start, observers)
-            session = ObservedSession(self._startup.info, decoder, options, Observers(observers))
+            room = self._admit(client, name, start, observers)
+            session = ObservedSession(
+                self._startup.info,
+                decoder,
+                options,
+                Observers(observers),
+                None if room is None else lambda: len(room.viewers),
+            )
             observing.pop_all()  # the session closes them
         return session
 
     def _admit(
         self, client: Client, session: str, start: Start, observers: list[SessionObserver]
-    ) -> None:
-        """Check the session, and add its observers, which hold a room and files."""
+    ) -> Room | None:
+        """Check the session, and add its observers, which hold a room and files.
+
+        Returns:
+            The room in which the session publishes; None: it publishes in no room.
+        """
+        room = None
         wait = self.expected_wait
         # A continued session has text already: to reject it would lose more than a new one would.
         if self._max_wait is not None and wait > self._max_wait and not start.continued:
@@ -98,7 +109,8 @@ class Admission:
         if start.publish is not None:
             if client.rooms is not None and start.publish not in client.rooms:
                 raise SessionRejected(*close_errors.room_forbidden(start.publish, client.rooms))
-            observers.append(self._rooms.publish(start.publish, session, client.owner))
+            room = self._rooms.publish(start.publish, session, client.owner)
+            observers.append(room)
         if text_log.isEnabledFor(logging.INFO):
             observers.append(_TextLog(session))
         if self._recorder is not None:
@@ -109,6 +121,7 @@ class Admission:
             }
             observers.insert(0, self._recorder.open(session, about))
         observers.append(_NewSession(self._new_sessions, session))
+        return room
 
     def count_as_new(self, session: str) -> None:
         """Count a session that a client resumes as new: its load does not show yet."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Mapping
 from functools import cache
@@ -13,22 +14,33 @@ from websockets.asyncio.server import ServerConnection
 from websockets.http11 import Request, Response
 
 from streamwhisper.control_characters import escape_controls
+from streamwhisper.server.access.origins import is_loopback
 from streamwhisper.server.access.policy import network_of
-from streamwhisper.server.access.rejection import HandshakeRejected, http_response
+from streamwhisper.server.access.rejection import ANY_ORIGIN, HandshakeRejected, http_response
+from streamwhisper.server.access.tls import lan_address
 from streamwhisper.server.context import ServerContext
 from streamwhisper.server.dialect import Query
 from streamwhisper.server.logs import figures
 from streamwhisper.server.metrics import METRICS_CONTENT_TYPE
 from streamwhisper.server.publishing.rooms import ROOM_NAME, is_room
 from streamwhisper.server.websocket.paced import PacedConnection
+from streamwhisper.server.websocket.room_link import is_room_link, qr_code
 from streamwhisper.server.websocket.routes import STREAM_PATH, Route
-from streamwhisper.server.websocket.static_files import StaticFiles
+from streamwhisper.server.websocket.static_files import StaticFiles, wants_page
 
 __all__ = ["WATCH_PATH", "HttpEndpoints", "path_of", "peer_of", "query_of"]
 
 log = logging.getLogger(__name__)
 
 WATCH_PATH = "/v1/watch/"
+_QR_PATH = "/qr.svg"
+_EVERYWHERE = {"0.0.0.0", "::"}  # hosts that stand for all interfaces
+_PREFLIGHT = {
+    "Access-Control-Allow-Headers": "Authorization",
+    "Access-Control-Allow-Methods": "GET",
+    "Access-Control-Max-Age": "600",
+}
+"""Lets a page of another origin ask, with its token, why a WebSocket was refused."""
 _WELCOME = """\
 streamwhisper: live speech-to-text over WebSocket. Model: {model}
 
@@ -78,6 +90,10 @@ class HttpEndpoints:
             return http_response(HTTPStatus.OK, "ok\n")
         if path == "/readyz":
             return self.readiness()
+        if request.method == "OPTIONS":
+            response = http_response(HTTPStatus.OK, b"")
+            response.headers.update({**ANY_ORIGIN, **_PREFLIGHT})
+            return response
         try:
             return await self._answer(websocket, request, path)
         except HandshakeRejected as rejection:
@@ -118,6 +134,10 @@ class HttpEndpoints:
     async def _answer(
         self, websocket: ServerConnection, request: Request, path: str
     ) -> Response | None:
+        if path.endswith(".js"):  # without secrets, so a page of any origin may import it
+            await self._startup.wait()
+            if (module := self._pages(self._startup.info).module(request)) is not None:
+                return module
         self._access.check_source(request)
         if path in self._routes:
             client = self._access.authenticate(request, peer_of(websocket))
@@ -137,19 +157,57 @@ class HttpEndpoints:
         if path.startswith(WATCH_PATH):  # viewers need no access token
             network = network_of(self._access.address(request, peer_of(websocket)))
             return self._viewer(path.removeprefix(WATCH_PATH), network)
+        if path == _QR_PATH:
+            return await self._qr(websocket, request)
         if path == "/metrics":
             self._access.authenticate(request, peer_of(websocket), lasting=True)
             return http_response(HTTPStatus.OK, self._metrics.render(), METRICS_CONTENT_TYPE)
+        return await self._static(websocket, request, path)
+
+    async def _static(
+        self, websocket: ServerConnection, request: Request, path: str
+    ) -> Response | None:
         await self._startup.wait()
         info = self._startup.info
-        if (page := self._pages(info).response(request)) is not None:
+        pages = self._pages(info)
+        address = self._address_for_others(websocket) if wants_page(request) else ""
+        if (page := pages.response(request, address)) is not None:
             return page
         if path == "/":
             return self._welcome(request, info.name)
-        return http_response(
+        if (page := pages.missing(request)) is not None:
+            return page
+        response = http_response(
             HTTPStatus.NOT_FOUND,
             f"Not found: {path[:200]}. The WebSocket is {STREAM_PATH}; / explains its use.\n",
         )
+        response.headers.update(ANY_ORIGIN)
+        return response
+
+    def _address_for_others(self, websocket: ServerConnection) -> str:
+        """Return the page's address in the local network, for a browser on this machine.
+
+        Empty: the server does not listen there, or the browser is elsewhere and knows its address.
+        """
+        options = self._context.options
+        if options.host not in _EVERYWHERE or not is_loopback(peer_of(websocket)):
+            return ""
+        host = lan_address()
+        scheme = "http" if options.tls is None else "https"
+        return f"{scheme}://{host}:{_port_of(websocket)}/" if host else ""
+
+    async def _qr(self, websocket: ServerConnection, request: Request) -> Response:
+        url = query_of(request).get("url", [""])[0]
+        host, lan = request.headers.get("Host", ""), lan_address()
+        hosts = {host} | ({f"{lan}:{_port_of(websocket)}"} if lan else set())
+        if not is_room_link(url, hosts):
+            return http_response(
+                HTTPStatus.BAD_REQUEST,
+                f"url is {url[:200]!r}; expected the address of a room on this server, e.g. "
+                f"http://{host}/watch/stage\n",
+            )
+        image = await asyncio.to_thread(qr_code, url)
+        return http_response(HTTPStatus.OK, image, "image/svg+xml")
 
     def _welcome(self, request: Request, model: str) -> Response:
         text = _WELCOME.format(
@@ -186,6 +244,11 @@ def path_of(request: Request) -> str:
 def query_of(request: Request) -> Query:
     """Return the query parameters of a request."""
     return parse_qs(request.path.partition("?")[2], keep_blank_values=True)
+
+
+def _port_of(websocket: ServerConnection) -> int:
+    address: Any = websocket.local_address
+    return int(address[1])
 
 
 def peer_of(websocket: ServerConnection) -> str:

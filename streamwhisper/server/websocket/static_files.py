@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from hashlib import sha256
 from html import escape
 from http import HTTPStatus
 from pathlib import Path
@@ -12,9 +13,9 @@ from websockets.datastructures import Headers
 from websockets.http11 import Request, Response
 
 from streamwhisper.recognition import ModelInfo
-from streamwhisper.server.access.rejection import http_response
+from streamwhisper.server.access.rejection import ANY_ORIGIN, http_response
 
-__all__ = ["StaticFiles"]
+__all__ = ["StaticFiles", "wants_page"]
 
 # In an installed package, and in the source tree.
 _FOLDERS = (Path(__file__).parents[1] / "web", Path(__file__).parents[3] / "clients" / "web")
@@ -24,12 +25,15 @@ _TYPES = {
     ".js": "text/javascript; charset=utf-8",
     ".svg": "image/svg+xml",
 }
+_MODULE = ".js"
 _INDEX = "/index.html"
-_WATCH = "/watch/"
+_MISSING = "/missing.html"
+_WATCH = "/watch"
 _SERVED = re.compile('content="" data-multilingual="true" data-languages="[a-z ]*"')
 _DIRECT = "/index.html#direct"
 """The page for browsers that were not sent to it by another site."""
 _DIRECT_SITES = {"none", "same-origin"}
+_ADDRESS = b'data-address=""'
 _HEADERS = {
     # Nothing from other hosts, no inline code, and no frames on other sites.
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; "
@@ -43,7 +47,11 @@ _HEADERS = {
 
 
 class StaticFiles:
-    """The files of the web client, held in memory: no request can reach other files."""
+    """The files of the web client, held in memory: no request can reach other files.
+
+    A browser keeps the files and asks before each use whether they have changed (``ETag``). It does
+    not keep the page: what the page may do depends on who sent the browser to it.
+    """
 
     def __init__(self, info: ModelInfo) -> None:
         """Read the files.
@@ -52,6 +60,8 @@ class StaticFiles:
             info: the served model, which the page shows.
         """
         self._files = _read()
+        self._tags = {path: _tag(content) for path, content in self._files.items()}
+        self._missing = self._files.pop(_MISSING, b"").decode()
         served = (
             f'content="{escape(info.name)}" '
             f'data-multilingual="{str(len(info.languages) > 1).lower()}" '
@@ -63,30 +73,70 @@ class StaticFiles:
             direct = page.replace(served, f'{served} data-direct="true"')
             self._files[_DIRECT] = direct.encode()
 
-    def response(self, request: Request) -> Response | None:
+    def response(self, request: Request, address: str = "") -> Response | None:
         """Return the response to a request for a page or a file; None: there is none at its path.
 
         The page is at ``/`` for browsers only; ``/watch/NAME`` redirects to it.
+
+        Args:
+            request: the request.
+            address: address of the page for other devices, if it differs from the requested one.
         """
         path, _, query = request.path.partition("?")
-        if path == "/" and "text/html" in ",".join(request.headers.get_all("Accept")):
+        if path == "/" and wants_page(request):
             # Browsers set this header, and no page can change it.
             site = ",".join(request.headers.get_all("Sec-Fetch-Site"))
-            return self._file(_DIRECT if site in _DIRECT_SITES else _INDEX)
-        if path.startswith(_WATCH) and path != _WATCH:
+            return self._page(_DIRECT if site in _DIRECT_SITES else _INDEX, address)
+        if path in (_WATCH, f"{_WATCH}/") or path.startswith(f"{_WATCH}/"):
             # A relative address also works behind a proxy that adds a path prefix.
-            room = quote(unquote(path.removeprefix(_WATCH)), safe="")
-            return _redirect(f"../?watch={room}" + (f"&{query}" if query else ""))
-        return self._file(path) if path != _DIRECT else None
+            room = quote(unquote(path.removeprefix(_WATCH).removeprefix("/")), safe="")
+            up = "./" if path == _WATCH else "../"
+            return _redirect(f"{up}?watch={room}" + (f"&{query}" if query else ""))
+        if path == _INDEX:
+            return self._page(_INDEX, address)
+        return self._file(request, path) if path != _DIRECT else None
 
-    def _file(self, path: str) -> Response | None:
+    def module(self, request: Request) -> Response | None:
+        """Return the response to a request for a script, which every page may import."""
+        path = request.path.partition("?")[0]
+        return self._file(request, path) if path.endswith(_MODULE) else None
+
+    def missing(self, request: Request) -> Response | None:
+        """Return the page for a path that does not exist; None: no browser asks."""
+        if not (self._missing and wants_page(request)):
+            return None
+        path = request.path.partition("?")[0]
+        # Relative to the path, because a proxy may add a prefix that is not known here.
+        root = "../" * (path.count("/") - 1) or "./"
+        page = self._missing.replace("{path}", escape(path[:200])).replace("{root}", root)
+        return _secured(http_response(HTTPStatus.NOT_FOUND, page, _TYPES[".html"]))
+
+    def _page(self, path: str, address: str) -> Response | None:
         content = self._files.get(path)
         if content is None:
             return None
-        kind = _TYPES[Path(path.partition("#")[0]).suffix]
-        response = http_response(HTTPStatus.OK, content, kind)
-        response.headers.update(_HEADERS)
+        shown = f'data-address="{escape(address)}"'.encode()
+        page = content.replace(_ADDRESS, shown, 1) if address else content
+        return _secured(http_response(HTTPStatus.OK, page, _TYPES[".html"]))
+
+    def _file(self, request: Request, path: str) -> Response | None:
+        content = self._files.get(path)
+        if content is None:
+            return None
+        tag = self._tags[path]
+        if tag in _tags_of(request):
+            response = http_response(HTTPStatus.NOT_MODIFIED, b"")
+            del response.headers["Content-Length"], response.headers["Content-Type"]
+        else:
+            response = _secured(http_response(HTTPStatus.OK, content, _TYPES[Path(path).suffix]))
+        del response.headers["Cache-Control"]
+        response.headers.update({**ANY_ORIGIN, "Cache-Control": "no-cache", "ETag": tag})
         return response
+
+
+def wants_page(request: Request) -> bool:
+    """Return whether a request comes from a browser that is to show a page."""
+    return "text/html" in ",".join(request.headers.get_all("Accept"))
 
 
 def _read() -> dict[str, bytes]:
@@ -95,6 +145,21 @@ def _read() -> dict[str, bytes]:
         return {}
     files = sorted(folder.iterdir())
     return {f"/{file.name}": file.read_bytes() for file in files if file.suffix in _TYPES}
+
+
+def _tag(content: bytes) -> str:
+    return f'"{sha256(content).hexdigest()[:32]}"'
+
+
+def _tags_of(request: Request) -> set[str]:
+    """Return the versions of a file that the browser has."""
+    known = ",".join(request.headers.get_all("If-None-Match")).split(",")
+    return {tag.strip().removeprefix("W/") for tag in known}
+
+
+def _secured(response: Response) -> Response:
+    response.headers.update(_HEADERS)
+    return response
 
 
 def _redirect(location: str) -> Response:

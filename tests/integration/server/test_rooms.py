@@ -16,7 +16,13 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from streamwhisper.client import StreamClient, connect
 from streamwhisper.errors import ServerError
 from streamwhisper.events import Committed, Done, Partial
-from streamwhisper.protocol import ErrorMessage, ServerMessage, Watching, parse_server_message
+from streamwhisper.protocol import (
+    ErrorMessage,
+    ServerMessage,
+    Status,
+    Watching,
+    parse_server_message,
+)
 from streamwhisper.server.access.keys import Key
 from streamwhisper.server.access.policy import AccessOptions
 from streamwhisper.server.access.proxies import parse_network
@@ -110,6 +116,28 @@ async def test_viewers_early_and_late_read_all_that_the_publisher_is_told() -> N
         assert messages[-1] == told[-1]
         assert {type(message) for message in messages} <= {Watching, Committed, Partial, Done}
         assert not any(m.words for m in messages if isinstance(m, Committed | Partial))
+
+
+async def test_a_publisher_is_told_how_many_read_along() -> None:
+    async with serving() as server, watching(server, "other"):
+        async with connect(server.url, publish="stage") as stream:
+            async with watching(server), watching(server):
+                await until(lambda: server.context.rooms.viewers == 3)
+                await speak(stream, end=2)
+                assert (await status(stream)).viewers == 2
+            await until(lambda: server.context.rooms.viewers == 1)
+            await speak(stream, begin=2, end=4)
+            while (await status(stream)).viewers != 0:
+                pass
+        async with connect(server.url) as private:
+            await speak(private, end=2)
+            assert (await status(private)).viewers is None
+
+
+async def status(stream: StreamClient) -> Status:
+    while not isinstance(event := await stream.receive(), Status):
+        pass
+    return event
 
 
 async def test_a_late_viewer_is_shown_the_present_partial_and_no_older_one() -> None:

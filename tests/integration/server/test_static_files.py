@@ -69,6 +69,58 @@ def test_the_page_tells_what_the_server_listens_with() -> None:
     assert b" yue" not in response.body
 
 
+def test_a_file_that_a_browser_has_is_not_sent_again() -> None:
+    first = served("/captions.js")
+    tag = first.headers["ETag"]
+    assert first.headers["Cache-Control"] == "no-cache"
+    for known in (tag, f"W/{tag}", f'"other", {tag}'):
+        again = get("/captions.js", {"If-None-Match": known})
+        assert again is not None
+        assert (again.status_code, again.body) == (304, b"")
+        assert again.headers["ETag"] == tag
+    changed = get("/captions.js", {"If-None-Match": '"other"'})
+    assert changed is not None
+    assert changed.status_code == 200
+    assert changed.body == first.body
+
+
+def test_the_page_itself_is_not_kept() -> None:
+    page = served("/")
+    assert page.headers["Cache-Control"] == "no-store"
+    assert "ETag" not in page.headers
+    assert "Access-Control-Allow-Origin" not in page.headers
+
+
+def test_scripts_may_be_imported_by_pages_of_any_origin() -> None:
+    assert served("/streamwhisper.js").headers["Access-Control-Allow-Origin"] == "*"
+
+
+def test_the_page_states_its_address_for_other_devices() -> None:
+    request = Request("/", Headers(BROWSER))
+    response = PAGES.response(request, 'http://192.0.2.7:8765/"')
+    assert response is not None
+    assert b'data-address="http://192.0.2.7:8765/&quot;"' in response.body
+    assert b'data-address=""' in served("/").body
+
+
+@pytest.mark.parametrize(("path", "root"), [("/x", "./"), ("/a/b", "../"), ("//h/x", "../../")])
+def test_a_browser_sees_a_page_where_nothing_is(path: str, root: str) -> None:
+    response = PAGES.missing(Request(path, Headers(BROWSER)))
+    assert response is not None
+    assert response.status_code == 404
+    assert f'href="{root}captions.css"' in response.body.decode()
+    assert f"<code>{path}</code>" in response.body.decode()
+    assert "default-src 'none'" in response.headers["Content-Security-Policy"]
+    assert PAGES.missing(Request(path, Headers({"Accept": "*/*"}))) is None
+
+
+def test_a_path_that_is_not_found_is_shown_as_text() -> None:
+    response = PAGES.missing(Request("/<script>alert(1)</script>", Headers(BROWSER)))
+    assert response is not None
+    assert b"<script>" not in response.body
+    assert b"&lt;script&gt;" in response.body
+
+
 def test_who_is_no_browser_gets_no_page() -> None:
     assert get("/", {}) is None
     assert get("/", {"Accept": "*/*"}) is None
@@ -81,6 +133,8 @@ def test_who_is_no_browser_gets_no_page() -> None:
         ("/watch/a?overlay=1", "../?watch=a&overlay=1"),
         ("/watch/a%2F..%0d%0aX: 1", "../?watch=a%2F..%0D%0AX%3A%201"),
         ("/watch///evil.test/", "../?watch=%2F%2Fevil.test%2F"),
+        ("/watch", "./?watch="),
+        ("/watch/", "../?watch="),
     ],
 )
 def test_a_name_to_watch_leads_to_the_page(path: str, location: str) -> None:
@@ -101,7 +155,8 @@ def test_a_name_to_watch_leads_to_the_page(path: str, location: str) -> None:
         "/README.md",
         "/streamwhisper.d.ts/..",
         "/etc/passwd",
-        "/watch/",
+        "/watchful",
+        "/missing.html",
         "/v1/stream",
     ],
 )
@@ -112,7 +167,7 @@ def test_no_other_path_leads_anywhere(path: str) -> None:
 @given(st.text(st.sampled_from("./\\%2efcaptions.js\0~:"), max_size=30))
 def test_what_is_served_is_a_file_of_the_client_whatever_is_asked(path: str) -> None:
     response = get(f"/{path}")
-    if path == "":
+    if path in ("", "index.html"):
         assert response is not None
     elif response is not None:
         assert response.body == (CLIENT / path).read_bytes()
