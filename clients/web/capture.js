@@ -6,6 +6,7 @@
  *     await capture.stop();
  */
 import { StreamWhisperError } from "./fault.js";
+import { workletUrl } from "./place.js";
 
 const SAMPLE_RATE = 16000; // enough for speech; the browser resamples
 const LATENCY = 0.1; // seconds; with less, a busy machine loses audio in the browser
@@ -58,8 +59,9 @@ export class Capture {
    * Ask the user for a source, and prepare to capture it.
    * Throws a StreamWhisperError that explains what to do.
    * @param {{kind: "microphone" | "display", deviceId?: string}} source
+   * @param {{worklet?: string}} options address of worklet.js, if it is not beside this file.
    */
-  static async open(source) {
+  static async open(source, { worklet = workletUrl() } = {}) {
     const why = obstacle();
     if (why) throw new StreamWhisperError("insecure", why);
     const stream = await ask(source);
@@ -69,7 +71,7 @@ export class Capture {
         capture.#kind = source.kind;
         capture.#context = new AudioContext({ latencyHint: LATENCY, ...options });
         try {
-          await capture.#prepare(stream);
+          await capture.#prepare(stream, worklet);
           return capture;
         } catch (error) {
           await capture.#context.close();
@@ -149,10 +151,10 @@ export class Capture {
     await this.#context.close();
   }
 
-  async #prepare(stream) {
+  async #prepare(stream, worklet) {
     const context = this.#context;
     this.#attach(stream);
-    await context.audioWorklet.addModule(new URL("worklet.js", import.meta.url));
+    await context.audioWorklet.addModule(worklet);
     this.#node = new AudioWorkletNode(context, "chunks", {
       numberOfOutputs: 0,
       channelCount: 1,

@@ -1,4 +1,4 @@
-/** One WebSocket connection to a server. */
+/** One WebSocket connection to a server; also in Node, with a WebSocket class of a library. */
 import { StreamWhisperError } from "./fault.js";
 
 const MAX_BUFFERED = 256 * 1024; // bytes that may wait in the browser's own buffer
@@ -6,14 +6,50 @@ const LOST = 4000; // close code of an abandoned connection: the server keeps th
 const FINE = 1000;
 const BEARER = "bearer.";
 const TEMPORARY = new Set([429, 503]); // HTTP statuses after which to try again
+const OPEN = 1; // readyState of an open WebSocket
+const STREAM = "/v1/stream";
+const HOST = /^(?:[\w.-]+|\[[\da-f:]+\]):\d+(?:[/?#]|$)/i; // "localhost:8765": no scheme, but a port
 const TOKEN = /^[\w!#$%&'*+.^`|~-]+$/; // characters of a WebSocket subprotocol
 
-/** Return the URL of a WebSocket; `url` may be relative to the page, or start with http. */
-export function socketUrl(url) {
-  const address = new URL(url, globalThis.document?.baseURI);
-  address.protocol = address.protocol.replace(/^http/, "ws");
+/**
+ * Return the URL of a WebSocket. Throws "bad_url".
+ * @param {string} url relative to the page, or with a host: "http://127.0.0.1:8765",
+ *   "wss://captions.example/v1/stream", "localhost:8765".
+ * @param {string} path completes an address of a host alone.
+ */
+export function socketUrl(url, path = STREAM) {
+  const named = HOST.test(url) ? `ws://${url}` : String(url);
+  const address = parsed(named);
+  const protocol = address?.protocol.replace(/^http/, "ws");
+  if (protocol !== "ws:" && protocol !== "wss:") {
+    throw new StreamWhisperError(
+      "bad_url",
+      `The address of the server is "${url}"; expected e.g. ws://127.0.0.1:8765/v1/stream.`,
+    );
+  }
+  address.protocol = protocol;
   address.hash = "";
+  if (named.includes("://") && address.pathname === "/") address.pathname = path;
   return address.href;
+}
+
+function parsed(url) {
+  try {
+    return new URL(url, globalThis.document?.baseURI);
+  } catch {
+    return null;
+  }
+}
+
+/** Return the WebSocket class to use. Throws "no_websocket" if there is none. */
+export function socketClass(given) {
+  const found = given ?? globalThis.WebSocket;
+  if (found) return found;
+  throw new StreamWhisperError(
+    "no_websocket",
+    "This runtime has no WebSocket. Install the package ws and pass its class: " +
+      'import WebSocket from "ws"; new StreamWhisper({ WebSocket, … }).',
+  );
 }
 
 /** Return the subprotocols that carry a token; none if it is empty. Throws "bad_token". */
@@ -42,11 +78,12 @@ export class Line {
    * @param {string} url URL of the WebSocket.
    * @param {string | null} token
    * @param {number} timeout seconds.
+   * @param {typeof WebSocket} Socket
    */
-  static async open(url, token, timeout) {
+  static async open(url, token, timeout, Socket = socketClass()) {
     const protocols = subprotocols(token);
     const line = new Line();
-    const socket = new WebSocket(url, protocols);
+    const socket = new Socket(url, protocols);
     line.#socket = socket;
     const clock = setTimeout(() => socket.close(), timeout * 1000);
     socket.onmessage = ({ data }) => {
@@ -77,7 +114,7 @@ export class Line {
   }
 
   get open() {
-    return this.#socket.readyState === WebSocket.OPEN;
+    return this.#socket.readyState === OPEN;
   }
 
   /** Whether the browser's buffer has room for more. */
@@ -113,24 +150,35 @@ function lost(url) {
 
 /** Return why a WebSocket was rejected: browsers do not report it, so ask the server over HTTP. */
 async function rejection(url, token) {
-  try {
-    const response = await fetch(url.replace(/^ws/, "http"), {
-      headers: token ? { Authorization: `Bearer ${token}` } : {},
-      signal: AbortSignal.timeout(5000),
-    });
-    const text = await response.text();
-    if (response.headers.get("Content-Type")?.startsWith("application/json")) {
-      const { code, message, retry_after: seconds } = JSON.parse(text);
-      const fault = new StreamWhisperError(code, message, seconds ?? null);
-      fault.temporary = TEMPORARY.has(response.status);
-      return fault;
+  // A proxy may not let a page of another origin send its token.
+  const attempts = token ? [{ Authorization: `Bearer ${token}` }, {}] : [{}];
+  for (const headers of attempts) {
+    try {
+      return await reason(url, headers);
+    } catch {
+      // No answer, or none that this page may read.
     }
-    if (response.status === 404) return new StreamWhisperError("not_found", text.trim());
-  } catch {
-    // No answer.
   }
   return new StreamWhisperError(
     "connection_lost",
     `${url} does not answer. Is the server running, and can this machine reach it?`,
+  );
+}
+
+async function reason(url, headers) {
+  const address = url.replace(/^ws/, "http");
+  const response = await fetch(address, { headers, signal: AbortSignal.timeout(5000) });
+  const text = await response.text();
+  if (response.headers.get("Content-Type")?.startsWith("application/json")) {
+    const { code, message, retry_after: seconds } = JSON.parse(text);
+    const fault = new StreamWhisperError(code, message, seconds ?? null);
+    fault.temporary = TEMPORARY.has(response.status);
+    return fault;
+  }
+  if (response.status === 404) return new StreamWhisperError("not_found", text.trim());
+  return new StreamWhisperError(
+    "connection_lost",
+    `${address} answers with HTTP status ${response.status}, but a WebSocket does not open. Does ` +
+      "a proxy in between forward WebSockets?",
   );
 }

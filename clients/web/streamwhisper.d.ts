@@ -1,4 +1,4 @@
-/** Browser client of a streamwhisper server. */
+/** Client of a streamwhisper server, for browsers and Node. */
 
 export interface Reconnect {
   /** Seconds without a message from any server before the client gives up. Default: 300. */
@@ -16,7 +16,10 @@ export interface Reconnect {
 }
 
 export interface StreamWhisperOptions {
-  /** URL of the stream: ws, wss, http, https, or relative to the page. Default: "v1/stream". */
+  /**
+   * Address of the server or its stream, e.g. "http://127.0.0.1:8765", "localhost:8765",
+   * "wss://captions.example/v1/stream", or relative to the page. Default: "v1/stream".
+   */
   url?: string;
   /**
    * Access token, sent as the WebSocket subprotocol `bearer.<token>`; or a function that returns
@@ -44,7 +47,12 @@ export interface StreamWhisperOptions {
   /** Name of the room in which others can watch; null: none. */
   publish?: string | null;
   reconnect?: Reconnect;
+  /** WebSocket class, e.g. of the package `ws`; Node before 22 has none. Default: the global one. */
+  WebSocket?: WebSocketClass | null;
 }
+
+/** A class with the interface of the browsers' WebSocket. */
+export type WebSocketClass = new (url: string, protocols?: string[]) => object;
 
 export interface Word {
   word: string;
@@ -88,6 +96,18 @@ export interface Committed {
   heard: number | null;
 }
 
+export interface Status {
+  type: "status";
+  /** Milliseconds of audio that no text covers yet. */
+  lag_ms: number;
+  /** Seconds of waiting for the recognizer per second of audio. */
+  real_time_factor: number;
+  /** Seconds of audio received. */
+  audio_seconds: number;
+  /** Number of viewers of the room; null: the session publishes in no room. */
+  viewers: number | null;
+}
+
 export interface Done {
   type: "done";
   audio_seconds: number;
@@ -110,7 +130,7 @@ export interface StreamWhisperEvents {
   partial: PartialText;
   committed: Committed;
   ack: { type: "ack"; samples: number; bytes: number };
-  status: { type: "status"; lag_ms: number; real_time_factor: number; audio_seconds: number };
+  status: Status;
   flushed: { type: "flushed"; id: string | null };
   pong: { type: "pong"; id: string | null };
   done: Done;
@@ -120,6 +140,9 @@ export interface StreamWhisperEvents {
   state: { type: "state"; state: State; cause: string | null };
 }
 
+/** Any event; `type` tells them apart. */
+export type StreamWhisperEvent = StreamWhisperEvents[keyof StreamWhisperEvents];
+
 export class StreamWhisperError extends Error {
   readonly code: string;
   /** Seconds after which the client may try again. */
@@ -127,8 +150,13 @@ export class StreamWhisperError extends Error {
   constructor(code: string, message: string, retryAfter?: number | null);
 }
 
-export class StreamWhisper extends EventTarget {
+export class StreamWhisper extends EventTarget implements AsyncIterable<StreamWhisperEvent> {
   constructor(options?: StreamWhisperOptions);
+  /**
+   * Iterate over the events from now on, until the session has ended; connects if necessary. Throws
+   * the error that ends the session. Leaving the loop does not end the session.
+   */
+  [Symbol.asyncIterator](): AsyncIterableIterator<StreamWhisperEvent>;
   readonly state: State;
   /** The ready message of the opened or resumed session; null before the first one. */
   readonly ready: Ready | null;

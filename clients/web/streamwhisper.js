@@ -7,6 +7,10 @@
  *     stream.send(samples); // an Int16Array; call it for every chunk
  *     await stream.end();
  *
+ * or, instead of listeners, a loop, which connects:
+ *
+ *     for await (const event of stream) if (event.type === "committed") output.append(event.text);
+ *
  * Events have the names of the server's messages (docs/PROTOCOL.md) and carry the message as
  * `detail`: ready, speech_started, speech_ended, partial, committed, ack, status, flushed, pong,
  * done, and error. `state` reports the connection.
@@ -16,13 +20,15 @@
  * the transcript continues.
  */
 import { Conversation } from "./conversation.js";
+import { EventQueue } from "./events.js";
 import { StreamWhisperError } from "./fault.js";
-import { Line, socketUrl, subprotocols } from "./line.js";
+import { Line, socketClass, socketUrl, subprotocols } from "./line.js";
 
 export { StreamWhisperError };
 
 const NOT_RESUMABLE = new Set(["resume_unknown", "resume_failed"]); // error codes: start again
 const TEMPORARY = new Set(["connection_lost", "shutting_down", "too_many_sessions", "overloaded"]);
+const OVER = new Set(["done", "failed", "closed"]);
 const SILENCE = 20; // seconds without a message after which the connection is abandoned
 const TICK = 1000; // milliseconds
 const OPEN_TIMEOUT = 10; // seconds
@@ -39,6 +45,8 @@ const RECONNECT = {
 export class StreamWhisper extends EventTarget {
   #url;
   #token;
+  #Socket;
+  #queues = new Set(); // of loops over the events
   #options;
   #conversation;
   #line = null; // the connection while a session is open on it
@@ -69,9 +77,11 @@ export class StreamWhisper extends EventTarget {
     partials = true,
     vocabulary = [],
     publish = null,
+    WebSocket = null,
   } = {}) {
     super();
     this.#url = socketUrl(url);
+    this.#Socket = socketClass(WebSocket);
     this.#token = token;
     if (typeof token !== "function") subprotocols(token); // throws, so that the caller sees it
     this.#options = { ...RECONNECT, ...reconnect };
@@ -97,6 +107,19 @@ export class StreamWhisper extends EventTarget {
   /** Seconds of audio that the server has not acknowledged; they are kept. */
   get unacknowledged() {
     return this.#conversation.unacknowledged;
+  }
+
+  /**
+   * Iterate over the events from now on, until the session has ended; connects if necessary. Throws
+   * the error that ends the session, or "unread_events" if thousands wait for the loop. Leaving the
+   * loop does not end the session.
+   */
+  [Symbol.asyncIterator]() {
+    const queue = new EventQueue(() => this.#queues.delete(queue));
+    if (this.#failure || OVER.has(this.#state)) queue.close(this.#failure);
+    else this.#queues.add(queue);
+    this.connect().catch(() => {}); // the queue reports it
+    return queue;
   }
 
   /** Connect; resolves with the ready message. Audio may be sent before that. */
@@ -210,7 +233,7 @@ export class StreamWhisper extends EventTarget {
   /** Open or resume the session; return whether it is done. Throws the error that ends it. */
   async #session() {
     const conversation = this.#conversation;
-    const line = await Line.open(this.#url, await this.#currentToken(), OPEN_TIMEOUT);
+    const line = await Line.open(this.#url, await this.#currentToken(), OPEN_TIMEOUT, this.#Socket);
     const clock = setInterval(() => this.#tick(line), TICK);
     const timeout = setTimeout(() => line.drop(), OPEN_TIMEOUT * 1000);
     try {
@@ -347,6 +370,11 @@ export class StreamWhisper extends EventTarget {
   }
 
   #dispatch(message) {
+    for (const queue of this.#queues) {
+      if (message.type === "error" && message.fatal) queue.close(this.#failure);
+      else queue.put(message);
+      if (message.type === "state" && OVER.has(message.state)) queue.close();
+    }
     this.dispatchEvent(new CustomEvent(message.type, { detail: message }));
   }
 }
