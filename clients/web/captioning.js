@@ -86,7 +86,7 @@ export class Captioning {
 /**
  * Show captions in an element of the page.
  *
- *     const running = await captions({ element: "#text", url: "http://127.0.0.1:8765" });
+ *     const running = await captions({ element: "#text", url: "localhost:8765" });
  *     button.onclick = async () => console.log(await running.stop());
  *
  * Resolves when the microphone is open. Throws a StreamWhisperError with advice for the user.

@@ -1,7 +1,7 @@
 /**
  * Custom element with captions: of the visitor's microphone, or of a shared room.
  *
- *     <script type="module" src="http://127.0.0.1:8765/element.js"></script>
+ *     <script type="module" src="SERVER/element.js"></script>
  *     <stream-whisper language="en" lines="3"></stream-whisper>
  *     <stream-whisper room="stage" lines="2"></stream-whisper>
  *

@@ -1,7 +1,7 @@
 /**
  * Viewer of shared captions.
  *
- *     const room = new Room({ name: "stage", url: "http://127.0.0.1:8765" });
+ *     const room = new Room({ name: "stage", url: "localhost:8765" });
  *     for await (const event of room) if (event.type === "committed") output.append(event.text);
  *
  * Events: `watching` when a session starts or ends in the room, or the connection is new (its text
