@@ -1,8 +1,19 @@
-/** The Share dialog: the name of the room in which others can read along. */
-import { $, query } from "./page.js";
+/**
+ * The Share dialog: the name of the room in which others can read along, its link and QR code; and
+ * the line in the header while captions are shared.
+ */
+import { $, query, root, served } from "./page.js";
+import { roomText } from "./room-texts.js";
 import { t } from "./texts.js";
 
 const NAME = /^[A-Za-z0-9._-]{1,64}$/;
+const LOOPBACK = /^(localhost|.+\.localhost|127\.[\d.]+|\[::1\])$/;
+const TYPING = 300; // milliseconds after the last key until the QR code is drawn
+const COPIED = 2000; // milliseconds for which the button says so
+
+let readers = 0;
+let locked = false; // whether a session runs
+let drawing = 0; // timer
 
 /** Return the name as typed, with spaces replaced by dashes. */
 export const corrected = (name) => name.trimStart().replace(/\s+/g, "-");
@@ -19,8 +30,20 @@ export function roomFault() {
 }
 
 /** Lock or unlock the name: it cannot change while a session runs. */
-export function lock(locked) {
+export function lock(whether) {
+  locked = whether;
+  readers = 0;
   $("room").disabled = locked;
+  show();
+}
+
+/** Show how many read along, as the stream of the session reports it. */
+export function follow(stream) {
+  stream.addEventListener("status", ({ detail: { viewers } }) => {
+    if (readers === viewers || typeof viewers !== "number") return;
+    readers = viewers;
+    showHeader();
+  });
 }
 
 /** Connect the dialog. */
@@ -32,21 +55,70 @@ export function connect() {
     show();
   };
   $("share-button").onclick = () => $("share").showModal();
+  $("share-copy").onclick = () => copy($("share-copy"));
+  $("sharing-copy").onclick = () => copy($("sharing-copy"));
+  $("share-qr").onerror = () => ($("share-code").hidden = true); // e.g. behind a proxy that renames
+  $("share-qr").onload = () => ($("share-code").hidden = false);
   document.addEventListener("language", show);
   show();
 }
 
+/** Return the address of the room for readers. */
+function link() {
+  // A browser on the server's own machine may use a name that no other device knows.
+  const local = LOOPBACK.test(location.hostname);
+  const base = (local && served.address) || new URL(".", location.href).href;
+  return new URL(`watch/${room()}`, base).href;
+}
+
+async function copy(button) {
+  await navigator.clipboard.writeText(link());
+  button.textContent = roomText("link_copied");
+  setTimeout(() => (button.textContent = roomText("copy_link")), COPIED);
+}
+
 function show() {
   const fault = roomFault();
+  const named = fault === null && room() !== "";
   $("room").ariaInvalid = String(fault !== null);
-  if (fault !== null || room() === "") {
-    $("room-text").textContent = fault ?? t("room_text");
-    return;
+  $("room-text").textContent = fault ?? advice(named);
+  $("share-link").hidden = !named;
+  $("share-copy").textContent = $("sharing-copy").textContent = roomText("copy_link");
+  $("share-scan").textContent = roomText("scan");
+  $("share-obs").textContent = roomText("obs");
+  $("share-warning").textContent = roomText("only_here");
+  if (named) showLink(link());
+  else {
+    $("share-code").hidden = true;
+    $("overlay").href = "?overlay=1"; // listens itself
   }
-  const { href } = new URL(`watch/${room()}`, location.href);
-  const link = { href, textContent: href, target: "_blank" };
-  $("room-text").replaceChildren(
-    `${t("read_along")} `,
-    Object.assign(document.createElement("a"), link),
-  );
+  showHeader();
+}
+
+function advice(named) {
+  if (locked && !named) return roomText("stop_first");
+  return named && !locked ? roomText("starts") : t("room_text");
+}
+
+function showLink(href) {
+  Object.assign($("share-address"), { href, textContent: href });
+  $("overlay").href = `${href}?overlay=1`;
+  $("share-warning").hidden = !LOOPBACK.test(new URL(href).hostname);
+  clearTimeout(drawing);
+  drawing = setTimeout(() => {
+    const src = `qr.svg?url=${encodeURIComponent(href)}`;
+    if ($("share-qr").getAttribute("src") === src) $("share-code").hidden = false;
+    else $("share-qr").src = src;
+    $("share-qr").alt = roomText("qr", { link: href });
+  }, TYPING);
+}
+
+function showHeader() {
+  const shared = locked && room() !== "";
+  $("sharing").hidden = !shared;
+  root.toggleAttribute("data-shared", shared);
+  if (!shared) return;
+  $("sharing-name").textContent = roomText("shared_as", { room: room() });
+  $("sharing-readers").textContent =
+    readers === 1 ? roomText("readers_one") : roomText("readers", { count: readers });
 }

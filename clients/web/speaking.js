@@ -79,6 +79,7 @@ export class Speaker {
 
   #follow(dictation) {
     const { stream } = dictation;
+    share.follow(stream);
     this.#text.follow(stream);
     stream.addEventListener("state", ({ detail }) => {
       if (!dictation.stopping) connection(detail);

@@ -28,6 +28,7 @@ _TYPES = {
 _MODULE = ".js"
 _INDEX = "/index.html"
 _MISSING = "/missing.html"
+_ASK = "/watch.html"
 _WATCH = "/watch"
 _SERVED = re.compile('content="" data-multilingual="true" data-languages="[a-z ]*"')
 _DIRECT = "/index.html#direct"
@@ -76,7 +77,8 @@ class StaticFiles:
     def response(self, request: Request, address: str = "") -> Response | None:
         """Return the response to a request for a page or a file; None: there is none at its path.
 
-        The page is at ``/`` for browsers only; ``/watch/NAME`` redirects to it.
+        The page is at ``/`` for browsers only; ``/watch/NAME`` redirects to it, and
+        ``/watch`` is a page that asks for the name.
 
         Args:
             request: the request.
@@ -87,11 +89,14 @@ class StaticFiles:
             # Browsers set this header, and no page can change it.
             site = ",".join(request.headers.get_all("Sec-Fetch-Site"))
             return self._page(_DIRECT if site in _DIRECT_SITES else _INDEX, address)
-        if path in (_WATCH, f"{_WATCH}/") or path.startswith(f"{_WATCH}/"):
-            # A relative address also works behind a proxy that adds a path prefix.
-            room = quote(unquote(path.removeprefix(_WATCH).removeprefix("/")), safe="")
-            up = "./" if path == _WATCH else "../"
-            return _redirect(f"{up}?watch={room}" + (f"&{query}" if query else ""))
+        # Relative addresses also work behind a proxy that adds a path prefix.
+        if path == _WATCH:
+            return self._page(_ASK, "")
+        if path == f"{_WATCH}/":
+            return _redirect(f"..{_WATCH}")
+        if path.startswith(f"{_WATCH}/"):
+            room = quote(unquote(path.removeprefix(f"{_WATCH}/")), safe="")
+            return _redirect(f"../?watch={room}" + (f"&{query}" if query else ""))
         if path == _INDEX:
             return self._page(_INDEX, address)
         return self._file(request, path) if path != _DIRECT else None

@@ -121,6 +121,10 @@ def test_a_path_that_is_not_found_is_shown_as_text() -> None:
     assert b"&lt;script&gt;" in response.body
 
 
+def test_the_page_for_viewers_asks_for_a_name() -> None:
+    assert b"Name of the session" in served("/watch").body
+
+
 def test_who_is_no_browser_gets_no_page() -> None:
     assert get("/", {}) is None
     assert get("/", {"Accept": "*/*"}) is None
@@ -133,8 +137,7 @@ def test_who_is_no_browser_gets_no_page() -> None:
         ("/watch/a?overlay=1", "../?watch=a&overlay=1"),
         ("/watch/a%2F..%0d%0aX: 1", "../?watch=a%2F..%0D%0AX%3A%201"),
         ("/watch///evil.test/", "../?watch=%2F%2Fevil.test%2F"),
-        ("/watch", "./?watch="),
-        ("/watch/", "../?watch="),
+        ("/watch/", "../watch"),
     ],
 )
 def test_a_name_to_watch_leads_to_the_page(path: str, location: str) -> None:

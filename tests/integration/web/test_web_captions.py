@@ -370,7 +370,7 @@ def test_an_overlay_is_text_alone_over_nothing(open_page: Any) -> None:
     }""")
     assert styles == ["rgba(0, 0, 0, 0)", "rgba(0, 0, 0, 0)", "40px"]
     box = page.locator("#captions").bounding_box()
-    assert box["height"] <= 3 * 1.5 * 40 + 1
+    assert box["height"] <= 3 * 1.75 * 40 + 1
     assert faults(page) == []
 
 
@@ -440,6 +440,6 @@ def test_who_comes_late_reads_along_from_the_first_word(open_page: Any) -> None:
     wait_for_words(viewer, 6)
     assert text_of(viewer).startswith("He began a confused complaint")
     stop(speaker)
-    viewer.get_by_text("Waiting for the speaker").wait_for()
+    viewer.get_by_text("The session has ended").first.wait_for()
     assert text_of(viewer) == text_of(speaker)
     assert viewer.inner_text("#notice") == ""
