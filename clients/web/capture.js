@@ -154,7 +154,12 @@ export class Capture {
   async #prepare(stream, worklet) {
     const context = this.#context;
     this.#attach(stream);
-    await context.audioWorklet.addModule(worklet);
+    try {
+      await context.audioWorklet.addModule(worklet);
+    } catch (cause) {
+      const message = "The server cannot be reached. Is it running?";
+      throw Object.assign(new StreamWhisperError("connection_lost", message), { cause });
+    }
     this.#node = new AudioWorkletNode(context, "chunks", {
       numberOfOutputs: 0,
       channelCount: 1,
@@ -229,5 +234,7 @@ const EXPLANATIONS = {
 function explained(error, kind) {
   const message = EXPLANATIONS[kind][error.name];
   if (!message) return new StreamWhisperError("capture_failed", `Cannot capture audio: ${error.message}`);
-  return new StreamWhisperError(error.name === "NotAllowedError" ? "not_allowed" : "no_source", message);
+  const code = error.name === "NotAllowedError" ? "not_allowed" : "no_source";
+  const reason = `${kind}_${error.name}`; // for callers that have their own texts
+  return Object.assign(new StreamWhisperError(code, message), { reason });
 }

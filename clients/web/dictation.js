@@ -10,7 +10,7 @@ const RETRY = 1000; // milliseconds between two attempts to find another microph
 const PATIENCE = { new: 6000, audible: 30_000 };
 
 /**
- * Events: `level` with the audio's `peak`, 0 to 1; `silent` with whether there was only silence for
+ * Events: `audio` with the `samples` that are sent, and their `peak`, 0 to 1; `silent` with whether there was only silence for
  * a while; `unshared` when a tab or screen is no longer shared; `lost` when the microphone was
  * disconnected, and `found` when another one replaces it; `over` with the stream's last state.
  */
@@ -29,12 +29,12 @@ export class Dictation extends EventTarget {
 
   /**
    * Ask the user for a source, and create the stream. Throws an error with advice for the user.
-   * @param {{kind: "microphone" | "display", deviceId?: string}} source
+   * @param {{kind: "microphone" | "display", deviceId?: string} | import("./clip.js").Clip} source
    * @param {import("./streamwhisper.js").StreamWhisperOptions} options
    */
   static async begin(source, options) {
     const dictation = new Dictation();
-    const capture = await Capture.open(source);
+    const capture = source.run ? source : await Capture.open(source);
     dictation.#capture = capture;
     try {
       dictation.stream = new StreamWhisper({ ...options, sampleRate: capture.sampleRate });
@@ -48,6 +48,11 @@ export class Dictation extends EventTarget {
   /** The source in use. */
   get source() {
     return this.#capture.source;
+  }
+
+  /** Sample rate of the audio in Hz. */
+  get sampleRate() {
+    return this.#capture.sampleRate;
   }
 
   /** Name of the source. */
@@ -71,8 +76,9 @@ export class Dictation extends EventTarget {
       if (OVER.has(state)) this.#leave(state);
     });
     this.stream.connect().catch(() => {}); // the stream's events report it
-    this.#capture.run((samples) => this.#listen(samples));
     this.#capture.onend = () => this.#lose();
+    const room = () => this.stream.room();
+    this.#capture.run((samples) => this.#listen(samples), room);
     this.#clock = setInterval(() => this.#watch(), 1000);
     this.#awake.begin();
   }
@@ -100,7 +106,7 @@ export class Dictation extends EventTarget {
       this.#audibleAt = performance.now();
       this.#patience = PATIENCE.audible;
     }
-    this.#tell("level", { peak });
+    this.#tell("audio", { samples, peak });
     if (!OVER.has(this.stream.state)) this.stream.send(samples);
   }
 
@@ -119,6 +125,10 @@ export class Dictation extends EventTarget {
 
   #lose() {
     if (this.#stopping || this.#lost) return;
+    if (this.source.kind === "clip") {
+      this.stop();
+      return;
+    }
     if (this.source.kind === "display") {
       this.#tell("unshared");
       return;
@@ -147,7 +157,7 @@ export class Dictation extends EventTarget {
   }
 
   async #watch() {
-    const listening = !this.#stopping && !this.#lost;
+    const listening = !this.#stopping && !this.#lost && this.source.kind !== "clip";
     const quiet = performance.now() - this.#audibleAt;
     const silent = listening && quiet > this.#patience;
     if (silent !== this.#silent) this.#tell("silent", { silent });

@@ -40,7 +40,7 @@ export class Reader {
   commit({ text, begins, words = [] }) {
     const span = document.createElement("span");
     span.className = "committed";
-    if (words.length > 0) span.append(...words.map(wordSpan));
+    if (words.length > 0) span.append(...words.flatMap(wordSpan));
     else span.textContent = text;
     const used = this.#paragraph?.firstChild !== this.#partial; // otherwise it has partial text only
     if (this.#paragraph === null || (begins && used)) this.#begin();
@@ -73,13 +73,14 @@ export class Reader {
   }
 }
 
-/** Return the element of a word; its data attributes have its times and its confidence. */
+/** Return the space before a word, and its element; data attributes have its times and confidence. */
 function wordSpan({ text, start, end, confidence }) {
+  const word = text.trimStart();
   const span = document.createElement("span");
   span.className = "word";
-  span.textContent = text;
+  span.textContent = word;
   span.dataset.start = start;
   span.dataset.end = end;
   if (confidence !== null) span.dataset.confidence = confidence;
-  return span;
+  return [text.slice(0, text.length - word.length), span];
 }

@@ -6,7 +6,7 @@ const SHOWN = 1500; // milliseconds that "Copied" is shown
 
 /** Copy a text to the clipboard, and say so on the button. */
 export async function copy(text, button) {
-  const label = button.textContent;
+  const label = button.querySelector(".label") ?? button;
   try {
     await navigator.clipboard.writeText(text);
   } catch {
@@ -18,9 +18,8 @@ export async function copy(text, button) {
     area.remove();
     button.focus();
   }
-  if (label === t("copied")) return;
-  button.textContent = t("copied");
-  setTimeout(() => (button.textContent = label), SHOWN);
+  label.textContent = t("copied");
+  setTimeout(() => (label.textContent = t("copy")), SHOWN);
 }
 
 /** Download a text as a file. */
@@ -30,9 +29,12 @@ export function download(name, text) {
   setTimeout(() => URL.revokeObjectURL(url), 10_000);
 }
 
-/** Connect the buttons that copy and download a transcript. */
-export function connect(transcript) {
-  $("copy").onclick = () => copy(transcript.toText(), $("copy"));
+/** Connect the buttons that copy and download a transcript; `saved` is called after each. */
+export function connect(transcript, saved = () => {}) {
+  $("copy").onclick = () => {
+    copy(transcript.toText(), $("copy"));
+    saved();
+  };
   const texts = {
     txt: () => transcript.toText(),
     srt: () => transcript.toSrt(),
@@ -44,6 +46,7 @@ export function connect(transcript) {
       const at = new Date().toISOString().slice(0, 16).replace(/[:T]/g, "-");
       download(`captions-${at}.${kind}`, text());
       $("download").open = false;
+      saved();
     };
   }
 }

@@ -1,6 +1,7 @@
 /** The list of audio sources: microphones, and the audio of a tab or screen. */
 import { remember, remembered } from "./appearance.js";
 import { canShare, microphones } from "./capture.js";
+import { t } from "./texts.js";
 
 const DISPLAY = "display"; // value of the entry for a tab or screen
 
@@ -24,13 +25,13 @@ export class Sources {
   async refresh() {
     const found = (await microphones()).filter(({ deviceId }) => deviceId !== "");
     const options = found.map(
-      ({ deviceId, label }, k) => new Option(label || `Microphone ${k + 1}`, deviceId),
+      ({ deviceId, label }, k) => new Option(label || `${t("microphone")} ${k + 1}`, deviceId),
     );
-    if (options.length === 0) options.push(new Option("Microphone", ""));
-    const display = new Option("Audio of a tab or screen…", DISPLAY);
+    if (options.length === 0) options.push(new Option(t("microphone"), ""));
+    const display = new Option(t("tab_source"), DISPLAY);
     if (!canShare()) {
       display.disabled = true;
-      display.text = "Tab audio: not supported by this browser";
+      display.text = t("tab_unsupported");
     }
     const value = this.#list.value || remembered("source");
     this.#list.replaceChildren(...options, display);

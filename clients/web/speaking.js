@@ -1,80 +1,135 @@
-/** The page of a speaker: starts and stops sessions, and reports their state. */
+/** The page of a speaker: starts and stops sessions, and reports their state. Event: `change`. */
 import { obstacle } from "./capture.js";
 import { Dictation } from "./dictation.js";
+import { explained, obstacleText } from "./errors.js";
+import { Level } from "./level.js";
+import * as notice from "./notice.js";
 import { $, root, say } from "./page.js";
+import { Progress } from "./progress.js";
 import * as settings from "./settings.js";
 import * as share from "./share.js";
 import { Sources } from "./sources.js";
+import { Status } from "./status.js";
 import { t } from "./texts.js";
 
-const BEHIND = 3; // seconds of lag from which the status shows it
+const PATIENCE = 1500; // milliseconds from Stop until it may be cut short: no double click does that
 
-export class Speaker {
+export class Speaker extends EventTarget {
   #text;
+  #replay;
+  #renew;
   #sources = new Sources($("source"));
+  #status = new Status();
+  #level = new Level();
   #dictation = null;
+  #progress = null; // of a file
   #asking = false;
-  #silent = false; // whether the notice reports silence
+  #offset = 0; // start of the session in seconds of the transcript
+  #stopAt = Infinity; // time from which a second Stop discards text
+  #labels = { button: "start", title: "start_speaking", status: "ready" };
 
-  /** @param {import("./text.js").Text} text */
-  constructor(text) {
+  /**
+   * @param {import("./text.js").Text} text
+   * @param {import("./replay.js").Replay} replay
+   * @param {() => void} renew begins a new transcript.
+   */
+  constructor(text, replay, renew) {
+    super();
     this.#text = text;
+    this.#replay = replay;
+    this.#renew = renew;
     $("start").onclick = () => (this.running ? this.stop() : this.start());
     $("source").onchange = () => this.#change();
+    document.addEventListener("language", () => {
+      this.#label({});
+      this.#sources.refresh();
+    });
     this.#sources.refresh();
+    this.#label({});
   }
 
   get running() {
     return this.#dictation !== null;
   }
 
-  /** Disable the page, with the reason, if it cannot capture audio; returns whether it can. */
+  /** Disable the button, with the reason, if the page cannot capture audio; returns whether it can. */
   check() {
     const why = obstacle();
     if (why === null) return true;
     $("start").disabled = true;
-    $("hint").hidden = true;
-    say("status", t("no_microphone"));
-    say("notice", why);
+    this.#label({ title: "no_microphone", status: "no_microphone" });
+    notice.show(obstacleText(why));
     return false;
   }
 
-  async start() {
-    if (this.#asking) return;
+  /** Begin a new transcript: the times of a file are its own. */
+  startAnew() {
+    this.#renew();
+  }
+
+  /**
+   * Start a session.
+   * @param {object} options
+   * @param {object} options.source a microphone, a tab or screen, or a Clip; default: the chosen one.
+   * @param {string | null} options.language of the speech; a sample is not shared.
+   */
+  async start({ source = this.#sources.chosen, language = null } = {}) {
+    if (this.#asking || this.running) return;
     const fault = share.roomFault();
     if (fault !== null) {
-      say("notice", fault);
+      notice.show(fault);
       return;
     }
     this.#asking = true;
-    say("notice", "");
-    say("status", this.#waiting());
+    notice.clear();
+    this.#label({ title: waiting(source), status: waiting(source) });
     try {
-      const options = { ...settings.settings(), publish: share.room() || null };
-      this.#dictation = await Dictation.begin(this.#sources.chosen, options);
+      const sample = language === null ? {} : { language, task: "transcribe" };
+      const publish = language === null ? share.room() || null : null;
+      const options = { ...settings.settings(), publish, ...sample };
+      this.#dictation = await Dictation.begin(source, options);
     } catch (error) {
       this.#stopped("failed");
-      say("notice", error.message);
+      notice.show(explained(error));
       return;
     } finally {
       this.#asking = false;
     }
-    const { transcript } = this.#text;
-    transcript.continueAt(transcript.end);
-    this.#follow(this.#dictation);
-    this.#dictation.run();
-    root.dataset.running = "";
-    say("start", t("stop"));
-    say("hint-title", t("listening_hint"));
-    settings.lock(true);
-    share.lock(true);
-    await this.#sources.show(this.#dictation.source); // the browser reveals their names now
+    this.#run(this.#dictation, source);
+    if (!source.run) await this.#sources.show(this.#dictation.source); // their names are known now
   }
 
+  /** Commit the rest and end; a second call, a while later, ends at once. */
   stop() {
-    say("status", t("finishing"));
-    say("start", t("stop_now"));
-    this.#dictation.stop();
+    const dictation = this.#dictation;
+    if (dictation === null) return;
+    if (dictation.stopping && performance.now() < this.#stopAt) return;
+    if (!dictation.stopping) {
+      this.#stopAt = performance.now() + PATIENCE;
+      this.#label({ button: "finishing", status: "finishing" });
+      setTimeout(() => {
+        if (this.#dictation === dictation) this.#label({ button: "stop_now" });
+      }, PATIENCE);
+    }
+    dictation.stop();
+  }
+
+  #run(dictation, source) {
+    const { transcript } = this.#text;
+    this.#offset = transcript.end;
+    transcript.continueAt(this.#offset);
+    this.#progress = source.run && !source.aloud ? new Progress(source) : null;
+    this.#replay.begin(this.#offset, dictation.sampleRate, Boolean(source.run));
+    this.#follow(dictation);
+    this.#followSource(dictation);
+    root.dataset.running = source.run ? "clip" : "";
+    this.#status.begin();
+    const title = source.run ? "clip_hint" : "listening_hint";
+    this.#label({ button: "stop", title, status: "connecting" });
+    settings.lock(true);
+    share.lock(true);
+    dictation.run();
+    this.dispatchEvent(new Event("change"));
   }
 
   #follow(dictation) {
@@ -82,102 +137,122 @@ export class Speaker {
     share.follow(stream);
     this.#text.follow(stream);
     stream.addEventListener("state", ({ detail }) => {
-      if (!dictation.stopping) connection(detail);
-      this.#progress();
+      if (!dictation.stopping) this.#status.connection(detail);
+      this.#listening();
     });
-    stream.addEventListener("status", ({ detail: { lag_ms: lag } }) => {
-      this.#progress(lag / 1000);
+    stream.addEventListener("status", ({ detail: { lag_ms: lag, audio_seconds: heard } }) => {
+      if (this.#progress) this.#progress.show(heard - lag / 1000);
+      else this.#status.lag(lag / 1000);
+      this.#listening();
     });
-    stream.addEventListener("error", ({ detail: { code, message } }) => {
-      const locked = code === "unauthorized";
-      say("notice", locked ? t($("token").value ? "token_unknown" : "token_missing") : message);
-      $("more").open ||= locked;
+    stream.addEventListener("error", ({ detail }) => this.#report(detail));
+    stream.addEventListener("committed", ({ detail }) => {
+      this.#status.spoken(detail.language);
+      notice.settle("found"); // it works
     });
-    stream.addEventListener("committed", () => {
-      if ($("notice").textContent === this.found) say("notice", ""); // it works
-    });
-    this.#followSource(dictation);
     dictation.addEventListener("over", ({ detail }) => this.#stopped(detail.state));
   }
 
+  #report(error) {
+    if (error.code !== "unauthorized") {
+      notice.show(explained(error));
+      return;
+    }
+    const field = document.createElement("input");
+    Object.assign(field, { type: "password", autocomplete: "off", ariaLabel: t("token") });
+    field.placeholder = t("token");
+    field.oninput = () => ($("token").value = field.value);
+    field.onkeydown = ({ key }) => key === "Enter" && this.start();
+    notice.show(t($("token").value ? "token_unknown" : "token_missing"), { field });
+    field.focus();
+  }
+
   #followSource(dictation) {
-    dictation.addEventListener("level", ({ detail }) => level(detail.peak));
+    dictation.addEventListener("audio", ({ detail: { samples, peak } }) => {
+      this.#replay.write(samples);
+      this.#level.show(peak);
+    });
     dictation.addEventListener("silent", ({ detail: { silent } }) => {
-      if (silent) say("notice", t("silent"));
-      else if (this.#silent) say("notice", "");
-      this.#silent = silent;
+      if (silent) notice.show(t("silent"), { kind: "silent" });
+      else notice.settle("silent");
     });
     dictation.addEventListener("unshared", () => {
-      say("notice", t("unshared"));
+      notice.show(t("unshared"));
       this.stop();
     });
     let lost = "";
     dictation.addEventListener("lost", () => {
       lost = t("lost", { name: dictation.label });
-      this.#progress();
-      say("notice", `${lost} ${t("lost_advice")}`);
+      this.#listening();
+      notice.show(`${lost} ${t("lost_advice")}`);
     });
     dictation.addEventListener("found", () => {
-      this.found = `${lost} ${t("found", { name: dictation.label })}`;
-      this.#progress();
-      say("notice", this.found);
+      this.#listening();
+      notice.show(`${lost} ${t("found", { name: dictation.label })}`, { kind: "found" });
       this.#sources.show(dictation.source);
     });
   }
 
   /** Show the status of an open connection. */
-  #progress(lag = 0) {
+  #listening() {
     const dictation = this.#dictation;
     if (dictation === null || dictation.stopping || root.dataset.state !== "open") return;
-    const late = lag >= BEHIND ? `, ${t("behind", { seconds: Math.round(lag) })}` : "";
-    if (this.#asking) say("status", this.#waiting());
-    else say("status", dictation.lost ? t("microphone_lost") : t("listening") + late);
+    if (this.#asking) this.#label({ status: waiting(this.#sources.chosen) });
+    else if (dictation.lost) this.#label({ status: "microphone_lost" });
+    else this.#label({ status: dictation.source.kind === "clip" ? "captioning" : "listening" });
   }
 
-  #waiting() {
-    return t(this.#sources.chosen.kind === "display" ? "waiting_display" : "waiting_microphone");
+  #label(labels) {
+    Object.assign(this.#labels, labels);
+    const { button, title, status } = this.#labels;
+    say("start-label", t(button));
+    say("hero-title", t(title));
+    say("status", t(status));
   }
 
   #stopped(state) {
+    const error = notice.current();
     this.#dictation = null;
     delete root.dataset.running;
-    delete root.dataset.state;
-    this.#text.guess("");
-    level(0);
-    say("start", t("start"));
-    say("hint-title", t("start_speaking"));
-    say("status", t(state === "failed" ? "stopped" : "ready"));
+    this.#progress?.end();
+    this.#status.end();
+    this.#level.clear();
+    const status = state === "failed" ? "stopped" : "ready";
+    this.#label({ button: "start", title: "start_speaking", status });
     settings.lock(false);
     share.lock(false);
+    this.#rescue(state === "failed" ? error : "");
+    this.dispatchEvent(new Event("change"));
+  }
+
+  /** Offer to keep partial text that the session has not committed. */
+  #rescue(error) {
+    const lost = this.#text.takeGuess(this.#offset);
+    if (lost === null) return;
+    const text = t("grey_lost", { text: lost.text.trim() });
+    const keep = { label: t("keep"), run: () => this.#text.keepGuess(lost) };
+    notice.show(`${error} ${text}`.trim(), { action: keep });
   }
 
   async #change() {
     const dictation = this.#dictation;
-    if (dictation === null || dictation.stopping) return;
+    if (dictation === null || dictation.stopping || dictation.source.kind === "clip") return;
     this.#asking = true;
-    say("notice", "");
-    this.#progress();
+    notice.clear();
+    this.#listening();
     try {
       await dictation.change(this.#sources.chosen);
     } catch (error) {
-      if (!dictation.stopping) say("notice", error.message);
+      if (!dictation.stopping) notice.show(explained(error));
     } finally {
       this.#asking = false;
     }
-    this.#progress();
+    this.#listening();
     await this.#sources.show(dictation.source);
   }
 }
 
-function connection({ state, cause }) {
-  root.dataset.state = state;
-  if (state === "connecting") say("status", t(cause ? "unreachable" : "connecting"));
-  if (state === "reconnecting") say("status", t("reconnecting"));
-}
-
-function level(peak) {
-  // The meter covers 60 dB.
-  const share = peak > 0 ? Math.max(0, 1 + Math.log10(peak) / 3) : 0;
-  root.style.setProperty("--loudness", share.toFixed(3));
-  $("level").ariaValueNow = String(Math.round(100 * share));
+function waiting({ kind }) {
+  if (kind === "clip") return "connecting";
+  return kind === "display" ? "waiting_display" : "waiting_microphone";
 }

@@ -23,6 +23,11 @@ export function t(key, values = {}) {
   return text.replace(/\{(\w+)\}/g, (all, name) => values[name] ?? all);
 }
 
+/** Return the name of a language in that language, e.g. "Deutsch". */
+export function languageOf(code) {
+  return new Intl.DisplayNames([code], { type: "language" }).of(code);
+}
+
 /** Return whether a key has a text. */
 export const known = (key) => key in strings[FALLBACK];
 

@@ -36,9 +36,30 @@ export class Transcript {
     return this.#spans.at(-1)?.end ?? 0;
   }
 
+  /** All words; a copy. */
+  get spans() {
+    return [...this.#spans];
+  }
+
   clear() {
     this.#spans = [];
     this.#final = true;
+  }
+
+  /**
+   * Replace all words.
+   * @param {Span[]} spans as `spans` returns them.
+   * @returns {{text: string, begins: boolean, words: Span[]}[]} the paragraphs to show.
+   */
+  restore(spans) {
+    this.#spans = [...spans];
+    this.#final = true;
+    const paragraphs = [];
+    for (const span of spans) {
+      if (span.begins || paragraphs.length === 0) paragraphs.push([]);
+      paragraphs.at(-1).push(span);
+    }
+    return paragraphs.map(paragraph);
   }
 
   /** Shift the times of messages added from now on by so many seconds. */

@@ -24,6 +24,7 @@ _TYPES = {
     ".css": "text/css; charset=utf-8",
     ".js": "text/javascript; charset=utf-8",
     ".svg": "image/svg+xml",
+    ".mp3": "audio/mpeg",
 }
 _MODULE = ".js"
 _INDEX = "/index.html"

@@ -36,6 +36,7 @@ def served(path: str) -> Response:
         (".js", "text/javascript; charset=utf-8"),
         (".css", "text/css; charset=utf-8"),
         (".svg", "image/svg+xml"),
+        (".mp3", "audio/mpeg"),
     ],
 )
 def test_every_file_is_served_as_what_it_is(suffix: str, kind: str) -> None:

@@ -219,6 +219,7 @@ SCROLL = """
 async () => {
   const { Reader } = await import("/reader.js");
   const [box, back] = [document.getElementById("captions"), document.getElementById("back")];
+  document.documentElement.dataset.view = "text";
   const reader = new Reader(box, back);
   const frame = () => new Promise((resolve) => setTimeout(resolve, 60));
   const seen = async () => {
@@ -278,6 +279,7 @@ PLACES = """
 async (overlay) => {
   const { Reader } = await import("/reader.js");
   const [box, back] = ["captions", "back"].map((id) => document.getElementById(id));
+  document.documentElement.dataset.view = "text";
   if (overlay) document.documentElement.dataset.overlay = "";
   const reader = new Reader(box, back);
   const words = " a golden fortune and so on, incomprehensibilities".split(/(?= )/);
@@ -286,9 +288,10 @@ async (overlay) => {
   for (let k = 0; k < 120; k += 1) {
     reader.commit({ text: words[(k * k) % 7] ?? " so", begins: k === 0 });
     reader.guess(words.slice(0, k % 5).join(""));
-    for (const span of box.querySelectorAll(".committed")) {
+    const spans = [...box.querySelectorAll(".committed")];
+    const begin = spans[0].getClientRects()[0].top; // lines move up together, or not at all
+    for (const span of spans) {
       const { left, top } = span.getClientRects()[0];
-      const begin = box.getBoundingClientRect().top - box.scrollTop;
       const place = [left, top - begin].map(Math.round).join();
       if ((places.get(span) ?? place) !== place) moved.push(span.textContent);
       places.set(span, place);
