@@ -7,7 +7,8 @@ The clips of a language are joined with a pause after each and streamed on a vir
 ``virtual.py``), once with the language given and once with language detection. The table compares
 them with the greedy offline transcript of the same audio and weights. Whisper's basic normalizer
 counts the words. Translations have no reference: the table shows how many words differ from the
-offline translation.
+offline translation, and how many words of an offline translation of each clip alone do, which is
+what a change of context costs without any streaming.
 """
 
 from __future__ import annotations
@@ -31,14 +32,15 @@ from streamwhisper.transcription.options import TranscriptionOptions
 from streamwhisper.transcription.transcribe import transcribe
 from streamwhisper.whisper.fallback import FallbackOptions
 
+UNLIKE = ["words unlike offline: streamed", "clips alone"]
 LONGEST = 30.0
 """Seconds; the set has one clip that is longer, and as long as a whole window."""
 
 
-def spoken(set_name: str, language: str, gap: float, count: int) -> Recording:
-    """The first `count` clips of a language, with `gap` seconds behind each."""
+def chosen(set_name: str, language: str, count: int) -> list[Recording]:
+    """The first `count` clips of a language."""
     every = clips(speech_folder(), set_name, 10_000, LONGEST)
-    return joined([clip for clip in every if clip.language == language][:count], gap)
+    return [clip for clip in every if clip.language == language][:count]
 
 
 def offline(recognizer: LocalRecognizer, recording: Recording, language: str, task: Task) -> str:
@@ -72,6 +74,7 @@ def streamed(
         "first": round(committed[0][0], 2) if committed else None,
         "latency": {f"p{rank}": round(percentile(late, rank / 100), 2) for rank in (50, 90)},
         "in_order": times == sorted(times),
+        "unstable": round(100 * run.screen().unstable_ratio, 2),
     }
 
 
@@ -86,9 +89,13 @@ def differing(reference: Sequence[str], text: Sequence[str]) -> float:
 
 
 def measured(
-    recognizer: LocalRecognizer, recording: Recording, language: str, flags: argparse.Namespace
+    recognizer: LocalRecognizer,
+    spoken: Sequence[Recording],
+    language: str,
+    flags: argparse.Namespace,
 ) -> dict[str, Any]:
     """One language's row."""
+    recording = joined(spoken, flags.gap)
     whole = offline(recognizer, recording, language, flags.task)
     said = recording.text if flags.task == "transcribe" else whole
     reference = counted(said, flags.task)
@@ -98,6 +105,10 @@ def measured(
     settings: dict[str, str | LanguageDetection] = {"found": LanguageDetection(), "given": language}
     if flags.task == "translate":
         del settings["given"]  # there is no reference to compare it by
+        alone = [joined([clip], flags.gap) for clip in spoken]
+        texts = [offline(recognizer, each, language, flags.task) for each in alone]
+        row["alone"] = {"text": " ".join(texts)}
+        row["alone"]["wer"] = differing(reference, counted(row["alone"]["text"], flags.task))
     for name, setting in settings.items():
         options = SessionOptions(language=setting, task=flags.task)
         for change in flags.set:
@@ -112,16 +123,19 @@ def table(rows: Sequence[dict[str, Any]], task: Task) -> str:
     """The rows for people."""
     wer = task == "transcribe"
     head = ["language", "sound", "words"]
-    head += ["WER: language found", "given", "offline, greedy"] if wer else ["words unlike offline"]
+    head += ["WER: language found", "given", "offline, greedy"] if wer else UNLIKE
     head += ["languages on the text", "first text at", "committed after the word, p50 / p90"]
+    head += ["unstable partial words"]
     lines = ["| " + " | ".join(head) + " |", "|---" * len(head) + "|"]
     for row in rows:
         found = row["found"]
         cells = [row["language"], f"{row['seconds']} s", row["words"]]
-        rates = [row[name]["wer"] for name in ("found", "given", "offline")[: 3 if wer else 1]]
+        compared = ("found", "given", "offline") if wer else ("found", "alone")
+        rates = [row[name]["wer"] for name in compared]
         cells += [f"{rate} %" for rate in rates]
         cells += [", ".join(map(str, found["languages"])), f"{found['first']} s"]
         cells += [f"{found['latency']['p50']} / {found['latency']['p90']} s"]
+        cells += [f"{found['unstable']} %"]
         lines.append("| " + " | ".join(map(str, cells)) + " |")
     return "\n".join(lines)
 
@@ -145,8 +159,8 @@ def main() -> None:
     recognizer.warm_up()
     rows = []
     for language in flags.languages:
-        recording = spoken(flags.of, language, flags.gap, flags.clips)
-        rows.append(measured(recognizer, recording, language, flags))
+        spoken = chosen(flags.of, language, flags.clips)
+        rows.append(measured(recognizer, spoken, language, flags))
         if flags.text:
             print(f"{language}, streamed: {rows[-1]['found']['text']}")
             print(f"{language}, offline: {rows[-1]['offline']['text']}", flush=True)
