@@ -1,14 +1,13 @@
 /** The page that asks a viewer for the name of a room. */
 import { $, say } from "./page.js";
-import { roomText } from "./room-texts.js";
 import { language, t } from "./texts.js";
 
 const NAME = /^[A-Za-z0-9._-]{1,64}$/;
 
 document.documentElement.lang = language();
-say("title", roomText("watch_title"));
-say("label", roomText("watch_name"));
-say("open", roomText("watch_open"));
+say("title", t("watch_title"));
+say("label", t("watch_name"));
+say("open", t("watch_open"));
 $("ask").onsubmit = (event) => {
   event.preventDefault();
   const name = $("name").value.trim().replace(/\s+/g, "-");

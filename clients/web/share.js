@@ -3,7 +3,6 @@
  * the line in the header while captions are shared.
  */
 import { $, query, root, served } from "./page.js";
-import { roomText } from "./room-texts.js";
 import { t } from "./texts.js";
 
 const NAME = /^[A-Za-z0-9._-]{1,64}$/;
@@ -73,8 +72,8 @@ function link() {
 
 async function copy(button) {
   await navigator.clipboard.writeText(link());
-  button.textContent = roomText("link_copied");
-  setTimeout(() => (button.textContent = roomText("copy_link")), COPIED);
+  button.textContent = t("link_copied");
+  setTimeout(() => (button.textContent = t("copy_link")), COPIED);
 }
 
 function show() {
@@ -83,10 +82,10 @@ function show() {
   $("room").ariaInvalid = String(fault !== null);
   $("room-text").textContent = fault ?? advice(named);
   $("share-link").hidden = !named;
-  $("share-copy").textContent = $("sharing-copy").textContent = roomText("copy_link");
-  $("share-scan").textContent = roomText("scan");
-  $("share-obs").textContent = roomText("obs");
-  $("share-warning").textContent = roomText("only_here");
+  $("share-copy").textContent = $("sharing-copy").textContent = t("copy_link");
+  $("share-scan").textContent = t("share_scan");
+  $("share-obs").textContent = t("share_obs");
+  $("share-warning").textContent = t("share_only_here");
   if (named) showLink(link());
   else {
     $("share-code").hidden = true;
@@ -96,8 +95,8 @@ function show() {
 }
 
 function advice(named) {
-  if (locked && !named) return roomText("stop_first");
-  return named && !locked ? roomText("starts") : t("room_text");
+  if (locked && !named) return t("share_stop_first");
+  return named && !locked ? t("share_starts") : t("room_text");
 }
 
 function showLink(href) {
@@ -109,7 +108,7 @@ function showLink(href) {
     const src = `qr.svg?url=${encodeURIComponent(href)}`;
     if ($("share-qr").getAttribute("src") === src) $("share-code").hidden = false;
     else $("share-qr").src = src;
-    $("share-qr").alt = roomText("qr", { link: href });
+    $("share-qr").alt = t("share_qr", { link: href });
   }, TYPING);
 }
 
@@ -118,7 +117,7 @@ function showHeader() {
   $("sharing").hidden = !shared;
   root.toggleAttribute("data-shared", shared);
   if (!shared) return;
-  $("sharing-name").textContent = roomText("shared_as", { room: room() });
+  $("sharing-name").textContent = t("shared_as", { room: room() });
   $("sharing-readers").textContent =
-    readers === 1 ? roomText("readers_one") : roomText("readers", { count: readers });
+    readers === 1 ? t("readers_one") : t("readers", { count: readers });
 }

@@ -2,7 +2,6 @@
 import { Awake } from "./awake.js";
 import { $, root, say, secrets } from "./page.js";
 import { Room } from "./room.js";
-import { roomText } from "./room-texts.js";
 import { t } from "./texts.js";
 
 /** Show the captions of a room. */
@@ -20,7 +19,7 @@ export function watch(name, text) {
   const show = (now = state) => {
     state = now;
     root.dataset.room = state;
-    say("hint-title", state === "ended" ? roomText("ended") : roomText("waiting", { room: name }));
+    say("hint-title", state === "ended" ? t("watch_ended") : t("watch_waiting", { room: name }));
     say("hint-text", t("watch_hint"));
     say("status", statusText(state, name));
   };
@@ -55,13 +54,13 @@ function statusText(state, name) {
     case "live":
       return t("live");
     case "ended":
-      return roomText("ended");
+      return t("watch_ended");
     case "reconnecting":
       return t("watch_reconnecting");
     case "failed":
       return t("not_connected");
     case "waiting":
-      return roomText("waiting", { room: name });
+      return t("watch_waiting", { room: name });
     default:
       return t("connecting");
   }
