@@ -125,6 +125,21 @@ def test_readers_see_waiting_live_and_ended_and_the_speaker_sees_how_many_they_a
     again.get_by_text("Waiting for hall to start").first.wait_for()
 
 
+def test_the_stop_button_of_a_phone_is_whole_while_captions_are_shared(
+    open_page: Callable[..., Any],
+) -> None:
+    page = open_page("?publish=phone", viewport=PHONE)
+    page.click("#start")
+    page.get_by_text("Shared as phone").wait_for()
+    wide, needed = page.evaluate("""() => {
+      const { offsetWidth, scrollWidth } = document.getElementById("start");
+      return [offsetWidth, scrollWidth];
+    }""")
+    assert wide >= needed
+    assert wide > 80
+    stop(page)
+
+
 def test_readers_choose_the_size_of_their_text(open_page: Callable[..., Any]) -> None:
     page, other = open_page("watch/hall"), open_page("watch/hall")
     size = "parseFloat(getComputedStyle(document.getElementById('captions')).fontSize)"
