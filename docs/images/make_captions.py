@@ -2,7 +2,8 @@
 
     python docs/images/make_captions.py [SPEECH] [--model tiny.en]
 
-Writes captions.webp (animated), captions-dark.png, captions-phone.png and captions-overlay.png.
+Writes captions.webp (animated), captions-start.png, captions-dark.png, captions-phone.png and
+captions-overlay.png.
 A real server, a real Chromium and a microphone without hardware; `tests/support/browsers.sh`
 installs the last two. SPEECH is any audio file; the default is examples/sample.flac.
 """
@@ -35,11 +36,12 @@ from tests.support.microphones import Microphones, microphones
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 NAME = "Microphone"  # what the page's list of sources shows
-INTERVAL = 0.1  # seconds between frames, at least
+INTERVAL = 0.2  # seconds between frames, at least
 END = 2.5  # seconds that the last frame stays
 SIZE = ViewportSize(width=840, height=420)
 BACKDROP = "linear-gradient(160deg, #2b4a6f, #7a5c61 60%, #c98d5e)"  # for the overlay: a stage
 STILLS: dict[str, dict[str, Any]] = {
+    "start": {"viewport": {"width": 840, "height": 560}},
     "dark": {"viewport": {"width": 840, "height": 420}, "color_scheme": "dark"},
     "phone": {"viewport": {"width": 360, "height": 640}},
     "overlay": {"viewport": {"width": 840, "height": 320}},
@@ -73,7 +75,12 @@ def start(page: Page, url: str, microphone: Microphones) -> None:
     """Open the page and start listening."""
     page.goto(url)
     page.locator("#source option", has_text=NAME).first.wait_for(state="attached")
+    on_a_phone = page.locator("#settings-button").is_visible()
+    if on_a_phone:
+        page.click("#settings-button")
     page.select_option("#source", label=NAME)
+    if on_a_phone:
+        page.click("#settings-button")
     page.click("#start")
     microphone.await_listener()
     page.wait_for_timeout(1500)
@@ -124,6 +131,11 @@ def photograph(
     """Take one still in the middle of the speech."""
     with browser.new_context(permissions=["microphone"], **STILLS[name]) as context:
         page = context.new_page()
+        if name == "start":
+            page.goto(url)
+            page.locator("#source option", has_text=NAME).first.wait_for(state="attached")
+            page.screenshot(path=HERE / "captions-start.png")
+            return
         if name == "overlay":
             page.goto(f"{url}?overlay=1")
             page.get_by_role("button", name="Listen", exact=True).click()
