@@ -18,10 +18,11 @@ from dataclasses import dataclass, replace
 from streamwhisper.deprecation import renamed_fields
 from streamwhisper.recognition import HypothesisWord
 
-__all__ = ["MOST_PATIENCE", "AgreementOptions", "Draft", "normalized", "risk", "terms"]
+__all__ = ["MOST_CAUTION", "AgreementOptions", "Draft", "normalized", "risk", "terms"]
 
 MOST_DOUBLINGS = 1000
-MOST_PATIENCE = 3.0
+MOST_CAUTION = 8.0
+"""Largest caution that unclear speech causes."""
 TRANSLATED = 1.5
 """Mean log probabilities of base's translations: speech above -1.6, noise below -1.9."""
 COEFFICIENTS = (-0.336, -1.193, -2.031, -2.72, -0.873)
@@ -32,7 +33,7 @@ COEFFICIENTS = (-0.336, -1.193, -2.031, -2.72, -0.873)
     risk="max_change_risk",
     patience="risk_doubling_time",
     slack="max_age",
-    fresh="first_window_factor",
+    fresh="short_window_factor",
     clear="clear_logprob",
     shown="max_shown_risk",
     disbelief="min_mean_logprob",
@@ -47,10 +48,12 @@ class AgreementOptions:
             unchanged, so that no word waits long.
         max_age: seconds after a word was spoken from which the accepted risk doubles as well,
             even for words that keep changing.
-        first_window_factor: multiplies `risk_doubling_time` and `max_age` in a window without
-            committed text, because first words are easily misheard.
-        clear_logprob: mean log probability of words in clear speech. Below it,
-            `risk_doubling_time` and `max_age` grow in proportion, up to `MOST_PATIENCE` times.
+        short_window: seconds of audio from which a window has enough context. In a shorter one
+            words change more often than `risk` says.
+        short_window_factor: caution at the start of a window, which falls to 1 at
+            `short_window`: it divides `max_change_risk`, and multiplies the two times.
+        clear_logprob: mean log probability of words in clear speech. Below it, caution grows with
+            the square of the quotient, up to `MOST_CAUTION`.
         max_shown_risk: highest probability of a later change at which a word appears in a partial.
         min_mean_logprob: drafts with a lower mean log probability are never committed early, and
             are dropped at the end of an utterance: in noise nine of ten such words are wrong, and
@@ -60,29 +63,28 @@ class AgreementOptions:
     max_change_risk: float = 0.005
     risk_doubling_time: float = 0.2
     max_age: float = 0.5
-    first_window_factor: float = 2.0
-    clear_logprob: float = -0.3
+    short_window: float = 10.0
+    short_window_factor: float = 5.0
+    clear_logprob: float = -0.18
     max_shown_risk: float = 0.3
     min_mean_logprob: float = -1.2
-
-    def at_first(self) -> AgreementOptions:
-        """Return the options for a window without committed text."""
-        return self._slower(self.first_window_factor)
 
     def translated(self) -> AgreementOptions:
         """Return the options for a translation, whose words are all less probable."""
         return replace(self, min_mean_logprob=self.min_mean_logprob * TRANSLATED)
 
-    def adapted_to(self, words: Sequence[HypothesisWord]) -> AgreementOptions:
-        """Return the options for audio in which recent words had these probabilities."""
-        if not words:
-            return self
-        mean = sum(word.log_probability for word in words) / len(words)
-        return self._slower(min(MOST_PATIENCE, max(1.0, mean / self.clear_logprob)))
-
-    def _slower(self, times: float) -> AgreementOptions:
+    def adapted_to(self, seconds: float, words: Sequence[HypothesisWord]) -> AgreementOptions:
+        """Return the options for a window of this length whose newest words are `words`."""
+        missing = max(0.0, 1 - seconds / self.short_window) if self.short_window else 0.0
+        caution = 1 + (self.short_window_factor - 1) * missing
+        if words:
+            mean = sum(word.log_probability for word in words) / len(words)
+            caution *= min(MOST_CAUTION, max(1.0, mean / self.clear_logprob) ** 2)
         return replace(
-            self, risk_doubling_time=self.risk_doubling_time * times, max_age=self.max_age * times
+            self,
+            max_change_risk=self.max_change_risk / caution,
+            risk_doubling_time=self.risk_doubling_time * caution,
+            max_age=self.max_age * caution,
         )
 
 

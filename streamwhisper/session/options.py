@@ -60,7 +60,14 @@ class SessionOptions:
         if latency == "balanced":
             return self
         if latency == "low":
-            low = replace(self.agreement, max_change_risk=0.01, risk_doubling_time=0.15)
+            low = replace(
+                self.agreement,
+                max_change_risk=0.01,
+                risk_doubling_time=0.15,
+                short_window_factor=2.0,
+            )
             return replace(self, update_interval=0.2, agreement=low)
-        accurate = replace(self.agreement, max_change_risk=0.002, risk_doubling_time=0.3)
+        accurate = replace(
+            self.agreement, max_change_risk=0.002, risk_doubling_time=0.3, short_window_factor=9.0
+        )
         return replace(self, update_interval=0.4, agreement=accurate)

@@ -153,7 +153,7 @@ class Utterance:
             ),
             final=final,
             options=self.options.decoding,
-            past=window.past,
+            past=window.reuse(end),
         )
 
     def _initial_prompt(self, language: SpokenLanguage) -> str:
@@ -175,12 +175,9 @@ class Utterance:
         full = end - window.start >= self._limit
         now = end / SAMPLE_RATE
         draft = self.draft.renewed(words, now)
-        agreement = self._agreement
-        if not window.committed:
-            agreement = agreement.at_first()
-        else:
-            recent = [held.word for held in window.committed[-RECENT_WORDS:]]
-            agreement = agreement.adapted_to([*recent, *words])
+        recent = [held.word for held in window.committed[-RECENT_WORDS:]]
+        seconds = (end - window.start) / SAMPLE_RATE
+        agreement = self._agreement.adapted_to(seconds, [*recent, *words])
         count = 0 if hold else draft.stable(now, window.start / SAMPLE_RATE, agreement)
         if full and count == 0:
             count = max(0, len(words) - 2)  # the window cannot grow: it has to move on

@@ -42,6 +42,9 @@ class WindowOptions:
         prompt_tokens: maximum number of tokens carried over as the prompt. 0 by default: with
             small models a prompt cost time and caused more errors than it prevented.
         initial_prompt: text that precedes each window, as if it had been spoken.
+        fresh_below: windows up to this length are always computed afresh, which is cheap. Audio
+            that was encoded without what follows it is heard worse.
+        fresh_growth: a longer window is computed afresh once it has grown by this factor.
     """
 
     limit: float = 28.0
@@ -50,6 +53,8 @@ class WindowOptions:
     bridge: float = 2.0
     prompt_tokens: int = 0
     initial_prompt: str = ""
+    fresh_below: float = 6.0
+    fresh_growth: float = 1.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +77,7 @@ class Window:
             before it.
         pauses: samples without speech inside the window.
         past: recognizer state from the last answer; reset when the window's start moves.
+        fresh_length: length in samples at which the window was last computed afresh.
     """
 
     def __init__(
@@ -84,6 +90,7 @@ class Window:
         self.resumed = self.start
         self.pauses = 0
         self.past: object | None = None
+        self.fresh_length = 0
 
     @property
     def prefix(self) -> tuple[int, ...]:
@@ -99,6 +106,16 @@ class Window:
     def silent(self) -> bool:
         """True if no word of the speech after the last pause is committed yet."""
         return bool(self.committed) and self.resumed >= self.committed[-1].end
+
+    def reuse(self, end: int) -> object | None:
+        """Return `past` for a request about audio up to `end`; None computes it afresh."""
+        length, options = end - self.start, self.options
+        short = length <= options.fresh_below * SAMPLE_RATE
+        if short or length >= self.fresh_length * options.fresh_growth:
+            self.past = None
+        if self.past is None:
+            self.fresh_length = length
+        return self.past
 
     def resume(self, start: int, pause: int, mel: LogMel) -> None:
         """Continue at `start` with speech after a pause of `pause` samples."""

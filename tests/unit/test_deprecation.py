@@ -27,7 +27,7 @@ RENAMED: list[tuple[type[Any], dict[str, Any], str, str, Any]] = [
     (AgreementOptions, {}, "risk", "max_change_risk", 0.02),
     (AgreementOptions, {}, "patience", "risk_doubling_time", 0.4),
     (AgreementOptions, {}, "slack", "max_age", 1.5),
-    (AgreementOptions, {}, "fresh", "first_window_factor", 3.0),
+    (AgreementOptions, {}, "fresh", "short_window_factor", 3.0),
     (AgreementOptions, {}, "clear", "clear_logprob", -0.4),
     (AgreementOptions, {}, "shown", "max_shown_risk", 0.5),
     (AgreementOptions, {}, "disbelief", "min_mean_logprob", -2.0),

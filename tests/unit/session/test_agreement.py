@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from streamwhisper.recognition import HypothesisWord
 from streamwhisper.session.agreement import (
     COEFFICIENTS,
-    MOST_PATIENCE,
+    MOST_CAUTION,
     AgreementOptions,
     Draft,
     normalized,
@@ -130,23 +130,36 @@ def test_less_risk_and_more_patience_wait_longer() -> None:
     assert waiting(0.5, replace(usual, risk_doubling_time=1.0)) > waiting(0.5, usual)
 
 
+LONG = AgreementOptions().short_window
+
+
 @given(st.floats(0.05, 1.0), st.floats(0.05, 1.0))
-def test_the_less_likely_the_words_of_late_the_longer_a_doubtful_one_waits_up_to_a_bound(
+def test_the_less_likely_recent_words_are_the_longer_a_doubtful_word_waits_up_to_a_bound(
     one: float, other: float
 ) -> None:
     options = AgreementOptions()
     unclear, clear = (
-        options.adapted_to(spoken("so", "it", "was", probability=probability))
+        options.adapted_to(LONG, spoken("so", "it", "was", probability=probability))
         for probability in sorted((one, other))
     )
     assert waiting(0.5, unclear) >= waiting(0.5, clear)
-    assert unclear.risk_doubling_time <= MOST_PATIENCE * options.risk_doubling_time
+    assert unclear.risk_doubling_time <= MOST_CAUTION * options.risk_doubling_time
 
 
-def test_clear_speech_waits_as_long_as_the_options_say() -> None:
+@given(st.floats(0.0, 30.0), st.floats(0.0, 30.0))
+def test_the_shorter_a_window_is_the_longer_its_words_wait_up_to_a_bound(
+    one: float, other: float
+) -> None:
     options = AgreementOptions()
-    assert options.adapted_to(spoken("so", "it", "was", probability=0.9)) == options
-    assert options.adapted_to([]) == options
+    short, long = (options.adapted_to(seconds, []) for seconds in sorted((one, other)))
+    assert waiting(0.5, short) >= waiting(0.5, long) >= waiting(0.5, options)
+    assert short.max_change_risk >= options.max_change_risk / options.short_window_factor
+
+
+def test_clear_speech_in_a_long_window_waits_as_long_as_the_options_say() -> None:
+    options = AgreementOptions()
+    assert options.adapted_to(LONG, spoken("so", "it", "was", probability=0.9)) == options
+    assert options.adapted_to(LONG, []) == options
 
 
 def test_a_moved_draft_is_as_old_as_before() -> None:

@@ -16,7 +16,9 @@ from streamwhisper.session.utterance import Utterance
 from streamwhisper.session.window import SAMPLE_RATE, WindowOptions
 
 ENGLISH = SpokenLanguage.of("en")
-SURE = AgreementOptions(max_change_risk=0.015, risk_doubling_time=1e9, max_shown_risk=1.0)
+SURE = AgreementOptions(
+    max_change_risk=0.015, risk_doubling_time=1e9, max_shown_risk=1.0, short_window=0.0
+)
 """Whatever two hypotheses share is committed."""
 
 
@@ -147,6 +149,7 @@ def test_sound_shorter_than_a_frame_asks_for_nothing(sound: LogMel) -> None:
 def concluded(sound: LogMel, options: SessionOptions | None = None) -> Utterance:
     """Two words and their end at 1.5 s."""
     one = utterance(sound, options)
+    one.request(at(1.5), ENGLISH, final=False)
     one.update(replace(heard("two", "words"), past="what was left"), at(1.5))
     one.conclude(at(1.5), at(1.0))
     return one
@@ -157,7 +160,8 @@ def test_speech_after_a_short_pause_shares_the_window_of_what_was_said_before(
     sound: LogMel, pause: float, shared: bool
 ) -> None:
     """Its text is the prefix, and what was computed about its sound is handed on."""
-    options = SessionOptions(agreement=SURE, window=WindowOptions(bridge=2.0))
+    window = WindowOptions(bridge=2.0, fresh_below=0.0, fresh_growth=10.0)
+    options = SessionOptions(agreement=SURE, window=window)
     start = at(1.5 + pause)
     next_one = Utterance(options, sound, start, concluded(sound, options))
     request = next_one.request(start + at(1.0), ENGLISH, final=False)

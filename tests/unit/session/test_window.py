@@ -102,3 +102,36 @@ def test_words_that_are_heard_at_one_moment_share_the_time_around_them() -> None
     assert [(held.start, held.end) for held in placed] == [(16000, 19200), (19200, 22400)]
     (late,) = window.commit([word("c", 2.5, 2.5)], 2 * SAMPLE_RATE)
     assert (late.start, late.end) == (2 * SAMPLE_RATE - 320, 2 * SAMPLE_RATE)
+
+
+def reused(window: Window, lengths: list[int]) -> list[bool]:
+    """Whether each request of a growing window continues from the answer before it."""
+    found = []
+    for length in lengths:
+        found.append(window.reuse(window.start + length * SAMPLE_RATE // 100) is not None)
+        window.past = object()
+    return found
+
+
+def test_a_short_window_is_always_computed_afresh() -> None:
+    window = Window(WindowOptions(fresh_below=6, fresh_growth=2))
+    assert not any(reused(window, [100, 101, 300, 599, 600]))
+
+
+@given(st.lists(st.integers(601, 2800), min_size=1, max_size=60).map(sorted))
+def test_a_longer_window_is_computed_afresh_each_time_it_has_grown_by_the_factor(
+    lengths: list[int],
+) -> None:
+    window = Window(WindowOptions(fresh_below=6, fresh_growth=1.25))
+    last, expected = 0, []
+    for length in lengths:
+        expected.append(length < last * 1.25)
+        last = last if expected[-1] else length
+    assert reused(window, lengths) == expected
+
+
+def test_a_window_that_starts_elsewhere_is_computed_afresh() -> None:
+    window = Window(WindowOptions(fresh_below=1))
+    assert reused(window, [1000, 1001]) == [False, True]
+    window.restart(5 * SAMPLE_RATE)
+    assert reused(window, [1000]) == [False]

@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from benchmarks.accuracy.live import stray_signs, summary
+from benchmarks.accuracy.live import CAUSES, calibration_error, judged, stray_signs, summary
 from benchmarks.lib.conditions import fast, quiet, with_noise
+from benchmarks.lib.virtual import session_options
 
 TONE = np.sin(np.arange(16000, dtype=np.float32) / 20).astype(np.float32)
 
@@ -18,9 +19,12 @@ def row(live: str, offline: str) -> dict[str, Any]:
         "live": live,
         "offline": offline,
         "reference": "the cat sat down",
+        "language": "en",
         "audio": 2.0,
         "computed": 0.5,
         "stray": 0,
+        "latencies": [0.2, 0.4, 0.9],
+        "confidences": [(0.95, True), (0.35, False)],
     }
 
 
@@ -34,6 +38,18 @@ def test_the_cost_of_streaming_is_the_difference_of_both_error_rates() -> None:
 def test_first_and_last_words_are_counted_for_both_paths() -> None:
     found = summary("clean", [row("cat sat down", "the cat sat")])
     assert (found["first_words"], found["last_words"]) == ([0, 1], [1, 0])
+
+
+def test_confidences_are_paired_with_whether_the_word_is_right() -> None:
+    heard = [("the", 0.9), ("cat", 0.8), ("mat", 0.4), ("down", 0.7)]
+    right = judged(["the", "cat", "sat", "down"], heard)
+    assert right == [(0.9, True), (0.8, True), (0.4, False), (0.7, True)]
+
+
+def test_confidences_that_equal_the_share_of_right_words_are_calibrated() -> None:
+    assert calibration_error([(0.75, True)] * 3 + [(0.75, False)]) == 0.0
+    assert calibration_error([(0.95, False), (0.05, True)]) == pytest.approx(95.0)
+    assert calibration_error([]) == 0.0
 
 
 @pytest.mark.parametrize(
@@ -53,3 +69,8 @@ def test_conditions_have_the_level_the_noise_and_the_speed_that_they_name() -> N
         10, abs=0.1
     )
     assert len(fast(TONE)) == pytest.approx(len(TONE) / 1.25, abs=2)
+
+
+@pytest.mark.parametrize("cause", CAUSES)
+def test_each_cause_of_errors_can_be_switched_off(cause: str) -> None:
+    assert session_options("balanced", CAUSES[cause]) != session_options("balanced", [])
