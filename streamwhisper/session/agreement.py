@@ -52,8 +52,8 @@ class AgreementOptions:
             words change more often than `risk` says.
         short_window_factor: caution at the start of a window, which falls to 1 at
             `short_window`: it divides `max_change_risk`, and multiplies the two times.
-        clear_logprob: mean log probability of words in clear speech. Below it, caution grows with
-            the square of the quotient, up to `MOST_CAUTION`.
+        clear_logprob: mean log probability of words in clear speech. Below it, caution grows in
+            proportion (in short windows with the square), up to `MOST_CAUTION` times.
         max_shown_risk: highest probability of a later change at which a word appears in a partial.
         min_mean_logprob: drafts with a lower mean log probability are never committed early, and
             are dropped at the end of an utterance: in noise nine of ten such words are wrong, and
@@ -65,7 +65,7 @@ class AgreementOptions:
     max_age: float = 0.5
     short_window: float = 10.0
     short_window_factor: float = 5.0
-    clear_logprob: float = -0.18
+    clear_logprob: float = -0.25
     max_shown_risk: float = 0.3
     min_mean_logprob: float = -1.2
 
@@ -79,7 +79,8 @@ class AgreementOptions:
         caution = 1 + (self.short_window_factor - 1) * missing
         if words:
             mean = sum(word.log_probability for word in words) / len(words)
-            caution *= min(MOST_CAUTION, max(1.0, mean / self.clear_logprob) ** 2)
+            unclear = max(1.0, mean / self.clear_logprob)
+            caution *= min(MOST_CAUTION, unclear ** (1 + missing))
         return replace(
             self,
             max_change_risk=self.max_change_risk / caution,
