@@ -66,7 +66,7 @@ class AgreementOptions:
     short_window: float = 10.0
     short_window_factor: float = 5.0
     clear_logprob: float = -0.25
-    max_shown_risk: float = 0.3
+    max_shown_risk: float = 0.2
     min_mean_logprob: float = -1.2
 
     def translated(self) -> AgreementOptions:
