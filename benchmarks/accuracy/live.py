@@ -1,6 +1,7 @@
 """Live and offline accuracy of isolated utterances and long recordings, in good and bad audio.
 
     python -m benchmarks live --conditions clean telephone --clips 100
+    python -m benchmarks live --conditions clean "pause, 0.7 s"
     python -m benchmarks live --set update_interval=0.3 --out live.jsonl
     python -m benchmarks live --model base --speech fleurs-cuttledoc --language de
     python -m benchmarks live --conditions clean --causes
@@ -13,7 +14,7 @@ the clips; the commit latency (p50 and p95, of words whose times were checked) a
 of the confidences (expected error over ten bins). With ``--out`` each clip is written to a file
 and a run goes on where another stopped. ``--causes`` repeats each condition without one
 possible cause of errors at a time: reused encodings, early commits, cuts of the window, ends of
-utterances at short pauses.
+utterances at short pauses. A ``pause`` is digital silence after the word in the middle.
 """
 
 from __future__ import annotations
@@ -40,6 +41,7 @@ from benchmarks.lib.measure import (
     normalize_any,
     percentile,
 )
+from benchmarks.lib.pauses import middle_end, paused
 from benchmarks.lib.speech import (
     SAMPLE_RATE,
     Recording,
@@ -60,6 +62,7 @@ PACE = 0.06
 SNRS = (10.0, 5.0, 0.0)
 LONG = "long"
 """Condition of whole recordings, clean."""
+PAUSES = {f"pause, {seconds:g} s": seconds for seconds in (0.5, 0.7, 1.0, 1.5)}
 FIGURES = ("audio", "computed", "stray")
 BINS = 10
 CAUSES = {
@@ -95,6 +98,11 @@ def recordings(flags: argparse.Namespace) -> Iterator[tuple[str, Recording]]:
                 yield LONG, load(speech_folder(), item, 0.3)
             continue
         for index, clip in enumerate(every):
+            if condition in PAUSES:
+                at = middle_end(clip.words)
+                if at is not None:
+                    yield condition, padded(paused(clip, at, PAUSES[condition]))
+                continue
             rendered = replace(clip, samples=renders[condition](index, clip.samples))
             yield condition, padded(rendered)
 
@@ -242,7 +250,9 @@ def main() -> None:
     names = [*conditions(speech_folder(), SNRS), LONG]
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--model", default="tiny.en")
-    parser.add_argument("--conditions", nargs="+", default=names, choices=names, metavar="NAME")
+    parser.add_argument(
+        "--conditions", nargs="+", default=names, choices=[*names, *PAUSES], metavar="NAME"
+    )
     parser.add_argument("--speech", default="ls-dev", metavar="SET", help="set of the utterances")
     parser.add_argument("--language", default="en", help="of the utterances")
     parser.add_argument("--causes", action="store_true", help="switch causes of errors off in turn")

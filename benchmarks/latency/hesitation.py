@@ -12,12 +12,10 @@ from __future__ import annotations
 
 import argparse
 import json
-from dataclasses import replace
-
-import numpy as np
 
 from benchmarks.lib.measure import SpokenWord, machine_line
-from benchmarks.lib.speech import SAMPLE_RATE, Recording, clips, speech_folder
+from benchmarks.lib.pauses import paused
+from benchmarks.lib.speech import clips, speech_folder
 from benchmarks.lib.virtual import VirtualStream, session_options
 from streamwhisper.engine.local import LocalOptions, LocalRecognizer
 from streamwhisper.session.endpoint import CONTINUATIONS
@@ -35,13 +33,6 @@ def middle(words: tuple[SpokenWord, ...], goes_on: bool) -> float | None:
     places = sorted(range(half - quarter, half + quarter), key=lambda place: abs(place - half))
     found = (words[i].end for i in places if (words[i].text in GOES_ON) == goes_on)
     return next((end for end in found if end is not None), None)
-
-
-def paused(clip: Recording, at: float, seconds: float) -> Recording:
-    """The clip with silence put in, both in seconds. Its words keep the times they had."""
-    before, after = np.split(clip.samples, [round(at * SAMPLE_RATE)])
-    silence = np.zeros(round(seconds * SAMPLE_RATE), np.float32)
-    return replace(clip, samples=np.concatenate((before, silence, after)))
 
 
 def main() -> None:

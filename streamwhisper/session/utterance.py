@@ -16,6 +16,7 @@ from streamwhisper.session.agreement import Draft
 from streamwhisper.session.endpoint import silence_after
 from streamwhisper.session.language import Evidence, SpokenLanguage
 from streamwhisper.session.options import SessionOptions
+from streamwhisper.session.sentences import confirmed
 from streamwhisper.session.window import LEAST, SAMPLE_RATE, Window, WindowWord
 from streamwhisper.vad.gate import VadGate
 
@@ -179,6 +180,7 @@ class Utterance:
         seconds = (end - window.start) / SAMPLE_RATE
         agreement = self._agreement.adapted_to(seconds, [*recent, *words])
         count = 0 if hold else draft.stable(now, window.start / SAMPLE_RATE, agreement)
+        count = confirmed(words, count, now - window.start / SAMPLE_RATE)
         if full and count == 0:
             count = max(0, len(words) - 2)  # the window cannot grow: it has to move on
         committed = window.commit(words[:count], end)
