@@ -42,6 +42,7 @@ from benchmarks.lib.measure import (
     percentile,
 )
 from benchmarks.lib.pauses import middle_end, paused
+from benchmarks.lib.repeats import extra_repeats
 from benchmarks.lib.speech import (
     SAMPLE_RATE,
     Recording,
@@ -63,6 +64,8 @@ SNRS = (10.0, 5.0, 0.0)
 LONG = "long"
 """Condition of whole recordings, clean."""
 PAUSES = {f"pause, {seconds:g} s": seconds for seconds in (0.5, 0.7, 1.0, 1.5)}
+REPLACEMENT = "\ufffd"
+"""What decoders write for bytes that are no character."""
 FIGURES = ("audio", "computed", "stray")
 BINS = 10
 CAUSES = {
@@ -188,8 +191,16 @@ def summary(condition: str, rows: list[dict[str, Any]]) -> dict[str, Any]:
         "stray": stray,
         "commit": [round(percentile(waits, share), 2) for share in (0.5, 0.95)] if waits else None,
         "calibration": round(calibration_error(confidences), 1),
+        "repeats": _extra_repeats(rows),
+        "broken": sum(row["live"].count(REPLACEMENT) for row in rows),
         "cpu": round(computed / audio, 3),
     }
+
+
+def _extra_repeats(rows: list[dict[str, Any]]) -> list[str]:
+    """Return the phrases that only the live text repeats."""
+    texts = ([_words(row, path) for path in ("live", "offline", "reference")] for row in rows)
+    return [" ".join(phrase) for own in texts for phrase in extra_repeats(*own)]
 
 
 def _errors(row: dict[str, Any], path: str) -> Errors:

@@ -52,6 +52,11 @@ def test_confidences_that_equal_the_share_of_right_words_are_calibrated() -> Non
     assert calibration_error([]) == 0.0
 
 
+def test_repeated_words_and_broken_characters_of_live_text_are_reported() -> None:
+    found = summary("long", [row("the the cat sat d\ufffdwn", "the cat sat down")])
+    assert (found["repeats"], found["broken"]) == (["the"], 1)
+
+
 @pytest.mark.parametrize(
     ("texts", "count"),
     [([" Well then.", " And so."], 0), ([", so it goes."], 1), ([" It ends.", " and goes on."], 1)],
