@@ -13,8 +13,8 @@ from streamwhisper.typography import CALLS, FULL_STOPS, SENTENCE_ENDS
 
 __all__ = ["begins_lower", "capitalized", "confirmed", "stops_sentence"]
 
-MAX_HOLD = 1.0
-"""Seconds after a word from which its full stop is accepted without a next word."""
+MAX_HOLD = 1.5
+"""Seconds from which the full stop of an unchanged word is accepted without a next word."""
 DOTTED_CAPITALS = ("tr", "az")
 """Languages in which the capital of "i" has a dot."""
 OPENERS = "\"'([{\u201c\u201e\u2018\u00ab\u00bf\u00a1"
@@ -80,24 +80,21 @@ def capitalized(text: str, language: str | None = None) -> str:
     return f"{text[:letter]}{capital}{text[letter + 1 :]}"
 
 
-def confirmed(words: Sequence[HypothesisWord], count: int, seconds: float) -> int:
+def confirmed(words: Sequence[HypothesisWord], count: int, waited: float) -> int:
     """Return how many of the first `count` words end in certain text.
 
     A word with a full stop waits for a next word that is not in lower case, at most `MAX_HOLD`.
 
     Args:
-        words: words of a hypothesis; times from the window's start.
+        words: words of a hypothesis.
         count: leading words that are stable.
-        seconds: audio from the window's start.
+        waited: seconds for which the last of them has been unchanged.
     """
-    if not 0 < count <= len(words):
+    if not 0 < count <= len(words) or waited >= MAX_HOLD:
         return count
-    last = words[count - 1]
-    if not stops_sentence(last.text) or seconds - last.end >= MAX_HOLD:
-        return count
-    if count < len(words) and not begins_lower(words[count].text):
-        return count
-    return count - 1
+    following = words[count].text if count < len(words) else ""
+    certain = following and not begins_lower(following)
+    return count if certain or not stops_sentence(words[count - 1].text) else count - 1
 
 
 def _first_letter(text: str) -> int | None:

@@ -180,7 +180,7 @@ class Utterance:
         seconds = (end - window.start) / SAMPLE_RATE
         agreement = self._agreement.adapted_to(seconds, [*recent, *words])
         count = 0 if hold else draft.stable(now, window.start / SAMPLE_RATE, agreement)
-        count = confirmed(words, count, now - window.start / SAMPLE_RATE)
+        count = confirmed(words, count, now - draft.since[count - 1] if count else 0.0)
         if full and count == 0:
             count = max(0, len(words) - 2)  # the window cannot grow: it has to move on
         committed = window.commit(words[:count], end)
