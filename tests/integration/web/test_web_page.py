@@ -210,7 +210,7 @@ def test_a_word_tells_its_time_and_confidence_and_is_heard_again(open_page: Any)
     label = page.locator("#word")
     label.wait_for()
     assert "% sure" in label.inner_text()
-    assert "click to hear" in label.inner_text()
+    assert "click to play" in label.inner_text()
     word.click()
     assert page.evaluate("played") == [pytest.approx(end - start + 0.3, abs=0.02)]
     page.focus("#captions")
@@ -331,10 +331,10 @@ def test_elsewhere_the_first_screen_names_the_server(open_page: Any, servers: Se
 def test_the_page_speaks_the_language_of_the_browser_and_can_be_switched(open_page: Any) -> None:
     page = open_page(locale="de-AT")
     assert page.get_attribute("html", "lang") == "de"
-    page.get_by_role("heading", name="Einfach sprechen").wait_for()
+    page.get_by_role("heading", name="Jetzt sprechen").wait_for()
     page.click("#more summary")
     page.select_option("#page-language", "fr")
-    page.get_by_role("heading", name="Parlez").wait_for()
+    page.get_by_role("heading", name="Commencez à parler").wait_for()
     page.reload()
     assert page.get_attribute("html", "lang") == "fr"
 
