@@ -37,7 +37,8 @@ class Transcript:
         """Return the transcript as SubRip subtitles.
 
         Args:
-            options: line widths and counts; they need word timestamps.
+            options: line widths and counts, which need word timestamps. By default a cue has at
+                most two lines of 42 columns and 6 s.
         """
         return render(self, "srt", options)
 
@@ -45,7 +46,8 @@ class Transcript:
         """Return the transcript as WebVTT subtitles.
 
         Args:
-            options: line widths and counts; they need word timestamps.
+            options: line widths and counts, which need word timestamps. By default a cue has at
+                most two lines of 42 columns and 6 s.
         """
         return render(self, "vtt", options)
 
@@ -59,7 +61,8 @@ class Transcript:
         Args:
             path: ends in ``.txt``, ``.json``, ``.srt``, ``.vtt`` or ``.tsv``; an existing file
                 is replaced.
-            options: line widths and counts of subtitles; they need word timestamps.
+            options: line widths and counts of subtitles, which need word timestamps. By default a
+                cue has at most two lines of 42 columns and 6 s.
 
         Returns:
             the path of the file.

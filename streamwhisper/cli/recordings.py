@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import io
 import sys
+import time
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
+from streamwhisper.cli.destination import Destination
+from streamwhisper.cli.inputs import STANDARD_INPUT
 from streamwhisper.errors import AudioFormatError, reason_of
 
 if TYPE_CHECKING:
@@ -25,15 +28,14 @@ if TYPE_CHECKING:
     from streamwhisper.transcription.options import TranscriptionOptions
 
 __all__ = [
-    "STANDARD_INPUT",
     "OutputWriter",
     "problems",
     "stem",
+    "summary",
     "track_notice",
     "transcribe_files",
 ]
 
-STANDARD_INPUT = Path("-")
 MISSING = 0.5
 """Seconds by which a recording may be shorter than its declared duration ..."""
 MISSING_SHARE = 0.001
@@ -45,36 +47,42 @@ class OutputWriter:
     """Writer of transcripts to files or standard output.
 
     Attributes:
-        format: format of the output; "json-lines" prints one object per file.
-        folder: folder to write to; None: standard output.
+        destination: format and place.
+        json_lines: print one JSON object per recording as well.
         titled: whether each text is printed below the name of its file.
+        timed: whether JSON has the times of words.
         layout: layout of subtitles.
     """
 
-    format: str
-    folder: Path | None
+    destination: Destination
+    json_lines: bool
     titled: bool
+    timed: bool
     layout: SubtitleOptions
 
-    def put(self, file: Path, transcript: Transcript) -> None:
-        """Write a transcript."""
+    def put(self, file: Path, transcript: Transcript) -> str:
+        """Write a transcript; return what was done, e.g. "wrote talk.srt", or "" if printed."""
         from streamwhisper.console import print_json, print_notice, print_transcript
-        from streamwhisper.subtitles.writers import FORMATS, as_record, render, write
+        from streamwhisper.subtitles.writers import as_record, render
 
         if not transcript.text.strip():
             print_notice(f"{_shown(file)}: no speech found")
-        if self.format == "json-lines":
-            record = {"file": str(file), "duration": transcript.duration, **as_record(transcript)}
-            print_json(record)
-        if self.folder is not None:
-            formats = [self.format] if self.format in FORMATS else list(FORMATS)
-            paths = [self.folder / f"{stem(file)}.{format}" for format in formats]
-            done = "replaced" if any(path.exists() for path in paths) else "wrote"
-            write(transcript, stem(file), self.folder, formats, self.layout)
-            print_notice(f"{done} {', '.join(map(str, paths))}")
-        elif self.format != "json-lines":
-            text = render(transcript, self.format, self.layout)
-            print_transcript(text.rstrip("\n"), str(file) if self.titled else None)
+        shown = transcript if self.timed else _without_words(transcript)
+        if self.json_lines:
+            print_json({"file": str(file), "duration": shown.duration, **as_record(shown)})
+        paths = self.destination.paths(stem(file))
+        if not paths:
+            if not self.json_lines:
+                format = self.destination.format
+                whole = shown if format == "json" else transcript
+                text = render(whole, format, self.layout).rstrip("\n")
+                print_transcript(text, str(file) if self.titled else None)
+            return ""
+        done = "replaced" if any(path.exists() for path in paths.values()) else "wrote"
+        for format, path in paths.items():
+            whole = shown if format == "json" else transcript
+            path.write_text(render(whole, format, self.layout), encoding="utf-8")
+        return f"{done} {', '.join(map(str, paths.values()))}"
 
 
 @dataclass(slots=True)
@@ -139,7 +147,7 @@ def transcribe_files(
 ) -> bool:
     """Transcribe the files that can be read; return whether all could be."""
     from streamwhisper.audio.durations import declared_seconds
-    from streamwhisper.console import print_error, recordings_bar
+    from streamwhisper.console import print_error, print_notice, recordings_bar
     from streamwhisper.transcription.transcribe import transcribe_samples
 
     lengths = [
@@ -149,13 +157,39 @@ def transcribe_files(
     total = sum(length or 0.0 for length in lengths) or None
     name = files[0].name if len(files) == 1 else f"{len(files)} files"
     reader = _AudioReader(files, raw, selection)
+    began, seconds, count, done = time.monotonic(), 0.0, 0, ""
     with recordings_bar(name, total) as progress:
         for transcript in transcribe_samples(recognizer, reader, options, progress):
             file = reader.read.popleft()
             for message in options.late_clips(transcript.duration):
                 print_error(f"{file}: {message}")
-            writer.put(file, transcript)
+            done = writer.put(file, transcript)
+            seconds, count = seconds + transcript.duration, count + 1
+            if done and len(files) > 1:
+                print_notice(done)
+    if count:
+        said = [summary(seconds, time.monotonic() - began)]
+        if len(files) > 1:
+            said[0] = f"{count} recordings, {said[0]}"
+        elif done:
+            said.append(done)
+        print_notice(", ".join(said))
     return not reader.failed
+
+
+def summary(seconds: float, took: float) -> str:
+    """Return how long a number of seconds of audio took, e.g. "12:14 transcribed in 15 s (48×)"."""
+    from streamwhisper.console import length
+
+    speed = seconds / max(took, 0.001)
+    shown = f"{took:.1f} s" if took < 10 else f"{took:.0f} s" if took < 120 else length(took)
+    return f"{length(seconds)} transcribed in {shown} ({speed:.{int(speed < 10)}f}×)"
+
+
+def _without_words(transcript: Transcript) -> Transcript:
+    """Return a transcript whose words have no times."""
+    segments = tuple(replace(segment, words=None) for segment in transcript.segments)
+    return replace(transcript, segments=segments)
 
 
 def _opened(file: Path) -> BinaryIO:

@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from streamwhisper.cli.destination import Destination, destination
 from streamwhisper.cli.flags import LanguageFlag, ModelFlags, SelectionFlags, Task
 from streamwhisper.cli.groups import grouped
+from streamwhisper.cli.inputs import STANDARD_INPUT, find_recordings
 from streamwhisper.cli.loading import load_model
-from streamwhisper.cli.recordings import STANDARD_INPUT, OutputWriter, stem, transcribe_files
+from streamwhisper.cli.recordings import OutputWriter, stem, transcribe_files
 from streamwhisper.cli.subtitle_flags import SubtitleFlags
 from streamwhisper.cli.transcription_flags import (
     FallbackFlags,
@@ -32,7 +34,9 @@ __all__ = ["transcribe"]
 def transcribe(
     files: Annotated[
         list[Path],
-        typer.Argument(help="Audio or video files; - for standard input.", metavar="FILE"),
+        typer.Argument(
+            help="Audio or video files, or folders of them; - for standard input.", metavar="FILE"
+        ),
     ],
     language: LanguageFlag,
     output: OutputFlags,
@@ -51,17 +55,23 @@ def transcribe(
     \b
     Examples:
       streamwhisper transcribe talk.mp3                 # text
-      streamwhisper transcribe *.mp3 -f all -o out      # every format
-      streamwhisper transcribe talk.mp4 -m base -f srt  # subtitles
+      streamwhisper transcribe talk.mp4 -o talk.srt     # subtitles
+      streamwhisper transcribe lectures -f all -o out   # a folder, in every format
       ffmpeg -i talk.mkv -f wav - | streamwhisper transcribe - --json
 
     The options are openai-whisper's; --beam_size works as well as --beam-size.
     """
-    _check_outputs(files, output)
+    from streamwhisper.console import print_notice
+
+    recordings = find_recordings(files, print_notice)
+    if not recordings:
+        raise typer.Exit(1)
+    place = destination(output.format, output.output_dir, len(recordings))
+    _check_outputs(recordings, place, as_json=output.as_json)
     _check_words(output, windows)
     clips = windows.clips()
     sequential = windows.method == "sequential"
-    segmented = sequential or output.as_json or output.format != "txt"
+    segmented = sequential or output.as_json or place.format != "txt"
     recognizer = load_model(model)  # early: a wrong name fails before any work is done
     recognizer.info.check_languages(filter(None, [language.tag()]))
     from streamwhisper.transcription.options import ChunkOptions, TranscriptionOptions
@@ -74,7 +84,7 @@ def transcribe(
             clips=clips,
             prompts=prompts.prompt_options(),
             words=subtitles.word_options(windows.hallucination_silence_threshold)
-            if output.word_timestamps or subtitles.needs_words
+            if output.word_timestamps or subtitles.needs_words or place.has_subtitles
             else None,
             search=search.search_options(sequential=sequential, segmented=segmented),
             fallback=fallback.fallback_options(),
@@ -83,9 +93,16 @@ def transcribe(
         audio_format = _audio_format(raw, selection)
     except (ValueError, AudioFormatError) as error:
         raise typer.BadParameter(str(error)) from error
-    writer = _writer(output, subtitles, several=len(files) > 1)
+    place.create_folder()  # before any work is done
+    writer = OutputWriter(
+        place,
+        output.as_json,
+        len(recordings) > 1,
+        output.word_timestamps or subtitles.needs_words,
+        subtitles.subtitle_options(),
+    )
     if not transcribe_files(
-        recognizer, files, audio_format, selection.selection(), options, writer
+        recognizer, recordings, audio_format, selection.selection(), options, writer
     ):
         raise typer.Exit(1)
 
@@ -98,35 +115,23 @@ def _audio_format(raw: InputFlags, selection: SelectionFlags) -> AudioFormat | N
     return audio_format
 
 
-def _writer(output: OutputFlags, subtitles: SubtitleFlags, *, several: bool) -> OutputWriter:
-    """Return the writer of transcripts; its folder is created before any work is done."""
-    if output.output_dir is not None:
-        output.output_dir.mkdir(parents=True, exist_ok=True)
-    return OutputWriter(
-        "json-lines" if output.as_json else output.format,
-        output.output_dir,
-        several,
-        subtitles.subtitle_options(),
-    )
-
-
-def _check_outputs(files: list[Path], output: OutputFlags) -> None:
+def _check_outputs(files: list[Path], place: Destination, *, as_json: bool) -> None:
     """Raise BadParameter when the output has no place to go."""
     if files.count(STANDARD_INPUT) > 1:
         raise typer.BadParameter("- is given more than once; standard input can be read once")
-    if output.output_dir is None:
-        if len(files) > 1 and not output.as_json and output.format != "txt":
-            raise typer.BadParameter(
-                f"--format {output.format} of several files needs --output-dir"
-            )
-        if output.format == "all":
+    if place.file is not None:
+        return
+    if place.folder is None:
+        if len(files) > 1 and not as_json and place.format != "txt":
+            raise typer.BadParameter(f"--format {place.format} of several files needs --output-dir")
+        if place.format == "all":
             raise typer.BadParameter("--format all needs --output-dir")
         return
     names = [stem(file) for file in files]
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice is not None:
         raise typer.BadParameter(
-            f"two files would be written to {output.output_dir / twice}.*; transcribe them "
+            f"two files would be written to {place.folder / twice}.*; transcribe them "
             "separately or rename one"
         )
 

@@ -49,15 +49,21 @@ class OutputFlags:
     """Flags for the output's format and place."""
 
     format: Annotated[
-        Literal["txt", "json", "srt", "vtt", "tsv", "all"],
-        typer.Option("--output-format", "--format", "-f", help="Output format."),
-    ] = "txt"
+        Literal["txt", "json", "srt", "vtt", "tsv", "all"] | None,
+        typer.Option(
+            "--output-format",
+            "--format",
+            "-f",
+            help="Output format. Default: the suffix of the output file, or txt.",
+        ),
+    ] = None
     output_dir: Annotated[
         Path | None,
         typer.Option(
             "--output-dir",
             "-o",
-            help="Folder to write to; earlier files are replaced. Default: standard output.",
+            help="Folder to write to or, for one recording, a file, e.g. talk.srt; earlier files "
+            "are replaced. Default: standard output.",
         ),
     ] = None
     as_json: Annotated[

@@ -29,7 +29,7 @@ from streamwhisper.rolling import RollingStats
 
 if TYPE_CHECKING:
     from streamwhisper.whisper.tokenizer import Tokenizer
-    from streamwhisper.whisper.windows import WindowHypothesis, WindowRequest
+    from streamwhisper.whisper.windows import Watch, WindowHypothesis, WindowRequest
 
 __all__ = ["RayRecognizer", "join"]
 
@@ -236,8 +236,13 @@ class RayRecognizer:
         """Number of calls of `transcribe_windows` that are worth making at the same time."""
         return 1
 
-    def transcribe_windows(self, requests: Sequence[WindowRequest]) -> list[WindowHypothesis]:
-        """Transcribe whole windows, each by a worker; a lost worker's window is sent again."""
+    def transcribe_windows(
+        self, requests: Sequence[WindowRequest], watch: Watch | None = None
+    ) -> list[WindowHypothesis]:
+        """Transcribe whole windows, each by a worker; a lost worker's window is sent again.
+
+        `watch` is not called.
+        """
         return asyncio.run_coroutine_threadsafe(
             self._transcribe_windows(requests), self._loop
         ).result()

@@ -64,7 +64,7 @@ from streamwhisper.whisper.tail import (
     encode_padded,
 )
 from streamwhisper.whisper.tokenizer import Tokenizer, get_tokenizer
-from streamwhisper.whisper.windows import WindowHypothesis, WindowRequest, search_windows
+from streamwhisper.whisper.windows import Watch, WindowHypothesis, WindowRequest, search_windows
 
 __all__ = ["LocalOptions", "LocalRecognizer"]
 
@@ -209,7 +209,9 @@ class LocalRecognizer:
         """Number of calls of `transcribe_windows` that are worth making at the same time."""
         return self.workers
 
-    def transcribe_windows(self, requests: Sequence[WindowRequest]) -> list[WindowHypothesis]:
+    def transcribe_windows(
+        self, requests: Sequence[WindowRequest], watch: Watch | None = None
+    ) -> list[WindowHypothesis]:
         """Transcribe whole windows; see `streamwhisper.transcription.recognizer`."""
         for request in requests:
             live = RecognitionRequest(
@@ -221,7 +223,9 @@ class LocalRecognizer:
             )
             check_request(live, self.info, self.tokenizer)
         tails = self.tails if self.options.silent_tail else None
-        return search_windows(self.model, self.search_output, self.tokenizer, tails, requests)
+        return search_windows(
+            self.model, self.search_output, self.tokenizer, tails, requests, watch
+        )
 
     def _task(
         self, request: RecognitionRequest, audio: EncodedAudio, language: str

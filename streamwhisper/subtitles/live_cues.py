@@ -11,12 +11,21 @@ from dataclasses import replace
 
 from streamwhisper.events import Committed
 from streamwhisper.subtitles.cue import SRT_HEAD, VTT_HEAD, Cue, srt_cue, vtt_cue
-from streamwhisper.typography import columns, ends_sentence, holds_next, may_begin_line, opens
+from streamwhisper.subtitles.line_breaks import LINE, LINES, break_lines
+from streamwhisper.typography import ends_sentence, opens
 
-__all__ = ["SRT_HEAD", "VTT_HEAD", "Captions", "Cue", "as_srt", "as_vtt"]
+__all__ = [
+    "LINE",
+    "LONGEST",
+    "SRT_HEAD",
+    "VTT_HEAD",
+    "Captions",
+    "Cue",
+    "as_srt",
+    "as_vtt",
+    "wrapped",
+]
 
-LINE = 42
-"""Maximum width of a line in columns; a cue has at most two lines."""
 LONGEST = 6.0
 """Maximum length of a cue, in seconds."""
 PAUSE = 1.5
@@ -60,7 +69,7 @@ class Captions:
         cue = self._cue
         return (
             self._closed
-            or len(_lines(cue.text + _one_line(piece))) > 2
+            or len(break_lines(cue.text + _one_line(piece))) > LINES
             or end - cue.start > LONGEST
             or start - cue.end > PAUSE
         )
@@ -68,12 +77,12 @@ class Captions:
 
 def as_srt(number: int, cue: Cue) -> str:
     """Return a cue as a block of a SubRip file, broken into lines."""
-    return srt_cue(number, replace(cue, text=_wrapped(cue.text)))
+    return srt_cue(number, wrapped(cue))
 
 
 def as_vtt(number: int, cue: Cue) -> str:
     """Return a cue as a numbered block of a WebVTT file, broken into lines and escaped."""
-    return f"{number}\n{vtt_cue(replace(cue, text=_wrapped(cue.text)), hours=True)}"
+    return f"{number}\n{vtt_cue(wrapped(cue), hours=True)}"
 
 
 def _pieces(event: Committed, *, first: bool) -> Iterator[tuple[float, float, str]]:
@@ -111,42 +120,6 @@ def _one_line(text: str) -> str:
     return text.replace("\n", " ").replace("\r", " ")
 
 
-def _lines(text: str) -> list[str]:
-    """Break the text into lines of at most `LINE` columns, at spaces if it has any."""
-    lines: list[str] = []
-    for word in text.split(" "):
-        first, *rest = _parts(word)
-        if lines and columns(lines[-1]) + 1 + columns(first) <= LINE:
-            lines[-1] += f" {first}"
-        else:
-            lines.append(first)
-        lines += rest
-    return lines
-
-
-def _parts(word: str) -> list[str]:
-    """Break a word that is too long for a line where a line may begin, or else anywhere."""
-    parts = [""]
-    for cluster in _clusters(word):
-        if parts[-1] and columns(parts[-1] + cluster) > LINE:
-            parts.append("")
-        for character in cluster if columns(cluster) > LINE else [cluster]:
-            if columns(parts[-1] + character) > LINE:
-                parts.append("")
-            parts[-1] += character
-    return parts
-
-
-def _clusters(word: str) -> list[str]:
-    """Split a word into the shortest parts that may begin a line."""
-    clusters: list[str] = []
-    for character in word:
-        if clusters and (holds_next(clusters[-1][-1]) or not may_begin_line(character)):
-            clusters[-1] += character
-        else:
-            clusters.append(character)
-    return clusters
-
-
-def _wrapped(text: str) -> str:
-    return "\n".join(_lines(text))
+def wrapped(cue: Cue) -> Cue:
+    """Return a cue whose text is broken into lines."""
+    return replace(cue, text="\n".join(break_lines(cue.text)))

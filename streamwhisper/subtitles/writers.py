@@ -1,6 +1,7 @@
 """Transcripts as files: plain text, JSON, SubRip (srt), WebVTT (vtt) and tab-separated (tsv).
 
-The formats and their layout are those of openai-whisper's writers.
+The formats are those of openai-whisper's writers. Subtitles follow the rules of live captions
+unless `SubtitleOptions` ask for openai-whisper's layout.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from typing import Protocol
 from streamwhisper.errors import check_fields
 from streamwhisper.segment import Segment, TimedWord
 from streamwhisper.subtitles.cue import VTT_HEAD, Cue, milliseconds, srt_cue, vtt_cue
+from streamwhisper.subtitles.recorded_cues import readable_cues
 from streamwhisper.typography import columns, may_begin_line
 
 __all__ = ["FORMATS", "SubtitleOptions", "Writable", "as_record", "render", "write"]
@@ -46,7 +48,11 @@ class Writable(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class SubtitleOptions:
-    """Layout of srt and vtt. Without timed words each subtitle is a segment.
+    """Layout of srt and vtt.
+
+    By default a cue has at most two lines of 42 columns and 6 s, and ends with its sentence or at
+    a pause. Each of the first four fields, and `by_segment`, chooses the layout of openai-whisper
+    instead, in which a cue without timed words is a segment.
 
     Attributes:
         max_line_width: maximum width of a line in columns, of which e.g. a Japanese character
@@ -57,6 +63,8 @@ class SubtitleOptions:
         highlight_words: underline each word while it is spoken.
         min_cue_duration: seconds that a subtitle stays on the screen, unless the next one begins
             or the recording ends; 0 ends it with its last word.
+        by_segment: openai-whisper's layout without any of the first four fields: each segment is a
+            cue, however long.
 
     Raises:
         ValueError: a count below 1, or a negative or infinite duration.
@@ -67,6 +75,7 @@ class SubtitleOptions:
     max_words_per_line: int | None = None
     highlight_words: bool = False
     min_cue_duration: float = 1.0
+    by_segment: bool = False
 
     def __post_init__(self) -> None:
         """Raise ValueError for a field out of range."""
@@ -77,6 +86,12 @@ class SubtitleOptions:
             *((name, n is None or n >= 1, "1 or more, or None") for name, n in counts),
             ("min_cue_duration", 0 <= self.min_cue_duration < math.inf, "0 s or more"),
         )
+
+    @property
+    def readable(self) -> bool:
+        """True for the rules of live captions, False for openai-whisper's layout."""
+        counts = (self.max_line_width, self.max_line_count, self.max_words_per_line)
+        return not (self.by_segment or self.highlight_words or any(counts))
 
 
 def render(transcript: Writable, format: str, options: SubtitleOptions | None = None) -> str:
@@ -183,7 +198,8 @@ FORMATS: dict[str, Callable[[Writable, SubtitleOptions], str]] = {
 
 def _cues(transcript: Writable, options: SubtitleOptions) -> list[Cue]:
     """Return the cues, each long enough to be read."""
-    cues = list(_laid_out(transcript.segments, options))
+    segments = transcript.segments
+    cues = readable_cues(segments) if options.readable else list(_laid_out(segments, options))
     latest = [after.start for _, after in pairwise(cues)] + [transcript.duration] * bool(cues)
     return [
         replace(cue, end=max(cue.end, min(cue.start + options.min_cue_duration, last)))

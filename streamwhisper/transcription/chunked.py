@@ -10,6 +10,7 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import pairwise
 
 import numpy as np
@@ -18,6 +19,7 @@ from numpy.typing import NDArray
 from streamwhisper.audio.constants import HOP, SAMPLE_RATE
 from streamwhisper.audio.mel import log_mel
 from streamwhisper.segment import Segment
+from streamwhisper.transcription.chunk_progress import ChunkProgress
 from streamwhisper.transcription.chunks import Chunk, cut_up
 from streamwhisper.transcription.clock import on_the_clock
 from streamwhisper.transcription.languages import (
@@ -34,7 +36,7 @@ from streamwhisper.vad.spans import Span, map_speech
 from streamwhisper.whisper.search import SearchResult, text_tokens
 from streamwhisper.whisper.timing import AlignedWord, Punctuation, with_words
 from streamwhisper.whisper.tokenizer import Tokenizer
-from streamwhisper.whisper.windows import WindowRequest
+from streamwhisper.whisper.windows import Watch, WindowRequest
 
 __all__ = ["ChunkHypothesis", "Recording", "hear", "hear_batch", "prepare", "segments", "settled"]
 
@@ -148,9 +150,17 @@ def hear(
     every.sort(key=lambda pair: -pair[1].seconds)
     size = min(options.chunks.batch_size, math.ceil(len(every) / recognizer.window_calls))
     batches = [every[first : first + size] for first in range(0, len(every), max(1, size))]
+    watched = ChunkProgress(progress)
     waiting = iter(
         [
-            (batch, executor.submit(hear_batch, recognizer, recordings, batch, options))
+            (
+                batch,
+                executor.submit(
+                    watched.run,
+                    _lengths(batch),
+                    partial(hear_batch, recognizer, recordings, batch, options),
+                ),
+            )
             for batch in batches
         ]
     )
@@ -159,9 +169,8 @@ def hear(
         keys = [(index, chunk) for chunk in own.chunks]
         while any(key not in heard for key in keys):
             batch, future = next(waiting)
-            heard |= zip(batch, future.result(), strict=True)
-            if progress:
-                progress(sum(chunk.seconds for _, chunk in batch))
+            answers = watched.result(future)
+            heard |= zip(batch, answers, strict=True)
         yield settled(recognizer, own, [heard.pop(key) for key in keys], options)
 
 
@@ -271,17 +280,21 @@ def hear_batch(
     recordings: Sequence[Recording],
     batch: Sequence[tuple[int, Chunk]],
     options: TranscriptionOptions,
+    watch: Watch | None = None,
 ) -> list[ChunkHypothesis]:
     """Transcribe a batch of chunks, each given with the index of its recording.
 
-    Where a text ended too soon, the rest of the chunk is transcribed by itself.
+    Where a text ended too soon, the rest of the chunk is transcribed by itself. `watch` is that of
+    `WindowRecognizer.transcribe_windows`.
     """
     requests = [_request(recognizer, recordings[index], chunk, options) for index, chunk in batch]
+    # Recognizers of other programs may not know `watch`.
+    answers = recognizer.transcribe_windows(requests, *([watch] if watch else []))
     heard = [
         ChunkHypothesis(
             _text_only(found.result, recognizer.tokenizer), list(found.words), found.languages
         )
-        for found in recognizer.transcribe_windows(requests)
+        for found in answers
     ]
     rests = [
         (
@@ -334,6 +347,10 @@ def _text_only(result: SearchResult, tokenizer: Tokenizer) -> SearchResult:
 
 def _cut_out(samples: Sound, chunk: Chunk) -> Sound:
     return samples[chunk.start : chunk.end]
+
+
+def _lengths(batch: Sequence[tuple[int, Chunk]]) -> list[float]:
+    return [chunk.seconds for _, chunk in batch]
 
 
 def _on_frame(sample: int) -> int:

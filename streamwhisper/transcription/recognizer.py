@@ -7,7 +7,7 @@ from typing import Protocol, TypeGuard
 
 from streamwhisper.recognition import Recognizer
 from streamwhisper.whisper.tokenizer import Tokenizer
-from streamwhisper.whisper.windows import WindowHypothesis, WindowRequest
+from streamwhisper.whisper.windows import Watch, WindowHypothesis, WindowRequest
 
 __all__ = ["WindowRecognizer", "is_window_recognizer"]
 
@@ -35,8 +35,15 @@ class WindowRecognizer(Recognizer, Protocol):
         """Number of calls of `transcribe_windows` worth making at the same time."""
         ...
 
-    def transcribe_windows(self, requests: Sequence[WindowRequest]) -> list[WindowHypothesis]:
+    def transcribe_windows(
+        self, requests: Sequence[WindowRequest], watch: Watch | None = None
+    ) -> list[WindowHypothesis]:
         """Transcribe whole windows, in order; N requests together are answered as N alone.
+
+        Args:
+            requests: the windows.
+            watch: may be called with the index of a request and the share of it that is done, 0
+                to 1, in the calling thread.
 
         Raises:
             RecognitionError: a request cannot be answered.

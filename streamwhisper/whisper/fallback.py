@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from streamwhisper.errors import check_fields
@@ -58,15 +58,34 @@ def search_with_fallback(
     tasks: Sequence[SearchTask],
     options: SearchOptions | None = None,
     fallback: FallbackOptions | None = None,
+    complete: Callable[[int], None] | None = None,
 ) -> list[SearchResult]:
-    """Decode each task at the first temperature whose text is accepted; see `search`."""
+    """Decode each task at the first temperature whose text is accepted; see `search`.
+
+    `complete` is called with the index of each task whose text ends, at each temperature.
+    """
     fallback = fallback or FallbackOptions()
     results: dict[int, SearchResult] = {}
     left = list(range(len(tasks)))
     for temperature in fallback.temperatures:
-        found = search(model, output, tokenizer, [tasks[i] for i in left], options, temperature)
+        found = search(
+            model,
+            output,
+            tokenizer,
+            [tasks[i] for i in left],
+            options,
+            temperature,
+            _named(complete, left),
+        )
         results |= zip(left, found, strict=True)
         left = [i for i in left if fallback.refuses(results[i])]
         if not left:
             break
     return [results[i] for i in range(len(tasks))]
+
+
+def _named(
+    complete: Callable[[int], None] | None, names: Sequence[int]
+) -> Callable[[int], None] | None:
+    """Return `complete`, called with the name of a position."""
+    return None if complete is None else lambda position: complete(names[position])

@@ -150,6 +150,7 @@ def search(
     tasks: Sequence[SearchTask],
     options: SearchOptions | None = None,
     temperature: float = 0.0,
+    complete: Callable[[int], None] | None = None,
 ) -> list[SearchResult]:
     """Search the text of each task in one batch; a result does not depend on the other tasks.
 
@@ -160,6 +161,7 @@ def search(
         tasks: windows to search.
         options: options of all searches.
         temperature: 0 searches for the most likely text; higher values draw tokens.
+        complete: called with the index of each task when its text is complete.
 
     Raises:
         RecognitionError: a prefix leaves no room in the model's text context.
@@ -177,6 +179,7 @@ def search(
         row.write(logits[1:])
     branching = searches[0].strategy.width > 1
     with model.steps([row.cache for row in searches], branching=branching) as step:
+        going = set(range(len(searches)))
         while active := [row for row in searches if not row.over]:
             hidden, _ = step(
                 [row.tips for row in active],
@@ -187,6 +190,10 @@ def search(
             every = output(torch.cat(hidden))
             for row, logits in zip(active, torch.split(every, lengths), strict=True):
                 row.write(logits)
+            for index in [index for index in going if searches[index].over]:
+                going.discard(index)
+                if complete is not None:
+                    complete(index)
     return [row.result() for row in searches]
 
 

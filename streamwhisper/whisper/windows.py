@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -29,7 +29,12 @@ from streamwhisper.whisper.tail import EncodedAudio, SilentTails, encode, encode
 from streamwhisper.whisper.timing import AlignedWord, AlignmentTask, align
 from streamwhisper.whisper.tokenizer import Tokenizer
 
-__all__ = ["WindowHypothesis", "WindowRequest", "finished", "search_windows"]
+__all__ = ["Watch", "WindowHypothesis", "WindowRequest", "finished", "search_windows"]
+
+Watch = Callable[[int, float], None]
+"""Called with the index of a request and the share of it that is done, 0 to 1."""
+_ENCODED = 0.5
+"""Share of a window that is done once it is encoded; the rest once its text is complete."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -102,6 +107,7 @@ def search_windows(
     tokenizer: Tokenizer,
     tails: SilentTails | None,
     requests: Sequence[WindowRequest],
+    watch: Watch | None = None,
 ) -> list[WindowHypothesis]:
     """Answer each request, in order; an answer does not depend on the other requests.
 
@@ -111,13 +117,15 @@ def search_windows(
         tokenizer: tokenizer of the model.
         tails: silent tails of the model; None pads every window to 30 s.
         requests: windows to transcribe.
+        watch: called when a window is encoded, and when its text is complete.
 
     Raises:
         RecognitionError: a prefix leaves no room for text.
     """
     if not requests:
         return []
-    encoded = _encoded(model, tails, requests)
+    watch = watch or (lambda index, share: None)
+    encoded = _encoded(model, tails, requests, watch)
     detected: list[Mapping[str, float]] = [{} for _ in requests]
     asked = [i for i, request in enumerate(requests) if request.language is None]
     if asked and tokenizer.multilingual:
@@ -128,13 +136,13 @@ def search_windows(
         _task(tokenizer, request, audio, request.language or next(iter(languages), "en"))
         for request, audio, languages in zip(requests, encoded, detected, strict=True)
     ]
-    results = _searched(model, output, tokenizer, requests, tasks)
+    results = _searched(model, output, tokenizer, requests, tasks, watch)
     words = _aligned(model, output, tokenizer, requests, tasks, results)
     return [WindowHypothesis(*found) for found in zip(results, words, detected, strict=True)]
 
 
 def _encoded(
-    model: Whisper, tails: SilentTails | None, requests: Sequence[WindowRequest]
+    model: Whisper, tails: SilentTails | None, requests: Sequence[WindowRequest], watch: Watch
 ) -> list[EncodedAudio]:
     """Encode the windows; windows with equal padding share a batch."""
     encoded: dict[int, EncodedAudio] = {}
@@ -152,6 +160,8 @@ def _encoded(
             else:
                 found = encode(tails, mels, keep=False)
             encoded |= zip(group, found, strict=True)
+            for index in group:
+                watch(index, _ENCODED)
     return [encoded[index] for index in range(len(requests))]
 
 
@@ -182,6 +192,7 @@ def _searched(
     tokenizer: Tokenizer,
     requests: Sequence[WindowRequest],
     tasks: Sequence[SearchTask],
+    watch: Watch,
 ) -> list[SearchResult]:
     """Search tasks with equal options in one batch."""
     results = {
@@ -194,9 +205,21 @@ def _searched(
             groups.setdefault((request.search, request.fallback), []).append(index)
     for (search, fallback), indices in groups.items():
         own = [tasks[index] for index in indices]
-        found = search_with_fallback(model, output, tokenizer, own, search, fallback)
+        found = search_with_fallback(
+            model,
+            output,
+            tokenizer,
+            own,
+            search,
+            fallback,
+            _completes(watch, indices),
+        )
         results |= zip(indices, found, strict=True)
     return [_without_echo(tokenizer, results[index]) for index in range(len(tasks))]
+
+
+def _completes(watch: Watch, indices: Sequence[int]) -> Callable[[int], None]:
+    return lambda position: watch(indices[position], 1.0)
 
 
 def _without_echo(tokenizer: Tokenizer, result: SearchResult) -> SearchResult:

@@ -36,7 +36,7 @@ from streamwhisper.server.rest.forms import (
     uploaded,
 )
 from streamwhisper.server.rest.request import BadField, TranscriptionRequest
-from streamwhisper.subtitles.writers import as_record, render
+from streamwhisper.subtitles.writers import SubtitleOptions, as_record, render
 from streamwhisper.transcript import TimedWord, Transcript
 from streamwhisper.transcription.options import PromptOptions, TranscriptionOptions, WordOptions
 from streamwhisper.transcription.recognizer import WindowRecognizer
@@ -246,7 +246,8 @@ def model_record(name: str, created: int) -> dict[str, Any]:
 
 def _rendered(transcript: Transcript, fields: _OpenAiFields, task: Task) -> Response:
     if fields.format in _MEDIA:
-        content = render(transcript, "txt" if fields.format == "text" else fields.format)
+        layout = SubtitleOptions(by_segment=True)  # OpenAI's
+        content = render(transcript, "txt" if fields.format == "text" else fields.format, layout)
         return PlainTextResponse(content, media_type=_MEDIA[fields.format])
     record: dict[str, Any] = {"text": transcript.text.strip(), "usage": _usage(transcript)}
     if fields.logprobs:

@@ -25,7 +25,13 @@ WRITERS = {
 }
 counts = st.none() | st.integers(1, 40)
 subtitles = st.builds(
-    SubtitleOptions, counts, st.none() | st.integers(1, 3), counts, st.booleans(), st.just(0.0)
+    SubtitleOptions,
+    counts,
+    st.none() | st.integers(1, 3),
+    counts,
+    st.booleans(),
+    st.just(0.0),
+    st.just(True),
 )
 
 
@@ -50,7 +56,9 @@ def transcripts(draw: st.DrawFn, words: bool) -> Transcript:
 def written_by_the_reference(transcript: Transcript, format: str, options: SubtitleOptions) -> str:
     file = io.StringIO()
     layout = asdict(options) if format in ("srt", "vtt") else {}
-    layout.pop("min_cue_duration", None)
+    layout = {
+        name: layout[name] for name in layout if name not in ("min_cue_duration", "by_segment")
+    }
     WRITERS[format](".").write_result(as_record(transcript), file, layout)
     return file.getvalue()
 
