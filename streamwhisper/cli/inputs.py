@@ -40,7 +40,8 @@ def find_recordings(paths: Sequence[Path], notify: Callable[[str], None]) -> lis
         elif skipped:
             names = ", ".join(file.name for file in skipped[:3])
             more = ", ..." if len(skipped) > 3 else ""
-            notify(f"{path}: skipped {len(skipped)} other files ({names}{more})")
+            count = f"{len(skipped)} other file{'s' * (len(skipped) > 1)}"
+            notify(f"{path}: skipped {count} ({names}{more})")
         found += recordings
     return list(dict.fromkeys(found))
 

@@ -167,13 +167,12 @@ def transcribe_files(
             seconds, count = seconds + transcript.duration, count + 1
             if done and len(files) > 1:
                 print_notice(done)
-    if count:
-        said = [summary(seconds, time.monotonic() - began)]
-        if len(files) > 1:
-            said[0] = f"{count} recordings, {said[0]}"
-        elif done:
-            said.append(done)
-        print_notice(", ".join(said))
+    if count and (done or sys.stderr.isatty()):
+        took = summary(seconds, time.monotonic() - began)
+        several = len(files) > 1
+        print_notice(
+            f"{count} recordings, {took}" if several else ", ".join(filter(None, [took, done]))
+        )
     return not reader.failed
 
 

@@ -63,6 +63,8 @@ def transcribe(
     """
     from streamwhisper.console import print_notice
 
+    if files.count(STANDARD_INPUT) > 1:
+        raise typer.BadParameter("- is given more than once; standard input can be read once")
     recordings = find_recordings(files, print_notice)
     if not recordings:
         raise typer.Exit(1)
@@ -117,8 +119,6 @@ def _audio_format(raw: InputFlags, selection: SelectionFlags) -> AudioFormat | N
 
 def _check_outputs(files: list[Path], place: Destination, *, as_json: bool) -> None:
     """Raise BadParameter when the output has no place to go."""
-    if files.count(STANDARD_INPUT) > 1:
-        raise typer.BadParameter("- is given more than once; standard input can be read once")
     if place.file is not None:
         return
     if place.folder is None:

@@ -84,7 +84,8 @@ def test_a_batch_goes_on_after_files_that_fail_and_names_each(tiny_en_path, here
     code, shown, complaint = here(*map(str, files), "-f", "all", "-o", str(tmp_path / "out"))
     assert (code, shown) == (1, "")
     said = [line for line in complaint.splitlines() if line.startswith("error: ")]
-    notices = [line for line in complaint.splitlines() if line not in said]
+    *notices, last = [line for line in complaint.splitlines() if line not in said]
+    assert last.startswith("2 recordings, 0:0")
     out = tmp_path / "out"
     assert [notice.split(",")[0] for notice in notices] == [
         f"wrote {out / name}.txt" for name in ("cut", "short")
@@ -207,7 +208,32 @@ def test_what_is_written_where_is_said_and_so_is_that_it_replaces_a_file(
     out = tmp_path / "out"
     for done in ("wrote", "replaced"):
         code, shown, complaint = here(str(short), "-f", "srt", "-o", str(out))
-        assert (code, shown, complaint) == (0, "", f"{done} {out / 'short.srt'}\n")
+        assert (code, shown) == (0, "")
+        assert complaint.startswith("0:04 transcribed in ")
+        assert complaint.endswith(f"×), {done} {out / 'short.srt'}\n")
+
+
+def test_a_name_that_ends_like_a_format_is_a_file_of_it(tiny_en_path, here, short, tmp_path):
+    file = tmp_path / "new" / "talk.vtt"
+    code, shown, complaint = here(str(short), "-o", str(file))
+    assert (code, shown) == (0, "")
+    assert complaint.endswith(f"wrote {file}\n")
+    assert file.read_text(encoding="utf-8").startswith("WEBVTT\n")
+    other = tmp_path / "other.wav"
+    code, _, complaint = here(str(short), str(other), "-o", str(file))
+    assert (code, "one file, but there are 2 recordings" in complaint) == (2, True)
+
+
+def test_a_folder_is_transcribed_file_by_file(tiny_en_path, here, short, tmp_path):
+    folder = tmp_path / "talks"
+    (folder / "more").mkdir(parents=True)
+    for name in ("b.wav", "more/a.wav"):
+        (folder / name).write_bytes(short.read_bytes())
+    (folder / "notes.txt").write_text("no audio")
+    code, shown, complaint = here(str(folder), "--json")
+    assert (code, complaint) == (0, f"{folder}: skipped 1 other file (notes.txt)\n")
+    files = [json.loads(line)["file"] for line in shown.splitlines()]
+    assert files == [str(folder / "b.wav"), str(folder / "more" / "a.wav")]
 
 
 def test_a_layout_of_lines_implies_word_times(tiny_en_path, here, short):

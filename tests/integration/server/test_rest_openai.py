@@ -16,7 +16,7 @@ from streamwhisper import LocalOptions, load_model, transcribe
 from streamwhisper.audio.files import read_audio, write_wav
 from streamwhisper.server.access.policy import AccessOptions
 from streamwhisper.server.rest.openai import FIELDS, FORMATS, IGNORED
-from streamwhisper.subtitles.writers import render
+from streamwhisper.subtitles.writers import SubtitleOptions, render
 from streamwhisper.transcription.options import TranscriptionOptions, WordOptions
 from streamwhisper.whisper.search import SearchOptions
 from tests.support.paths import SAMPLE
@@ -73,8 +73,9 @@ async def test_the_real_client_reads_every_format_and_the_text_is_that_of_a_tran
     assert found["json"]["text"] == plain.text.strip()
     assert found["json"]["usage"] == {"type": "duration", "seconds": 7.0}
     assert found["text"] == render(plain, "txt")
-    assert found["srt"] == render(timed, "srt")
-    assert found["vtt"] == render(timed, "vtt")
+    layout = SubtitleOptions(by_segment=True)
+    assert found["srt"] == render(timed, "srt", layout)
+    assert found["vtt"] == render(timed, "vtt", layout)
     verbose = found["verbose_json"]
     assert (verbose["text"], verbose["language"]) == (timed.text.strip(), "english")
     assert verbose["duration"] == pytest.approx(7.0, abs=0.01)
