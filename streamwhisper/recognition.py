@@ -138,6 +138,7 @@ class HypothesisWord:
         start: onset by cross-attention, in seconds from the window's start.
         end: onset of the next word, or the end of the audio, in seconds from the window's start.
         log_probability: mean over the tokens.
+        mark_tokens: number of tokens at the end that spell only punctuation.
     """
 
     text: str
@@ -145,6 +146,7 @@ class HypothesisWord:
     start: float
     end: float
     log_probability: float
+    mark_tokens: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,7 +46,7 @@ __all__ = [
     "unpack_request",
 ]
 
-WIRE_VERSION = 3
+WIRE_VERSION = 4
 """Version of the messages; increased with every incompatible change."""
 
 Message = dict[str, Any]
@@ -175,7 +175,14 @@ def pack_hypothesis(hypothesis: Hypothesis) -> Message:
     """Return the message of an answer, without its past."""
     return {
         "words": [
-            (word.text, word.tokens, word.start, word.end, word.log_probability)
+            (
+                word.text,
+                word.tokens,
+                word.start,
+                word.end,
+                word.log_probability,
+                word.mark_tokens,
+            )
             for word in hypothesis.words
         ],
         "language": hypothesis.language,

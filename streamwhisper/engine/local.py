@@ -327,7 +327,10 @@ class LocalRecognizer:
             own = text[end - len(tokens) : end]
             score = math.fsum(decoded.log_probabilities[i] for i in own) / len(own)
             start_s, end_s = seconds[own[0]], seconds[own[-1] + 1]
-            words.append(HypothesisWord(word, tuple(tokens), float(start_s), float(end_s), score))
+            marks = self.tokenizer.mark_tokens(tokens)
+            words.append(
+                HypothesisWord(word, tuple(tokens), float(start_s), float(end_s), score, marks)
+            )
         return tuple(words)
 
 

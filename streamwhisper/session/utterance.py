@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from streamwhisper.audio.mel import HOP, LogMel, scale
 from streamwhisper.recognition import (
     Hypothesis,
+    HypothesisWord,
     LanguageOptions,
     RecognitionRequest,
     TextContext,
 )
-from streamwhisper.session.agreement import Draft
+from streamwhisper.session.agreement import Draft, normalized
 from streamwhisper.session.endpoint import silence_after
 from streamwhisper.session.language import Evidence, SpokenLanguage
 from streamwhisper.session.options import SessionOptions
@@ -171,7 +172,7 @@ class Utterance:
             end: sample at which its audio ends.
             hold: commit nothing while the window can still grow.
         """
-        window, words = self.window, hypothesis.words
+        window, words = self.window, self._heard(hypothesis)
         window.past = hypothesis.past
         full = end - window.start >= self._limit
         now = end / SAMPLE_RATE
@@ -218,7 +219,8 @@ class Utterance:
     def complete(self, hypothesis: Hypothesis, end: int) -> None:
         """Receive the final hypothesis, about audio up to `end`; `conclude` commits it."""
         self.window.past = hypothesis.past
-        self.draft, self.covered = self.draft.renewed(hypothesis.words, end / SAMPLE_RATE), end
+        self.draft = self.draft.renewed(self._heard(hypothesis), end / SAMPLE_RATE)
+        self.covered = end
 
     def conclude(
         self, end: int, spoken: int, *, cut: bool = False
@@ -248,6 +250,12 @@ class Utterance:
             return committed, False
         self.covered = end
         return committed, True
+
+    def _heard(self, hypothesis: Hypothesis) -> tuple[HypothesisWord, ...]:
+        """Return the words of a hypothesis; none if it only punctuates the words before a pause."""
+        words = hypothesis.words
+        marks = self.window.silent and not any(normalized(word.text) for word in words)
+        return () if marks else words
 
     def _has_uncovered_speech(self, end: int, spoken: int) -> bool:
         """Return whether there is speech well after the last committed word."""

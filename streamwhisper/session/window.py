@@ -8,7 +8,7 @@ off becomes the prompt.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -118,9 +118,15 @@ class Window:
         return self.past
 
     def resume(self, start: int, pause: int, mel: LogMel) -> None:
-        """Continue at `start` with speech after a pause of `pause` samples."""
+        """Continue at `start` with speech after a pause of `pause` samples.
+
+        The prefix loses the punctuation of its last word: after a full stop, the model often
+        writes nothing more.
+        """
         self.resumed = start
         self.pauses += pause
+        if self.committed:
+            self.committed[-1] = _unpunctuated(self.committed[-1])
         self.trim(mel, start)
 
     def restart(self, start: int) -> None:
@@ -209,6 +215,14 @@ class Window:
         del self.committed[:words]
         most = self.options.prompt_tokens
         self.prompt = (*self.prompt, *carried)[-most:] if most else ()
+
+
+def _unpunctuated(held: WindowWord) -> WindowWord:
+    """Return a word without the tokens of the punctuation at its end."""
+    kept = len(held.word.tokens) - held.word.mark_tokens
+    if kept < 1:
+        return held
+    return replace(held, word=replace(held.word, tokens=held.word.tokens[:kept], mark_tokens=0))
 
 
 def quietest_frame(mel: LogMel, first: int, last: int) -> tuple[int, float]:

@@ -25,6 +25,7 @@ from streamwhisper.audio.constants import (
 from streamwhisper.errors import CheckpointError, RecognitionError
 from streamwhisper.languages import LANGUAGES
 from streamwhisper.recognition import Task
+from streamwhisper.typography import punctuates
 from streamwhisper.whisper.generation_config import GenerationConfig
 from streamwhisper.whisper.word_boundaries import SpelledWord, word_runs
 
@@ -230,6 +231,16 @@ class Tokenizer:
             )
             for run in word_runs(texts)
         ]
+
+    def mark_tokens(self, tokens: Sequence[int]) -> int:
+        """Return how many tokens at the end of a word spell only punctuation."""
+        texts, groups = self.characters(tokens)
+        count = 0
+        for text, group in zip(reversed(texts), reversed(groups), strict=True):
+            if not all(map(punctuates, text.strip())):
+                break
+            count += len(group)
+        return count
 
     def characters(self, tokens: Iterable[int]) -> tuple[list[str], list[tuple[int, ...]]]:
         """Return the smallest runs of tokens that end where a character ends, and their texts.

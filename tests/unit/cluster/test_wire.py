@@ -80,7 +80,10 @@ def test_frames_that_are_not_there_are_missed(known: Any) -> None:
 
 
 def test_an_answer_arrives_as_it_was_sent() -> None:
-    words = (HypothesisWord(" Hello", (7, 8), 0.1, 0.5, -0.25), HypothesisWord(".", (9,), 1, 1, -1))
+    words = (
+        HypothesisWord(" Hello", (7, 8), 0.1, 0.5, -0.25),
+        HypothesisWord(".", (9,), 1, 1, -1, 1),
+    )
     hypothesis = Hypothesis(words, "en", "length", 0.5, -0.5, 2, {"en": 0.75}, past=object())
     past = RemotePast("w", "a", 100)
     arrived = unpack_hypothesis(pack_hypothesis(hypothesis), past)

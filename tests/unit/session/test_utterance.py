@@ -191,6 +191,39 @@ def test_an_utterance_without_a_word_is_heard_once_more_by_itself(sound: LogMel)
     assert next_one.conclude(at(4.0), at(3.7)) == ([], True)
 
 
+def stopped(sound: LogMel) -> Utterance:
+    """Two words with a full stop of its own token, and their end at 1.5 s."""
+    one = utterance(sound)
+    two, words = heard("two", "words.").words
+    words = replace(words, tokens=(5, 13), mark_tokens=1)
+    one.update(replace(heard(), words=(two, words)), at(1.5))
+    one.conclude(at(1.5), at(1.0))
+    return one
+
+
+def test_speech_after_a_pause_continues_words_without_the_full_stop_before_it(
+    sound: LogMel,
+) -> None:
+    """After a full stop the decoder often says nothing, though the sentence goes on."""
+    last = stopped(sound)
+    assert last.window.prefix == (3, 5, 13)
+    next_one = Utterance(last.options, sound, at(2.2), last)
+    assert next_one.window.prefix == (3, 5)
+    assert [held.word.text for held in next_one.window.committed] == [" two", " words."]
+
+
+def test_a_full_stop_that_is_heard_again_after_a_pause_is_no_word(sound: LogMel) -> None:
+    """Otherwise "Yes." after it, which the decoder did not write, would not be asked for again."""
+    last = stopped(sound)
+    next_one = Utterance(last.options, sound, at(2.2), last)
+    again = replace(heard(), words=(replace(heard("x").words[0], text="."),))
+    assert next_one.update(again, at(2.8)) == []
+    assert next_one.draft.words == ()
+    next_one.complete(again, at(3.0))
+    assert next_one.conclude(at(3.0), at(2.8)) == ([], False)
+    assert next_one.window.start == at(2.2)
+
+
 def test_the_last_word_ends_with_the_speech_and_not_with_the_silence_after_it(
     sound: LogMel,
 ) -> None:

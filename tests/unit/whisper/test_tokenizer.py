@@ -143,6 +143,21 @@ def test_special_tokens_have_no_text() -> None:
     assert tokenizer.decode(tokens) == " one"
 
 
+@pytest.mark.parametrize(
+    ("word", "count"),
+    [
+        *((" down.", 1), (" down", 0), (" wait...", 1), (' "no."', 1), (".", 1)),
+        *((" 3.5", 0), (" C#", 0), (" 50%.", 0), ("\u597d\u3002", 1), ("", 0)),
+    ],
+)
+def test_the_tokens_of_punctuation_at_the_end_of_a_word_are_counted(word: str, count: int) -> None:
+    tokenizer = get_tokenizer(51865)
+    tokens = tokenizer.encode(word)
+    assert tokenizer.mark_tokens(tokens) == count
+    kept = tokenizer.decode(tokens[: len(tokens) - count])
+    assert word.startswith(kept)
+
+
 def test_timestamps_are_in_steps_of_a_fiftieth_second() -> None:
     tokenizer = get_tokenizer(51866)
     begin = tokenizer.timestamp_begin
