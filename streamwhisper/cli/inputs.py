@@ -11,7 +11,7 @@ __all__ = ["STANDARD_INPUT", "SUFFIXES", "find_recordings"]
 STANDARD_INPUT = Path("-")
 _NAMES = """
 3gp aac ac3 aif aiff amr ape au avi caf dts flac flv gsm m4a m4b m4v mka mkv mov mp2 mp3 mp4 mpeg
-mpg mts m2ts mxf nut oga ogg ogv opus ra ram rm sph spx ts tta voc vob w64 wav weba webm wma wmv wv
+mpg mts m2ts mxf nut oga ogg ogv opus ra rm sph spx ts tta voc vob w64 wav weba webm wma wmv wv
 """
 SUFFIXES = frozenset(f".{name}" for name in _NAMES.split())
 """Suffixes of the audio and video files that are taken from folders."""
